@@ -1,0 +1,1 @@
+"""The contracts between gateways, services and readers; imports nothing of ours."""

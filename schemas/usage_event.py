@@ -1,0 +1,157 @@
+"""The usage event: what a gateway reports for one LLM request. The source of truth for its shape.
+
+`usage_event.v1.json` is generated from `UsageEvent` (``python -m schemas.usage_event``), and
+`wire.py` is the same contract for the hot path; tests hold all three equal.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal, Self
+
+import msgspec
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
+from pydantic_core import PydanticCustomError
+
+#: Longest name, in Unicode code points.
+NAME_LENGTH_MAX: Final = 128
+#: Longest reason of an adjustment, in Unicode code points.
+REASON_LENGTH_MAX: Final = 512
+#: Most tokens in one event. Far above any model's context, and low enough that a register
+#: (UInt64) holds 18 million events of this size before it could wrap.
+TOKENS_MAX: Final = 10**12
+#: Longest duration: 30 days.
+DURATION_MS_MAX: Final = 30 * 24 * 3600 * 1000
+#: Event times before this are no times of LLM requests; it also keeps every window in the range
+#: of ClickHouse's 32-bit DateTime.
+TIME_MIN: Final = datetime(2000, 1, 1, tzinfo=UTC)
+TIME_MAX: Final = datetime(2100, 1, 1, tzinfo=UTC)
+
+JSON_SCHEMA_PATH: Final = Path(__file__).with_name("usage_event.v1.json")
+
+SUBSETS: Final = (
+    ("cache_read_input_tokens + cache_write_input_tokens", "input_tokens"),
+    ("reasoning_output_tokens", "output_tokens"),
+)
+
+
+def parse_time(value: Any) -> datetime:
+    """Parse an RFC 3339 time with zone, as the hot path does, into UTC.
+
+    Both decoders call msgspec's parser: two parsers of one grammar would differ in a corner.
+    """
+    if not isinstance(value, str):
+        raise PydanticCustomError("time_type", "time must be an RFC 3339 string with a zone")
+    try:
+        parsed = msgspec.convert(value, Annotated[datetime, msgspec.Meta(tz=True)])
+        utc = parsed.astimezone(UTC)
+    except (msgspec.ValidationError, OverflowError):
+        raise PydanticCustomError(
+            "time_parsing",
+            "time must be RFC 3339 with a zone, such as 2026-03-15T12:00:00.250Z",
+        ) from None
+    if not TIME_MIN <= utc < TIME_MAX:
+        raise PydanticCustomError("time_range", "time must lie between the years 2000 and 2100")
+    return utc
+
+
+Name = Annotated[str, Field(min_length=1, max_length=NAME_LENGTH_MAX)]
+Tokens = Annotated[int, Field(ge=0, le=TOKENS_MAX)]
+Time = Annotated[
+    datetime,
+    BeforeValidator(parse_time),
+    WithJsonSchema({"type": "string", "format": "date-time"}),
+]
+
+
+class UsageEvent(BaseModel):
+    """Tokens of one LLM request, or a later adjustment of one.
+
+    Meanings follow the OpenTelemetry GenAI conventions: `input_tokens` includes what was read
+    from or written to a cache, `output_tokens` includes reasoning. A missing total is an error,
+    never 0; a missing subset says that the source does not report it, which is not 0 either.
+    """
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+    id: Name = Field(description="Unique per tenant and source; a resend carries the same id.")
+    source: Name = Field(description="The gateway that reports, as it names itself.")
+    tenant: Name = Field(description="The customer metered. At ingest it comes from the API key.")
+    time: Time = Field(description="Event time: when the request ended. RFC 3339 with zone.")
+    region: Name = Field(description="Where the tokens were served.")
+    provider: Name = Field(description="Who served them, such as openai or aws.bedrock.")
+    model: Name = Field(description="The model that answered.")
+    input_tokens: Tokens = Field(description="All input tokens, cached ones included.")
+    output_tokens: Tokens = Field(description="All output tokens, reasoning included.")
+    cache_read_input_tokens: Tokens | None = Field(
+        default=None, description="Part of input_tokens read from a cache; absent: not reported."
+    )
+    cache_write_input_tokens: Tokens | None = Field(
+        default=None, description="Part of input_tokens written to a cache; absent: not reported."
+    )
+    reasoning_output_tokens: Tokens | None = Field(
+        default=None, description="Part of output_tokens spent on reasoning; absent: not reported."
+    )
+    status: Literal["ok", "error"] = Field(
+        default="ok", description="Whether the request succeeded; failed ones may use tokens too."
+    )
+    quality: Literal["measured", "estimated"] = Field(
+        default="measured", description="An estimated reading stays marked as one."
+    )
+    duration_ms: Annotated[int, Field(ge=0, le=DURATION_MS_MAX)] | None = Field(
+        default=None, description="How long the request took, in milliseconds."
+    )
+    entry: Literal["usage", "debit", "credit"] = Field(
+        default="usage", description="usage, or an adjustment posted later as its own entry."
+    )
+    adjusts: Name | None = Field(
+        default=None, description="For debit and credit: the id of the event it corrects."
+    )
+    reason: Annotated[str, Field(min_length=1, max_length=REASON_LENGTH_MAX)] | None = Field(
+        default=None, description="For debit and credit: why."
+    )
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        problem = inconsistency(self)
+        if problem is not None:
+            raise PydanticCustomError(problem[0], problem[1])  # type: ignore[arg-type]
+        return self
+
+
+def inconsistency(event: Any) -> tuple[str, str] | None:
+    """Say what contradicts what between fields that are each valid: ``(code, message)`` or None.
+
+    Takes a `UsageEvent` or the hot path's struct. Subsets must not exceed their total; an
+    adjustment names what it adjusts and why, and plain usage does not.
+    """
+    cached = (event.cache_read_input_tokens or 0) + (event.cache_write_input_tokens or 0)
+    if cached > event.input_tokens:
+        return (
+            "subset_exceeds_total",
+            "cache_read_input_tokens + cache_write_input_tokens must not exceed input_tokens",
+        )
+    if (event.reasoning_output_tokens or 0) > event.output_tokens:
+        return (
+            "subset_exceeds_total",
+            "reasoning_output_tokens must not exceed output_tokens",
+        )
+    if event.entry == "usage":
+        if event.adjusts is not None or event.reason is not None:
+            return ("adjustment_fields", "adjusts and reason belong to entry debit or credit only")
+    elif event.adjusts is None or event.reason is None:
+        return ("adjustment_fields", "entry debit and credit need both adjusts and reason")
+    return None
+
+
+def json_schema() -> str:
+    """The JSON Schema of the event, as committed in `usage_event.v1.json`."""
+    schema = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
+    schema |= UsageEvent.model_json_schema()
+    return json.dumps(schema, indent=2) + "\n"
+
+
+if __name__ == "__main__":
+    JSON_SCHEMA_PATH.write_text(json_schema(), encoding="utf-8")

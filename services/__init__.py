@@ -1,0 +1,1 @@
+"""Wattoken's services: ingest, aggregator, exporter, and the tools around them."""

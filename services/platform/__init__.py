@@ -1,0 +1,1 @@
+"""What the services share: settings, Kafka, ClickHouse, logging, health. Knows no service."""

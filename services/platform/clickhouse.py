@@ -1,0 +1,62 @@
+"""ClickHouse, seen from every service: connecting, and errors that say whether to retry."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import clickhouse_connect
+from clickhouse_connect.driver.client import Client
+from clickhouse_connect.driver.exceptions import ClickHouseError, DatabaseError, OperationalError
+
+from services.platform.errors import ConfigurationError, UnavailableError
+from services.platform.settings import ClickHouseSettings, secret
+
+
+def connect(settings: ClickHouseSettings, *, database: str | None = None) -> Client:
+    """Connect to ClickHouse; ``database`` defaults to the one of the settings.
+
+    A client is not for use by two threads at once. Raises `UnavailableError` when the server
+    does not answer, `ConfigurationError` when it refuses user or database.
+    """
+    with mapped_errors():
+        return clickhouse_connect.get_client(
+            host=settings.clickhouse_host,
+            port=settings.clickhouse_port,
+            username=settings.clickhouse_user,
+            password=secret(settings.clickhouse_password, settings.clickhouse_password_file),
+            secure=settings.clickhouse_secure,
+            database=settings.clickhouse_database if database is None else database,
+            connect_timeout=settings.clickhouse_timeout_seconds,
+            send_receive_timeout=settings.clickhouse_timeout_seconds,
+            # Sessions would make two queries of one client exclude each other for no gain.
+            autogenerate_session_id=False,
+            query_retries=0,
+        )
+
+
+@contextmanager
+def mapped_errors() -> Iterator[None]:
+    """Map the driver's exceptions: what a retry may mend to `UnavailableError`.
+
+    Wrong names, types and rights (ClickHouse codes below) are `ConfigurationError`.
+    """
+    try:
+        yield
+    except OperationalError as error:
+        raise UnavailableError(f"ClickHouse does not answer: {_first_line(error)}") from error
+    except DatabaseError as error:
+        if error.code in PERMANENT_CODES:
+            raise ConfigurationError(f"ClickHouse refuses: {_first_line(error)}") from error
+        raise UnavailableError(f"ClickHouse failed: {_first_line(error)}") from error
+    except ClickHouseError as error:
+        raise UnavailableError(f"ClickHouse failed: {_first_line(error)}") from error
+
+
+#: ClickHouse error codes that no retry mends: unknown identifier, unknown table, unknown
+#: database, syntax error, authentication failed, access denied, no such column, unknown user.
+PERMANENT_CODES = frozenset({47, 60, 81, 62, 516, 497, 16, 192})
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0][:300] if str(error).strip() else repr(error)

@@ -1,0 +1,84 @@
+"""Kafka, seen from every service: client configuration and the identity of a log."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from confluent_kafka import KafkaException, TopicCollection
+from confluent_kafka.admin import AdminClient
+
+from services.platform.errors import ConfigurationError, UnavailableError
+from services.platform.settings import KafkaSettings, secret
+
+ADMIN_TIMEOUT_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """One incarnation of a topic: cluster id and topic id name it for ever.
+
+    A topic that was deleted and made anew has another id, so it is another log.
+    """
+
+    cluster_id: str
+    topic_id: str
+    topic: str
+    partitions: int
+
+    @property
+    def name(self) -> str:
+        """The value of the column ``log``: neither id contains a slash (both are base64url)."""
+        return f"{self.cluster_id}/{self.topic_id}"
+
+
+def client_config(settings: KafkaSettings) -> dict[str, Any]:
+    """Configuration that every confluent-kafka client of ours starts from."""
+    config: dict[str, Any] = {
+        "bootstrap.servers": settings.kafka_bootstrap_servers,
+        "security.protocol": settings.kafka_security_protocol,
+        "socket.keepalive.enable": True,
+    }
+    if settings.kafka_security_protocol.startswith("SASL"):
+        config |= {
+            "sasl.mechanism": settings.kafka_sasl_mechanism,
+            "sasl.username": settings.kafka_sasl_username,
+            "sasl.password": secret(
+                settings.kafka_sasl_password, settings.kafka_sasl_password_file
+            ),
+        }
+    if settings.kafka_ssl_ca_file is not None:
+        config["ssl.ca.location"] = str(settings.kafka_ssl_ca_file)
+    return config
+
+
+def admin_client(settings: KafkaSettings) -> AdminClient:
+    """An admin client; it connects on its first call."""
+    return AdminClient({**client_config(settings), "log_level": 0})
+
+
+def describe_log(admin: AdminClient, topic: str) -> Log:
+    """Look up which log the topic is now.
+
+    Raises `ConfigurationError` when there is no such topic, `UnavailableError` when the broker
+    does not answer in time.
+    """
+    try:
+        cluster = admin.describe_cluster(request_timeout=ADMIN_TIMEOUT_SECONDS).result()
+        described = admin.describe_topics(
+            TopicCollection([topic]), request_timeout=ADMIN_TIMEOUT_SECONDS
+        )[topic].result()
+    except KafkaException as error:
+        reason = error.args[0]
+        if reason.name() == "UNKNOWN_TOPIC_OR_PART":
+            raise ConfigurationError(
+                f"there is no topic {topic!r}: create it with `wattoken migrate`"
+            ) from None
+        raise UnavailableError(f"Kafka does not answer: {reason.str()}") from None
+    return Log(
+        cluster_id=cluster.cluster_id,
+        # As Kafka's own tools print it; librdkafka gives the other base64 alphabet.
+        topic_id=str(described.topic_id).translate(str.maketrans("+/", "-_")),
+        topic=topic,
+        partitions=len(described.partitions),
+    )

@@ -1,0 +1,176 @@
+"""Creates and updates what the services need: the topic, the tables and the metering rules.
+
+Idempotent, and safe to run from two places at once: every statement says IF NOT EXISTS or OR
+REPLACE, and rules are only written where a partition has none.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from clickhouse_connect.driver.client import Client
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, ResourceType
+
+import schemas
+from schemas.metering_rules import DAY_MS, MeteringRules
+from services.platform.clickhouse import connect, mapped_errors
+from services.platform.errors import ConfigurationError, UnavailableError
+from services.platform.kafka import ADMIN_TIMEOUT_SECONDS, Log, admin_client, describe_log
+from services.platform.settings import ClickHouseSettings, KafkaSettings
+
+MIGRATIONS = Path(schemas.__file__).with_name("clickhouse")
+Report = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class TopicPlan:
+    """How the topic is made where it does not exist yet."""
+
+    partitions: int = 12
+    replication_factor: int = 1
+    #: Must exceed backup interval + dedup horizon (docs/runbook.md, "Restoring a backup").
+    retention_ms: int = 7 * DAY_MS
+
+
+def migrate(
+    kafka: KafkaSettings,
+    clickhouse: ClickHouseSettings,
+    plan: TopicPlan,
+    rules: MeteringRules,
+    report: Report,
+) -> Log:
+    """Bring Kafka and ClickHouse to what this version needs; ``report`` gets a line per step.
+
+    Raises `ConfigurationError` when what exists contradicts the plan, `UnavailableError` when
+    Kafka or ClickHouse does not answer.
+    """
+    admin = admin_client(kafka)
+    ensure_topic(admin, kafka.kafka_topic, plan, report)
+    log = describe_log(admin, kafka.kafka_topic)
+    migrate_tables(clickhouse, report)
+    client = connect(clickhouse)
+    try:
+        ensure_rules(client, log, rules, report)
+    finally:
+        client.close()
+    return log
+
+
+def ensure_topic(admin: AdminClient, topic: str, plan: TopicPlan, report: Report) -> None:
+    """Create the topic where there is none; check the one that is there."""
+    new = NewTopic(
+        topic,
+        num_partitions=plan.partitions,
+        replication_factor=plan.replication_factor,
+        config={
+            # With CreateTime, retention would delete a fresh event that bears an old time.
+            "message.timestamp.type": "LogAppendTime",
+            "cleanup.policy": "delete",
+            "retention.ms": str(plan.retention_ms),
+            "min.insync.replicas": str(max(1, plan.replication_factor - 1)),
+        },
+    )
+    try:
+        admin.create_topics([new], request_timeout=ADMIN_TIMEOUT_SECONDS)[topic].result()
+        report(f"topic {topic}: created with {plan.partitions} partitions")
+    except KafkaException as error:
+        reason = error.args[0]
+        if reason.code() != KafkaError.TOPIC_ALREADY_EXISTS:
+            raise UnavailableError(f"cannot create topic {topic}: {reason.str()}") from None
+        check_topic(admin, topic)
+        report(f"topic {topic}: exists")
+
+
+def check_topic(admin: AdminClient, topic: str) -> None:
+    """Refuse a topic whose records do not bear the append time."""
+    resource = ConfigResource(ResourceType.TOPIC, topic)
+    try:
+        config = admin.describe_configs([resource], request_timeout=ADMIN_TIMEOUT_SECONDS)[
+            resource
+        ].result()
+    except KafkaException as error:
+        raise UnavailableError(f"cannot read the configuration of {topic}: {error}") from None
+    entry = config.get("message.timestamp.type")
+    if entry is not None and entry.value != "LogAppendTime":
+        raise ConfigurationError(
+            f"topic {topic} has message.timestamp.type={entry.value}: set it to LogAppendTime"
+            f" (kafka-configs.sh --alter --topic {topic}"
+            " --add-config message.timestamp.type=LogAppendTime)"
+        )
+
+
+def migrate_tables(settings: ClickHouseSettings, report: Report) -> None:
+    """Create the database and apply every migration whose text is not yet recorded."""
+    database = settings.clickhouse_database
+    client = connect(settings, database="default")
+    try:
+        with mapped_errors():
+            client.command(f"CREATE DATABASE IF NOT EXISTS `{database}`")
+    finally:
+        client.close()
+    client = connect(settings)
+    try:
+        with mapped_errors():
+            client.command(
+                "CREATE TABLE IF NOT EXISTS schema_migrations (name String, checksum String,"
+                " applied_at DateTime64(3, 'UTC') DEFAULT now64(3, 'UTC'))"
+                " ENGINE = ReplacingMergeTree ORDER BY (name, checksum)"
+            )
+            rows = client.query("SELECT name, checksum FROM schema_migrations").result_rows
+        applied = {(str(name), str(checksum)) for name, checksum in rows}
+        for path in sorted(MIGRATIONS.glob("*.sql")):
+            apply_migration(client, path, applied, report)
+    finally:
+        client.close()
+
+
+def apply_migration(
+    client: Client, path: Path, applied: set[tuple[str, str]], report: Report
+) -> None:
+    """Run one migration file unless this very text ran before, and record it."""
+    text = path.read_text(encoding="utf-8")
+    checksum = hashlib.sha256(text.encode()).hexdigest()
+    if (path.name, checksum) in applied:
+        report(f"migration {path.name}: already applied")
+        return
+    with mapped_errors():
+        for statement in statements(text):
+            client.command(statement)
+        client.insert(
+            "schema_migrations", [[path.name, checksum]], column_names=["name", "checksum"]
+        )
+    report(f"migration {path.name}: applied")
+
+
+def statements(text: str) -> Iterator[str]:
+    """Split a migration into its statements; a semicolon at a line's end closes one."""
+    for part in text.split(";\n"):
+        lines = [line for line in part.splitlines() if not line.lstrip().startswith("--")]
+        if any(line.strip() for line in lines):
+            yield part
+
+
+def ensure_rules(client: Client, log: Log, rules: MeteringRules, report: Report) -> None:
+    """Write the rules, from offset 0, for each partition of the log that has none."""
+    with mapped_errors():
+        rows = client.query(
+            "SELECT DISTINCT partition FROM metering_rules WHERE log = {log:String}",
+            parameters={"log": log.name},
+        ).result_rows
+    have = {int(partition) for (partition,) in rows}
+    missing = [partition for partition in range(log.partitions) if partition not in have]
+    if not missing:
+        report(f"metering rules of log {log.name}: already stored")
+        return
+    values = asdict(rules)
+    with mapped_errors():
+        client.insert(
+            "metering_rules",
+            [[log.name, partition, 0, *values.values()] for partition in missing],
+            column_names=["log", "partition", "from_offset", *values],
+        )
+    report(f"metering rules of log {log.name}: stored for {len(missing)} partitions")
