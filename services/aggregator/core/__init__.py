@@ -1,0 +1,1 @@
+"""The aggregator's pure core: values in, values out; no clock, environment, network or log."""

@@ -1,0 +1,195 @@
+"""The Faust app of the aggregator: wiring, life cycle, exit code."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from typing import Any
+
+import faust
+from faust.types import TP
+
+from services.aggregator.agent import meter_batches
+from services.aggregator.clickhouse_sink import ClickHouseSink
+from services.aggregator.errors import DatabaseWentBackError
+from services.aggregator.meter import Meter
+from services.aggregator.metrics import REGISTRY
+from services.aggregator.recovery import Keep, LogOffsets
+from services.aggregator.retry import AbandonedError
+from services.aggregator.settings import AggregatorSettings
+from services.aggregator.transport import BatchSchema
+from services.platform.errors import WattokenError
+from services.platform.health import HealthServer
+from services.platform.kafka import Log, admin_client, describe_log
+from services.platform.log import configure_logging, get_logger
+from services.platform.settings import read_settings
+
+logger = get_logger(__name__)
+
+#: Longest flush before partitions are given away or the worker ends; what is not written by
+#: then is read again by the next owner.
+LAST_FLUSH_SECONDS = 20.0
+
+
+class MeterApp(faust.App):
+    """A Faust app whose partitions are recovered from ClickHouse and flushed before they leave."""
+
+    def __init__(self, settings: AggregatorSettings, log: Log) -> None:
+        super().__init__(
+            settings.aggregator_group,
+            broker=[f"wattoken://{server.strip()}" for server in servers(settings)],
+            broker_credentials=None,
+            broker_session_timeout=settings.aggregator_session_timeout_seconds,
+            broker_heartbeat_interval=settings.aggregator_session_timeout_seconds / 10,
+            broker_request_timeout=max(90.0, 3 * settings.aggregator_session_timeout_seconds),
+            broker_commit_interval=2.0,
+            consumer_auto_offset_reset="none",
+            consumer_max_fetch_size=settings.aggregator_fetch_bytes_max,
+            # Batches, not events: a few are enough to keep the agent busy.
+            stream_buffer_maxsize=8,
+            # Acks mean nothing here, so waiting for them would only delay a rebalance.
+            stream_wait_empty=False,
+            topic_disable_leader=True,
+            topic_allow_declare=False,
+            web_enabled=False,
+            autodiscover=False,
+        )
+        self.log_read = log
+        self.flush_interval_seconds = settings.aggregator_flush_interval_seconds
+        self.failure: Exception | None = None
+        self.meter = Meter(
+            log,
+            lambda: ClickHouseSink(settings, log),
+            LogOffsets(admin_client(settings), log),
+            Keep(
+                int(settings.aggregator_keep_minutes_seconds * 1000),
+                int(settings.aggregator_keep_hours_seconds * 1000),
+            ),
+            settings.aggregator_pending_rows_max,
+            lambda partition, offset: self.consumer.checkpoint(self.tp(partition), offset),
+        )
+
+    def tp(self, partition: int) -> TP:
+        """The topic partition as Faust names it."""
+        return TP(self.log_read.topic, partition)
+
+    def _new_consumer(self) -> Any:
+        consumer = super()._new_consumer()
+        consumer.positions = lambda: {
+            self.tp(partition): offset for partition, offset in self.meter.positions().items()
+        }
+        consumer.before_revoke = self.give_away
+        return consumer
+
+    async def recover(self) -> None:
+        """Recover what is assigned; runs after each rebalance, before reading begins."""
+        generation = self.consumer_generation_id
+        partitions = sorted(
+            tp.partition for tp in self.consumer.assignment() if tp.topic == self.log_read.topic
+        )
+        try:
+            await self.meter.recover(
+                partitions,
+                lambda: self.should_stop or self.consumer_generation_id != generation,
+            )
+        except AbandonedError:
+            logger.info("recovery abandoned, the partitions are being assigned anew")
+        except WattokenError as error:
+            await self.fail(error)
+
+    async def fail(self, error: Exception) -> None:
+        """Stop the worker: a person must decide. The error is printed once, at the end."""
+        self.failure = error
+        logger.error("worker stops", error=str(error))
+        # Not awaited: stopping waits for the very task that calls us.
+        self.loop.create_task(self.stop())
+
+    async def give_away(self, revoked: set[TP]) -> None:
+        """Flush and forget partitions that are being revoked."""
+        partitions = {tp.partition for tp in revoked}
+        self.meter.release()
+        await self.last_flush()
+        self.meter.drop(partitions)
+
+    async def last_flush(self) -> None:
+        """Flush, but not for ever: what is not written is read again by the next owner."""
+        try:
+            await asyncio.wait_for(self.meter.flush(), LAST_FLUSH_SECONDS)
+        except TimeoutError:
+            logger.warning("last flush did not finish, the next owner reads it again")
+        except DatabaseWentBackError as error:
+            logger.warning("database went back in time", error=str(error))
+
+    async def keep_flushing(self) -> None:
+        """Flush at every interval until the app stops."""
+        while not self.should_stop:
+            await self.sleep(self.flush_interval_seconds)
+            try:
+                await self.meter.flush()
+            except DatabaseWentBackError as error:
+                logger.warning("database went back in time, recovering", error=str(error))
+                self.meter.drop(set(self.meter.states))
+                await self.recover()
+                await self.consumer.perform_seek()
+
+    async def on_stop(self) -> None:
+        """Flush what is left, then stop as Faust does."""
+        if self._consumer is not None:
+            self._consumer.stop_flow()
+            self.meter.release()
+            await self.last_flush()
+            await self._consumer.commit()
+        await super().on_stop()
+
+    def unready(self) -> str | None:
+        """Why this worker is not metering yet, or None."""
+        if self.rebalancing:
+            return "rebalancing"
+        if self._consumer is None or not self.meter.states:
+            return "no partition recovered yet"
+        return None
+
+
+def servers(settings: AggregatorSettings) -> list[str]:
+    """The brokers as a list of host:port."""
+    return [part for part in settings.kafka_bootstrap_servers.split(",") if part.strip()]
+
+
+def create_app(settings: AggregatorSettings, log: Log) -> MeterApp:
+    """Build the app with its agent, its flush task and its recovery."""
+    app = MeterApp(settings, log)
+    topic = app.topic(log.topic, schema=BatchSchema())
+    app.agent(topic, name="meter", concurrency=1)(meter_batches(app))
+    app.task(app.keep_flushing)
+
+    async def on_rebalance_complete(_: MeterApp, **__: Any) -> None:
+        await app.recover()
+
+    app.on_rebalance_complete.connect(on_rebalance_complete, weak=False)
+    return app
+
+
+def run() -> None:
+    """Run a worker until it is told to stop. Raises `WattokenError` when it had to stop."""
+    settings = read_settings(AggregatorSettings)
+    configure_logging("aggregator", level=settings.log_level, log_format=settings.log_format)
+    log = describe_log(admin_client(settings), settings.kafka_topic)
+    app = create_app(settings, log)
+    health = HealthServer(
+        settings.aggregator_host,
+        settings.aggregator_port,
+        REGISTRY,
+        live=lambda: None,
+        ready=app.unready,
+    )
+    health.start()
+    worker = app.Worker(loglevel=None, override_logging=False, redirect_stdouts=False, quiet=True)
+    try:
+        worker.execute_from_commandline()
+    except SystemExit as end:
+        if app.failure is None and end.code:
+            sys.exit(end.code)
+    finally:
+        health.stop()
+    if app.failure is not None:
+        raise app.failure

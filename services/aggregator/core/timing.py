@@ -1,0 +1,66 @@
+"""The time rules: too old, too new, late. Append time against event time, never a clock."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from schemas.metering_rules import MeteringRules
+
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+MILLISECOND: Final = timedelta(milliseconds=1)
+
+TOO_OLD: Final = "too_old"
+TOO_NEW: Final = "too_new"
+
+
+def epoch_ms(time: datetime) -> int:
+    """Milliseconds since 1970, rounded down; exact, unlike a float timestamp."""
+    return (time - EPOCH) // MILLISECOND
+
+
+def rejection(time_ms: int, append_ms: int, rules: MeteringRules) -> str | None:
+    """Say why the time of an event is refused, or None; both in milliseconds since 1970."""
+    age_ms = append_ms - time_ms
+    if age_ms > rules.too_old_ms:
+        return TOO_OLD
+    if -age_ms > rules.too_new_ms:
+        return TOO_NEW
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class RuleBook:
+    """The rules of one partition, each in force from an offset on; the first from the start.
+
+    `entries` are (from_offset, rules), offsets ascending and unlike.
+    """
+
+    entries: tuple[tuple[int, MeteringRules], ...]
+
+    def __post_init__(self) -> None:
+        offsets = [offset for offset, _ in self.entries]
+        if not offsets or offsets != sorted(set(offsets)):
+            raise ValueError("a rule book needs rules at ascending offsets")
+
+    @property
+    def horizon_ms_max(self) -> int:
+        """The longest dedup horizon of all its rules."""
+        return max(rules.dedup_horizon_ms for _, rules in self.entries)
+
+    def segments(self, offsets: Sequence[int]) -> list[tuple[int, int, MeteringRules]]:
+        """Cut ascending offsets where the rules change: (start, end, rules) index ranges."""
+        cuts: list[tuple[int, int, MeteringRules]] = []
+        start = 0
+        for number, (_, rules) in enumerate(self.entries):
+            end = len(offsets)
+            if number + 1 < len(self.entries):
+                change = self.entries[number + 1][0]
+                while end > start and offsets[end - 1] >= change:
+                    end -= 1
+            if end > start:
+                cuts.append((start, end, rules))
+                start = end
+        return cuts

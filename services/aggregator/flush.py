@@ -1,0 +1,70 @@
+"""The flush: what makes a batch of work durable, in this order.
+
+1. Snapshot each partition's dirty slices, dead letters and next offset ``n`` between two batches.
+2. Insert slices and dead letters. Any number of inserts; partial success is harmless.
+3. Read the checkpoints: one lower than we last wrote means that the database went back in time.
+4. Insert the checkpoints ``(log, partition) -> n`` with their absolute counts.
+5. Tell the consumer, which commits ``n`` to Kafka for lag tools.
+
+A crash between any two steps loses nothing: a worker recovers from the checkpoint, and rows that
+are ahead of it are recognised by their version. A failed insert is retried in place without end.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+
+from services.aggregator.clickhouse_sink import ClickHouseSink
+from services.aggregator.core.partition import Checkpoint, Snapshot
+from services.aggregator.errors import DatabaseWentBackError
+from services.aggregator.metrics import FLUSH_SECONDS, FLUSHED_ROWS
+from services.aggregator.retry import persist
+from services.aggregator.sink_thread import SinkThread
+
+
+class Flusher:
+    """Writes snapshots; remembers the checkpoints it wrote, to notice a restored database."""
+
+    def __init__(self, sink: SinkThread) -> None:
+        self._sink = sink
+        self._written: dict[int, int] = {}
+
+    def recovered(self, checkpoints: Mapping[int, Checkpoint]) -> None:
+        """Take over what recovery read as the last known checkpoints."""
+        for partition, checkpoint in checkpoints.items():
+            self._written[partition] = checkpoint.next_offset if checkpoint.received else 0
+
+    async def write(self, snapshots: Mapping[int, Snapshot], abandoned: Callable[[], bool]) -> None:
+        """Do steps 2 to 4 for these snapshots by partition.
+
+        Raises `AbandonedError` when ``abandoned()`` says so during a retry, and
+        `DatabaseWentBackError`.
+        """
+        started = time.monotonic()
+        checkpoints = {partition: taken.checkpoint for partition, taken in snapshots.items()}
+
+        async def rows() -> None:
+            await self._sink.call(lambda sink: sink.write_rows(snapshots.values()))
+
+        async def guarded_checkpoints() -> None:
+            stored = await self._sink.call(ClickHouseSink.read_offsets)
+            for partition in checkpoints:
+                if stored.get(partition, 0) < self._written.get(partition, 0):
+                    raise DatabaseWentBackError(
+                        f"checkpoint of partition {partition} is {stored.get(partition, 0)},"
+                        f" but {self._written[partition]} was written"
+                    )
+            await self._sink.call(lambda sink: sink.write_checkpoints(checkpoints))
+
+        await persist("insert rows", rows, abandoned)
+        await persist("insert checkpoints", guarded_checkpoints, abandoned)
+        for partition, checkpoint in checkpoints.items():
+            self._written[partition] = checkpoint.next_offset
+        FLUSH_SECONDS.observe(time.monotonic() - started)
+        FLUSHED_ROWS.inc(
+            sum(
+                len(taken.dead_letters) + sum(len(rows) for rows in taken.rows.values())
+                for taken in snapshots.values()
+            )
+        )

@@ -1,0 +1,200 @@
+"""The partitions that this worker meters: batches in, flushes out, recovery between.
+
+Everything here runs on one event loop. Two locks keep the order: a batch is folded whole before
+a snapshot is taken, and flushes follow one another.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Protocol
+
+from services.aggregator.clickhouse_sink import ClickHouseSink
+from services.aggregator.core.batch import Records
+from services.aggregator.core.partition import PartitionState, Sifted, Snapshot
+from services.aggregator.flush import Flusher
+from services.aggregator.metrics import (
+    BATCHES,
+    GAPS,
+    LOOK_UPS,
+    PARTITIONS,
+    PENDING_ROWS,
+    RECORDS,
+    RECOVERIES,
+    SLICES,
+)
+from services.aggregator.recovery import Keep, LogOffsets, recover
+from services.aggregator.retry import AbandonedError, persist
+from services.aggregator.sink_thread import SinkThread
+from services.platform.kafka import Log
+from services.platform.log import get_logger
+
+logger = get_logger(__name__)
+
+
+class Acknowledge(Protocol):
+    """Told, after each flush, below which offset a partition is in the database."""
+
+    def __call__(self, partition: int, next_offset: int) -> None:
+        """Take note; must not fail."""
+
+
+class Meter:
+    """States of the partitions at hand, and the edges they are read from and written to."""
+
+    def __init__(
+        self,
+        log: Log,
+        make_sink: Callable[[], ClickHouseSink],
+        offsets: LogOffsets,
+        keep: Keep,
+        pending_rows_max: int,
+        acknowledge: Acknowledge,
+    ) -> None:
+        self.log = log
+        self.states: dict[int, PartitionState] = {}
+        self._offsets = offsets
+        self._keep = keep
+        self._pending_rows_max = pending_rows_max
+        self._acknowledge = acknowledge
+        # Reading and writing have a connection and a thread each: a look-up of an old window
+        # must not wait behind a large insert.
+        self._reader = SinkThread(make_sink(), "clickhouse-read")
+        self._flusher = Flusher(SinkThread(make_sink(), "clickhouse-write"))
+        self._batch_lock = asyncio.Lock()
+        self._flush_lock = asyncio.Lock()
+        self._room = asyncio.Event()
+        self._room.set()
+
+    def positions(self) -> dict[int, int]:
+        """The offset to be read next, by partition."""
+        return {partition: state.next_offset for partition, state in self.states.items()}
+
+    @property
+    def pending_rows(self) -> int:
+        """Rows changed and not yet handed to a flush."""
+        return sum(state.pending_rows for state in self.states.values())
+
+    async def recover(self, partitions: Sequence[int], abandoned: Callable[[], bool]) -> None:
+        """Build the states of these partitions; forget those of all others.
+
+        Retries while ClickHouse or Kafka is away. Raises `AbandonedError` when ``abandoned()``
+        says so, and `MeteringStoppedError`.
+        """
+        self.drop(set(self.states) - set(partitions))
+        missing = [partition for partition in partitions if partition not in self.states]
+        if not missing:
+            return
+
+        def attempt(sink: ClickHouseSink) -> dict[int, PartitionState]:
+            return recover(self.log, sink, self._offsets, missing, self._keep)
+
+        states = await persist("recover", lambda: self._reader.call(attempt), abandoned)
+        if abandoned():
+            raise AbandonedError("recover")
+        self._flusher.recovered({number: state.checkpoint for number, state in states.items()})
+        self.states.update(states)
+        RECOVERIES.inc(len(states))
+        self._measure()
+
+    def drop(self, partitions: set[int]) -> None:
+        """Forget partitions. What was not flushed is read again by whoever recovers them."""
+        for partition in partitions:
+            self.states.pop(partition, None)
+        self._measure()
+
+    async def consume(self, partition: int, records: Records) -> None:
+        """Meter a batch; waits while too much is unwritten. Batches of lost partitions are void."""
+        await self._room.wait()
+        async with self._batch_lock:
+            state = self.states.get(partition)
+            if state is None:
+                return
+            if records.offsets[0] > state.next_offset:
+                GAPS.inc()
+                logger.warning(
+                    "offsets skipped",
+                    partition=partition,
+                    expected=state.next_offset,
+                    found=records.offsets[0],
+                )
+            try:
+                sifted = state.sift(records)
+                await self._look_up(partition, state, sifted)
+                state.fold(sifted)
+            except BaseException:
+                # Half done: this state has seen ids that it has not counted.
+                self.drop({partition})
+                raise
+        BATCHES.inc()
+        RECORDS.inc(len(records))
+        if self.pending_rows >= self._pending_rows_max:
+            self._room.clear()
+
+    async def _look_up(self, partition: int, state: PartitionState, sifted: Sifted) -> None:
+        for name, keys in state.unknown_slices(sifted).items():
+            look_up = partial(ClickHouseSink.look_up, family=name, partition=partition, keys=keys)
+            found = await persist(
+                "look up slices",
+                partial(self._reader.call, look_up),
+                lambda: self.states.get(partition) is not state,
+            )
+            state.learn(name, keys, found)
+            LOOK_UPS.inc(len(keys))
+
+    async def flush(self, abandoned: Callable[[], bool] = lambda: False) -> None:
+        """Write what changed, as `services.aggregator.flush` says.
+
+        Cancelled or abandoned in the middle, the partitions concerned are dropped: their dirty
+        rows were handed over, so only a recovery makes them whole.
+        """
+        async with self._flush_lock:
+            async with self._batch_lock:
+                taken = self._snapshots()
+            if not taken:
+                self._room.set()
+                return
+            try:
+                await self._flusher.write(
+                    {partition: snapshot for partition, (_, snapshot) in taken.items()}, abandoned
+                )
+            except BaseException:
+                self._drop_same(taken)
+                raise
+            for partition, (state, snapshot) in taken.items():
+                state.flushed(snapshot)
+                if self.states.get(partition) is state:
+                    self._acknowledge(partition, snapshot.checkpoint.next_offset)
+            async with self._batch_lock:
+                # Never between a batch's look-up and its fold: it would lose what it looked up.
+                self._evict()
+            self._room.set()
+            self._measure()
+
+    def release(self) -> None:
+        """Let a waiting batch go on, because the partitions are being taken away."""
+        self._room.set()
+
+    def _snapshots(self) -> dict[int, tuple[PartitionState, Snapshot]]:
+        taken = {}
+        for partition, state in self.states.items():
+            snapshot = state.snapshot()
+            if snapshot is not None:
+                taken[partition] = (state, snapshot)
+        return taken
+
+    def _drop_same(self, taken: Mapping[int, tuple[PartitionState, Snapshot]]) -> None:
+        self.drop(
+            {number for number, (state, _) in taken.items() if self.states.get(number) is state}
+        )
+
+    def _evict(self) -> None:
+        for state in self.states.values():
+            state.evict(self._keep.loaded_from_ms(state.checkpoint.newest_event_ms))
+
+    def _measure(self) -> None:
+        PARTITIONS.set(len(self.states))
+        PENDING_ROWS.set(self.pending_rows)
+        SLICES.set(sum(len(state.slices) for state in self.states.values()))

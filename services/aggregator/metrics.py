@@ -1,0 +1,54 @@
+"""The aggregator's own metrics: how the worker is doing. What it metered is the exporter's."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+REGISTRY: Final = CollectorRegistry()
+
+RECORDS: Final = Counter(
+    "wattoken_aggregator_records", "Records read from the log.", registry=REGISTRY
+)
+BATCHES: Final = Counter(
+    "wattoken_aggregator_batches", "Partition batches processed.", registry=REGISTRY
+)
+GAPS: Final = Counter(
+    "wattoken_aggregator_offset_gaps",
+    "Batches that did not begin at the next offset: a transaction's markers lie between.",
+    registry=REGISTRY,
+)
+LOOK_UPS: Final = Counter(
+    "wattoken_aggregator_slice_look_ups",
+    "Slices of old windows looked up in ClickHouse.",
+    registry=REGISTRY,
+)
+FLUSH_SECONDS: Final = Histogram(
+    "wattoken_aggregator_flush_seconds",
+    "Time from snapshot to acknowledged checkpoint.",
+    buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60),
+    registry=REGISTRY,
+)
+FLUSHED_ROWS: Final = Counter(
+    "wattoken_aggregator_flushed_rows", "Rows written, all tables.", registry=REGISTRY
+)
+PENDING_ROWS: Final = Gauge(
+    "wattoken_aggregator_pending_rows", "Rows changed and not yet written.", registry=REGISTRY
+)
+SLICES: Final = Gauge("wattoken_aggregator_slices", "Slices in memory.", registry=REGISTRY)
+SEEN_IDS: Final = Gauge(
+    "wattoken_aggregator_seen_ids", "Ids remembered for dedup.", registry=REGISTRY
+)
+PARTITIONS: Final = Gauge(
+    "wattoken_aggregator_partitions", "Partitions this worker meters.", registry=REGISTRY
+)
+RECOVERIES: Final = Counter(
+    "wattoken_aggregator_recoveries", "Partitions recovered.", registry=REGISTRY
+)
+RETRIES: Final = Counter(
+    "wattoken_aggregator_retries",
+    "Attempts that failed and were repeated, by what was tried.",
+    ["what"],
+    registry=REGISTRY,
+)

@@ -1,0 +1,196 @@
+"""Recovery: what a worker must know of a partition before it reads its first record.
+
+1. The checkpoint ``c`` (none yet: the log's start) and the metering rules, from ClickHouse.
+2. What the log still holds: its start and end. Stop where they contradict the checkpoint.
+3. The slices: every register, and the windows that late events are likely to touch.
+4. The offset from which the ids seen within the dedup horizon before ``c`` are read again.
+
+Reading then begins at (4). Records below ``c`` are read for their ids only; a slice whose version
+is above an event's offset already has that event (`core.slices`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from confluent_kafka import KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient, OffsetSpec
+
+from services.aggregator.clickhouse_sink import ClickHouseSink
+from services.aggregator.core.dedup import SeenIds
+from services.aggregator.core.partition import Checkpoint, PartitionState
+from services.aggregator.core.slices import SliceStore
+from services.aggregator.core.timing import RuleBook
+from services.aggregator.core.windows import FAMILIES, HOUR, MINUTE
+from services.aggregator.errors import CheckpointAheadError, EventsLostError, RulesMissingError
+from services.platform.errors import UnavailableError
+from services.platform.kafka import ADMIN_TIMEOUT_SECONDS, Log
+from services.platform.log import get_logger
+
+logger = get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """How much event time stays in memory, behind the newest event of a partition."""
+
+    minutes_ms: int
+    hours_ms: int
+
+    def loaded_from_ms(self, newest_event_ms: int) -> dict[str, int]:
+        """From which window start on each family is in memory whole."""
+        return {
+            MINUTE.name: MINUTE.window_start_ms(max(0, newest_event_ms - self.minutes_ms)),
+            HOUR.name: HOUR.window_start_ms(max(0, newest_event_ms - self.hours_ms)),
+        }
+
+
+class LogOffsets:
+    """Questions about a log's offsets, asked through the admin client. Synchronous."""
+
+    def __init__(self, admin: AdminClient, log: Log) -> None:
+        self._admin = admin
+        self._log = log
+
+    def starts(self, partitions: Sequence[int]) -> dict[int, int]:
+        """The first offset that the log still holds."""
+        return self._list({partition: OffsetSpec.earliest() for partition in partitions})
+
+    def ends(self, partitions: Sequence[int]) -> dict[int, int]:
+        """The offset that the next record will get."""
+        return self._list({partition: OffsetSpec.latest() for partition in partitions})
+
+    def at(self, times_ms: Mapping[int, int]) -> dict[int, int]:
+        """The first offset appended at or after a time; -1 where there is none."""
+        return self._list(
+            {
+                partition: OffsetSpec.for_timestamp(time_ms)
+                for partition, time_ms in times_ms.items()
+            }
+        )
+
+    def _list(self, specs: Mapping[int, OffsetSpec]) -> dict[int, int]:
+        if not specs:
+            return {}
+        asked = {
+            TopicPartition(self._log.topic, partition): spec for partition, spec in specs.items()
+        }
+        answers = self._admin.list_offsets(asked, request_timeout=ADMIN_TIMEOUT_SECONDS)
+        try:
+            return {where.partition: answer.result().offset for where, answer in answers.items()}
+        except KafkaException as error:
+            raise UnavailableError(f"Kafka does not list offsets: {error}") from None
+
+
+def recover(
+    log: Log,
+    sink: ClickHouseSink,
+    offsets: LogOffsets,
+    partitions: Sequence[int],
+    keep: Keep,
+) -> dict[int, PartitionState]:
+    """Build the states of these partitions, in the order of the module's docstring.
+
+    Raises `UnavailableError` when a retry may help, `MeteringStoppedError` when going on would
+    be guessing.
+    """
+    starts, ends = offsets.starts(partitions), offsets.ends(partitions)
+    rules = sink.read_rules(partitions)
+    stored = sink.read_checkpoints(partitions)
+    checkpoints: dict[int, Checkpoint] = {}
+    for partition in partitions:
+        if partition not in rules:
+            raise RulesMissingError(
+                f"partition {partition} of {log.topic} (log {log.name}) has no metering rules:"
+                " run `wattoken migrate`"
+            )
+        start = starts[partition]
+        checkpoint = stored.get(partition, Checkpoint(start, start))
+        check_against_log(log, partition, checkpoint, start, ends[partition])
+        checkpoints[partition] = checkpoint
+    read_from = rebuild_from(offsets, checkpoints, rules, starts)
+    stores = load_slices(sink, checkpoints, keep)
+    states = {
+        partition: PartitionState(
+            partition,
+            rules[partition],
+            checkpoints[partition],
+            stores[partition],
+            SeenIds(),
+            read_from[partition],
+        )
+        for partition in partitions
+    }
+    for partition, state in states.items():
+        logger.info(
+            "partition recovered",
+            partition=partition,
+            checkpoint=checkpoints[partition].next_offset,
+            read_from=read_from[partition],
+            log_end=ends[partition],
+            slices=len(state.slices),
+        )
+    return states
+
+
+def check_against_log(
+    log: Log, partition: int, checkpoint: Checkpoint, start: int, end: int
+) -> None:
+    """Stop where the log no longer holds what the checkpoint expects."""
+    if start > checkpoint.next_offset:
+        raise EventsLostError(
+            f"partition {partition} of {log.topic}: the log starts at {start}, but only"
+            f" {checkpoint.next_offset} was metered, so {start - checkpoint.next_offset} records"
+            " were deleted unmetered. Restore them to the log, or accept the loss:"
+            " docs/runbook.md, 'Retention overtook the meter'"
+        )
+    if checkpoint.next_offset > end:
+        raise CheckpointAheadError(
+            f"partition {partition} of {log.topic}: the checkpoint is {checkpoint.next_offset},"
+            f" but the log ends at {end}: the log lost records or was restored older than"
+            " ClickHouse. See docs/runbook.md, 'Checkpoint ahead of the log'"
+        )
+
+
+def rebuild_from(
+    offsets: LogOffsets,
+    checkpoints: Mapping[int, Checkpoint],
+    rules: Mapping[int, RuleBook],
+    starts: Mapping[int, int],
+) -> dict[int, int]:
+    """Find where the dedup horizon before each checkpoint begins on the log."""
+    times_ms = {
+        partition: max(0, checkpoint.last_append_ms - rules[partition].horizon_ms_max)
+        for partition, checkpoint in checkpoints.items()
+        if checkpoint.next_offset > starts[partition]
+    }
+    found = offsets.at(times_ms)
+    return {
+        # No record that young (-1) cannot be, as the checkpoint's own last record is; but an
+        # answer above the checkpoint must not make us jump.
+        partition: min(max(found[partition], starts[partition]), checkpoint.next_offset)
+        if found.get(partition, -1) >= 0
+        else checkpoint.next_offset
+        for partition, checkpoint in checkpoints.items()
+    }
+
+
+def load_slices(
+    sink: ClickHouseSink, checkpoints: Mapping[int, Checkpoint], keep: Keep
+) -> dict[int, SliceStore]:
+    """Read the slices of these partitions into memory."""
+    loaded_from = {
+        partition: keep.loaded_from_ms(checkpoint.newest_event_ms)
+        for partition, checkpoint in checkpoints.items()
+    }
+    stores = {partition: SliceStore(windows) for partition, windows in loaded_from.items()}
+    for family in FAMILIES:
+        wanted = {
+            partition: windows.get(family.name, 0) for partition, windows in loaded_from.items()
+        }
+        for partition, key, totals, version in sink.read_slices(family, wanted):
+            stores[partition].families[family.name].load(
+                key, totals, version, checkpoints[partition].next_offset
+            )
+    return stores

@@ -1,0 +1,41 @@
+"""Settings of the aggregator."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from services.platform.settings import ClickHouseSettings, KafkaSettings
+
+
+class AggregatorSettings(KafkaSettings, ClickHouseSettings):
+    """Everything the aggregator reads from its environment."""
+
+    aggregator_host: str = Field(
+        default="127.0.0.1", description="Address of /healthz, /readyz and /metrics."
+    )
+    aggregator_port: int = Field(default=8081, description="Port of the same.")
+    aggregator_group: str = Field(
+        default="wattoken-aggregator", description="Kafka consumer group that shares the work."
+    )
+    aggregator_flush_interval_seconds: float = Field(
+        default=1.0, gt=0, description="Time between two flushes to ClickHouse."
+    )
+    aggregator_pending_rows_max: int = Field(
+        default=500_000,
+        gt=0,
+        description="Unwritten rows at which reading pauses until a flush succeeds.",
+    )
+    aggregator_keep_minutes_seconds: float = Field(
+        default=2 * 3600, gt=0, description="How long minute slices stay in memory, in event time."
+    )
+    aggregator_keep_hours_seconds: float = Field(
+        default=3 * 24 * 3600,
+        gt=0,
+        description="How long hour slices stay in memory, in event time.",
+    )
+    aggregator_session_timeout_seconds: float = Field(
+        default=30.0, ge=6, description="Silence after which Kafka gives the partitions to others."
+    )
+    aggregator_fetch_bytes_max: int = Field(
+        default=4 * 1024 * 1024, gt=0, description="Most bytes of one partition in one fetch."
+    )

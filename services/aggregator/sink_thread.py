@@ -1,0 +1,38 @@
+"""A sink with a thread of its own, so that waiting for ClickHouse never holds the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from services.aggregator.clickhouse_sink import ClickHouseSink
+from services.platform.errors import UnavailableError
+
+T = TypeVar("T")
+
+
+class SinkThread:
+    """Runs a sink's calls one after another in one thread."""
+
+    def __init__(self, sink: ClickHouseSink, name: str) -> None:
+        self._sink = sink
+        self._executor = ThreadPoolExecutor(1, name)
+
+    async def call(self, work: Callable[[ClickHouseSink], T]) -> T:
+        """Run ``work`` with the sink; what it raises comes out here."""
+
+        def guarded() -> T:
+            try:
+                return work(self._sink)
+            except UnavailableError:
+                # A connection that failed once is not trusted again.
+                self._sink.close()
+                raise
+
+        return await asyncio.get_running_loop().run_in_executor(self._executor, guarded)
+
+    def close(self) -> None:
+        """Let the thread end after the call it is in; wait for nothing."""
+        self._executor.shutdown(wait=False, cancel_futures=True)

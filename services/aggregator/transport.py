@@ -1,0 +1,200 @@
+"""A Faust transport that hands the stream one message per fetched partition batch.
+
+Stock Faust walks every record through conductor, queue, event and ack index, about 70 µs each.
+Here a whole fetch of one partition is one message; its value is `FetchedBatch`, its offset the
+last one. Still a Faust app, agent and consumer group; only the unit is larger.
+
+It also takes three decisions away from stock Faust:
+
+- Where to read from: recovery says so (`Consumer.positions`); Kafka's committed offset is never
+  read back, because the checkpoint in ClickHouse is the truth.
+- What to commit: only what a flush has checkpointed (`Consumer.checkpointed`). Stock gap filling
+  could commit offsets still in flight.
+- What to do when an offset is gone: raise (``auto_offset_reset`` none), never jump.
+
+Found by the URL scheme ``wattoken://`` through the entry-point group ``faust.transports``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import aiokafka
+import faust
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP, ConsumerMessage
+
+from services.aggregator.core.batch import Records
+from services.platform.log import get_logger
+
+logger = get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class FetchedBatch:
+    """The records of one partition that one fetch brought.
+
+    `epoch` counts the seeks before the fetch: a batch of an older epoch was read before the
+    partition was rewound, and must be thrown away.
+    """
+
+    tp: TP
+    epoch: int
+    records: Records
+
+
+class BatchSchema(faust.Schema):  # type: ignore[type-arg]
+    """Hands a `FetchedBatch` through as it is; the core decodes it."""
+
+    def loads_key(self, app: Any, message: ConsumerMessage, **_: Any) -> None:
+        """A batch has no key."""
+
+    def loads_value(self, app: Any, message: ConsumerMessage, **_: Any) -> FetchedBatch:
+        """Give the batch itself."""
+        batch: FetchedBatch = message.value
+        return batch
+
+
+class ConsumerThread(driver.AIOKafkaConsumerThread):
+    """The thread that owns the aiokafka consumer and keeps its heartbeat going."""
+
+    def _create_worker_consumer(self, transport: Any) -> aiokafka.AIOKafkaConsumer:
+        """Make the consumer, and have it pass over what a gateway's transaction aborted.
+
+        Faust ties the isolation level to its own exactly_once mode, which is not used here.
+        """
+        consumer = super()._create_worker_consumer(transport)
+        consumer._isolation_level = "read_committed"
+        return consumer
+
+    async def _commit(self, offsets: Mapping[TP, int]) -> bool:
+        """Commit for lag tools only; failing to do so stops nothing."""
+        consumer = self._ensure_consumer()
+        known = {
+            aiokafka.TopicPartition(tp.topic, tp.partition): aiokafka.OffsetAndMetadata(offset, "")
+            for tp, offset in offsets.items()
+            if tp in self.assignment()
+        }
+        try:
+            await consumer.commit(known)
+        except Exception as error:
+            logger.warning("commit to Kafka failed, lag tools lag", error=repr(error))
+            return False
+        return True
+
+
+class Consumer(driver.Consumer):
+    """A consumer whose unit is a fetched batch; see the module's docstring."""
+
+    #: Set by the app: the offset to read next, for each partition that is recovered.
+    positions: Callable[[], Mapping[TP, int]]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.checkpointed: dict[TP, int] = {}
+        self.epoch = 0
+        self.positions = dict
+
+    def _new_consumer_thread(self) -> ConsumerThread:
+        return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
+
+    async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, ConsumerMessage]]:
+        """Fetch, and yield one message for each partition that brought records."""
+        epoch = self.epoch
+        records, active = await self._wait_next_records(timeout)
+        generation = self.app.consumer_generation_id
+        if not records or self.should_stop:
+            return
+        if not self.flow_active:
+            # What was fetched is dropped; the seek at the next start of the flow brings it back.
+            return
+        for tp, fetched in records.items():
+            if (
+                not self.flow_active
+                or self.epoch != epoch
+                or self.app.consumer_generation_id != generation
+            ):
+                return
+            if active is None or tp in active or tp in self._buffered_partitions:
+                yield tp, self._batch_message(TP(tp.topic, tp.partition), epoch, fetched)
+
+    def _batch_message(self, tp: TP, epoch: int, fetched: list[Any]) -> ConsumerMessage:
+        last = fetched[-1]
+        records = Records(
+            [record.offset for record in fetched],
+            [record.timestamp for record in fetched],
+            [record.value for record in fetched],
+        )
+        return ConsumerMessage(
+            tp.topic,
+            tp.partition,
+            last.offset,
+            last.timestamp / 1000.0,
+            last.timestamp_type,
+            (),
+            None,
+            FetchedBatch(tp, epoch, records),
+            None,
+            0,
+            0,
+            tp,
+            generation_id=self.app.consumer_generation_id,
+        )
+
+    async def perform_seek(self) -> None:
+        """Seek every recovered partition of ours to where its state stands."""
+        assigned = self.assignment()
+        positions = {tp: offset for tp, offset in self.positions().items() if tp in assigned}
+        # A fetch that began before the seek took hold must not pass for one that came after it,
+        # so no batch fetched during the seek bears the epoch that is in force afterwards.
+        self.epoch += 1
+        try:
+            if positions:
+                await self.seek_wait(positions)
+        finally:
+            self.epoch += 1
+
+    def checkpoint(self, tp: TP, next_offset: int) -> None:
+        """Note that everything below an offset is in the database, so it may be committed."""
+        self.checkpointed[tp] = next_offset
+
+    def ack(self, message: ConsumerMessage) -> bool:
+        """Note that a batch was processed. This commits nothing; `checkpoint` does."""
+        if message.acked:
+            return False
+        message.acked = True
+        self._unacked_messages.discard(message)
+        return True
+
+    def _filter_tps_with_pending_acks(self, topics: Any = None) -> Iterator[TP]:
+        return (
+            tp for tp in self.checkpointed if topics is None or tp in topics or tp.topic in topics
+        )
+
+    def _new_offset(self, tp: TP) -> int | None:
+        return self.checkpointed.get(tp)
+
+    async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
+        """Fill no gaps: a batch's offset is its last, so a gap before it is the rule."""
+
+    async def on_partitions_revoked(self, revoked: set[TP]) -> None:
+        """Flush first: what follows in stock Faust forgets the partitions."""
+        await self.before_revoke(revoked)
+        for tp in revoked:
+            self.checkpointed.pop(tp, None)
+        await super().on_partitions_revoked(revoked)
+
+    #: Set by the app: called with the partitions about to be revoked.
+    before_revoke: Callable[[set[TP]], Awaitable[None]]
+
+    def verify_event_path(self, now: float, tp: TP) -> None:
+        """Leave this to our own watchdog; stock Faust's speaks of acks that are not there."""
+
+
+class Transport(driver.Transport):
+    """The transport behind ``wattoken://host:port``."""
+
+    Consumer: ClassVar[type[Consumer]] = Consumer
+    driver_version = f"wattoken batches over aiokafka={aiokafka.__version__}"
