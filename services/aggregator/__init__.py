@@ -1,1 +1,1 @@
-"""The aggregator: a Faust worker that rolls usage events into slices in ClickHouse, exactly once."""
+"""The aggregator: a Faust worker that rolls usage events into slices, exactly once."""

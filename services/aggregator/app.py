@@ -17,6 +17,7 @@ from services.aggregator.metrics import REGISTRY
 from services.aggregator.recovery import Keep, LogOffsets
 from services.aggregator.retry import AbandonedError
 from services.aggregator.settings import AggregatorSettings
+from services.aggregator.sink_thread import SinkThread
 from services.aggregator.transport import BatchSchema
 from services.platform.errors import WattokenError
 from services.platform.health import HealthServer
@@ -59,7 +60,8 @@ class MeterApp(faust.App):
         self.failure: Exception | None = None
         self.meter = Meter(
             log,
-            lambda: ClickHouseSink(settings, log),
+            SinkThread(ClickHouseSink(settings, log), "clickhouse-read"),
+            SinkThread(ClickHouseSink(settings, log), "clickhouse-write"),
             LogOffsets(admin_client(settings), log),
             Keep(
                 int(settings.aggregator_keep_minutes_seconds * 1000),

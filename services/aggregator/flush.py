@@ -15,18 +15,17 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 
-from services.aggregator.clickhouse_sink import ClickHouseSink
 from services.aggregator.core.partition import Checkpoint, Snapshot
 from services.aggregator.errors import DatabaseWentBackError
 from services.aggregator.metrics import FLUSH_SECONDS, FLUSHED_ROWS
 from services.aggregator.retry import persist
-from services.aggregator.sink_thread import SinkThread
+from services.aggregator.sink_thread import SinkCalls
 
 
 class Flusher:
     """Writes snapshots; remembers the checkpoints it wrote, to notice a restored database."""
 
-    def __init__(self, sink: SinkThread) -> None:
+    def __init__(self, sink: SinkCalls) -> None:
         self._sink = sink
         self._written: dict[int, int] = {}
 
@@ -35,36 +34,34 @@ class Flusher:
         for partition, checkpoint in checkpoints.items():
             self._written[partition] = checkpoint.next_offset if checkpoint.received else 0
 
-    async def write(self, snapshots: Mapping[int, Snapshot], abandoned: Callable[[], bool]) -> None:
+    async def write(
+        self, snapshots: Mapping[int, Snapshot], abandoned: Callable[[], bool]
+    ) -> None:
         """Do steps 2 to 4 for these snapshots by partition.
 
         Raises `AbandonedError` when ``abandoned()`` says so during a retry, and
         `DatabaseWentBackError`.
         """
         started = time.monotonic()
+        await persist("insert rows", lambda: self.insert_rows(snapshots), abandoned)
+        await persist("insert checkpoints", lambda: self.insert_checkpoints(snapshots), abandoned)
+        FLUSH_SECONDS.observe(time.monotonic() - started)
+        FLUSHED_ROWS.inc(sum(taken.row_count for taken in snapshots.values()))
+
+    async def insert_rows(self, snapshots: Mapping[int, Snapshot]) -> None:
+        """Do step 2."""
+        await self._sink.call(lambda sink: sink.write_rows(snapshots.values()))
+
+    async def insert_checkpoints(self, snapshots: Mapping[int, Snapshot]) -> None:
+        """Do steps 3 and 4."""
         checkpoints = {partition: taken.checkpoint for partition, taken in snapshots.items()}
-
-        async def rows() -> None:
-            await self._sink.call(lambda sink: sink.write_rows(snapshots.values()))
-
-        async def guarded_checkpoints() -> None:
-            stored = await self._sink.call(ClickHouseSink.read_offsets)
-            for partition in checkpoints:
-                if stored.get(partition, 0) < self._written.get(partition, 0):
-                    raise DatabaseWentBackError(
-                        f"checkpoint of partition {partition} is {stored.get(partition, 0)},"
-                        f" but {self._written[partition]} was written"
-                    )
-            await self._sink.call(lambda sink: sink.write_checkpoints(checkpoints))
-
-        await persist("insert rows", rows, abandoned)
-        await persist("insert checkpoints", guarded_checkpoints, abandoned)
+        stored = await self._sink.call(lambda sink: sink.read_offsets())
+        for partition in checkpoints:
+            if stored.get(partition, 0) < self._written.get(partition, 0):
+                raise DatabaseWentBackError(
+                    f"checkpoint of partition {partition} is {stored.get(partition, 0)},"
+                    f" but {self._written[partition]} was written"
+                )
+        await self._sink.call(lambda sink: sink.write_checkpoints(checkpoints))
         for partition, checkpoint in checkpoints.items():
             self._written[partition] = checkpoint.next_offset
-        FLUSH_SECONDS.observe(time.monotonic() - started)
-        FLUSHED_ROWS.inc(
-            sum(
-                len(taken.dead_letters) + sum(len(rows) for rows in taken.rows.values())
-                for taken in snapshots.values()
-            )
-        )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from operator import methodcaller
 from typing import Protocol
 
 from services.aggregator.clickhouse_sink import ClickHouseSink
@@ -27,7 +28,7 @@ from services.aggregator.metrics import (
 )
 from services.aggregator.recovery import Keep, LogOffsets, recover
 from services.aggregator.retry import AbandonedError, persist
-from services.aggregator.sink_thread import SinkThread
+from services.aggregator.sink_thread import SinkCalls
 from services.platform.kafka import Log
 from services.platform.log import get_logger
 
@@ -42,12 +43,17 @@ class Acknowledge(Protocol):
 
 
 class Meter:
-    """States of the partitions at hand, and the edges they are read from and written to."""
+    """States of the partitions at hand, and the edges they are read from and written to.
+
+    Reading and writing have a connection each: a look-up of an old window must not wait behind a
+    large insert.
+    """
 
     def __init__(
         self,
         log: Log,
-        make_sink: Callable[[], ClickHouseSink],
+        reader: SinkCalls,
+        writer: SinkCalls,
         offsets: LogOffsets,
         keep: Keep,
         pending_rows_max: int,
@@ -59,10 +65,8 @@ class Meter:
         self._keep = keep
         self._pending_rows_max = pending_rows_max
         self._acknowledge = acknowledge
-        # Reading and writing have a connection and a thread each: a look-up of an old window
-        # must not wait behind a large insert.
-        self._reader = SinkThread(make_sink(), "clickhouse-read")
-        self._flusher = Flusher(SinkThread(make_sink(), "clickhouse-write"))
+        self._reader = reader
+        self._flusher = Flusher(writer)
         self._batch_lock = asyncio.Lock()
         self._flush_lock = asyncio.Lock()
         self._room = asyncio.Event()
@@ -135,10 +139,9 @@ class Meter:
 
     async def _look_up(self, partition: int, state: PartitionState, sifted: Sifted) -> None:
         for name, keys in state.unknown_slices(sifted).items():
-            look_up = partial(ClickHouseSink.look_up, family=name, partition=partition, keys=keys)
             found = await persist(
                 "look up slices",
-                partial(self._reader.call, look_up),
+                partial(self._reader.call, methodcaller("look_up", name, partition, keys)),
                 lambda: self.states.get(partition) is not state,
             )
             state.learn(name, keys, found)

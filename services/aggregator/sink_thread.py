@@ -5,12 +5,19 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from services.aggregator.clickhouse_sink import ClickHouseSink
 from services.platform.errors import UnavailableError
 
 T = TypeVar("T")
+
+
+class SinkCalls(Protocol):
+    """Something that runs calls on a sink, one after another."""
+
+    async def call(self, work: Callable[[ClickHouseSink], T]) -> T:
+        """Run ``work`` with the sink; what it raises comes out here."""
 
 
 class SinkThread:
@@ -21,7 +28,7 @@ class SinkThread:
         self._executor = ThreadPoolExecutor(1, name)
 
     async def call(self, work: Callable[[ClickHouseSink], T]) -> T:
-        """Run ``work`` with the sink; what it raises comes out here."""
+        """Run ``work`` with the sink in the thread."""
 
         def guarded() -> T:
             try:

@@ -45,7 +45,7 @@ class FetchedBatch:
     records: Records
 
 
-class BatchSchema(faust.Schema):  # type: ignore[type-arg]
+class BatchSchema(faust.Schema):
     """Hands a `FetchedBatch` through as it is; the core decodes it."""
 
     def loads_key(self, app: Any, message: ConsumerMessage, **_: Any) -> None:

@@ -51,12 +51,17 @@ class Checkpoint:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """All that a flush writes for one partition; every row's version is `checkpoint.next_offset`."""
+    """What a flush writes for one partition; the version of every row is its next offset."""
 
     partition: int
     rows: dict[str, list[tuple[SliceKey, Totals]]]
     dead_letters: list[DeadLetter]
     checkpoint: Checkpoint
+
+    @property
+    def row_count(self) -> int:
+        """How many rows it holds, all tables."""
+        return len(self.dead_letters) + sum(len(rows) for rows in self.rows.values())
 
 
 @dataclass(slots=True)

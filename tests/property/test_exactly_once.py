@@ -1,0 +1,270 @@
+"""The slice protocol under random schedules: the real meter, a model of ClickHouse and Kafka.
+
+Crashes between any two steps, inserts stopped in the middle, zombies that wake up, duplicates at
+the horizon to the millisecond, late windows after eviction, restored backups, topics made anew.
+Whatever happened: read to the end once more, and every view equals plain sums over the logs.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
+
+from schemas.metering_rules import HOUR_MS, MINUTE_MS
+from services.aggregator import recovery
+from services.aggregator.core.dedup import SeenIds
+from services.aggregator.core.slices import FamilySlices
+from services.aggregator.errors import DatabaseWentBackError, MeteringStoppedError
+from services.aggregator.flush import Flusher
+from tests.property.world import (
+    HORIZON_MS,
+    ModelLog,
+    Worker,
+    World,
+    event,
+    oracle,
+    run,
+)
+
+EXAMPLES = int(os.environ.get("WATTOKEN_PROPERTY_EXAMPLES", "1000"))
+
+#: How long after the last record the next is appended; most at once, some around the horizon.
+PAUSES_MS = st.sampled_from([0, 0, 0, 1, 500, 20_000, HORIZON_MS - 1, HORIZON_MS, HORIZON_MS + 1])
+#: How old an event is when it is appended: fresh, late for the minutes, late for the hours, at
+#: and beyond the limits.
+AGES_MS = st.sampled_from(
+    [0, 0, 0, 3 * MINUTE_MS, 2 * HOUR_MS, 6 * HOUR_MS, 6 * HOUR_MS + 1, -MINUTE_MS, -MINUTE_MS - 1]
+)
+EVENTS = st.lists(st.tuples(st.integers(0, 5), AGES_MS, st.integers(0, 9)), min_size=1, max_size=4)
+
+
+class Schedule(RuleBasedStateMachine):
+    """One worker that owns the partition, zombies that think they do, and what befalls them."""
+
+    one_name = False
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.world = World()
+        self.world.one_name = self.one_name
+        self.owner = Worker(self.world)
+        self.zombies: list[Worker] = []
+        self.backup = self.world.database.backup()
+
+    # What gateways do.
+
+    @rule(pause_ms=PAUSES_MS, events=EVENTS)
+    def append(self, pause_ms: int, events: list[tuple[int, int, int]]) -> None:
+        self.world.now_ms += pause_ms
+        now_ms = self.world.now_ms
+        self.world.append(
+            event(number, now_ms - age_ms, tokens) for number, age_ms, tokens in events
+        )
+
+    @rule(poison=st.sampled_from([b"{", b"", b"[]", b'{"id": 1}', b"\xff"]))
+    def append_poison(self, poison: bytes) -> None:
+        self.world.append([poison])
+
+    # What the owner does, whole or stopped at a step.
+
+    @rule(count=st.integers(1, 5))
+    def read(self, count: int) -> None:
+        self._go_on(self.owner)
+        work = self.owner.read(count)
+        if work is not None:
+            run(work)
+
+    @rule()
+    def flush(self) -> None:
+        self._go_on(self.owner)
+        self._flush(self.owner)
+
+    @rule(steps=st.integers(1, 5), rows=st.none() | st.integers(0, 3))
+    def stop_in_flush(self, steps: int, rows: int | None) -> None:
+        self._go_on(self.owner)
+        self.owner.sink.rows_before_stop = rows
+        work = self.owner.meter.flush()
+        if not run(work, steps):
+            self.owner.paused = work
+
+    @rule(count=st.integers(1, 5))
+    def stop_in_look_up(self, count: int) -> None:
+        self._go_on(self.owner)
+        work = self.owner.read(count)
+        if work is not None and not run(work, 1):
+            self.owner.paused = work
+
+    # What befalls workers.
+
+    @rule()
+    def crash(self) -> None:
+        self.owner = Worker(self.world)
+
+    @rule()
+    def lose_partition(self) -> None:
+        self.zombies = [*self.zombies[-2:], self.owner]
+        self.owner = Worker(self.world)
+
+    @rule(which=st.integers(0, 2), count=st.integers(1, 5))
+    def zombie_wakes(self, which: int, count: int) -> None:
+        if which >= len(self.zombies):
+            return
+        zombie = self.zombies[which]
+        self._go_on(zombie)
+        work = zombie.read(count)
+        if work is not None:
+            run(work)
+        self._flush(zombie)
+
+    @rule()
+    def back_up(self) -> None:
+        self.backup = self.world.database.backup()
+
+    @rule(stopped=st.booleans())
+    def restore(self, stopped: bool) -> None:
+        self.world.database = self.backup.backup()
+        if stopped:
+            self.zombies = []
+            self.owner = Worker(self.world)
+        else:
+            # A flush under way would pass its check before the restore: the runbook stops the
+            # workers for this reason. Between flushes the check catches it.
+            self.zombies = []
+            if self.owner.paused is not None:
+                self.owner = Worker(self.world)
+
+    @rule()
+    def recreate_topic(self) -> None:
+        # The old topic is gone for good, so a backup from before it was metered to its end
+        # could not be healed; whoever deletes a topic makes sure of one.
+        self._settle()
+        self.backup = self.world.database.backup()
+        self.world.logs.append(ModelLog(f"topic-{len(self.world.logs)}"))
+        self.owner = Worker(self.world)
+
+    # What must hold.
+
+    def _go_on(self, worker: Worker) -> None:
+        work, worker.paused = worker.paused, None
+        if work is not None:
+            self._guarded(worker, lambda: run(work))
+
+    def _flush(self, worker: Worker) -> None:
+        self._guarded(worker, lambda: run(worker.meter.flush()))
+
+    def _guarded(self, worker: Worker, work: Callable[[], Any]) -> None:
+        try:
+            work()
+        except DatabaseWentBackError:
+            # As the app does: forget everything and recover.
+            worker.meter.drop({0})
+            run(worker.meter.recover([0], lambda: False))
+
+    def _settle(self) -> None:
+        worker = Worker(self.world)
+        while (work := worker.read(3)) is not None:
+            run(work)
+        self._flush(worker)
+
+    @rule()
+    def equals_oracle(self) -> None:
+        self._settle()
+        truth, database = oracle(self.world.logs), self.world.database
+        assert measured(database.view("register")) == truth.registers
+        assert measured(database.view("minute")) == truth.minutes
+        assert measured(database.view("hour")) == truth.hours
+        for log in self.world.logs:
+            if not log.records:
+                continue
+            name = self.world.name_of(log)
+            rows = database.checkpoints[name]
+            newest = rows[max(rows)]
+            counts = truth.counts[log.name]
+            rejected = sum(count for _, count in newest.rejected)
+            assert newest.next_offset == len(log.records)
+            assert newest.received == newest.accepted + newest.duplicate + rejected
+            assert newest.received == counts.get("received", 0)
+            assert newest.accepted == counts.get("accepted", 0)
+            assert newest.duplicate == counts.get("duplicate", 0)
+            assert newest.late == counts.get("late", 0)
+            letters = [offset for log_name, offset in database.dead_letters if log_name == name]
+            assert len(letters) == rejected
+
+    def teardown(self) -> None:
+        self.equals_oracle()
+
+
+def measured(view: dict[Any, tuple[int, ...]]) -> dict[Any, list[int]]:
+    """A view of the model keyed and valued as the oracle does it."""
+    result = {}
+    for key, totals in view.items():
+        parts = [key.window_start_ms] if key.window_start_ms else []
+        parts += [key.tenant] if key.tenant else []
+        name = (*parts, key.series.model) if parts else key.series.model
+        result[name] = [totals[0], totals[2], totals[5]]
+    return result
+
+
+def explore(machine: type[Schedule], examples: int, phases: tuple[Phase, ...]) -> None:
+    run_state_machine_as_test(
+        machine,
+        settings=settings(
+            max_examples=examples,
+            stateful_step_count=25,
+            deadline=None,
+            derandomize=True,
+            database=None,
+            phases=phases,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
+
+
+@pytest.mark.timeout(900)
+def test_every_schedule_ends_exact() -> None:
+    explore(Schedule, EXAMPLES, (Phase.generate, Phase.shrink))
+
+
+async def checkpoint_first(self: Flusher, snapshots: Any, abandoned: Any) -> None:
+    await self.insert_checkpoints(snapshots)
+    await self.insert_rows(snapshots)
+
+
+def one_too_many(
+    self: FamilySlices,
+    key: Any,
+    totals: Any,
+    version: int,
+    position: int,
+    real: Any = FamilySlices.load,
+) -> None:
+    real(self, key, totals, version + 1 if version > position else version, position)
+
+
+def from_checkpoint(offsets: Any, checkpoints: Any, rules: Any, starts: Any) -> dict[int, int]:
+    return {number: checkpoint.next_offset for number, checkpoint in checkpoints.items()}
+
+
+PLANTED: dict[str, tuple[Any, str, Any]] = {
+    "checkpoint before insert": (Flusher, "write", checkpoint_first),
+    "skip rule off": (FamilySlices, "version_ahead", lambda self, key: 0),
+    ">= for >": (FamilySlices, "load", one_too_many),
+    "look-up of old windows off": (FamilySlices, "is_unknown", lambda self, key: False),
+    "topic id ignored": (Schedule, "one_name", True),
+    "dedup off": (SeenIds, "see", lambda self, identity, append_ms, horizon_ms: False),
+    "dedup starts open": (recovery, "rebuild_from", from_checkpoint),
+}
+
+
+@pytest.mark.parametrize("bug", PLANTED)
+def test_planted_bug_is_caught(bug: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    where, name, wrong = PLANTED[bug]
+    monkeypatch.setattr(where, name, wrong)
+    with pytest.raises((AssertionError, MeteringStoppedError)):
+        explore(Schedule, 2000, (Phase.generate,))

@@ -1,0 +1,330 @@
+"""A model of Kafka and ClickHouse for the real core, and an oracle that knows only the log.
+
+The sink keeps every version of every row, as unmerged parts would, and refuses two rows of one
+key and version with unlike totals. Every call on it is a step at which a worker can be stopped
+for ever (a crash) or for a while (a zombie), an insert in the middle of its rows.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections import defaultdict
+from collections.abc import Callable, Coroutine, Generator, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from schemas.metering_rules import HOUR_MS, MINUTE_MS, MeteringRules
+from services.aggregator.core.batch import Records
+from services.aggregator.core.partition import Checkpoint, Snapshot
+from services.aggregator.core.slices import SliceKey, Totals
+from services.aggregator.core.timing import RuleBook
+from services.aggregator.core.windows import Family
+from services.aggregator.meter import Meter
+from services.aggregator.recovery import Keep
+from services.platform.kafka import Log
+
+T0_MS = int(datetime(2026, 3, 15, 12, 0, tzinfo=UTC).timestamp() * 1000)
+HORIZON_MS = 10_000
+RULES = MeteringRules(
+    too_old_ms=6 * HOUR_MS,
+    too_new_ms=MINUTE_MS,
+    late_after_ms=MINUTE_MS,
+    dedup_horizon_ms=HORIZON_MS,
+)
+KEEP = Keep(minutes_ms=2 * MINUTE_MS, hours_ms=HOUR_MS)
+
+
+@dataclass
+class ModelLog:
+    """One incarnation of a one-partition topic."""
+
+    name: str
+    records: list[tuple[int, bytes]] = field(default_factory=list)
+
+    def read(self, start: int, count: int) -> Records:
+        chosen = self.records[start : start + count]
+        return Records(
+            list(range(start, start + len(chosen))),
+            [append_ms for append_ms, _ in chosen],
+            [value for _, value in chosen],
+        )
+
+
+class ModelOffsets:
+    """`LogOffsets` over a model log."""
+
+    def __init__(self, log: ModelLog) -> None:
+        self._log = log
+
+    def starts(self, partitions: Sequence[int]) -> dict[int, int]:
+        return dict.fromkeys(partitions, 0)
+
+    def ends(self, partitions: Sequence[int]) -> dict[int, int]:
+        return dict.fromkeys(partitions, len(self._log.records))
+
+    def at(self, times_ms: Mapping[int, int]) -> dict[int, int]:
+        return {
+            partition: next(
+                (
+                    offset
+                    for offset, (append_ms, _) in enumerate(self._log.records)
+                    if append_ms >= time_ms
+                ),
+                -1,
+            )
+            for partition, time_ms in times_ms.items()
+        }
+
+
+class Database:
+    """Every version of every row ever inserted, as ReplacingMergeTree may still hold them."""
+
+    def __init__(self) -> None:
+        self.slices: dict[tuple[str, str, SliceKey], dict[int, Totals]] = defaultdict(dict)
+        self.checkpoints: dict[str, dict[int, Checkpoint]] = defaultdict(dict)
+        self.dead_letters: dict[tuple[str, int], str] = {}
+
+    def backup(self) -> Database:
+        return copy.deepcopy(self)
+
+    def insert_slice(
+        self, log: str, family: str, key: SliceKey, version: int, totals: Totals
+    ) -> None:
+        versions = self.slices[log, family, key]
+        assert versions.get(version, totals) == totals, (
+            f"two rows of {key} with version {version}: {versions[version]} and {totals}"
+        )
+        versions[version] = totals
+
+    def current(self, log: str, family: str) -> dict[SliceKey, tuple[Totals, int]]:
+        return {
+            key: (versions[max(versions)], max(versions))
+            for (name, kind, key), versions in self.slices.items()
+            if name == log and kind == family
+        }
+
+    def view(self, family: str) -> dict[SliceKey, Totals]:
+        sums: dict[SliceKey, Totals] = {}
+        for name in {log for log, _, _ in self.slices}:
+            for key, (totals, _) in self.current(name, family).items():
+                before = sums.get(key, (0,) * len(totals))
+                sums[key] = tuple(map(sum, zip(before, totals, strict=True)))
+        return {key: totals for key, totals in sums.items() if any(totals)}
+
+
+class ModelSink:
+    """`ClickHouseSink` over the model database."""
+
+    def __init__(self, world: World, log_name: str) -> None:
+        self._world = world
+        self._log = log_name
+        #: How many rows the next insert writes before it is stopped; None: all.
+        self.rows_before_stop: int | None = None
+
+    @property
+    def _database(self) -> Database:
+        return self._world.database
+
+    def write_rows(self, snapshots: Iterable[Snapshot]) -> None:
+        left = self.rows_before_stop
+        for snapshot in snapshots:
+            version = snapshot.checkpoint.next_offset
+            for family, rows in snapshot.rows.items():
+                for key, totals in sorted(rows):
+                    if left is not None:
+                        if left == 0:
+                            return
+                        left -= 1
+                    self._database.insert_slice(self._log, family, key, version, totals)
+            for letter in snapshot.dead_letters:
+                self._database.dead_letters[self._log, letter.offset] = letter.reason
+
+    def write_checkpoints(self, checkpoints: Mapping[int, Checkpoint]) -> None:
+        for checkpoint in checkpoints.values():
+            rows = self._database.checkpoints[self._log]
+            at = checkpoint.next_offset
+            assert rows.get(at, checkpoint) == checkpoint, f"{rows[at]} and {checkpoint}"
+            rows[at] = checkpoint
+
+    def _newest(self) -> Checkpoint | None:
+        rows = self._database.checkpoints[self._log]
+        return rows[max(rows)] if rows else None
+
+    def read_offsets(self) -> dict[int, int]:
+        newest = self._newest()
+        return {} if newest is None else {0: newest.next_offset}
+
+    def read_checkpoints(self, partitions: Sequence[int]) -> dict[int, Checkpoint]:
+        newest = self._newest()
+        return {} if newest is None else {0: newest}
+
+    def read_rules(self, partitions: Sequence[int]) -> dict[int, RuleBook]:
+        return dict.fromkeys(partitions, RuleBook(((0, RULES),)))
+
+    def read_slices(
+        self, family: Family, loaded_from_ms: Mapping[int, int]
+    ) -> Iterable[tuple[int, SliceKey, Totals, int]]:
+        for key, (totals, version) in self._database.current(self._log, family.name).items():
+            if family.window_ms is None or key.window_start_ms >= loaded_from_ms[0]:
+                yield 0, key, totals, version
+
+    def look_up(
+        self, family: str, partition: int, keys: Iterable[SliceKey]
+    ) -> list[tuple[SliceKey, Totals, int]]:
+        current = self._database.current(self._log, family)
+        return [(key, *current[key]) for key in keys if key in current]
+
+
+class Step:
+    """Awaited before every call on a sink: where a worker can be stopped."""
+
+    def __await__(self) -> Generator[Step, None, None]:
+        yield self
+
+
+class SteppedCalls:
+    """`SinkCalls` that stops before each call, and after part of an insert where told so."""
+
+    def __init__(self, sink: ModelSink) -> None:
+        self.sink = sink
+
+    async def call(self, work: Callable[[Any], Any]) -> Any:
+        await Step()
+        if self.sink.rows_before_stop is not None:
+            work(self.sink)
+            self.sink.rows_before_stop = None
+            # Stopped in the middle of the insert; whoever goes on from here writes it whole.
+            await Step()
+        return work(self.sink)
+
+
+class Worker:
+    """The real meter over the model, run step by step."""
+
+    def __init__(self, world: World) -> None:
+        self.log = world.log
+        name = world.name_of(self.log)
+        self.sink = ModelSink(world, name)
+        self.meter = Meter(
+            Log("cluster", name, "usage.events.v1", 1),
+            SteppedCalls(ModelSink(world, name)),
+            SteppedCalls(self.sink),
+            ModelOffsets(self.log),  # type: ignore[arg-type]
+            KEEP,
+            10_000,
+            lambda partition, next_offset: None,
+        )
+        self.paused: Coroutine[Any, Any, None] | None = None
+        run(self.meter.recover([0], lambda: False))
+
+    def read(self, count: int) -> Coroutine[Any, Any, None] | None:
+        """Begin to consume the next records; None where there are none or no state."""
+        position = self.meter.positions().get(0)
+        if position is None:
+            return None
+        records = self.log.read(position, count)
+        return self.meter.consume(0, records) if len(records) else None
+
+
+def run(work: Coroutine[Any, Any, None], steps: int | None = None) -> bool:
+    """Run a coroutine for so many steps, or to its end; True when it ended."""
+    try:
+        while steps is None or steps > 0:
+            work.send(None)
+            if steps is not None:
+                steps -= 1
+    except StopIteration:
+        return True
+    return False
+
+
+class World:
+    """Logs, database, and what the oracle says of them."""
+
+    def __init__(self) -> None:
+        self.now_ms = T0_MS
+        self.logs = [ModelLog("topic-0")]
+        self.database = Database()
+        #: Planted bug "topic id ignored": all logs share one name.
+        self.one_name = False
+
+    @property
+    def log(self) -> ModelLog:
+        return self.logs[-1]
+
+    def name_of(self, log: ModelLog) -> str:
+        return "topic" if self.one_name else log.name
+
+    def append(self, values: Iterable[bytes]) -> None:
+        for value in values:
+            self.log.records.append((self.now_ms, value))
+
+
+def event(identity: int, time_ms: int, tokens: int, **more: Any) -> bytes:
+    """A usage event as a record; ``identity`` picks its id, tenant and model."""
+    fields = {
+        "id": f"id-{identity}",
+        "source": "gateway",
+        "tenant": f"tenant-{identity % 2}",
+        "time": datetime.fromtimestamp(time_ms / 1000, UTC).isoformat(timespec="milliseconds"),
+        "region": "eu",
+        "provider": "p",
+        "model": f"m-{identity % 2}",
+        "input_tokens": tokens,
+        "output_tokens": 1,
+        **more,
+    }
+    return json.dumps(fields).encode()
+
+
+@dataclass
+class Oracle:
+    """Plain sums over the logs: no slices, no versions, no batches."""
+
+    registers: dict[str, list[int]] = field(default_factory=dict)
+    minutes: dict[tuple[int, str], list[int]] = field(default_factory=dict)
+    hours: dict[tuple[int, str, str], list[int]] = field(default_factory=dict)
+    counts: dict[str, dict[str, int]] = field(default_factory=dict)
+
+
+def oracle(logs: Iterable[ModelLog]) -> Oracle:
+    """Work out what must be in the database when everything has been read."""
+    truth = Oracle()
+    for log in logs:
+        counts: dict[str, int] = defaultdict(int)
+        sightings: list[tuple[int, str]] = []
+        for append_ms, value in log.records:
+            counts["received"] += 1
+            try:
+                fields = json.loads(value)
+                time_ms = round(datetime.fromisoformat(fields["time"]).timestamp() * 1000)
+            except (ValueError, KeyError, TypeError):
+                counts["rejected"] += 1
+                continue
+            if append_ms - time_ms > RULES.too_old_ms or time_ms - append_ms > RULES.too_new_ms:
+                counts["rejected"] += 1
+                continue
+            again = any(
+                seen == fields["id"] and append_ms - seen_ms < HORIZON_MS
+                for seen_ms, seen in sightings
+            )
+            sightings.append((append_ms, fields["id"]))
+            if again:
+                counts["duplicate"] += 1
+                continue
+            counts["accepted"] += 1
+            counts["late"] += append_ms - time_ms > RULES.late_after_ms
+            keys: list[tuple[Any, Any]] = [
+                (truth.registers, fields["model"]),
+                (truth.minutes, (time_ms // MINUTE_MS * MINUTE_MS, fields["model"])),
+                (truth.hours, (time_ms // HOUR_MS * HOUR_MS, fields["tenant"], fields["model"])),
+            ]
+            for totals, key in keys:
+                sums = totals.setdefault(key, [0, 0, 0])
+                sums[0] += 1
+                sums[1] += fields["input_tokens"]
+                sums[2] += fields["output_tokens"]
+        truth.counts[log.name] = dict(counts)
+    return truth
