@@ -1,0 +1,161 @@
+"""One partition, by hand: what counts, what does not, and what a flush is given."""
+
+from __future__ import annotations
+
+from schemas.metering_rules import DAY_MS, MINUTE_MS, MeteringRules
+from services.aggregator.core.batch import PAYLOAD_BYTES_MAX, Records
+from services.aggregator.core.dedup import SeenIds
+from services.aggregator.core.partition import Checkpoint, PartitionState, Snapshot
+from services.aggregator.core.slices import SliceStore
+from services.aggregator.core.timing import RuleBook
+from tests.property.world import T0_MS, event
+
+RULES = RuleBook(((0, MeteringRules()),))
+
+
+def state(checkpoint: Checkpoint | None = None, read_from: int | None = None) -> PartitionState:
+    checkpoint = checkpoint or Checkpoint(0, 0)
+    start = checkpoint.next_offset if read_from is None else read_from
+    return PartitionState(3, RULES, checkpoint, SliceStore({}), SeenIds(), start)
+
+
+def feed(partition: PartitionState, *values: bytes | None, append_ms: int = T0_MS) -> None:
+    first = partition.next_offset
+    offsets = list(range(first, first + len(values)))
+    partition.fold(partition.sift(Records(offsets, [append_ms] * len(values), values)))
+
+
+def taken(partition: PartitionState) -> Snapshot:
+    snapshot = partition.snapshot()
+    assert snapshot is not None
+    return snapshot
+
+
+def sums(snapshot: Snapshot, family: str, measure: int = 2) -> int:
+    return sum(totals[measure] for _, totals in snapshot.rows[family])
+
+
+def test_every_record_is_accounted_for() -> None:
+    partition = state()
+    late = T0_MS - 6 * MINUTE_MS
+    feed(
+        partition,
+        event(1, T0_MS, 10),
+        event(1, T0_MS, 10),
+        event(2, late, 20),
+        event(3, T0_MS - 35 * DAY_MS - 1, 40),
+        event(4, T0_MS + 5 * MINUTE_MS + 1, 80),
+        b"{",
+        None,
+        event(5, T0_MS, -1),
+    )
+    checkpoint = taken(partition).checkpoint
+    assert (checkpoint.received, checkpoint.accepted, checkpoint.duplicate) == (8, 2, 1)
+    assert checkpoint.late == 1
+    assert dict(checkpoint.rejected) == {
+        "too_old": 1,
+        "too_new": 1,
+        "invalid_json": 2,
+        "invalid_event": 1,
+    }
+    assert checkpoint.next_offset == 8
+    assert checkpoint.newest_event_ms == T0_MS
+
+
+def test_all_families_get_the_same_tokens() -> None:
+    partition = state()
+    feed(partition, event(1, T0_MS, 10), event(2, T0_MS - MINUTE_MS, 20))
+    snapshot = taken(partition)
+    assert [sums(snapshot, name) for name in ("register", "minute", "hour")] == [30, 30, 30]
+    assert len(snapshot.rows["minute"]) == 2
+
+
+def test_measures_of_an_event() -> None:
+    partition = state()
+    feed(
+        partition,
+        event(
+            1, T0_MS, 100, output_tokens=50, cache_read_input_tokens=30,
+            cache_write_input_tokens=20, reasoning_output_tokens=40, status="error",
+            quality="estimated",
+        ),
+    )  # fmt: skip
+    [(_, totals)] = taken(partition).rows["register"]
+    assert totals == (1, 1, 100, 30, 20, 50, 40, 150)
+
+
+def test_an_adjustment_is_a_slice_of_its_own() -> None:
+    partition = state()
+    feed(
+        partition,
+        event(1, T0_MS, 10),
+        event(3, T0_MS, 4, entry="credit", adjusts="id-1", reason="double booking"),
+    )
+    entries = {key.series.entry: totals for key, totals in taken(partition).rows["register"]}
+    assert entries["usage"][:3] == (1, 0, 10)
+    assert entries["credit"][:3] == (1, 0, 4)
+
+
+def test_refused_events_are_not_seen_and_count_when_sent_again() -> None:
+    partition = state()
+    early = event(1, T0_MS + 6 * MINUTE_MS, 10)
+    feed(partition, early)
+    feed(partition, early, append_ms=T0_MS + 6 * MINUTE_MS)
+    assert taken(partition).checkpoint.accepted == 1
+
+
+def test_below_the_checkpoint_only_ids_are_read() -> None:
+    checkpoint = Checkpoint(2, 0, received=2, accepted=2, last_append_ms=T0_MS)
+    partition = state(checkpoint, read_from=0)
+    feed(partition, event(1, T0_MS, 10), b"{", event(1, T0_MS, 10), event(2, T0_MS, 20))
+    snapshot = taken(partition)
+    assert snapshot.checkpoint.received == 4
+    assert (snapshot.checkpoint.accepted, snapshot.checkpoint.duplicate) == (3, 1)
+    assert sums(snapshot, "register") == 20
+    assert snapshot.dead_letters == []
+
+
+def test_nothing_to_flush_while_rebuilding() -> None:
+    partition = state(Checkpoint(5, 0, received=5, accepted=5), read_from=0)
+    feed(partition, event(1, T0_MS, 10))
+    assert partition.rebuilding
+    assert partition.snapshot() is None
+
+
+def test_records_read_already_are_passed_over() -> None:
+    partition = state()
+    values = [event(number, T0_MS, 1) for number in range(3)]
+    feed(partition, *values)
+    again = Records([1, 2, 3], [T0_MS] * 3, [*values[1:], event(9, T0_MS, 7)])
+    partition.fold(partition.sift(again))
+    snapshot = taken(partition)
+    assert snapshot.checkpoint.received == 4
+    assert sums(snapshot, "register") == 10
+
+
+def test_the_log_time_never_runs_backwards() -> None:
+    partition = state()
+    feed(partition, event(1, T0_MS, 1), append_ms=T0_MS)
+    feed(partition, event(2, T0_MS, 1), append_ms=T0_MS - DAY_MS)
+    assert taken(partition).checkpoint.last_append_ms == T0_MS
+
+
+def test_a_dead_letter_keeps_the_beginning_and_the_length() -> None:
+    partition = state()
+    feed(partition, b"x" * (PAYLOAD_BYTES_MAX + 5))
+    [letter] = taken(partition).dead_letters
+    assert len(letter.payload) == PAYLOAD_BYTES_MAX
+    assert letter.payload_bytes == PAYLOAD_BYTES_MAX + 5
+    assert letter.reason == "invalid_json"
+
+
+def test_families_past_retention_are_left_out() -> None:
+    rules = MeteringRules(too_old_ms=500 * DAY_MS)
+    partition = PartitionState(
+        0, RuleBook(((0, rules),)), Checkpoint(0, 0), SliceStore({}), SeenIds(), 0
+    )
+    feed(partition, event(1, T0_MS - 91 * DAY_MS, 10), event(2, T0_MS - 401 * DAY_MS, 5))
+    snapshot = taken(partition)
+    assert sums(snapshot, "register") == 15
+    assert sums(snapshot, "hour") == 10
+    assert snapshot.rows["minute"] == []

@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+
+from schemas.metering_rules import MeteringRules
+from services.aggregator.core.timing import RuleBook, epoch_ms, rejection
+
+RULES = MeteringRules(too_old_ms=1000, too_new_ms=100)
+
+
+@pytest.mark.parametrize(
+    ("age_ms", "reason"),
+    [(1000, None), (1001, "too_old"), (0, None), (-100, None), (-101, "too_new")],
+)
+def test_limits_are_inclusive(age_ms: int, reason: str | None) -> None:
+    append_ms = 1_000_000
+    assert rejection(append_ms - age_ms, append_ms, RULES) == reason
+
+
+def test_epoch_ms_rounds_down_and_knows_zones() -> None:
+    time = datetime(2026, 3, 15, 14, 0, 0, 999_999, tzinfo=timezone(timedelta(hours=2)))
+    assert epoch_ms(time) == epoch_ms(datetime(2026, 3, 15, 12, tzinfo=UTC)) + 999
+
+
+def test_rules_change_at_their_offset() -> None:
+    first, second = MeteringRules(), RULES
+    book = RuleBook(((0, first), (12, second)))
+    assert book.segments([10, 11, 12, 13]) == [(0, 2, first), (2, 4, second)]
+    assert book.segments([10, 11]) == [(0, 2, first)]
+    assert book.segments([12, 20]) == [(0, 2, second)]
+
+
+def test_rule_offsets_ascend() -> None:
+    with pytest.raises(ValueError, match="ascending"):
+        RuleBook(((5, RULES), (5, RULES)))
+    with pytest.raises(ValueError, match="ascending"):
+        RuleBook(())
