@@ -12,7 +12,15 @@ from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 
 import msgspec
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    WithJsonSchema,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 #: Longest name, in Unicode code points.
@@ -41,20 +49,21 @@ def parse_time(value: Any) -> datetime:
     """Parse an RFC 3339 time with zone, as the hot path does, into UTC.
 
     Both decoders call msgspec's parser: two parsers of one grammar would differ in a corner.
+    A time whose UTC lies beyond the calendar keeps its zone; `UsageEvent` finds it out of range.
     """
     if not isinstance(value, str):
         raise PydanticCustomError("time_type", "time must be an RFC 3339 string with a zone")
     try:
-        parsed = msgspec.convert(value, Annotated[datetime, msgspec.Meta(tz=True)])
-        utc = parsed.astimezone(UTC)
-    except (msgspec.ValidationError, OverflowError):
+        parsed: datetime = msgspec.convert(value, Annotated[datetime, msgspec.Meta(tz=True)])
+    except msgspec.ValidationError:
         raise PydanticCustomError(
             "time_parsing",
             "time must be RFC 3339 with a zone, such as 2026-03-15T12:00:00.250Z",
         ) from None
-    if not TIME_MIN <= utc < TIME_MAX:
-        raise PydanticCustomError("time_range", "time must lie between the years 2000 and 2100")
-    return utc
+    try:
+        return parsed.astimezone(UTC)
+    except OverflowError:
+        return parsed
 
 
 Name = Annotated[str, Field(min_length=1, max_length=NAME_LENGTH_MAX)]
@@ -115,10 +124,32 @@ class UsageEvent(BaseModel):
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
+        if not TIME_MIN <= self.time < TIME_MAX:
+            raise PydanticCustomError("time_range", "time must lie between the years 2000 and 2100")
         problem = inconsistency(self)
         if problem is not None:
-            raise PydanticCustomError(problem[0], problem[1])  # type: ignore[arg-type]
+            raise PydanticCustomError(problem[0], problem[1])
         return self
+
+    @classmethod
+    def model_validate_json(cls, json_data: str | bytes | bytearray, **options: Any) -> Self:
+        """Decode one event from JSON; of a key given twice the last value counts.
+
+        Each of its values must be valid by itself, though: the hot path meets them one by one,
+        while pydantic sees only the last and would let the others pass.
+        """
+        event = super().model_validate_json(json_data, **options)
+        pairs: list[tuple[str, Any]] = json.loads(json_data, object_pairs_hook=list)
+        fields = dict(pairs)
+        if len(fields) < len(pairs):
+            for name, value in pairs:
+                try:
+                    cls.model_validate(fields | {name: value})
+                except ValidationError as error:
+                    # Without a field it is about the whole event, which only the last values make.
+                    if error.errors()[0]["loc"]:
+                        raise
+        return event
 
 
 def inconsistency(event: Any) -> tuple[str, str] | None:
@@ -147,7 +178,7 @@ def inconsistency(event: Any) -> tuple[str, str] | None:
 
 
 def json_schema() -> str:
-    """The JSON Schema of the event, as committed in `usage_event.v1.json`."""
+    """Render the JSON Schema of the event, as committed in `usage_event.v1.json`."""
     schema = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
     schema |= UsageEvent.model_json_schema()
     return json.dumps(schema, indent=2) + "\n"

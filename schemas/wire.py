@@ -6,7 +6,8 @@ decoder and the pydantic model accept and reject exactly the same bytes.
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Annotated, Final, Literal
 
 import msgspec
@@ -38,10 +39,10 @@ class InvalidEventError(ValueError):
         self.message = message
 
 
-class WireEvent(
+class UncheckedEvent(
     msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True, omit_defaults=True
 ):
-    """One usage event as it lies on the log. Fields are described in `UsageEvent`."""
+    """A usage event whose fields are each valid; what they say together is not checked yet."""
 
     id: Name
     source: Name
@@ -62,26 +63,26 @@ class WireEvent(
     adjusts: Name | None = None
     reason: Annotated[str, msgspec.Meta(min_length=1, max_length=REASON_LENGTH_MAX)] | None = None
 
+
+class WireEvent(UncheckedEvent, frozen=True, gc=False):
+    """One usage event as it lies on the log. Fields are described in `UsageEvent`."""
+
     def __post_init__(self) -> None:
-        if not TIME_MIN <= self.time < TIME_MAX:
-            raise ValueError("time must lie between the years 2000 and 2100")
-        # The hot path meets plain usage almost always; the full check is for the rest.
-        if (
-            self.entry != "usage"
-            or self.adjusts is not None
-            or self.reason is not None
-            or (
-                self.cache_read_input_tokens
-                or self.cache_write_input_tokens
-                or self.reasoning_output_tokens
-            )
-        ):
-            problem = inconsistency(self)
-            if problem is not None:
-                raise ValueError(problem[1])
+        message = problem(self)
+        if message is not None:
+            raise ValueError(message)
+
+
+def problem(event: UncheckedEvent) -> str | None:
+    """Say what is wrong with valid fields taken together, or None."""
+    if not TIME_MIN <= event.time < TIME_MAX:
+        return "time must lie between the years 2000 and 2100"
+    found = inconsistency(event)
+    return None if found is None else found[1]
 
 
 _decoder: Final = msgspec.json.Decoder(WireEvent)
+_unchecked: Final = msgspec.json.Decoder(UncheckedEvent)
 _encoder: Final = msgspec.json.Encoder()
 
 
@@ -93,14 +94,42 @@ def decode(record: bytes) -> WireEvent:
     """
     try:
         return _decoder.decode(record)
-    except msgspec.ValidationError as error:
-        raise InvalidEventError("invalid_event", str(error)) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise InvalidEventError("invalid_json", str(error)) from None
+        raise invalid(error) from None
+
+
+def decode_many(
+    records: Sequence[bytes],
+) -> tuple[list[UncheckedEvent], dict[int, InvalidEventError]]:
+    """Decode many records: the valid ones in order, and the others by their index.
+
+    The caller still has to ask `problem` of each event, or know that it would find none. One
+    record at a time: decoding all as one JSON array is no faster, and records could then run
+    into one another.
+    """
+    events: list[UncheckedEvent] = []
+    failures: dict[int, InvalidEventError] = {}
+    decode_one, take = _unchecked.decode, events.append
+    for index, record in enumerate(records):
+        try:
+            take(decode_one(record))
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            failures[index] = invalid(error)
+    return events, failures
+
+
+def invalid(error: Exception) -> InvalidEventError:
+    """Name what msgspec raised: no JSON at all, or JSON that is no usage event."""
+    if isinstance(error, msgspec.ValidationError):
+        return InvalidEventError("invalid_event", str(error))
+    return InvalidEventError("invalid_json", str(error))
 
 
 def encode(event: UsageEvent | WireEvent) -> bytes:
     """Encode an event for the log: compact JSON, time in UTC, absent fields left out."""
     if isinstance(event, WireEvent):
+        # msgspec decodes Z and +00:00 to this very object, and keeps any other offset.
+        if event.time.tzinfo is not UTC:
+            event = msgspec.structs.replace(event, time=event.time.astimezone(UTC))
         return _encoder.encode(event)
     return _encoder.encode(event.model_dump(exclude_defaults=True))

@@ -11,6 +11,7 @@ from faust.types import TP
 
 from services.aggregator.agent import meter_batches
 from services.aggregator.clickhouse_sink import ClickHouseSink
+from services.aggregator.core.labels import Labels
 from services.aggregator.errors import DatabaseWentBackError
 from services.aggregator.meter import Meter
 from services.aggregator.metrics import REGISTRY
@@ -58,10 +59,12 @@ class MeterApp(faust.App):
         self.log_read = log
         self.flush_interval_seconds = settings.aggregator_flush_interval_seconds
         self.failure: Exception | None = None
+        labels = Labels()
         self.meter = Meter(
             log,
-            SinkThread(ClickHouseSink(settings, log), "clickhouse-read"),
-            SinkThread(ClickHouseSink(settings, log), "clickhouse-write"),
+            labels,
+            SinkThread(ClickHouseSink(settings, log, labels), "clickhouse-read"),
+            SinkThread(ClickHouseSink(settings, log, labels), "clickhouse-write"),
             LogOffsets(admin_client(settings), log),
             Keep(
                 int(settings.aggregator_keep_minutes_seconds * 1000),

@@ -11,11 +11,13 @@ from dataclasses import fields
 from datetime import UTC, datetime
 from typing import Any
 
+import numpy as np
 from clickhouse_connect.driver.client import Client
 
 from schemas.metering_rules import MeteringRules
+from services.aggregator.core.labels import Labels, Series
 from services.aggregator.core.partition import Checkpoint, Snapshot
-from services.aggregator.core.slices import MEASURES, Series, SliceKey, Totals
+from services.aggregator.core.slices import MEASURES, Ints, SliceRows, keys_of
 from services.aggregator.core.timing import RuleBook, epoch_ms
 from services.aggregator.core.windows import FAMILIES, FAMILY_BY_NAME, Family
 from services.platform.clickhouse import connect, mapped_errors
@@ -49,6 +51,7 @@ CHECKPOINT_COLUMNS = (
 )
 #: Keys asked for in one look-up; more would make the query text and its parsing long.
 LOOK_UP_KEYS_MAX = 2000
+NO_TOTALS = np.empty((0, len(MEASURES)), np.int64)
 
 
 def key_columns(family: Family) -> list[str]:
@@ -66,9 +69,10 @@ def to_time(time_ms: int) -> datetime:
 class ClickHouseSink:
     """One connection to ClickHouse for one log; made anew after an error. Not thread-safe."""
 
-    def __init__(self, settings: ClickHouseSettings, log: Log) -> None:
+    def __init__(self, settings: ClickHouseSettings, log: Log, labels: Labels) -> None:
         self._settings = settings
         self._log = log
+        self._labels = labels
         self._client: Client | None = None
 
     def close(self) -> None:
@@ -87,15 +91,15 @@ class ClickHouseSink:
         client = self._connected()
         snapshots = list(snapshots)
         for family in FAMILIES:
-            rows = [
-                self._slice_row(family, snapshot, key, totals)
-                for snapshot in snapshots
-                for key, totals in snapshot.rows.get(family.name, ())
-            ]
-            if rows:
-                columns = [*key_columns(family), "log", "partition", "version", *MEASURES]
+            columns = self._slice_columns(family, snapshots)
+            if columns["version"]:
                 with mapped_errors():
-                    client.insert(f"slices_{family.name}", rows, column_names=columns)
+                    client.insert(
+                        f"slices_{family.name}",
+                        list(columns.values()),
+                        column_names=list(columns),
+                        column_oriented=True,
+                    )
         letters = [
             [
                 self._log.name,
@@ -115,18 +119,37 @@ class ClickHouseSink:
             with mapped_errors():
                 client.insert("dead_letters", letters, column_names=list(DEAD_LETTER_COLUMNS))
 
-    def _slice_row(
-        self, family: Family, snapshot: Snapshot, key: SliceKey, totals: Totals
-    ) -> list[Any]:
-        row: list[Any] = []
+    def _slice_columns(self, family: Family, snapshots: Iterable[Snapshot]) -> dict[str, list[Any]]:
+        """The dirty slices of one family, all partitions together, as columns of the table."""
+        keys = key_columns(family)
+        columns: dict[str, list[Any]] = {
+            name: [] for name in (*keys, "log", "partition", "version", *MEASURES)
+        }
+        for snapshot in snapshots:
+            rows = snapshot.rows[family.name]
+            for name, values in self._key_values(family, rows).items():
+                columns[name] += values
+            columns["log"] += [self._log.name] * len(rows)
+            columns["partition"] += [snapshot.partition] * len(rows)
+            columns["version"] += [snapshot.checkpoint.next_offset] * len(rows)
+            for name, totals in zip(MEASURES, rows.totals.T.tolist(), strict=True):
+                columns[name] += totals
+        return columns
+
+    def _key_values(self, family: Family, rows: SliceRows) -> dict[str, list[Any]]:
+        """The columns that make up the keys, windows as seconds since 1970."""
+        values: dict[str, list[Any]] = {}
+        labels = rows.labels.tolist()
         if family.window_ms is not None:
-            row.append(key.window_start_ms // 1000)
+            values["window_start"] = (rows.windows * (family.window_ms // 1000)).tolist()
         if family.has_tenant:
-            row.append(key.tenant)
-        row += key.series
-        row += (self._log.name, snapshot.partition, snapshot.checkpoint.next_offset)
-        row += totals
-        return row
+            pairs = [self._labels.tenant_series[number] for number in labels]
+            values["tenant"] = [tenant for tenant, _ in pairs]
+            labels = [series for _, series in pairs]
+        series = [self._labels.series[number] for number in labels]
+        for index, name in enumerate(Series._fields):
+            values[name] = [names[index] for names in series]
+        return values
 
     def write_checkpoints(self, checkpoints: Mapping[int, Checkpoint]) -> None:
         """Insert checkpoints by partition. Only after their rows."""
@@ -196,42 +219,43 @@ class ClickHouseSink:
         return {partition: RuleBook(tuple(rules)) for partition, rules in entries.items()}
 
     def read_slices(
-        self, family: Family, loaded_from_ms: Mapping[int, int]
-    ) -> Iterable[tuple[int, SliceKey, Totals, int]]:
-        """Read slices as (partition, key, totals, version).
+        self, family: Family, partition: int, first_window: int
+    ) -> tuple[SliceRows, Ints]:
+        """Read a partition's slices from a window (its number) on: rows and their versions."""
+        where = "" if family.window_ms is None else " AND window_start >= {from_time:DateTime}"
+        return self._read_rows(
+            family,
+            self._select_slices(family) + where,
+            partition=partition,
+            from_time=to_time(family.window_start_ms(first_window)),
+        )
 
-        ``loaded_from_ms`` says, per partition, from which window start on.
-        """
-        for partition, from_ms in loaded_from_ms.items():
-            where = "" if family.window_ms is None else " AND window_start >= {from_time:DateTime}"
-            rows = self._query(
-                self._select_slices(family) + where,
-                partition=partition,
-                from_time=to_time(max(0, from_ms)),
+    def look_up(self, family_name: str, partition: int, keys: Ints) -> tuple[SliceRows, Ints]:
+        """Read single slices: rows and their versions; one that does not exist is missing."""
+        family = FAMILY_BY_NAME[family_name]
+        names = key_columns(family)
+        found: list[tuple[SliceRows, Ints]] = []
+        for start in range(0, len(keys), LOOK_UP_KEYS_MAX):
+            wanted = SliceRows(keys[start : start + LOOK_UP_KEYS_MAX], NO_TOTALS)
+            values = self._key_values(family, wanted)
+            if family.window_ms is not None:
+                values["window_start"] = [to_time(1000 * at) for at in values["window_start"]]
+            found.append(
+                self._read_rows(
+                    family,
+                    self._select_slices(family)
+                    + f" AND ({', '.join(names)}) IN {{keys:{key_type(family)}}}",
+                    partition=partition,
+                    keys=list(zip(*(values[name] for name in names), strict=True)),
+                )
             )
-            for row in rows:
-                yield (partition, *slice_of(family, row))
-
-    def look_up(
-        self, family: str, partition: int, keys: Iterable[SliceKey]
-    ) -> list[tuple[SliceKey, Totals, int]]:
-        """Read single slices as (key, totals, version); one that does not exist is missing."""
-        family_ = FAMILY_BY_NAME[family]
-        found: list[tuple[SliceKey, Totals, int]] = []
-        wanted = list(keys)
-        columns = ", ".join(key_columns(family_))
-        for start in range(0, len(wanted), LOOK_UP_KEYS_MAX):
-            tuples = [
-                tuple(self._key_values(family_, key))
-                for key in wanted[start : start + LOOK_UP_KEYS_MAX]
-            ]
-            rows = self._query(
-                self._select_slices(family_) + f" AND ({columns}) IN {{keys:{key_type(family_)}}}",
-                partition=partition,
-                keys=tuples,
-            )
-            found += [slice_of(family_, row) for row in rows]
-        return found
+        return (
+            SliceRows(
+                np.concatenate([rows.keys for rows, _ in found]),
+                np.concatenate([rows.totals for rows, _ in found]),
+            ),
+            np.concatenate([versions for _, versions in found]),
+        )
 
     def _select_slices(self, family: Family) -> str:
         columns = ", ".join([*key_columns(family), *MEASURES, "version"])
@@ -240,12 +264,30 @@ class ClickHouseSink:
             " WHERE log = {log:String} AND partition = {partition:UInt32}"
         )
 
-    def _key_values(self, family: Family, key: SliceKey) -> Iterable[Any]:
+    def _read_rows(self, family: Family, text: str, **parameters: Any) -> tuple[SliceRows, Ints]:
+        columns = self._columns(text, **parameters)
+        if not columns:
+            return SliceRows(np.empty(0, np.int64), NO_TOTALS), np.empty(0, np.int64)
+        windows: list[int] = [0] * len(columns[0])
         if family.window_ms is not None:
-            yield to_time(key.window_start_ms)
-        if family.has_tenant:
-            yield key.tenant
-        yield from key.series
+            windows = [utc_ms(start) // family.window_ms for start in columns.pop(0)]
+        tenants = columns.pop(0) if family.has_tenant else None
+        labels = [
+            self._labels.number_series(Series(*names)) for names in zip(*columns[:4], strict=True)
+        ]
+        if tenants is not None:
+            labels = list(map(self._labels.number_tenant_series, tenants, labels))
+        keys = keys_of(np.array(windows, np.int64), np.array(labels, np.int64))
+        totals = np.array(columns[4:-1], np.int64).T
+        return SliceRows(keys, totals), np.array(columns[-1], np.int64)
+
+    def _columns(self, text: str, **parameters: Any) -> list[Sequence[Any]]:
+        """The answer to a query by column; empty where there are no rows."""
+        with mapped_errors():
+            result = self._connected().query(
+                text, {"log": self._log.name, **parameters}, column_oriented=True
+            )
+        return list(result.result_columns)
 
     def _query(self, text: str, **parameters: Any) -> Sequence[Sequence[Any]]:
         with mapped_errors():
@@ -259,16 +301,6 @@ def key_type(family: Family) -> str:
     kinds = ["DateTime('UTC')"] if family.window_ms is not None else []
     kinds += ["String"] * (len(key_columns(family)) - len(kinds))
     return f"Array(Tuple({', '.join(kinds)}))"
-
-
-def slice_of(family: Family, row: Sequence[Any]) -> tuple[SliceKey, Totals, int]:
-    """Read one row of `_select_slices`."""
-    values = list(row)
-    window_ms = utc_ms(values.pop(0)) if family.window_ms is not None else 0
-    tenant = values.pop(0) if family.has_tenant else ""
-    series = Series(*values[:4])
-    totals = tuple(int(value) for value in values[4 : 4 + len(MEASURES)])
-    return SliceKey(window_ms, tenant, series), totals, int(values[-1])
 
 
 def utc_ms(time: datetime) -> int:

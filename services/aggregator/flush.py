@@ -34,9 +34,7 @@ class Flusher:
         for partition, checkpoint in checkpoints.items():
             self._written[partition] = checkpoint.next_offset if checkpoint.received else 0
 
-    async def write(
-        self, snapshots: Mapping[int, Snapshot], abandoned: Callable[[], bool]
-    ) -> None:
+    async def write(self, snapshots: Mapping[int, Snapshot], abandoned: Callable[[], bool]) -> None:
         """Do steps 2 to 4 for these snapshots by partition.
 
         Raises `AbandonedError` when ``abandoned()`` says so during a retry, and

@@ -14,6 +14,7 @@ from typing import Protocol
 
 from services.aggregator.clickhouse_sink import ClickHouseSink
 from services.aggregator.core.batch import Records
+from services.aggregator.core.labels import Labels
 from services.aggregator.core.partition import PartitionState, Sifted, Snapshot
 from services.aggregator.flush import Flusher
 from services.aggregator.metrics import (
@@ -52,6 +53,7 @@ class Meter:
     def __init__(
         self,
         log: Log,
+        labels: Labels,
         reader: SinkCalls,
         writer: SinkCalls,
         offsets: LogOffsets,
@@ -61,6 +63,7 @@ class Meter:
     ) -> None:
         self.log = log
         self.states: dict[int, PartitionState] = {}
+        self._labels = labels
         self._offsets = offsets
         self._keep = keep
         self._pending_rows_max = pending_rows_max
@@ -93,7 +96,7 @@ class Meter:
             return
 
         def attempt(sink: ClickHouseSink) -> dict[int, PartitionState]:
-            return recover(self.log, sink, self._offsets, missing, self._keep)
+            return recover(self.log, sink, self._offsets, missing, self._keep, self._labels)
 
         states = await persist("recover", lambda: self._reader.call(attempt), abandoned)
         if abandoned():
@@ -122,7 +125,7 @@ class Meter:
                     "offsets skipped",
                     partition=partition,
                     expected=state.next_offset,
-                    found=records.offsets[0],
+                    found=int(records.offsets[0]),
                 )
             try:
                 sifted = state.sift(records)
@@ -144,7 +147,7 @@ class Meter:
                 partial(self._reader.call, methodcaller("look_up", name, partition, keys)),
                 lambda: self.states.get(partition) is not state,
             )
-            state.learn(name, keys, found)
+            state.learn(name, keys, *found)
             LOOK_UPS.inc(len(keys))
 
     async def flush(self, abandoned: Callable[[], bool] = lambda: False) -> None:
@@ -195,7 +198,8 @@ class Meter:
 
     def _evict(self) -> None:
         for state in self.states.values():
-            state.evict(self._keep.loaded_from_ms(state.checkpoint.newest_event_ms))
+            keep_from = self._keep.loaded_from_ms(state.checkpoint.newest_event_ms)
+            state.slices.evict(keep_from.items())
 
     def _measure(self) -> None:
         PARTITIONS.set(len(self.states))

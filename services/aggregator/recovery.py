@@ -19,10 +19,11 @@ from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from services.aggregator.clickhouse_sink import ClickHouseSink
 from services.aggregator.core.dedup import SeenIds
+from services.aggregator.core.labels import Labels
 from services.aggregator.core.partition import Checkpoint, PartitionState
 from services.aggregator.core.slices import SliceStore
 from services.aggregator.core.timing import RuleBook
-from services.aggregator.core.windows import FAMILIES, HOUR, MINUTE
+from services.aggregator.core.windows import HOUR, MINUTE
 from services.aggregator.errors import CheckpointAheadError, EventsLostError, RulesMissingError
 from services.platform.errors import UnavailableError
 from services.platform.kafka import ADMIN_TIMEOUT_SECONDS, Log
@@ -39,10 +40,10 @@ class Keep:
     hours_ms: int
 
     def loaded_from_ms(self, newest_event_ms: int) -> dict[str, int]:
-        """From which window start on each family is in memory whole."""
+        """From the window of which time on each family is in memory whole."""
         return {
-            MINUTE.name: MINUTE.window_start_ms(max(0, newest_event_ms - self.minutes_ms)),
-            HOUR.name: HOUR.window_start_ms(max(0, newest_event_ms - self.hours_ms)),
+            MINUTE.name: max(0, newest_event_ms - self.minutes_ms),
+            HOUR.name: max(0, newest_event_ms - self.hours_ms),
         }
 
 
@@ -89,6 +90,7 @@ def recover(
     offsets: LogOffsets,
     partitions: Sequence[int],
     keep: Keep,
+    labels: Labels,
 ) -> dict[int, PartitionState]:
     """Build the states of these partitions, in the order of the module's docstring.
 
@@ -119,6 +121,7 @@ def recover(
             stores[partition],
             SeenIds(),
             read_from[partition],
+            labels,
         )
         for partition in partitions
     }
@@ -180,17 +183,11 @@ def load_slices(
     sink: ClickHouseSink, checkpoints: Mapping[int, Checkpoint], keep: Keep
 ) -> dict[int, SliceStore]:
     """Read the slices of these partitions into memory."""
-    loaded_from = {
-        partition: keep.loaded_from_ms(checkpoint.newest_event_ms)
-        for partition, checkpoint in checkpoints.items()
-    }
-    stores = {partition: SliceStore(windows) for partition, windows in loaded_from.items()}
-    for family in FAMILIES:
-        wanted = {
-            partition: windows.get(family.name, 0) for partition, windows in loaded_from.items()
-        }
-        for partition, key, totals, version in sink.read_slices(family, wanted):
-            stores[partition].families[family.name].load(
-                key, totals, version, checkpoints[partition].next_offset
-            )
+    stores = {}
+    for partition, checkpoint in checkpoints.items():
+        loaded_from_ms = keep.loaded_from_ms(checkpoint.newest_event_ms)
+        store = stores[partition] = SliceStore(loaded_from_ms)
+        for slices in store.families.values():
+            rows, versions = sink.read_slices(slices.family, partition, slices.loaded_from)
+            slices.load(rows.keys, rows.totals, versions, checkpoint.next_offset)
     return stores

@@ -17,12 +17,18 @@ Found by the URL scheme ``wattoken://`` through the entry-point group ``faust.tr
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from bisect import bisect_left
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from itertools import chain
+from operator import attrgetter
+from typing import Any, ClassVar, Final
 
 import aiokafka
 import faust
+import numpy as np
+from aiokafka.consumer import fetcher
+from aiokafka.errors import CorruptRecordException
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 
@@ -30,6 +36,9 @@ from services.aggregator.core.batch import Records
 from services.platform.log import get_logger
 
 logger = get_logger(__name__)
+
+#: Kafka's timestamp type for "the broker's time when it appended the batch".
+LOG_APPEND_TIME: Final = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +52,54 @@ class FetchedBatch:
     tp: TP
     epoch: int
     records: Records
+
+
+class RawPartitionRecords(fetcher.PartitionRecords):
+    """Unpacks a fetch as columns, a `Records` for each Kafka batch, instead of record by record.
+
+    aiokafka makes a Python object with eleven fields for each record, which takes five times as
+    long as all the rest of fetching; offset and value are all that is needed here.
+    """
+
+    next_fetch_offset: int
+
+    def _unpack_records(self) -> Iterator[Records]:
+        batches = self._records
+        while batches.has_next():
+            batch = batches.next_batch()
+            if self._check_crcs and not batch.validate_crc():
+                raise CorruptRecordException(f"invalid CRC in {self._tp}")
+            aborted = self._is_aborted(batch)
+            first_offset, self.next_fetch_offset = self.next_fetch_offset, batch.next_offset
+            # Control batches hold the markers of transactions, no records of anybody's.
+            if not (aborted or batch.is_control_batch):
+                yield self._columns(batch, first_offset)
+
+    def _is_aborted(self, batch: Any) -> bool:
+        """Whether a batch belongs to a transaction that its producer took back."""
+        if batch.producer_id is None:
+            return False
+        self._consume_aborted_up_to(batch.base_offset)
+        if batch.is_control_batch:
+            if self._contains_abort_marker(batch):
+                self._aborted_producers.discard(batch.producer_id)
+            return False
+        return bool(batch.is_transactional and batch.producer_id in self._aborted_producers)
+
+    def _columns(self, batch: Any, first_offset: int) -> Records:
+        records = list(batch)
+        # The broker sends whole batches; records before the offset asked for come along.
+        records = records[bisect_left(records, first_offset, key=attrgetter("offset")) :]
+        offsets = np.array([record.offset for record in records], np.int64)
+        if batch.timestamp_type == LOG_APPEND_TIME:
+            append_ms = np.full(len(records), batch.max_timestamp, np.int64)
+        else:
+            append_ms = np.array([record.timestamp for record in records], np.int64)
+        return Records(offsets, append_ms, [record.value for record in records])
+
+
+# The one way in: aiokafka's fetcher makes these objects by this name.
+fetcher.PartitionRecords = RawPartitionRecords
 
 
 class BatchSchema(faust.Schema):
@@ -111,6 +168,9 @@ class Consumer(driver.Consumer):
             # What was fetched is dropped; the seek at the next start of the flow brings it back.
             return
         for tp, fetched in records.items():
+            fetched = [batch for batch in fetched if len(batch)]
+            if not fetched:
+                continue
             if (
                 not self.flow_active
                 or self.epoch != epoch
@@ -120,19 +180,15 @@ class Consumer(driver.Consumer):
             if active is None or tp in active or tp in self._buffered_partitions:
                 yield tp, self._batch_message(TP(tp.topic, tp.partition), epoch, fetched)
 
-    def _batch_message(self, tp: TP, epoch: int, fetched: list[Any]) -> ConsumerMessage:
-        last = fetched[-1]
-        records = Records(
-            [record.offset for record in fetched],
-            [record.timestamp for record in fetched],
-            [record.value for record in fetched],
-        )
+    def _batch_message(self, tp: TP, epoch: int, fetched: list[Records]) -> ConsumerMessage:
+        records = joined(fetched)
+        append_ms = int(records.append_ms[-1])
         return ConsumerMessage(
             tp.topic,
             tp.partition,
-            last.offset,
-            last.timestamp / 1000.0,
-            last.timestamp_type,
+            int(records.offsets[-1]),
+            append_ms / 1000,
+            LOG_APPEND_TIME,
             (),
             None,
             FetchedBatch(tp, epoch, records),
@@ -198,3 +254,14 @@ class Transport(driver.Transport):
 
     Consumer: ClassVar[type[Consumer]] = Consumer
     driver_version = f"wattoken batches over aiokafka={aiokafka.__version__}"
+
+
+def joined(parts: Sequence[Records]) -> Records:
+    """Join the records of several Kafka batches."""
+    if len(parts) == 1:
+        return parts[0]
+    return Records(
+        np.concatenate([part.offsets for part in parts]),
+        np.concatenate([part.append_ms for part in parts]),
+        list(chain.from_iterable(part.values for part in parts)),
+    )

@@ -236,15 +236,11 @@ async def checkpoint_first(self: Flusher, snapshots: Any, abandoned: Any) -> Non
     await self.insert_rows(snapshots)
 
 
-def one_too_many(
-    self: FamilySlices,
-    key: Any,
-    totals: Any,
-    version: int,
-    position: int,
-    real: Any = FamilySlices.load,
-) -> None:
-    real(self, key, totals, version + 1 if version > position else version, position)
+load = FamilySlices.load
+
+
+def one_too_many(self: Any, keys: Any, totals: Any, versions: Any, position: int) -> None:
+    load(self, keys, totals, versions + (versions > position), position)
 
 
 def from_checkpoint(offsets: Any, checkpoints: Any, rules: Any, starts: Any) -> dict[int, int]:
@@ -253,11 +249,11 @@ def from_checkpoint(offsets: Any, checkpoints: Any, rules: Any, starts: Any) -> 
 
 PLANTED: dict[str, tuple[Any, str, Any]] = {
     "checkpoint before insert": (Flusher, "write", checkpoint_first),
-    "skip rule off": (FamilySlices, "version_ahead", lambda self, key: 0),
+    "skip rule off": (FamilySlices, "missing", lambda self, keys, offsets: None),
     ">= for >": (FamilySlices, "load", one_too_many),
-    "look-up of old windows off": (FamilySlices, "is_unknown", lambda self, key: False),
+    "look-up of old windows off": (FamilySlices, "unknown", lambda self, keys: keys[:0]),
     "topic id ignored": (Schedule, "one_name", True),
-    "dedup off": (SeenIds, "see", lambda self, identity, append_ms, horizon_ms: False),
+    "dedup off": (SeenIds, "see_all", lambda self, identities, append_ms, horizon_ms: []),
     "dedup starts open": (recovery, "rebuild_from", from_checkpoint),
 }
 

@@ -13,17 +13,38 @@ from collections import defaultdict
 from collections.abc import Callable, Coroutine, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
+
+import numpy as np
 
 from schemas.metering_rules import HOUR_MS, MINUTE_MS, MeteringRules
 from services.aggregator.core.batch import Records
+from services.aggregator.core.labels import Labels, Series
 from services.aggregator.core.partition import Checkpoint, Snapshot
-from services.aggregator.core.slices import SliceKey, Totals
+from services.aggregator.core.slices import (
+    LABEL_BITS,
+    LABEL_MASK,
+    MEASURES,
+    Ints,
+    SliceRows,
+    keys_of,
+)
 from services.aggregator.core.timing import RuleBook
-from services.aggregator.core.windows import Family
+from services.aggregator.core.windows import FAMILY_BY_NAME, Family
 from services.aggregator.meter import Meter
 from services.aggregator.recovery import Keep
 from services.platform.kafka import Log
+
+Totals = tuple[int, ...]
+
+
+class SliceKey(NamedTuple):
+    """A slice key by name, as a table has it."""
+
+    window_start_ms: int
+    tenant: str
+    series: Series
+
 
 T0_MS = int(datetime(2026, 3, 15, 12, 0, tzinfo=UTC).timestamp() * 1000)
 HORIZON_MS = 10_000
@@ -46,8 +67,8 @@ class ModelLog:
     def read(self, start: int, count: int) -> Records:
         chosen = self.records[start : start + count]
         return Records(
-            list(range(start, start + len(chosen))),
-            [append_ms for append_ms, _ in chosen],
+            np.arange(start, start + len(chosen), dtype=np.int64),
+            np.array([append_ms for append_ms, _ in chosen], np.int64),
             [value for _, value in chosen],
         )
 
@@ -117,9 +138,10 @@ class Database:
 class ModelSink:
     """`ClickHouseSink` over the model database."""
 
-    def __init__(self, world: World, log_name: str) -> None:
+    def __init__(self, world: World, log_name: str, labels: Labels) -> None:
         self._world = world
         self._log = log_name
+        self._labels = labels
         #: How many rows the next insert writes before it is stopped; None: all.
         self.rows_before_stop: int | None = None
 
@@ -132,7 +154,8 @@ class ModelSink:
         for snapshot in snapshots:
             version = snapshot.checkpoint.next_offset
             for family, rows in snapshot.rows.items():
-                for key, totals in sorted(rows):
+                for number, totals in sorted(rows.items()):
+                    key = self._named(FAMILY_BY_NAME[family], number)
                     if left is not None:
                         if left == 0:
                             return
@@ -163,18 +186,46 @@ class ModelSink:
     def read_rules(self, partitions: Sequence[int]) -> dict[int, RuleBook]:
         return dict.fromkeys(partitions, RuleBook(((0, RULES),)))
 
-    def read_slices(
-        self, family: Family, loaded_from_ms: Mapping[int, int]
-    ) -> Iterable[tuple[int, SliceKey, Totals, int]]:
-        for key, (totals, version) in self._database.current(self._log, family.name).items():
-            if family.window_ms is None or key.window_start_ms >= loaded_from_ms[0]:
-                yield 0, key, totals, version
+    def _named(self, family: Family, number: int) -> SliceKey:
+        window, label = number >> LABEL_BITS, number & LABEL_MASK
+        tenant = ""
+        if family.has_tenant:
+            tenant, label = self._labels.tenant_series[label]
+        return SliceKey(family.window_start_ms(window), tenant, self._labels.series[label])
 
-    def look_up(
-        self, family: str, partition: int, keys: Iterable[SliceKey]
-    ) -> list[tuple[SliceKey, Totals, int]]:
-        current = self._database.current(self._log, family)
-        return [(key, *current[key]) for key in keys if key in current]
+    def _numbered(self, family: Family, key: SliceKey) -> int:
+        label = self._labels.number_series(key.series)
+        if family.has_tenant:
+            label = self._labels.number_tenant_series(key.tenant, label)
+        window = family.window_number(key.window_start_ms)
+        return int(keys_of(window, np.array([label], np.int64))[0])
+
+    def _rows(self, family: Family, keys: Iterable[SliceKey]) -> tuple[SliceRows, Ints]:
+        current = self._database.current(self._log, family.name)
+        chosen = [key for key in keys if key in current]
+        if not chosen:
+            return NO_ROWS, np.empty(0, np.int64)
+        return (
+            SliceRows(
+                np.array([self._numbered(family, key) for key in chosen], np.int64),
+                np.array([current[key][0] for key in chosen], np.int64),
+            ),
+            np.array([current[key][1] for key in chosen], np.int64),
+        )
+
+    def read_slices(
+        self, family: Family, partition: int, first_window: int
+    ) -> tuple[SliceRows, Ints]:
+        first_ms = family.window_start_ms(first_window)
+        current = self._database.current(self._log, family.name)
+        return self._rows(family, [key for key in current if key.window_start_ms >= first_ms])
+
+    def look_up(self, family_name: str, partition: int, keys: Ints) -> tuple[SliceRows, Ints]:
+        family = FAMILY_BY_NAME[family_name]
+        return self._rows(family, [self._named(family, key) for key in keys.tolist()])
+
+
+NO_ROWS = SliceRows(np.empty(0, np.int64), np.empty((0, len(MEASURES)), np.int64))
 
 
 class Step:
@@ -206,10 +257,12 @@ class Worker:
     def __init__(self, world: World) -> None:
         self.log = world.log
         name = world.name_of(self.log)
-        self.sink = ModelSink(world, name)
+        labels = Labels()
+        self.sink = ModelSink(world, name, labels)
         self.meter = Meter(
             Log("cluster", name, "usage.events.v1", 1),
-            SteppedCalls(ModelSink(world, name)),
+            labels,
+            SteppedCalls(ModelSink(world, name, labels)),
             SteppedCalls(self.sink),
             ModelOffsets(self.log),  # type: ignore[arg-type]
             KEEP,

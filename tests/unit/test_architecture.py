@@ -15,7 +15,7 @@ SERVICES = ("ingest", "aggregator", "exporter")
 #: log, randomness or concurrency.
 PURE = {
     "__future__", "bisect", "collections", "collections.abc", "dataclasses", "datetime", "enum",
-    "functools", "itertools", "math", "operator", "typing",
+    "functools", "itertools", "math", "numpy", "numpy.typing", "operator", "typing", "xxhash",
 }  # fmt: skip
 #: Attributes of pure modules that read the clock all the same.
 CLOCKS = {"now", "utcnow", "today"}

@@ -1,39 +1,50 @@
-"""From the raw records of one partition batch to groups: decoded, judged by the time rules, summed.
+"""From the raw records of one partition batch to columns: decoded and judged by the time rules.
 
-The sums are made within the batch first, by minute, tenant and series; folding a group into the
-families then costs the same whether it holds one event or thousands.
+All columns are parallel: the n-th entry of each is about the n-th valid event.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from typing import Final, NamedTuple
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from operator import attrgetter
+from typing import Final
 
-from schemas.metering_rules import MINUTE_MS, MeteringRules
-from schemas.wire import InvalidEventError, WireEvent, decode
-from services.aggregator.core.slices import MEASURES, Series, SliceKey
-from services.aggregator.core.timing import epoch_ms, rejection
-from services.aggregator.core.windows import FAMILIES, Family
+import numpy as np
+from numpy.typing import NDArray
+from xxhash import xxh3_128_digest
+
+from schemas.metering_rules import MeteringRules
+from schemas.wire import UncheckedEvent, decode_many, problem
+from services.aggregator.core.labels import Labels
+from services.aggregator.core.slices import MEASURES, Ints
+from services.aggregator.core.timing import EPOCH, epoch_ms, rejection
 
 #: A dead letter keeps at most this much of its record.
 PAYLOAD_BYTES_MAX: Final = 64 * 1024
+MINUTES_A_DAY: Final = 24 * 60
+SUBSETS: Final = (
+    (3, attrgetter("cache_read_input_tokens")),
+    (4, attrgetter("cache_write_input_tokens")),
+    (6, attrgetter("reasoning_output_tokens")),
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Records:
     """Raw records of one partition, offsets ascending; the three sequences are parallel."""
 
-    offsets: Sequence[int]
-    append_ms: Sequence[int]
+    offsets: Ints
+    append_ms: Ints
     values: Sequence[bytes | None]
 
     def __len__(self) -> int:
-        return len(self.offsets)
+        return len(self.values)
 
     def cut(self, start: int, end: int) -> Records:
         """The records of an index range."""
-        if start == 0 and end == len(self.offsets):
+        if start == 0 and end == len(self.values):
             return self
         return Records(self.offsets[start:end], self.append_ms[start:end], self.values[start:end])
 
@@ -50,130 +61,188 @@ class DeadLetter:
     payload_bytes: int
 
 
-class GroupKey(NamedTuple):
-    """Events of one group go to the same slice in every family named."""
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """Valid events of a batch.
 
-    minute_ms: int
-    tenant: str
-    series: Series
-    families: tuple[Family, ...]
-
-    def slice_key(self, family: Family) -> SliceKey:
-        """The key of this group's slice in a family."""
-        return SliceKey(
-            family.window_start_ms(self.minute_ms),
-            self.tenant if family.has_tenant else "",
-            self.series,
-        )
-
-
-class Accepted(NamedTuple):
-    """One event that counts: where it lies, which group it is in, what it adds."""
-
-    offset: int
-    group: GroupKey
-    measures: tuple[int, ...]
-
-
-@dataclass(slots=True)
-class Group:
-    """The sums of a batch's events in one group, and the offsets they lie between."""
-
-    first_offset: int
-    last_offset: int
-    totals: list[int]
-
-
-@dataclass(slots=True)
-class Judged:
-    """What became of a stretch of records, before dedup: valid events and dead letters."""
-
-    events: list[tuple[int, int, int, WireEvent]] = field(default_factory=list)
-    dead_letters: list[DeadLetter] = field(default_factory=list)
-
-
-def judge(records: Records, rules: MeteringRules) -> Judged:
-    """Decode the records and apply the time rules.
-
-    `Judged.events` holds (offset, append_ms, time_ms, event).
+    `minutes` counts from 1970, `tenant_series` and `series` are numbers of `Labels`, `measures`
+    has the shape (events, measures).
     """
-    judged = Judged()
-    events, dead_letters = judged.events, judged.dead_letters
-    for offset, append_ms, value in zip(
-        records.offsets, records.append_ms, records.values, strict=True
-    ):
-        try:
-            event = decode(value or b"")
-        except InvalidEventError as error:
-            dead_letters.append(dead_letter(offset, append_ms, value, error.code, error.message))
+
+    offsets: Ints
+    append_ms: Ints
+    minutes: Ints
+    late: NDArray[np.bool_]
+    tenant_series: Ints
+    series: Ints
+    identities: list[bytes]
+    measures: Ints
+    newest_event_ms: int
+
+    def __len__(self) -> int:
+        return len(self.identities)
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What became of a stretch of records before dedup."""
+
+    columns: Columns | None
+    dead_letters: list[DeadLetter]
+
+
+def judge(records: Records, rules: MeteringRules, labels: Labels) -> Judged:
+    """Decode the records, apply the time rules, and lay the valid events out as columns."""
+    events, failures = decode_many([value or b"" for value in records.values])
+    letters = {
+        index: dead_letter(records, index, error.code, error.message)
+        for index, error in failures.items()
+    }
+    kept: list[int] | None = None
+    if failures:
+        kept = [index for index in range(len(records)) if index not in failures]
+    if events and not beyond_doubt(events, records, rules):
+        events, kept = judge_singly(events, kept, records, rules, letters)
+    dead_letters = [letters[index] for index in sorted(letters)]
+    if not events:
+        return Judged(None, dead_letters)
+    places = slice(None) if kept is None else np.array(kept, np.int64)
+    columns = lay_out(events, records.offsets[places], records.append_ms[places], rules, labels)
+    return Judged(columns, dead_letters)
+
+
+def beyond_doubt(events: Sequence[UncheckedEvent], records: Records, rules: MeteringRules) -> bool:
+    """Whether one look at the whole batch shows that no event of it is to be refused.
+
+    Within the time rules of every record, plain usage without subsets that could exceed.
+    """
+    times = [event.time for event in events]
+    oldest_append = moment(int(records.append_ms.min()))
+    newest_append = moment(int(records.append_ms.max()))
+    if min(times) < newest_append - timedelta(milliseconds=rules.too_old_ms):
+        return False
+    if max(times) > oldest_append + timedelta(milliseconds=rules.too_new_ms):
+        return False
+    for event in events:
+        if (
+            event.cache_read_input_tokens
+            or event.cache_write_input_tokens
+            or event.reasoning_output_tokens
+            or event.entry != "usage"
+            or event.adjusts is not None
+            or event.reason is not None
+        ) and problem(event) is not None:
+            return False
+    return True
+
+
+def judge_singly(
+    events: Sequence[UncheckedEvent],
+    places: Sequence[int] | None,
+    records: Records,
+    rules: MeteringRules,
+    letters: dict[int, DeadLetter],
+) -> tuple[list[UncheckedEvent], list[int]]:
+    """Judge events one by one; the refused go to ``letters``, the others come back."""
+    good: list[UncheckedEvent] = []
+    kept: list[int] = []
+    for index, event in zip(range(len(records)) if places is None else places, events, strict=True):
+        message = problem(event)
+        if message is not None:
+            letters[index] = dead_letter(records, index, "invalid_event", message)
             continue
-        time_ms = epoch_ms(event.time)
-        reason = rejection(time_ms, append_ms, rules)
+        append_ms = int(records.append_ms[index])
+        reason = rejection(epoch_ms(event.time), append_ms, rules)
         if reason is not None:
-            error_text = f"event time {event.time.isoformat()}, appended at {append_ms} ms"
-            dead_letters.append(dead_letter(offset, append_ms, value, reason, error_text))
+            message = f"event time {event.time.isoformat()}, append time {moment(append_ms)}"
+            letters[index] = dead_letter(records, index, reason, message)
             continue
-        events.append((offset, append_ms, time_ms, event))
-    return judged
+        good.append(event)
+        kept.append(index)
+    return good, kept
 
 
-def dead_letter(
-    offset: int, append_ms: int, value: bytes | None, reason: str, error: str
-) -> DeadLetter:
+def moment(time_ms: int) -> datetime:
+    """A UTC datetime from milliseconds since 1970, exact."""
+    return EPOCH + timedelta(milliseconds=time_ms)
+
+
+def dead_letter(records: Records, index: int, reason: str, error: str) -> DeadLetter:
     """Make the dead letter of a record; the payload is cut, its true length kept."""
-    payload = value or b""
-    return DeadLetter(offset, append_ms, reason, error, payload[:PAYLOAD_BYTES_MAX], len(payload))
-
-
-def measures(event: WireEvent) -> tuple[int, ...]:
-    """What one event adds to its slices, in the order of `MEASURES`."""
-    return (
-        1,
-        1 if event.status == "error" else 0,
-        event.input_tokens,
-        event.cache_read_input_tokens or 0,
-        event.cache_write_input_tokens or 0,
-        event.output_tokens,
-        event.reasoning_output_tokens or 0,
-        event.input_tokens + event.output_tokens if event.quality == "estimated" else 0,
+    payload = records.values[index] or b""
+    return DeadLetter(
+        int(records.offsets[index]),
+        int(records.append_ms[index]),
+        reason,
+        error,
+        payload[:PAYLOAD_BYTES_MAX],
+        len(payload),
     )
 
 
-def group_key(event: WireEvent, time_ms: int, append_ms: int, rules: MeteringRules) -> GroupKey:
-    """Which group an event is in; families whose window is past retention are left out."""
-    minute_ms = time_ms - time_ms % MINUTE_MS
-    families: tuple[Family, ...] = FAMILIES
-    if rules.too_old_ms >= min(rules.minute_retention_ms, rules.hour_retention_ms):
-        families = tuple(
-            family
-            for family in FAMILIES
-            if family.meters(family.window_start_ms(time_ms), append_ms, rules)
-        )
-    series = Series(event.entry, event.region, event.provider, event.model)
-    return GroupKey(minute_ms, event.tenant, series, families)
+def lay_out(
+    events: Sequence[UncheckedEvent],
+    offsets: Ints,
+    append_ms: Ints,
+    rules: MeteringRules,
+    numbers: Labels,
+) -> Columns:
+    """Lay valid events out as columns."""
+    known = numbers.number_events(events)
+    since_epoch = [event.time - EPOCH for event in events]
+    # Whole minutes by attribute: dividing timedeltas takes more than twice as long.
+    minutes = [gap.days * MINUTES_A_DAY + gap.seconds // 60 for gap in since_epoch]
+    newest = max(since_epoch)
+    return Columns(
+        offsets=offsets,
+        append_ms=append_ms,
+        minutes=np.array(minutes, np.int64),
+        late=late(since_epoch, append_ms, rules),
+        tenant_series=np.array([labels.tenant_series for labels in known], np.int64),
+        series=np.array([labels.series for labels in known], np.int64),
+        identities=[
+            xxh3_128_digest(labels.identity_prefix + event.id)
+            for labels, event in zip(known, events, strict=True)
+        ],
+        measures=measures(events),
+        newest_event_ms=newest // timedelta(milliseconds=1),
+    )
 
 
-def grouped(accepted: Iterable[Accepted]) -> dict[GroupKey, Group]:
-    """Sum accepted events by group; offsets must ascend."""
-    groups: dict[GroupKey, Group] = {}
-    for offset, key, values in accepted:
-        group = groups.get(key)
-        if group is None:
-            groups[key] = Group(offset, offset, list(values))
-        else:
-            group.last_offset = offset
-            totals = group.totals
-            for index, value in enumerate(values):
-                if value:
-                    totals[index] += value
-    return groups
+def late(
+    since_epoch: Sequence[timedelta], append_ms: Ints, rules: MeteringRules
+) -> NDArray[np.bool_]:
+    """Say which events were appended more than the rules' ``late_after_ms`` after their time."""
+    # Times have microseconds and are rounded down to milliseconds: append - floor(t) > limit is
+    # the same as t < append - limit, for whole append times and limits.
+    first, last = int(append_ms.min()), int(append_ms.max())
+    if min(since_epoch) >= timedelta(milliseconds=last - rules.late_after_ms):
+        return np.zeros(len(since_epoch), np.bool_)
+    if first == last:
+        limit = timedelta(milliseconds=first - rules.late_after_ms)
+        return np.array([gap < limit for gap in since_epoch], np.bool_)
+    limits_ms = (append_ms - rules.late_after_ms).tolist()
+    return np.array(
+        [
+            gap < timedelta(milliseconds=limit_ms)
+            for gap, limit_ms in zip(since_epoch, limits_ms, strict=True)
+        ],
+        np.bool_,
+    )
 
 
-def totals_from(accepted: Iterable[Accepted], key: GroupKey, from_offset: int) -> list[int]:
-    """Sum one group's events from an offset on: what the skip rule leaves of a group."""
-    totals = [0] * len(MEASURES)
-    for offset, group, values in accepted:
-        if offset >= from_offset and group == key:
-            for index, value in enumerate(values):
-                totals[index] += value
-    return totals
+def measures(events: Sequence[UncheckedEvent]) -> Ints:
+    """What each event adds to its slices, a row each in the order of `MEASURES`."""
+    rows = np.zeros((len(events), len(MEASURES)), np.int64)
+    rows[:, 0] = 1
+    rows[:, 1] = [event.status == "error" for event in events]
+    rows[:, 2] = [event.input_tokens for event in events]
+    rows[:, 5] = [event.output_tokens for event in events]
+    for column, get in SUBSETS:
+        reported = list(map(get, events))
+        if any(reported):
+            rows[:, column] = [tokens or 0 for tokens in reported]
+    estimated = [event.quality == "estimated" for event in events]
+    if any(estimated):
+        rows[:, 7] = np.where(estimated, rows[:, 2] + rows[:, 5], 0)
+    return rows

@@ -8,6 +8,12 @@ time rules refuse are not seen: sent again at a better time, they count.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Sequence
+
+import numpy as np
+
+from services.aggregator.core.slices import Ints
+
 
 class SeenIds:
     """The identities seen within the horizon, in memory, oldest sighting first.
@@ -25,11 +31,26 @@ class SeenIds:
     def __len__(self) -> int:
         return len(self._last_seen_ms)
 
-    def see(self, identity: bytes, append_ms: int, horizon_ms: int) -> bool:
-        """Record a sighting and say whether it is a duplicate."""
-        last_ms = self._last_seen_ms.pop(identity, None)
-        self._last_seen_ms[identity] = append_ms
-        return last_ms is not None and append_ms - last_ms < horizon_ms
+    def see_all(self, identities: Sequence[bytes], append_ms: Ints, horizon_ms: int) -> list[int]:
+        """Record sightings, oldest first, and give the indexes of those that are duplicates."""
+        seen = self._last_seen_ms
+        unlike = set(identities)
+        doubtful = seen.keys() & unlike
+        if len(unlike) < len(identities):
+            doubtful |= repeated(identities)
+        duplicates: list[int] = []
+        # Records of one Kafka batch bear one append time: whole runs are taken over at once.
+        for start, end in runs(append_ms):
+            run, now_ms = identities[start:end], int(append_ms[start])
+            if not doubtful or doubtful.isdisjoint(run):
+                seen.update(dict.fromkeys(run, now_ms))
+                continue
+            for index, identity in enumerate(run, start):
+                last_ms = seen.pop(identity, None)
+                seen[identity] = now_ms
+                if last_ms is not None and now_ms - last_ms < horizon_ms:
+                    duplicates.append(index)
+        return duplicates
 
     def forget(self, append_ms: int, horizon_ms: int) -> None:
         """Drop the ids that can make nothing appended at ``append_ms`` or later a duplicate."""
@@ -40,3 +61,18 @@ class SeenIds:
             expired.append(identity)
         for identity in expired:
             del self._last_seen_ms[identity]
+
+
+def runs(values: Ints) -> Iterator[tuple[int, int]]:
+    """Cut into stretches of equal values: index ranges."""
+    edges = (np.flatnonzero(values[1:] != values[:-1]) + 1).tolist()
+    return zip([0, *edges], [*edges, len(values)], strict=True)
+
+
+def repeated(identities: Iterable[bytes]) -> set[bytes]:
+    """The identities that occur more than once."""
+    once: set[bytes] = set()
+    again: set[bytes] = set()
+    for identity in identities:
+        (again if identity in once else once).add(identity)
+    return again

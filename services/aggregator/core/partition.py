@@ -2,7 +2,7 @@
 
 ::
 
-    judge ─▶ see (dedup) ─▶ group ─▶ [look up old windows] ─▶ fold into slices ─▶ next offset
+    judge ─▶ dedup ─▶ count ─▶ [look up old windows] ─▶ add to slices ─▶ next offset
 
 The state is a pure function of the log up to `next_offset`. Records below the checkpoint are
 read only to know the ids seen within the horizon; they change no total and no count.
@@ -10,28 +10,21 @@ read only to know the ids seen within the horizon; they change no total and no c
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from itertools import accumulate
 
-from schemas.identity import identity_hash
+import numpy as np
+from numpy.typing import NDArray
+
 from schemas.metering_rules import MeteringRules
-from services.aggregator.core.batch import (
-    Accepted,
-    DeadLetter,
-    Group,
-    GroupKey,
-    Records,
-    group_key,
-    grouped,
-    judge,
-    measures,
-    totals_from,
-)
+from services.aggregator.core.batch import Columns, DeadLetter, Records, judge
 from services.aggregator.core.dedup import SeenIds
-from services.aggregator.core.slices import SliceKey, SliceStore, Totals
+from services.aggregator.core.labels import Labels
+from services.aggregator.core.slices import Ints, SliceRows, SliceStore, keys_of
 from services.aggregator.core.timing import RuleBook
+from services.aggregator.core.windows import FAMILIES, HOUR, MINUTE, Family
+
+MINUTES_AN_HOUR = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +47,7 @@ class Snapshot:
     """What a flush writes for one partition; the version of every row is its next offset."""
 
     partition: int
-    rows: dict[str, list[tuple[SliceKey, Totals]]]
+    rows: dict[str, SliceRows]
     dead_letters: list[DeadLetter]
     checkpoint: Checkpoint
 
@@ -64,13 +57,22 @@ class Snapshot:
         return len(self.dead_letters) + sum(len(rows) for rows in self.rows.values())
 
 
+@dataclass(frozen=True, slots=True)
+class Additions:
+    """Accepted events of a batch, for one family: a key, an offset and measures each."""
+
+    family: Family
+    keys: Ints
+    offsets: Ints
+    measures: Ints
+
+
 @dataclass(slots=True)
 class Sifted:
-    """A batch after dedup, not yet folded into the slices."""
+    """A batch after dedup, not yet added to the slices."""
 
     next_offset: int
-    accepted: list[Accepted] = field(default_factory=list)
-    groups: dict[GroupKey, Group] = field(default_factory=dict)
+    additions: list[Additions] = field(default_factory=list)
 
 
 class PartitionState:
@@ -88,15 +90,17 @@ class PartitionState:
         slices: SliceStore,
         seen: SeenIds,
         read_from: int,
+        labels: Labels,
     ) -> None:
         if read_from > checkpoint.next_offset:
             raise ValueError("reading must start at or below the checkpoint")
         self.partition = partition
         self.slices = slices
+        self.seen = seen
         self.checkpoint = checkpoint
         self.next_offset = read_from
         self._rules = rules
-        self._seen = seen
+        self._labels = labels
         self._rejected = dict(checkpoint.rejected)
         self._dead_letters: list[DeadLetter] = []
         self._live = checkpoint
@@ -114,62 +118,62 @@ class PartitionState:
 
     def sift(self, records: Records) -> Sifted:
         """Decode, judge and dedup a batch. Records already read are passed over."""
-        start = 0
-        while start < len(records) and records.offsets[start] < self.next_offset:
-            start += 1
+        start = int(np.searchsorted(records.offsets, self.next_offset))
         records = records.cut(start, len(records))
         if not len(records):
             return Sifted(self.next_offset)
-        sifted = Sifted(records.offsets[-1] + 1)
+        sifted = Sifted(int(records.offsets[-1]) + 1)
         records = self._on_log_time(records)
         for first, last, rules in self._rules.segments(records.offsets):
             self._sift_segment(records.cut(first, last), rules, sifted)
-        sifted.groups = grouped(sifted.accepted)
         return sifted
 
     def _on_log_time(self, records: Records) -> Records:
         """Keep append times from falling: a broker clock stepped back reads as standing still."""
         if records.offsets[-1] >= self.checkpoint.next_offset:
             self._log_time_ms = max(self._log_time_ms, self.checkpoint.last_append_ms)
-        append_ms = list(accumulate(records.append_ms, max, initial=self._log_time_ms))[1:]
-        self._log_time_ms = append_ms[-1]
+        append_ms = np.maximum(np.maximum.accumulate(records.append_ms), self._log_time_ms)
+        self._log_time_ms = int(append_ms[-1])
         return Records(records.offsets, append_ms, records.values)
 
     def _sift_segment(self, records: Records, rules: MeteringRules, sifted: Sifted) -> None:
-        judged = judge(records, rules)
+        judged = judge(records, rules, self._labels)
+        columns = judged.columns
+        duplicates: list[int] = []
+        if columns is not None:
+            duplicates = self.seen.see_all(
+                columns.identities, columns.append_ms, rules.dedup_horizon_ms
+            )
+        self.seen.forget(self._log_time_ms, rules.dedup_horizon_ms)
         fresh_from = self.checkpoint.next_offset
+        received = len(records) - int(np.searchsorted(records.offsets, fresh_from))
+        if not received:
+            return
         duplicate = late = 0
         newest_event_ms = self._live.newest_event_ms
-        for offset, append_ms, time_ms, event in judged.events:
-            identity = identity_hash(event.tenant, event.source, event.id)
-            again = self._seen.see(identity, append_ms, rules.dedup_horizon_ms)
-            if offset < fresh_from:
-                continue
-            if again:
-                duplicate += 1
-                continue
-            late += append_ms - time_ms > rules.late_after_ms
-            newest_event_ms = max(newest_event_ms, time_ms)
-            key = group_key(event, time_ms, append_ms, rules)
-            sifted.accepted.append(Accepted(offset, key, measures(event)))
-        self._seen.forget(records.append_ms[-1], rules.dedup_horizon_ms)
-        self._count(records, judged.dead_letters, duplicate, late, newest_event_ms)
+        if columns is not None:
+            counts = np.ones(len(columns), np.bool_)
+            counts[duplicates] = False
+            fresh = columns.offsets >= fresh_from
+            duplicate = int(np.count_nonzero(fresh & ~counts))
+            counts &= fresh
+            late = int(np.count_nonzero(columns.late & counts))
+            newest_event_ms = max(newest_event_ms, columns.newest_event_ms)
+            sifted.additions += additions(columns, counts, rules)
+        self._count(records, received, judged.dead_letters, duplicate, late, newest_event_ms)
 
     def _count(
         self,
         records: Records,
+        received: int,
         dead_letters: Iterable[DeadLetter],
         duplicate: int,
         late: int,
         newest_event_ms: int,
     ) -> None:
-        fresh_from = self.checkpoint.next_offset
-        received = len(records) - bisect_left(records.offsets, fresh_from)
-        if not received:
-            return
         rejected = 0
         for letter in dead_letters:
-            if letter.offset >= fresh_from:
+            if letter.offset >= self.checkpoint.next_offset:
                 rejected += 1
                 self._rejected[letter.reason] = self._rejected.get(letter.reason, 0) + 1
                 self._dead_letters.append(letter)
@@ -181,44 +185,34 @@ class PartitionState:
             duplicate=live.duplicate + duplicate,
             late=live.late + late,
             newest_event_ms=newest_event_ms,
-            last_append_ms=records.append_ms[-1],
+            last_append_ms=int(records.append_ms[-1]),
         )
 
-    def unknown_slices(self, sifted: Sifted) -> dict[str, set[SliceKey]]:
+    def unknown_slices(self, sifted: Sifted) -> dict[str, Ints]:
         """The slices of old windows that must be looked up before `fold`, by family."""
-        unknown: dict[str, set[SliceKey]] = {}
-        for group in sifted.groups:
-            for family in group.families:
-                key = group.slice_key(family)
-                if self.slices.families[family.name].is_unknown(key):
-                    unknown.setdefault(family.name, set()).add(key)
+        unknown: dict[str, Ints] = {}
+        for added in sifted.additions:
+            name = added.family.name
+            keys = self.slices.families[name].unknown(added.keys)
+            if len(keys):
+                unknown[name] = np.union1d(unknown[name], keys) if name in unknown else keys
         return unknown
 
-    def learn(
-        self,
-        family: str,
-        asked: Iterable[SliceKey],
-        found: Iterable[tuple[SliceKey, Totals, int]],
-    ) -> None:
-        """Take over what a look-up found, as (key, totals, version); the rest does not exist."""
+    def learn(self, family: str, asked: Ints, found: SliceRows, versions: Ints) -> None:
+        """Take over what a look-up found; the rest of what was asked for does not exist."""
         slices = self.slices.families[family]
-        for key, totals, version in found:
-            slices.load(key, totals, version, self.next_offset)
-        for key in asked:
-            slices.learn_absent(key)
+        slices.load(found.keys, found.totals, versions, self.next_offset)
+        slices.learn_absent(asked)
 
     def fold(self, sifted: Sifted) -> None:
         """Add the batch to the slices, except what they already hold, and move on."""
-        for group_key_, group in sifted.groups.items():
-            for family in group_key_.families:
-                slices = self.slices.families[family.name]
-                key = group_key_.slice_key(family)
-                version = slices.version_ahead(key)
-                # The skip rule: a slice with version > o already holds the event at offset o.
-                if version <= group.first_offset:
-                    slices.add(key, group.totals)
-                elif version <= group.last_offset:
-                    slices.add(key, totals_from(sifted.accepted, group_key_, version))
+        for added in sifted.additions:
+            slices = self.slices.families[added.family.name]
+            missing = slices.missing(added.keys, added.offsets)
+            if missing is None:
+                slices.add(added.keys, added.measures)
+            else:
+                slices.add(added.keys[missing], added.measures[missing])
         self.next_offset = sifted.next_offset
         self.slices.reached(self.next_offset)
 
@@ -239,7 +233,35 @@ class PartitionState:
         """Note that a snapshot is in the database, checkpoint and all."""
         self.checkpoint = snapshot.checkpoint
 
-    def evict(self, loaded_from_ms: dict[str, int]) -> None:
-        """Forget written slices of windows before these, by family. Only right after a flush."""
-        for name, before_ms in loaded_from_ms.items():
-            self.slices.families[name].evict(before_ms)
+
+def additions(
+    columns: Columns,
+    counts: NDArray[np.bool_],
+    rules: MeteringRules,
+) -> list[Additions]:
+    """Say what the events that count add to each family.
+
+    Windows past a family's retention are left out, so that TTL and late events never fight.
+    """
+    everything = counts.all()
+    offsets = columns.offsets if everything else columns.offsets[counts]
+    minutes = columns.minutes if everything else columns.minutes[counts]
+    measures = columns.measures if everything else columns.measures[counts]
+    tenant_series = columns.tenant_series if everything else columns.tenant_series[counts]
+    series = columns.series if everything else columns.series[counts]
+    if not len(offsets):
+        return []
+    windows = {MINUTE: minutes, HOUR: minutes // MINUTES_AN_HOUR}
+    result = []
+    for family in FAMILIES:
+        window = windows.get(family, np.zeros_like(minutes))
+        keys = keys_of(window, tenant_series if family.has_tenant else series)
+        metered_from = family.metered_from(int(columns.append_ms.max()), rules)
+        if window.min() >= metered_from:
+            result.append(Additions(family, keys, offsets, measures))
+            continue
+        append_ms = columns.append_ms[counts]
+        first = np.array([family.metered_from(at, rules) for at in append_ms.tolist()], np.int64)
+        kept = window >= first
+        result.append(Additions(family, keys[kept], offsets[kept], measures[kept]))
+    return result

@@ -3,12 +3,20 @@
 A slice is one log partition's share of one window. Its totals are the sums over all accepted
 events of its key below some offset, its version: so a row is a pure function of the log, and
 writing it twice, late or out of order changes nothing.
+
+The slices of a family are columns: a key is a window and a label number packed into one integer,
+its place in the columns comes from a dict, and a whole batch is added with a few array
+operations, however many keys it touches.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Final, NamedTuple
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
 
 from services.aggregator.core.windows import FAMILIES, Family
 
@@ -23,82 +31,147 @@ MEASURES: Final = (
     "reasoning_output_tokens",
     "estimated_tokens",
 )
-Totals = tuple[int, ...]
+Ints = NDArray[np.int64]
+#: A key is ``window number << LABEL_BITS | label number``; a window number is its start divided
+#: by its length, a label number one of `Labels`: of a tenant's series or of a series.
+LABEL_BITS: Final = 32
+LABEL_MASK: Final = (1 << LABEL_BITS) - 1
+ROOM_MIN: Final = 64
 
 
-class Series(NamedTuple):
-    """What is metered apart, besides window and tenant."""
-
-    entry: str
-    region: str
-    provider: str
-    model: str
+def keys_of(windows: Ints | int, labels: Ints) -> Ints:
+    """Pack window numbers and label numbers into keys."""
+    return (np.int64(windows) << LABEL_BITS) | labels
 
 
-class SliceKey(NamedTuple):
-    """The key of a slice within one partition and family; unused parts are 0 and ''."""
+def summed(keys: Ints, measures: Ints) -> tuple[Ints, Ints]:
+    """Sum rows of measures by key: the keys, each once and ascending, and their totals."""
+    order = np.argsort(keys, kind="stable")
+    ordered = keys[order]
+    starts = np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1])))
+    return ordered[starts], np.add.reduceat(measures[order], starts, axis=0)
 
-    window_start_ms: int
-    tenant: str
-    series: Series
+
+@dataclass(frozen=True, slots=True)
+class SliceRows:
+    """Slices as columns: keys, and totals of shape (keys, measures)."""
+
+    keys: Ints
+    totals: Ints
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    @property
+    def windows(self) -> Ints:
+        """The window numbers."""
+        return self.keys >> LABEL_BITS
+
+    @property
+    def labels(self) -> Ints:
+        """The label numbers."""
+        return self.keys & LABEL_MASK
+
+    def items(self) -> Iterator[tuple[int, tuple[int, ...]]]:
+        """Each key with its totals."""
+        return zip(self.keys.tolist(), map(tuple, self.totals.tolist()), strict=True)
 
 
 class FamilySlices:
     """The slices of one partition and one family.
 
-    Windows from `loaded_from_ms` on are in memory whole: what is not there does not exist. Of
-    older windows only slices that were looked up are.
+    Windows from `loaded_from` (a window number) on are in memory whole: what is not there does
+    not exist. Of older windows only slices that were looked up are.
     """
 
-    __slots__ = ("_ahead", "_dirty", "_totals", "family", "loaded_from_ms")
+    __slots__ = ("_ahead", "_dirty", "_keys", "_places", "_totals", "family", "loaded_from")
 
     def __init__(self, family: Family, loaded_from_ms: int) -> None:
         self.family = family
-        self.loaded_from_ms = loaded_from_ms if family.window_ms is not None else 0
-        self._totals: dict[SliceKey, list[int]] = {}
-        self._dirty: set[SliceKey] = set()
-        self._ahead: dict[SliceKey, int] = {}
+        self.loaded_from = family.window_number(loaded_from_ms)
+        self._places: dict[int, int] = {}
+        self._ahead: dict[int, int] = {}
+        self._keys: Ints = np.zeros(ROOM_MIN, np.int64)
+        self._totals: Ints = np.zeros((ROOM_MIN, len(MEASURES)), np.int64)
+        self._dirty: NDArray[np.bool_] = np.zeros(ROOM_MIN, np.bool_)
+
+    def _move(self, places: NDArray[np.intp] | slice, room: int) -> None:
+        """Move some slices, in their order, to columns with room for so many."""
+        old = self._keys[places], self._totals[places], self._dirty[places]
+        used = len(old[0])
+        self._keys = np.zeros(room, np.int64)
+        self._totals = np.zeros((room, len(MEASURES)), np.int64)
+        self._dirty = np.zeros(room, np.bool_)
+        self._keys[:used], self._totals[:used], self._dirty[:used] = old
 
     def __len__(self) -> int:
-        return len(self._totals)
+        return len(self._places)
 
     @property
     def dirty_count(self) -> int:
         """How many slices changed since they were last taken."""
-        return len(self._dirty)
+        return int(np.count_nonzero(self._dirty[: len(self._places)]))
 
-    def load(self, key: SliceKey, totals: Iterable[int], version: int, position: int) -> None:
-        """Take over a row of the table; ``position`` is the next offset to be read.
+    def _place(self, keys: Ints) -> Ints:
+        """Where these keys are, each given a place if it has none. Keys must be unlike."""
+        places = self._places
+        found = [places.get(key, -1) for key in keys.tolist()]
+        if -1 in found:
+            first_new = len(places)
+            if first_new + len(found) > len(self._keys):
+                self._move(slice(first_new), max(2 * len(self._keys), first_new + len(found)))
+            for index, place in enumerate(found):
+                if place < 0:
+                    key = int(keys[index])
+                    found[index] = places[key] = place = len(places)
+                    self._keys[place] = key
+        return np.array(found, np.int64)
+
+    def load(self, keys: Ints, totals: Ints, versions: Ints, position: int) -> None:
+        """Take over rows of the table; ``position`` is the next offset to be read.
 
         A row with a version above the position comes from a flush that wrote it but no
         checkpoint: it already holds the events up to its version.
         """
-        self._totals[key] = list(totals)
-        if version > position:
-            self._ahead[key] = version
+        if not len(keys):
+            return
+        places = self._place(keys)
+        self._totals[places] = totals
+        ahead = versions > position
+        self._ahead.update(zip(keys[ahead].tolist(), versions[ahead].tolist(), strict=True))
 
-    def learn_absent(self, key: SliceKey) -> None:
-        """Note that an old window's slice was looked up and does not exist."""
-        self._totals.setdefault(key, [0] * len(MEASURES))
+    def learn_absent(self, keys: Ints) -> None:
+        """Note that slices of old windows were looked up and do not exist."""
+        self._place(keys)
 
-    def is_unknown(self, key: SliceKey) -> bool:
-        """Whether the table must be asked before anything is added to this slice."""
-        return key.window_start_ms < self.loaded_from_ms and key not in self._totals
+    def unknown(self, keys: Ints) -> Ints:
+        """Of these keys, those of which the table must be asked before anything is added."""
+        old = keys[(keys >> LABEL_BITS) < self.loaded_from]
+        if not len(old):
+            return old
+        return np.array(
+            [key for key in np.unique(old).tolist() if key not in self._places], np.int64
+        )
 
-    def version_ahead(self, key: SliceKey) -> int:
-        """The version of a slice that is ahead of the reader; 0 for all others."""
-        return self._ahead.get(key, 0) if self._ahead else 0
+    def missing(self, keys: Ints, offsets: Ints) -> NDArray[np.bool_] | None:
+        """Say which events the slices do not hold yet; None for all of them.
 
-    def add(self, key: SliceKey, totals: Iterable[int]) -> None:
-        """Add accepted events' sums to a slice. The caller has applied the skip rule."""
-        mine = self._totals.get(key)
-        if mine is None:
-            self._totals[key] = list(totals)
-        else:
-            for index, value in enumerate(totals):
-                if value:
-                    mine[index] += value
-        self._dirty.add(key)
+        The skip rule: a slice with a version above an event's offset already has that event.
+        """
+        if not self._ahead:
+            return None
+        versions = self._ahead
+        held_below = np.array([versions.get(key, 0) for key in keys.tolist()], np.int64)
+        return held_below <= offsets
+
+    def add(self, keys: Ints, measures: Ints) -> None:
+        """Add events to their slices: a key and a row of measures each."""
+        if not len(keys):
+            return
+        unlike, totals = summed(keys, measures)
+        places = self._place(unlike)
+        self._totals[places] += totals
+        self._dirty[places] = True
 
     def reached(self, position: int) -> None:
         """Note that all events below ``position`` are in: slices ahead up to there are level."""
@@ -107,28 +180,32 @@ class FamilySlices:
                 key: version for key, version in self._ahead.items() if version > position
             }
 
-    def take_dirty(self) -> list[tuple[SliceKey, Totals]]:
+    def take_dirty(self) -> SliceRows:
         """Hand over the rows to be written, and count them clean from now on."""
-        rows = [(key, tuple(self._totals[key])) for key in self._dirty]
-        self._dirty.clear()
-        return rows
+        places = np.flatnonzero(self._dirty[: len(self._places)])
+        self._dirty[places] = False
+        return SliceRows(self._keys[places], self._totals[places])
 
     def evict(self, before_ms: int) -> None:
         """Forget windows that start before ``before_ms``, except slices not yet written.
 
         Only right after a flush: a row on its way to the table must not be looked up there.
         """
-        if self.family.window_ms is None or before_ms <= self.loaded_from_ms:
+        before = self.family.window_number(before_ms)
+        if self.family.window_ms is None or before <= self.loaded_from:
             return
-        old = [
-            key
-            for key in self._totals
-            if key.window_start_ms < before_ms and key not in self._dirty
-        ]
-        for key in old:
-            del self._totals[key]
-            self._ahead.pop(key, None)
-        self.loaded_from_ms = before_ms
+        self.loaded_from = before
+        used = len(self._places)
+        keep = ((self._keys[:used] >> LABEL_BITS) >= before) | self._dirty[:used]
+        # Moving what stays costs as much as it is, so wait until it is worth it. What is kept
+        # longer is still right, and known.
+        if np.count_nonzero(keep) > used * 3 // 4:
+            return
+        kept = np.flatnonzero(keep)
+        self._move(kept, max(ROOM_MIN, 2 * len(kept)))
+        moved = self._keys[: len(kept)].tolist()
+        self._places = dict(zip(moved, range(len(kept)), strict=True))
+        self._ahead = {key: version for key, version in self._ahead.items() if key in self._places}
 
 
 class SliceStore:
@@ -154,3 +231,8 @@ class SliceStore:
         """Note that all events below ``position`` are in."""
         for slices in self.families.values():
             slices.reached(position)
+
+    def evict(self, loaded_from_ms: Iterable[tuple[str, int]]) -> None:
+        """Forget written slices of windows before these, by family. Only right after a flush."""
+        for name, before_ms in loaded_from_ms:
+            self.families[name].evict(before_ms)

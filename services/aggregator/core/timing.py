@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+import numpy as np
+from numpy.typing import NDArray
+
 from schemas.metering_rules import MeteringRules
 
+Ints = NDArray[np.int64]
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 MILLISECOND: Final = timedelta(milliseconds=1)
 
@@ -50,17 +53,12 @@ class RuleBook:
         """The longest dedup horizon of all its rules."""
         return max(rules.dedup_horizon_ms for _, rules in self.entries)
 
-    def segments(self, offsets: Sequence[int]) -> list[tuple[int, int, MeteringRules]]:
+    def segments(self, offsets: Ints) -> list[tuple[int, int, MeteringRules]]:
         """Cut ascending offsets where the rules change: (start, end, rules) index ranges."""
-        cuts: list[tuple[int, int, MeteringRules]] = []
-        start = 0
-        for number, (_, rules) in enumerate(self.entries):
-            end = len(offsets)
-            if number + 1 < len(self.entries):
-                change = self.entries[number + 1][0]
-                while end > start and offsets[end - 1] >= change:
-                    end -= 1
-            if end > start:
-                cuts.append((start, end, rules))
-                start = end
-        return cuts
+        changes = np.searchsorted(offsets, [offset for offset, _ in self.entries[1:]]).tolist()
+        edges = [0, *changes, len(offsets)]
+        return [
+            (start, end, rules)
+            for start, end, (_, rules) in zip(edges, edges[1:], self.entries, strict=False)
+            if end > start
+        ]

@@ -19,24 +19,27 @@ class Family:
     window_ms: int | None
     has_tenant: bool
 
-    def window_start_ms(self, time_ms: int) -> int:
-        """Start of the window that holds ``time_ms`` (milliseconds since 1970, UTC)."""
-        if self.window_ms is None:
-            return 0
-        return time_ms - time_ms % self.window_ms
+    def window_number(self, time_ms: int) -> int:
+        """Number of the window that holds ``time_ms``: windows since 1970-01-01T00:00Z."""
+        return 0 if self.window_ms is None else time_ms // self.window_ms
 
-    def meters(self, window_start_ms: int, append_ms: int, rules: MeteringRules) -> bool:
-        """Whether a window is still metered for an event appended at ``append_ms``.
+    def window_start_ms(self, number: int) -> int:
+        """Start of a window, in milliseconds since 1970."""
+        return 0 if self.window_ms is None else number * self.window_ms
+
+    def metered_from(self, append_ms: int, rules: MeteringRules) -> int:
+        """Number of the first window that is still metered for an event of this append time.
 
         Windows that ended longer ago than the family's retention are not, so that the table's
         TTL never deletes a row that a late event then starts anew.
         """
         if self.window_ms is None:
-            return True
+            return 0
         retention_ms = (
             rules.minute_retention_ms if self.window_ms == MINUTE_MS else rules.hour_retention_ms
         )
-        return window_start_ms + self.window_ms > append_ms - retention_ms
+        # The first window whose end is after append - retention.
+        return (append_ms - retention_ms) // self.window_ms
 
 
 REGISTER: Final = Family("register", None, has_tenant=False)

@@ -2,27 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import numpy as np
+
 from schemas.metering_rules import DAY_MS, MINUTE_MS, MeteringRules
 from services.aggregator.core.batch import PAYLOAD_BYTES_MAX, Records
 from services.aggregator.core.dedup import SeenIds
+from services.aggregator.core.labels import Labels
 from services.aggregator.core.partition import Checkpoint, PartitionState, Snapshot
 from services.aggregator.core.slices import SliceStore
 from services.aggregator.core.timing import RuleBook
 from tests.property.world import T0_MS, event
 
+LABELS = Labels()
 RULES = RuleBook(((0, MeteringRules()),))
 
 
 def state(checkpoint: Checkpoint | None = None, read_from: int | None = None) -> PartitionState:
     checkpoint = checkpoint or Checkpoint(0, 0)
     start = checkpoint.next_offset if read_from is None else read_from
-    return PartitionState(3, RULES, checkpoint, SliceStore({}), SeenIds(), start)
+    return PartitionState(3, RULES, checkpoint, SliceStore({}), SeenIds(), start, LABELS)
 
 
 def feed(partition: PartitionState, *values: bytes | None, append_ms: int = T0_MS) -> None:
     first = partition.next_offset
-    offsets = list(range(first, first + len(values)))
-    partition.fold(partition.sift(Records(offsets, [append_ms] * len(values), values)))
+    partition.fold(partition.sift(records(first, values, append_ms)))
+
+
+def records(first: int, values: Sequence[bytes | None], append_ms: int = T0_MS) -> Records:
+    offsets = np.arange(first, first + len(values), dtype=np.int64)
+    return Records(offsets, np.full(len(values), append_ms, np.int64), values)
 
 
 def taken(partition: PartitionState) -> Snapshot:
@@ -32,7 +42,7 @@ def taken(partition: PartitionState) -> Snapshot:
 
 
 def sums(snapshot: Snapshot, family: str, measure: int = 2) -> int:
-    return sum(totals[measure] for _, totals in snapshot.rows[family])
+    return int(snapshot.rows[family].totals[:, measure].sum())
 
 
 def test_every_record_is_accounted_for() -> None:
@@ -80,7 +90,7 @@ def test_measures_of_an_event() -> None:
             quality="estimated",
         ),
     )  # fmt: skip
-    [(_, totals)] = taken(partition).rows["register"]
+    [(_, totals)] = taken(partition).rows["register"].items()
     assert totals == (1, 1, 100, 30, 20, 50, 40, 150)
 
 
@@ -91,7 +101,10 @@ def test_an_adjustment_is_a_slice_of_its_own() -> None:
         event(1, T0_MS, 10),
         event(3, T0_MS, 4, entry="credit", adjusts="id-1", reason="double booking"),
     )
-    entries = {key.series.entry: totals for key, totals in taken(partition).rows["register"]}
+    entries = {
+        LABELS.series[key].entry: totals
+        for key, totals in taken(partition).rows["register"].items()
+    }
     assert entries["usage"][:3] == (1, 0, 10)
     assert entries["credit"][:3] == (1, 0, 4)
 
@@ -126,8 +139,7 @@ def test_records_read_already_are_passed_over() -> None:
     partition = state()
     values = [event(number, T0_MS, 1) for number in range(3)]
     feed(partition, *values)
-    again = Records([1, 2, 3], [T0_MS] * 3, [*values[1:], event(9, T0_MS, 7)])
-    partition.fold(partition.sift(again))
+    partition.fold(partition.sift(records(1, [*values[1:], event(9, T0_MS, 7)])))
     snapshot = taken(partition)
     assert snapshot.checkpoint.received == 4
     assert sums(snapshot, "register") == 10
@@ -152,10 +164,10 @@ def test_a_dead_letter_keeps_the_beginning_and_the_length() -> None:
 def test_families_past_retention_are_left_out() -> None:
     rules = MeteringRules(too_old_ms=500 * DAY_MS)
     partition = PartitionState(
-        0, RuleBook(((0, rules),)), Checkpoint(0, 0), SliceStore({}), SeenIds(), 0
+        0, RuleBook(((0, rules),)), Checkpoint(0, 0), SliceStore({}), SeenIds(), 0, LABELS
     )
     feed(partition, event(1, T0_MS - 91 * DAY_MS, 10), event(2, T0_MS - 401 * DAY_MS, 5))
     snapshot = taken(partition)
     assert sums(snapshot, "register") == 15
     assert sums(snapshot, "hour") == 10
-    assert snapshot.rows["minute"] == []
+    assert len(snapshot.rows["minute"]) == 0

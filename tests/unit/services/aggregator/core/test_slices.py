@@ -1,72 +1,135 @@
 from __future__ import annotations
 
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
 from schemas.metering_rules import MINUTE_MS
-from services.aggregator.core.slices import FamilySlices, Series, SliceKey
+from services.aggregator.core.slices import MEASURES, FamilySlices, Ints, keys_of, summed
 from services.aggregator.core.windows import MINUTE, REGISTER
 
-SERIES = Series("usage", "eu", "p", "m")
 ONE = (1, 0, 10, 0, 0, 5, 0, 0)
 
 
-def key(minute: int) -> SliceKey:
-    return SliceKey(minute * MINUTE_MS, "", SERIES)
+def key(minute: int, label: int = 7) -> int:
+    return int(keys_of(minute, np.array([label], np.int64))[0])
+
+
+def ints(*values: int) -> Ints:
+    return np.array(values, np.int64)
+
+
+def add(slices: FamilySlices, *minutes: int) -> None:
+    slices.add(ints(*map(key, minutes)), np.array([ONE] * len(minutes), np.int64))
+
+
+def load(slices: FamilySlices, minute: int, version: int, position: int) -> None:
+    slices.load(ints(key(minute)), np.array([ONE], np.int64), ints(version), position)
+
+
+def taken(slices: FamilySlices) -> dict[int, tuple[int, ...]]:
+    return dict(slices.take_dirty().items())
+
+
+def is_unknown(slices: FamilySlices, minute: int) -> bool:
+    return len(slices.unknown(ints(key(minute)))) == 1
 
 
 def test_adds_up_and_hands_over_what_changed_once() -> None:
     slices = FamilySlices(MINUTE, 0)
-    slices.add(key(1), ONE)
-    slices.add(key(1), ONE)
-    assert slices.take_dirty() == [(key(1), (2, 0, 20, 0, 0, 10, 0, 0))]
-    assert slices.take_dirty() == []
-    slices.add(key(1), ONE)
-    assert slices.take_dirty() == [(key(1), (3, 0, 30, 0, 0, 15, 0, 0))]
+    add(slices, 1, 1)
+    assert taken(slices) == {key(1): (2, 0, 20, 0, 0, 10, 0, 0)}
+    assert taken(slices) == {}
+    add(slices, 1)
+    assert taken(slices) == {key(1): (3, 0, 30, 0, 0, 15, 0, 0)}
 
 
 def test_what_was_handed_over_does_not_change_any_more() -> None:
     slices = FamilySlices(MINUTE, 0)
-    slices.add(key(1), ONE)
-    [(_, taken)] = slices.take_dirty()
-    slices.add(key(1), ONE)
-    assert taken == ONE
+    add(slices, 1)
+    rows = slices.take_dirty()
+    add(slices, 1)
+    assert dict(rows.items()) == {key(1): ONE}
 
 
-def test_a_row_ahead_of_the_reader_is_known_until_the_reader_is_level() -> None:
+@given(
+    st.lists(st.tuples(st.integers(0, 300), st.integers(0, 9)), max_size=600), st.integers(1, 99)
+)
+def test_equals_a_dict_of_sums(events: list[tuple[int, int]], size: int) -> None:
+    slices = FamilySlices(MINUTE, 0)
+    expected: dict[int, int] = {}
+    for start in range(0, len(events), size):
+        part = events[start : start + size]
+        measures = np.zeros((len(part), len(MEASURES)), np.int64)
+        measures[:, 2] = [tokens for _, tokens in part]
+        slices.add(ints(*(key(minute) for minute, _ in part)), measures)
+    for minute, tokens in events:
+        expected[key(minute)] = expected.get(key(minute), 0) + tokens
+    assert {place: totals[2] for place, totals in slices.take_dirty().items()} == expected
+    assert len(slices) == len(expected)
+
+
+def test_sums_by_key_in_order() -> None:
+    keys, totals = summed(ints(5, 3, 5), np.array([[1, 10], [2, 20], [3, 30]], np.int64))
+    assert keys.tolist() == [3, 5]
+    assert totals.tolist() == [[2, 20], [4, 40]]
+
+
+def test_a_row_ahead_of_the_reader_holds_events_below_its_version() -> None:
     slices = FamilySlices(REGISTER, 0)
-    slices.load(key(0), ONE, version=8, position=5)
-    assert slices.version_ahead(key(0)) == 8
+    load(slices, 0, version=8, position=5)
+    missing = slices.missing(ints(key(0), key(0), key(1)), ints(7, 8, 7))
+    assert missing is not None
+    assert missing.tolist() == [False, True, True]
     slices.reached(7)
-    assert slices.version_ahead(key(0)) == 8
+    assert slices.missing(ints(key(0)), ints(7)) is not None
     slices.reached(8)
-    assert slices.version_ahead(key(0)) == 0
+    assert slices.missing(ints(key(0)), ints(8)) is None
 
 
 def test_a_row_as_old_as_the_position_is_not_ahead() -> None:
     slices = FamilySlices(REGISTER, 0)
-    slices.load(key(0), ONE, version=5, position=5)
-    assert slices.version_ahead(key(0)) == 0
+    load(slices, 0, version=5, position=5)
+    assert slices.missing(ints(key(0)), ints(5)) is None
+
+
+def test_loading_many_rows_keeps_them_all() -> None:
+    slices = FamilySlices(MINUTE, 0)
+    keys = ints(*map(key, range(1000)))
+    totals = np.arange(8000, dtype=np.int64).reshape(1000, 8)
+    slices.load(keys, totals, np.zeros(1000, np.int64), 0)
+    add(slices, 999)
+    assert taken(slices) == {key(999): tuple((totals[999] + ONE).tolist())}
 
 
 def test_old_windows_are_unknown_until_looked_up() -> None:
     slices = FamilySlices(MINUTE, loaded_from_ms=10 * MINUTE_MS)
-    assert slices.is_unknown(key(9))
-    assert not slices.is_unknown(key(10))
-    slices.learn_absent(key(9))
-    assert not slices.is_unknown(key(9))
-    assert slices.take_dirty() == [], "learning of nothing is nothing to write"
+    assert is_unknown(slices, 9)
+    assert not is_unknown(slices, 10)
+    slices.learn_absent(ints(key(9)))
+    assert not is_unknown(slices, 9)
+    assert taken(slices) == {}, "learning of nothing is nothing to write"
+
+
+def test_a_window_that_is_loaded_in_part_counts_as_loaded_whole() -> None:
+    slices = FamilySlices(MINUTE, loaded_from_ms=10 * MINUTE_MS + 1)
+    assert slices.loaded_from == 10
+    assert not is_unknown(slices, 10)
 
 
 def test_eviction_keeps_what_is_not_written_yet() -> None:
     slices = FamilySlices(MINUTE, 0)
-    slices.add(key(1), ONE)
+    add(slices, 1)
     slices.take_dirty()
-    slices.add(key(2), ONE)
+    add(slices, 2, 4)
     slices.evict(before_ms=3 * MINUTE_MS)
-    assert slices.is_unknown(key(1))
-    assert not slices.is_unknown(key(2))
-    assert slices.loaded_from_ms == 3 * MINUTE_MS
+    assert is_unknown(slices, 1)
+    assert not is_unknown(slices, 2)
+    assert taken(slices) == {key(2): ONE, key(4): ONE}
+    assert slices.loaded_from == 3
 
 
 def test_eviction_never_moves_back() -> None:
     slices = FamilySlices(MINUTE, loaded_from_ms=5 * MINUTE_MS)
     slices.evict(before_ms=2 * MINUTE_MS)
-    assert slices.loaded_from_ms == 5 * MINUTE_MS
+    assert slices.loaded_from == 5

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta, timezone
 
+import numpy as np
 import pytest
 
 from schemas.metering_rules import MeteringRules
@@ -27,9 +28,9 @@ def test_epoch_ms_rounds_down_and_knows_zones() -> None:
 def test_rules_change_at_their_offset() -> None:
     first, second = MeteringRules(), RULES
     book = RuleBook(((0, first), (12, second)))
-    assert book.segments([10, 11, 12, 13]) == [(0, 2, first), (2, 4, second)]
-    assert book.segments([10, 11]) == [(0, 2, first)]
-    assert book.segments([12, 20]) == [(0, 2, second)]
+    assert book.segments(np.array([10, 11, 12, 13])) == [(0, 2, first), (2, 4, second)]
+    assert book.segments(np.array([10, 11])) == [(0, 2, first)]
+    assert book.segments(np.array([12, 20])) == [(0, 2, second)]
 
 
 def test_rule_offsets_ascend() -> None:

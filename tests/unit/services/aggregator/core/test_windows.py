@@ -20,16 +20,17 @@ NOON_MS = 1_773_576_000_000  # 2026-03-15T12:00:00Z
     ],
 )
 def test_windows_are_half_open(family: Family, time_ms: int, start_ms: int) -> None:
-    assert family.window_start_ms(time_ms) == start_ms
+    assert family.window_start_ms(family.window_number(time_ms)) == start_ms
 
 
 def test_a_window_is_metered_until_its_end_is_past_retention() -> None:
     rules = MeteringRules(minute_retention_ms=DAY_MS)
     #   window [start ........ end) |<---- retention ---->| append
     end_ms = NOON_MS + MINUTE_MS
-    assert MINUTE.meters(NOON_MS, end_ms + DAY_MS - 1, rules)
-    assert not MINUTE.meters(NOON_MS, end_ms + DAY_MS, rules)
+    number = MINUTE.window_number(NOON_MS)
+    assert MINUTE.metered_from(end_ms + DAY_MS - 1, rules) == number
+    assert MINUTE.metered_from(end_ms + DAY_MS, rules) == number + 1
 
 
 def test_the_register_has_no_retention() -> None:
-    assert REGISTER.meters(0, 10 * 365 * DAY_MS, MeteringRules())
+    assert REGISTER.metered_from(10 * 365 * DAY_MS, MeteringRules()) == 0
