@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 export UV_PYTHON_DOWNLOADS := never
 export UV_PROJECT_ENVIRONMENT := $(VENV)
 
-.PHONY: demo test bench chaos lint format setup clean
+.PHONY: demo up test bench chaos lint format setup clean
 
 setup: $(VENV)/.synced
 
@@ -22,6 +22,9 @@ $(VENV)/.synced: pyproject.toml uv.lock .bootstrap/bin/uv
 demo: setup
 	$(BIN)/wattoken demo
 
+up: setup
+	$(BIN)/wattoken up
+
 test: setup
 	$(BIN)/python -m pytest
 
@@ -35,4 +38,4 @@ format: setup
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf $(VENV) .bootstrap .cache .mypy_cache .pytest_cache .ruff_cache out
+	rm -rf $(VENV) .bootstrap .cache .mypy_cache .pytest_cache .ruff_cache .wattoken out

@@ -7,7 +7,8 @@ service image needs only what its service needs.
 from __future__ import annotations
 
 import sys
-from typing import Annotated, Any
+from pathlib import Path
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -22,6 +23,16 @@ app = typer.Typer(
 )
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
+Via = Literal["http", "kafka"]
+Ratio = typer.Option(min=0, max=1, help="Part of the events.")
+IngestUrl = Annotated[str, typer.Option(help="Where ingest is.")]
+ApiKey = Annotated[
+    str | None, typer.Option(envvar="WATTOKEN_SIMULATOR_KEY", help="The API key to send with.")
+]
+KeyTenant = Annotated[str | None, typer.Option(help="The tenant that --key stands for.")]
+ApiKeys = Annotated[Path | None, typer.Option(help="Folder of <tenant>.key files.")]
+LedgerPath = Annotated[Path | None, typer.Option(help="File to record what was sent in.")]
+LetterReason = Annotated[str | None, typer.Option(help="Only those with this reason.")]
 
 
 @app.command()
@@ -52,6 +63,26 @@ def ingest() -> None:
     run()
 
 
+@app.command("new-key")
+def new_key(
+    tenant: Annotated[str, typer.Option(help="The customer whose usage the key meters.")],
+    region: Annotated[str, typer.Option(help="Where tokens are served if an event says nothing.")],
+    keys_file: Annotated[
+        Path, typer.Option(envvar="WATTOKEN_INGEST_KEYS_FILE", help="Where the key is added.")
+    ],
+    pepper_file: Annotated[
+        Path, typer.Option(envvar="WATTOKEN_INGEST_PEPPER_FILE", help="Made where there is none.")
+    ],
+    provider: Annotated[
+        str | None, typer.Option(help="Who serves the tokens if an event says nothing.")
+    ] = None,
+) -> None:
+    """Make an API key for a gateway and print it, once; ingest knows it from its next start."""
+    from services.ingest.keys import add_key
+
+    typer.echo(add_key(keys_file, pepper_file, tenant, region, provider))
+
+
 @app.command()
 def aggregator() -> None:
     """Run the aggregator: a Faust worker from Kafka to ClickHouse."""
@@ -61,11 +92,204 @@ def aggregator() -> None:
 
 
 @app.command()
-def exporter() -> None:
+def exporter(
+    max_series: Annotated[
+        int | None,
+        typer.Option(min=1, help="Most label sets shown by name; the rest are summed."),
+    ] = None,
+) -> None:
     """Run the exporter: Prometheus metrics from ClickHouse."""
     from services.exporter.app import run
 
-    run()
+    run(max_series=max_series)
+
+
+@app.command()
+def up(
+    broker: Annotated[
+        str, typer.Option(help="auto (Apache Kafka, else tansu), kafka or tansu.")
+    ] = "auto",
+    state_dir: Annotated[
+        Path | None, typer.Option(help="Folder for data and logs; default .wattoken/<time>.")
+    ] = None,
+    keep_data: Annotated[
+        bool, typer.Option(help="Keep the data at the end, for the next `up --state-dir`.")
+    ] = False,
+    partitions: Annotated[int, typer.Option(min=1, help="Partitions of a new topic.")] = 12,
+) -> None:
+    """Run the whole stack on this machine: broker, ClickHouse, Prometheus and the services."""
+    from deploy.local.up import run
+
+    run(broker=broker, state_dir=state_dir, keep_data=keep_data, partitions=partitions)
+
+
+@app.command()
+def doctor(
+    fetch: Annotated[bool, typer.Option(help="Fetch now what is fetched on first use.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Check what the local stack needs on this machine and say what to do."""
+    from deploy.local.doctor import run
+
+    run(fetch=fetch, as_json=as_json)
+
+
+@app.command("init-secrets")
+def init_secrets(
+    folder: Annotated[Path, typer.Argument(help="One subfolder is made for each consumer.")],
+) -> None:
+    """Make the passwords and first API keys of the container set-up; safe to run again."""
+    from deploy.docker.first_secrets import make_first_secrets
+
+    make_first_secrets(folder, typer.echo)
+
+
+@app.command()
+def healthcheck(
+    url: Annotated[str, typer.Argument(help="Address of /healthz or /readyz.")],
+) -> None:
+    """Exit 0 if the address answers 200; for health checks of containers."""
+    from deploy.docker.health_probe import probe
+
+    probe(url)
+
+
+@app.command()
+def simulate(
+    rate: Annotated[float, typer.Option(min=0.001, help="New events a second.")] = 1000.0,
+    duration: Annotated[float, typer.Option(min=0.001, help="Seconds.")] = 30.0,
+    seed: Annotated[int, typer.Option(help="The same seed draws the same readings.")] = 1,
+    via: Annotated[Via, typer.Option(help="Through ingest, or straight onto the topic.")] = "kafka",
+    fast: Annotated[bool, typer.Option(help="As fast as it goes, event times just past.")] = False,
+    gateways: Annotated[int, typer.Option(min=1, help="Gateways that report.")] = 28,
+    duplicates: Annotated[float, Ratio] = 0.02,
+    disorder: Annotated[float, Ratio] = 0.05,
+    late: Annotated[float, Ratio] = 0.01,
+    poison: Annotated[float, Ratio] = 0.001,
+    too_old: Annotated[float, Ratio] = 0.0002,
+    too_new: Annotated[float, Ratio] = 0.0002,
+    adjustments: Annotated[float, Ratio] = 0.0,
+    url: IngestUrl = "http://127.0.0.1:8080",
+    key: ApiKey = None,
+    tenant: KeyTenant = None,
+    keys: ApiKeys = None,
+    ledger: LedgerPath = None,
+    as_json: Json = False,
+) -> None:
+    """Run a simulated fleet of gateways, and keep a ledger of what it sent."""
+    from services.simulator import commands
+    from services.simulator.delivery import now_ms
+    from services.simulator.fleet import FleetPlan, Ratios
+
+    ratios = Ratios(duplicates, disorder, late, poison, too_old, too_new, adjustments)
+    plan = FleetPlan(seed, now_ms(), rate, duration, gateways, ratios=ratios)
+    way = commands.route(via, url, key, keys, tenant)
+    commands.simulate(plan, way, ledger, paced=not fast, as_json=as_json)
+
+
+@app.command()
+def replay(
+    file: Annotated[Path, typer.Argument(help="CSV: TIMESTAMP, ContextTokens, GeneratedTokens.")],
+    via: Annotated[Via, typer.Option(help="Through ingest, or straight onto the topic.")] = "kafka",
+    speed: Annotated[
+        float | None,
+        typer.Option(min=0.001, help="Times real time; as fast as it goes if not given."),
+    ] = None,
+    run_id: Annotated[
+        str | None, typer.Option(help="Name of an earlier run: the same events once more.")
+    ] = None,
+    tenant: Annotated[str, typer.Option(help="Whom to meter; over HTTP, the key's.")] = "trace",
+    region: Annotated[str, typer.Option(help="Where the tokens were served.")] = "trace",
+    provider: Annotated[str, typer.Option(help="Who served them.")] = "trace",
+    model: Annotated[
+        str | None, typer.Option(help="Which model answered; default: the file's name.")
+    ] = None,
+    url: IngestUrl = "http://127.0.0.1:8080",
+    key: ApiKey = None,
+    ledger: LedgerPath = None,
+    as_json: Json = False,
+) -> None:
+    """Replay a request trace as usage events, its last request moved to now."""
+    from services.simulator import commands
+    from services.simulator.trace import Labels
+
+    way = commands.route(via, url, key, None, tenant)
+    labels = Labels(tenant, region, provider, model or file.stem)
+    commands.replay(file, way, labels, ledger, run_id=run_id, speed=speed, as_json=as_json)
+
+
+@app.command()
+def audit(
+    ledger: Annotated[Path, typer.Option(help="What was sent, as `simulate` recorded it.")],
+    timeout: Annotated[
+        float, typer.Option(min=1, help="Seconds without progress of the aggregator to give up.")
+    ] = 120.0,
+    as_json: Json = False,
+) -> None:
+    """Compare every register, minute and hour with a ledger; exit 1 if any differs."""
+    from services.simulator.commands import run_audit
+
+    if not run_audit(ledger, timeout_seconds=timeout, as_json=as_json):
+        raise typer.Exit(1)
+
+
+@app.command()
+def demo(
+    seconds: Annotated[float, typer.Option(min=1, help="How long the fleet reports.")] = 30.0,
+    rate: Annotated[float, typer.Option(min=1, help="New events a second.")] = 2500.0,
+    seed: Annotated[int, typer.Option(help="The same seed draws the same readings.")] = 1,
+    broker: Annotated[
+        str, typer.Option(help="auto (Apache Kafka, else tansu), kafka or tansu.")
+    ] = "auto",
+    keep: Annotated[bool, typer.Option(help="Leave it running until Ctrl-C.")] = False,
+) -> None:
+    """Show it whole: the local stack, a fleet with faults, and an audit of every total."""
+    from deploy.local.demo import run
+
+    if not run(seconds=seconds, rate=rate, seed=seed, broker=broker, keep=keep):
+        raise typer.Exit(1)
+
+
+letters = typer.Typer(help="Records that were refused: list, show, requeue.", no_args_is_help=True)
+app.add_typer(letters, name="dead-letters")
+
+
+@letters.command("list")
+def list_dead_letters(
+    reason: LetterReason = None,
+    limit: Annotated[int, typer.Option(min=0, help="How many of the newest.")] = 10,
+    as_json: Json = False,
+) -> None:
+    """Count dead letters by reason and show the newest."""
+    from services.simulator.commands import list_dead_letters as run
+    from services.simulator.dead_letters import Selection
+
+    run(Selection(reason), limit, as_json=as_json)
+
+
+@letters.command("show")
+def show_dead_letter(partition: int, offset: int, as_json: Json = False) -> None:
+    """Show one dead letter whole, by its place on the log."""
+    from services.simulator.commands import show_dead_letter as run
+
+    run(partition, offset, as_json=as_json)
+
+
+@letters.command("requeue")
+def requeue_dead_letters(
+    reason: LetterReason = None,
+    partition: Annotated[int | None, typer.Option(help="Only from this partition.")] = None,
+    offset: Annotated[int | None, typer.Option(help="Only from this offset.")] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Put dead letters back onto the topic, after what refused them was mended.
+
+    What would be refused again is left. Doing it twice counts nothing twice within 24 hours.
+    """
+    from services.simulator.commands import requeue_dead_letters as run
+    from services.simulator.dead_letters import Selection
+
+    run(Selection(reason, partition, offset), confirmed=yes)
 
 
 def main() -> Any:

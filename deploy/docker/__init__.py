@@ -1,0 +1,1 @@
+"""What only the container images need: first secrets and the health probe."""

@@ -1,0 +1,113 @@
+"""`wattoken doctor`: what the local stack needs on this machine, what is there, what to do."""
+
+from __future__ import annotations
+
+import json
+import platform
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from deploy.local.cache import Report, cache_folder
+from deploy.local.clickhouse import CHDB_VERSION, PACKAGES, clickhouse_library
+from deploy.local.errors import ComponentMissing
+from deploy.local.kafka import LEAST_JAVA, java_version, kafka_jars, kafka_version
+from deploy.local.ports import is_free
+from deploy.local.prometheus import fetch_prometheus, find_prometheus
+from deploy.local.services import USUAL_PORTS
+from deploy.local.tansu import tansu_binary
+
+PORTS = {"broker": 9092, "clickhouse": 8123, "prometheus": 9090, **USUAL_PORTS}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was checked; ``remedy`` is empty when all is well."""
+
+    what: str
+    found: str
+    remedy: str = ""
+    #: Without it the stack does not run at all, or only on a lesser component.
+    needed: bool = True
+
+
+def run(*, fetch: bool, as_json: bool) -> None:
+    """Print the findings; exit code 1 when something needed is missing."""
+
+    def to_stderr(line: str) -> None:
+        print(line, file=sys.stderr, flush=True)
+
+    findings = [*examine(), *(fetch_all(to_stderr) if fetch else ())]
+    if as_json:
+        print(json.dumps([asdict(finding) for finding in findings], indent=2))
+    else:
+        for finding in findings:
+            mark = "ok" if not finding.remedy else "MISSING" if finding.needed else "note"
+            print(f"{mark:<8}{finding.what:<14}{finding.found}")
+            if finding.remedy:
+                print(f"{'':<22}{finding.remedy}")
+    if any(finding.needed and finding.remedy for finding in findings):
+        sys.exit(1)
+
+
+def examine() -> Iterator[Finding]:
+    """Look at programs, machine and ports; changes nothing."""
+    yield Finding("python", platform.python_version())
+    machine = (platform.system(), platform.machine())
+    no_chdb = "" if machine in PACKAGES else "chDB is not built for it; use docker-compose.yml"
+    yield Finding("machine", " ".join(machine), no_chdb)
+    java = java_version()
+    yield Finding(
+        "java",
+        "none" if java is None else str(java),
+        "" if java and java >= LEAST_JAVA else f"install a JDK >= {LEAST_JAVA}, or --broker tansu",
+        needed=False,
+    )
+    in_cache = cache_folder() / f"chdb-{CHDB_VERSION}-{'-'.join(machine).lower()}"
+    yield tool("mvn", "install Maven, or use --broker tansu", needed=False)
+    yield tool("npm", "install npm: ClickHouse comes from it", needed=not in_cache.is_dir())
+    yield tansu()
+    prometheus = find_prometheus()
+    hint = "install Prometheus, or `wattoken doctor --fetch` (Debian); the stack runs without"
+    found = str(prometheus) if prometheus else "none"
+    yield Finding("prometheus", found, "" if prometheus else hint, needed=False)
+    yield Finding("cache", str(cache_folder()))
+    for name, port in PORTS.items():
+        free = is_free(port)
+        remedy = "" if free else "`wattoken up` will use another port"
+        yield Finding(f"port {port}", f"{name}: {'free' if free else 'taken'}", remedy, False)
+
+
+def tool(name: str, remedy: str, *, needed: bool) -> Finding:
+    """Whether a program is on the PATH, and its version."""
+    if shutil.which(name) is None:
+        return Finding(name, "none", remedy, needed)
+    said = subprocess.run([name, "--version"], capture_output=True, text=True, check=False)
+    version = re.search(r"\d+(\.\d+)+", said.stdout)
+    return Finding(name, version[0] if version else "unknown version")
+
+
+def tansu() -> Finding:
+    """Whether the spare broker is installed."""
+    try:
+        return Finding("tansu", str(tansu_binary()))
+    except ComponentMissing as error:
+        return Finding("tansu", "none", str(error), needed=False)
+
+
+def fetch_all(report: Report) -> Iterator[Finding]:
+    """Fetch every component that is fetched on first use."""
+    components: dict[str, tuple[Callable[[Report], Path], bool]] = {
+        f"Kafka {kafka_version()}": (kafka_jars, False),
+        "ClickHouse": (clickhouse_library, True),
+        "Prometheus": (fetch_prometheus, False),
+    }
+    for name, (component, needed) in components.items():
+        try:
+            yield Finding(name, str(component(report)))
+        except ComponentMissing as error:
+            yield Finding(name, "none", str(error), needed)

@@ -1,0 +1,134 @@
+"""Apache Kafka as a process: one broker that is its own KRaft controller, from Maven Central."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import shutil
+import subprocess
+import uuid
+from base64 import urlsafe_b64encode
+from pathlib import Path
+
+from deploy.local.cache import Report, cached, run_fetcher
+from deploy.local.errors import ChildFailed, ComponentMissing
+from deploy.local.ports import LOOPBACK
+from deploy.local.processes import ChildPlan
+from deploy.local.readiness import broker_answers
+
+BROKER = Path(__file__).with_name("broker")
+POM = BROKER / "pom.xml"
+LOG_CONFIG = BROKER / "log4j2.xml"
+LEAST_JAVA = 17
+
+LOG_OPTION = f"-Dlog4j2.configurationFile={LOG_CONFIG}"
+#: A heap this small serves tests and demos; the log itself lives in the page cache.
+BROKER_OPTIONS = ("-Xms256m", "-Xmx768m", "-XX:+UseSerialGC", LOG_OPTION)
+#: For a run of a second.
+TOOL_OPTIONS = ("-Xmx128m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", LOG_OPTION)
+
+
+def kafka_version() -> str:
+    """The version that the committed ``pom.xml`` names."""
+    found = re.search(r"<artifactId>kafka_2\.13</artifactId>\s*<version>([^<]+)<", POM.read_text())
+    assert found is not None
+    return found[1]
+
+
+def java_version() -> int | None:
+    """Major version of ``java`` on the PATH; None when there is none."""
+    if shutil.which("java") is None:
+        return None
+    said = subprocess.run(["java", "-version"], capture_output=True, text=True, check=False)
+    found = re.search(r'version "(?:1\.)?(\d+)', said.stderr)
+    return int(found[1]) if found else None
+
+
+def kafka_jars(report: Report) -> Path:
+    """Folder with the broker's jars, fetched on first use; raises `ComponentMissing`."""
+    version = java_version()
+    if version is None or version < LEAST_JAVA:
+        have = "no java" if version is None else f"java {version}"
+        raise ComponentMissing(f"Apache Kafka: needs a JDK >= {LEAST_JAVA}, found {have}")
+
+    def fetch(folder: Path) -> None:
+        command = [
+            *["mvn", "--batch-mode", "--quiet", "--strict-checksums", "--file", str(POM)],
+            *["dependency:copy-dependencies", f"-DoutputDirectory={folder}"],
+            "-DincludeScope=runtime",
+        ]
+        remedy = "install Maven and see that it reaches Maven Central, or use `--broker tansu`"
+        run_fetcher(f"Apache Kafka {kafka_version()}", command, folder, report, remedy)
+
+    # Named after the pom's text too: another binding or version is another folder.
+    digest = hashlib.sha256(POM.read_bytes()).hexdigest()[:8]
+    return cached(f"kafka-{kafka_version()}-{digest}", fetch)
+
+
+def server_properties(data: Path, port: int, controller_port: int) -> str:
+    """Configuration of the broker; each line that is not plumbing says why."""
+    return f"""\
+process.roles=broker,controller
+node.id=1
+controller.quorum.voters=1@{LOOPBACK}:{controller_port}
+controller.listener.names=CONTROLLER
+listeners=PLAINTEXT://{LOOPBACK}:{port},CONTROLLER://{LOOPBACK}:{controller_port}
+advertised.listeners=PLAINTEXT://{LOOPBACK}:{port}
+log.dirs={data / "log"}
+# Topics are made by `wattoken migrate`; a misspelt name must fail.
+auto.create.topics.enable=false
+# One broker: its internal topics have one replica, and few partitions start faster.
+offsets.topic.replication.factor=1
+offsets.topic.num.partitions=4
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+transaction.state.log.num.partitions=1
+share.coordinator.state.topic.replication.factor=1
+share.coordinator.state.topic.min.isr=1
+share.coordinator.state.topic.num.partitions=1
+# A lone group member need not wait for others to join.
+group.initial.rebalance.delay.ms=0
+# After a kill -9 the broker waits for its former self's session to end, by default 9 s.
+broker.session.timeout.ms=2000
+broker.heartbeat.interval.ms=500
+# The default, 128 MB, is a sixth of this heap.
+log.cleaner.dedupe.buffer.size=16777216
+"""
+
+
+def format_storage(jars: Path, data: Path, port: int, controller_port: int) -> Path:
+    """Write the configuration and format the data folder if it is new; return the properties file.
+
+    Raises `ChildFailed` with Kafka's own words when the folder cannot be formatted.
+    """
+    data.mkdir(parents=True, exist_ok=True)
+    properties = data / "server.properties"
+    properties.write_text(server_properties(data, port, controller_port))
+    if (data / "log" / "meta.properties").exists():
+        return properties
+    cluster_id = urlsafe_b64encode(uuid.uuid4().bytes).rstrip(b"=").decode()
+    command = [
+        *["java", *TOOL_OPTIONS, "-cp", f"{jars}/*", "kafka.tools.StorageTool", "format"],
+        # = and not a space: a random id may begin with a dash.
+        *[f"--cluster-id={cluster_id}", f"--config={properties}"],
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise ChildFailed(f"Kafka cannot format {data}: {(done.stdout + done.stderr).strip()}")
+    return properties
+
+
+def kafka_plan(
+    jars: Path, data: Path, port: int, controller_port: int, log_path: Path
+) -> ChildPlan:
+    """A broker on loopback with its data in ``data``, which is formatted here if it is new."""
+    properties = format_storage(jars, data, port, controller_port)
+    return ChildPlan(
+        name="kafka",
+        command=["java", *BROKER_OPTIONS, "-cp", f"{jars}/*", "kafka.Kafka", str(properties)],
+        log_path=log_path,
+        ready=broker_answers(port),
+        ready_timeout_seconds=90,
+        directory=data,
+        stop_grace_seconds=20,
+    )

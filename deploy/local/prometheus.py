@@ -1,0 +1,117 @@
+"""Prometheus as a process: the installed one, or Debian's package unpacked into the cache."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from deploy.local.cache import Report, cache_folder, cached, run_fetcher
+from deploy.local.errors import ComponentMissing
+from deploy.local.ports import LOOPBACK
+from deploy.local.processes import ChildPlan
+from deploy.local.readiness import http_answers
+
+#: The folder's name in the cache; Debian decides the version.
+UNPACKED = "prometheus-debian"
+SCRAPE_INTERVAL_SECONDS = 2
+
+
+def find_prometheus() -> Path | None:
+    """The ``prometheus`` on the PATH, else the one fetched before, else None."""
+    found = shutil.which("prometheus")
+    if found is not None:
+        return Path(found)
+    unpacked = cache_folder() / UNPACKED / "usr/bin/prometheus"
+    return unpacked if unpacked.exists() else None
+
+
+def fetch_prometheus(report: Report) -> Path:
+    """`find_prometheus`, or fetch Debian's package; raises `ComponentMissing`.
+
+    The package is unpacked and not installed, so it starts no system service and needs none of
+    its dependencies (web fonts and scripts). Reading the package lists anew needs root.
+    """
+    found = find_prometheus()
+    if found is not None:
+        return found
+
+    def fetch(folder: Path) -> None:
+        remedy = "install Prometheus and put it on the PATH"
+        download = ["apt-get", "download", "prometheus"]
+        try:
+            run_fetcher("Prometheus (Debian package)", download, folder, report, remedy)
+        except ComponentMissing:
+            if shutil.which("apt-get") is None or os.geteuid() != 0:
+                raise
+            # A fresh machine has no package lists, or old ones that name a version now gone.
+            with tempfile.TemporaryDirectory() as elsewhere:
+                update = ["apt-get", "update", "--quiet"]
+                run_fetcher("Debian's package lists", update, Path(elsewhere), report, remedy)
+            run_fetcher("Prometheus (Debian package)", download, folder, report, remedy)
+        package = next(folder.glob("prometheus_*.deb"))
+        unpack = ["dpkg", "-x", package.name, "."]
+        run_fetcher("Prometheus (unpacking)", unpack, folder, report, remedy)
+        package.unlink()
+
+    return cached(UNPACKED, fetch) / "usr/bin/prometheus"
+
+
+def prometheus_config(targets: Path) -> str:
+    """Configuration that scrapes what the files in ``targets`` name.
+
+    Services come and go with their ports, so they are found through files, one a pipeline, which
+    Prometheus watches.
+    """
+    config = {
+        "global": {
+            "scrape_interval": f"{SCRAPE_INTERVAL_SECONDS}s",
+            "evaluation_interval": f"{SCRAPE_INTERVAL_SECONDS}s",
+            "scrape_timeout": f"{SCRAPE_INTERVAL_SECONDS}s",
+        },
+        "scrape_configs": [
+            {
+                "job_name": "wattoken",
+                "file_sd_configs": [{"files": [f"{targets}/*.json"], "refresh_interval": "2s"}],
+            }
+        ],
+    }
+    return json.dumps(config, indent=2)  # JSON is YAML
+
+
+def write_targets(targets: Path, pipeline: str, services: Mapping[str, int]) -> Path:
+    """Tell Prometheus to scrape a pipeline's services (job → port on loopback)."""
+    groups = [
+        {"targets": [f"{LOOPBACK}:{port}"], "labels": {"job": job, "pipeline": pipeline}}
+        for job, port in services.items()
+    ]
+    path = targets / f"{pipeline}.json"
+    fresh = path.with_suffix(".new")
+    fresh.write_text(json.dumps(groups))
+    fresh.rename(path)
+    return path
+
+
+def prometheus_plan(binary: Path, data: Path, port: int, log_path: Path) -> ChildPlan:
+    """A Prometheus on loopback with its data, configuration and targets in ``data``."""
+    targets = data / "targets"
+    targets.mkdir(parents=True, exist_ok=True)
+    config = data / "prometheus.yml"
+    config.write_text(prometheus_config(targets))
+    return ChildPlan(
+        name="prometheus",
+        command=[
+            str(binary),
+            f"--config.file={config}",
+            f"--storage.tsdb.path={data / 'tsdb'}",
+            f"--web.listen-address={LOOPBACK}:{port}",
+            "--log.level=warn",
+        ],
+        log_path=log_path,
+        ready=http_answers(f"http://{LOOPBACK}:{port}/-/ready"),
+        ready_timeout_seconds=30,
+        directory=data,
+    )
