@@ -1,0 +1,174 @@
+"""PURE: splits a body into its events, so that one faulty event costs no other."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final, TypedDict
+
+import msgspec
+
+from schemas.wire import WireEvent
+from services.ingest.adapters import native, openmeter
+from services.ingest.errors import EventRejectedError, MalformedError, TooLargeError
+from services.ingest.keys import KeyEntry
+from services.ingest.records import Record, to_record
+
+#: An array with more commas than this per allowed event is counted before it is split: each
+#: element of ``[1,1,1,…`` would become an object of its own, fifty times its size.
+_COMMAS_PER_EVENT: Final = 30
+_SPACE: Final = b" \t\r\n"
+
+_raws: Final = msgspec.json.Decoder(list[msgspec.Raw])
+_scanner: Final = json.JSONDecoder()
+
+RawEvent = bytes | msgspec.Raw
+
+
+class Rejection(TypedDict):
+    """Why the event at an index (an array's element, NDJSON's line, from 0) was not taken."""
+
+    index: int
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class BatchLimits:
+    """How many events one request may hold, and how large each may be."""
+
+    events_max: int
+    event_bytes_max: int
+
+
+@dataclass(slots=True)
+class Batch:
+    """What one request held: the records to send, and why the rest is none."""
+
+    records: list[Record] = field(default_factory=list)
+    rejections: list[Rejection] = field(default_factory=list)
+
+
+def native_json(body: bytes, key: KeyEntry, limits: BatchLimits) -> Batch:
+    """Read one native event, or a JSON array of them.
+
+    Raises `MalformedError` when the body is no JSON, `TooLargeError` for too many events.
+    """
+    if not is_array(body):
+        return _one_by_one([(0, _whole(body))], lambda raw: native.adapt(raw, key), limits)
+    # Every event has at least one brace, and is no larger than the body.
+    if body.count(b"{") <= limits.events_max and len(body) <= limits.event_bytes_max:
+        events = native.adapt_all(body, key)
+        if events is not None:
+            return Batch([to_record(event) for event in events])
+    elements = enumerate(split_array(body, limits.events_max))
+    return _one_by_one(elements, lambda raw: native.adapt(raw, key), limits)
+
+
+def native_ndjson(body: bytes, key: KeyEntry, limits: BatchLimits) -> Batch:
+    """Read native events, one a line; blank lines are no events, but count as an index.
+
+    A line that is no JSON only loses itself. Raises `TooLargeError` for too many lines.
+    """
+    lines = body.split(b"\n", limits.events_max + 1)
+    if len(lines) > limits.events_max and b"".join(lines[limits.events_max :]).strip(_SPACE):
+        raise too_many(limits.events_max)
+    events = ((index, line) for index, line in enumerate(lines) if line.strip(_SPACE))
+    return _one_by_one(events, lambda raw: native.adapt(raw, key), limits)
+
+
+def cloud_events(
+    body: bytes, key: KeyEntry, received: datetime, limits: BatchLimits, *, batch: bool | None
+) -> Batch:
+    """Read one CloudEvent, or an array of them; ``batch`` says which (None: look).
+
+    Raises `MalformedError` when the body is no JSON or not the one or the other as said,
+    `TooLargeError` for too many events.
+    """
+    if batch is not None and batch != is_array(body):
+        raise MalformedError(
+            "application/cloudevents-batch+json needs a JSON array of events"
+            if batch
+            else "application/cloudevents+json needs one event; send arrays as"
+            " application/cloudevents-batch+json"
+        )
+    texts = split_array(body, limits.events_max) if is_array(body) else [_whole(body)]
+    return _one_by_one(enumerate(texts), lambda raw: openmeter.adapt(raw, key, received), limits)
+
+
+def _one_by_one(
+    events: Iterable[tuple[int, RawEvent]],
+    adapt: Callable[[RawEvent], WireEvent],
+    limits: BatchLimits,
+) -> Batch:
+    batch = Batch()
+    for index, raw in events:
+        try:
+            if (size_bytes := _size(raw)) > limits.event_bytes_max:
+                raise EventRejectedError(
+                    "event_too_large",
+                    f"the event has {size_bytes} bytes: send at most {limits.event_bytes_max}",
+                )
+            batch.records.append(to_record(adapt(raw)))
+        except EventRejectedError as error:
+            batch.rejections.append({"index": index, "code": error.code, "message": error.message})
+    return batch
+
+
+def is_array(body: bytes) -> bool:
+    """Say whether a JSON text is an array."""
+    return body[:64].lstrip(_SPACE)[:1] == b"[" or body.lstrip(_SPACE)[:1] == b"["
+
+
+def split_array(body: bytes, events_max: int) -> list[msgspec.Raw]:
+    """Split a JSON array into the texts of its elements.
+
+    Raises `MalformedError` when the body is no JSON, `TooLargeError` for too many elements.
+    """
+    if body.count(b",") > _COMMAS_PER_EVENT * events_max:
+        _count_elements(body, events_max)
+    try:
+        elements = _raws.decode(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise MalformedError(f"the body is no JSON: {error}") from None
+    if len(elements) > events_max:
+        raise too_many(events_max)
+    return elements
+
+
+def _whole(body: bytes) -> msgspec.Raw:
+    """Check that a body is one JSON text."""
+    try:
+        return msgspec.json.decode(body, type=msgspec.Raw)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise MalformedError(f"the body is no JSON: {error}") from None
+
+
+def _count_elements(body: bytes, events_max: int) -> None:
+    """Walk over the first elements of an array, to refuse one that has too many."""
+    try:
+        text = body.decode()
+        at = text.index("[") + 1
+        for _ in range(events_max):
+            while text[at].isspace():
+                at += 1
+            _, at = _scanner.raw_decode(text, at)
+            while text[at].isspace():
+                at += 1
+            if text[at] != ",":
+                return
+            at += 1
+    except (ValueError, IndexError, RecursionError) as error:
+        raise MalformedError(f"the body is no JSON: {error}") from None
+    raise too_many(events_max)
+
+
+def _size(raw: RawEvent) -> int:
+    return len(raw) if isinstance(raw, bytes) else len(memoryview(raw))
+
+
+def too_many(events_max: int) -> TooLargeError:
+    """Refuse a request with too many events."""
+    return TooLargeError(f"more than {events_max} events in one request: split it")

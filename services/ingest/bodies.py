@@ -1,0 +1,207 @@
+"""Request bodies: read within limits, decompressed within limits, a piece at a time."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import zlib
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+import zstandard
+
+from services.ingest.errors import (
+    BusyError,
+    MalformedError,
+    ReadTimeoutError,
+    TooLargeError,
+    UnsupportedError,
+)
+
+ENCODINGS: Final = ("gzip", "zstd")
+_PIECE_BYTES: Final = 64 * 1024
+#: A decoder must hold a whole zstd window; RFC 9659 lets a sender use 8 MB at most.
+_ZSTD_WINDOW_BYTES_MAX: Final = 8 * 1024 * 1024
+#: Most gzip members or zstd frames in one body.
+_PARTS_MAX: Final = 100
+#: Above this, decompressing is left to a thread, so that it does not hold up other requests.
+_THREAD_ABOVE_BYTES: Final = 32 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class BodyLimits:
+    """How much of a body is read, and how long that may take."""
+
+    wire_bytes_max: int
+    body_bytes_max: int
+    read_timeout_seconds: float
+
+
+class HeldBytes:
+    """How many bytes of request bodies the process holds, with a bound on their sum.
+
+    The limits of one request alone would not bound memory: they multiply with the connections.
+    """
+
+    def __init__(self, bytes_max: int, changed: Callable[[int], None]) -> None:
+        self._bytes_max = bytes_max
+        self._changed = changed
+        self.bytes = 0
+
+    def take(self, count: int) -> None:
+        """Account for ``count`` more bytes; raises `BusyError` when the bound is reached."""
+        if self.bytes + count > self._bytes_max:
+            raise BusyError("too many requests are being read: retry", retry_after_seconds=1)
+        self.bytes += count
+        self._changed(self.bytes)
+
+    def give_back(self, count: int) -> None:
+        """Account for ``count`` bytes let go."""
+        self.bytes -= count
+        self._changed(self.bytes)
+
+
+class Body:
+    """One request body being read; give back what it holds with `release`, whatever happened."""
+
+    def __init__(self, limits: BodyLimits, held: HeldBytes) -> None:
+        self._limits = limits
+        self._held = held
+        self._taken = 0
+
+    async def read(
+        self, chunks: AsyncIterator[bytes], content_length: str | None, encoding: str | None
+    ) -> bytes:
+        """Read the whole body, decompressed.
+
+        Raises `UnsupportedError` for an unknown ``encoding``, `TooLargeError` as soon as either
+        limit is passed, `ReadTimeoutError`, `MalformedError` when it does not decompress, and
+        `BusyError` when all requests together hold too much.
+        """
+        coding = (encoding or "identity").strip().lower()
+        if coding not in ("identity", *ENCODINGS):
+            raise UnsupportedError(
+                f"Content-Encoding {coding[:40]!r} is not supported: use gzip, zstd or none",
+                {"Accept-Encoding": ", ".join(ENCODINGS)},
+            )
+        wire = await self._read_wire(chunks, content_length)
+        if coding == "identity":
+            self._check_body_size(len(wire))
+            return wire
+        # The most it may become is reserved first: a thread must not account by itself.
+        reserved = self._limits.body_bytes_max
+        self._take(reserved)
+        try:
+            if len(wire) > _THREAD_ABOVE_BYTES:
+                body = await asyncio.to_thread(self._decompress, wire, coding)
+            else:
+                body = self._decompress(wire, coding)
+        finally:
+            self._give_back(reserved)
+        self._take(len(body))
+        return body
+
+    def release(self) -> None:
+        """Give back the bytes accounted for."""
+        self._give_back(self._taken)
+
+    async def _read_wire(self, chunks: AsyncIterator[bytes], content_length: str | None) -> bytes:
+        limit = self._limits.wire_bytes_max
+        too_large = TooLargeError(f"the body is larger than {limit} bytes: send smaller batches")
+        # The header spares reading a body that is too large; what is read is counted all the same.
+        declared = (content_length or "").lstrip("0")
+        if declared.isdecimal() and (len(declared) > 18 or int(declared) > limit):
+            raise too_large
+        parts: list[bytes] = []
+        size_bytes = 0
+        try:
+            async with asyncio.timeout(self._limits.read_timeout_seconds):
+                async for chunk in chunks:
+                    size_bytes += len(chunk)
+                    if size_bytes > limit:
+                        raise too_large
+                    self._take(len(chunk))
+                    parts.append(chunk)
+        except TimeoutError:
+            seconds = self._limits.read_timeout_seconds
+            raise ReadTimeoutError(f"the body did not arrive within {seconds:g} s") from None
+        return b"".join(parts)
+
+    def _decompress(self, wire: bytes, coding: str) -> bytes:
+        pieces = _gunzip(wire) if coding == "gzip" else _unzstd(wire)
+        parts: list[bytes] = []
+        size_bytes = 0
+        try:
+            for piece in pieces:
+                size_bytes += len(piece)
+                self._check_body_size(size_bytes)
+                parts.append(piece)
+        except (zlib.error, zstandard.ZstdError, EOFError):
+            raise MalformedError(f"the body is no whole {coding} data") from None
+        return b"".join(parts)
+
+    def _check_body_size(self, size_bytes: int) -> None:
+        limit = self._limits.body_bytes_max
+        if size_bytes > limit:
+            raise TooLargeError(
+                f"the decompressed body is larger than {limit} bytes: send smaller batches"
+            )
+
+    def _take(self, count: int) -> None:
+        self._held.take(count)
+        self._taken += count
+
+    def _give_back(self, count: int) -> None:
+        self._held.give_back(count)
+        self._taken -= count
+
+
+def _gunzip(wire: bytes) -> Iterator[bytes]:
+    """Yield what gzip members decompress to, in pieces of bounded size."""
+    member = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
+    members = 1
+    for start in range(0, len(wire), _PIECE_BYTES):
+        # Short slices: zlib hands back a copy of what it has not consumed with every piece.
+        rest = wire[start : start + _PIECE_BYTES]
+        while rest:
+            if member.eof:
+                member = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
+                members += 1
+                _check_parts(members)
+            yield member.decompress(rest, _PIECE_BYTES)
+            rest = member.unused_data if member.eof else member.unconsumed_tail
+    while not member.eof:
+        piece = member.decompress(b"", _PIECE_BYTES)
+        if not piece:
+            raise EOFError
+        yield piece
+
+
+def _unzstd(wire: bytes) -> Iterator[bytes]:
+    """Yield what zstd frames decompress to, in pieces of bounded size, then check their ends.
+
+    The reader bounds the pieces but takes a frame that was cut off for a whole one; the object
+    knows a frame's end but bounds nothing. So the reader goes first, and once it has shown that
+    the whole is small enough, the object may look for the end.
+    """
+    decompressor = zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW_BYTES_MAX)
+    with decompressor.stream_reader(io.BytesIO(wire), read_across_frames=True) as reader:
+        while piece := reader.read(_PIECE_BYTES):
+            yield piece
+    rest = wire
+    frames = 0
+    while rest:
+        frames += 1
+        _check_parts(frames)
+        frame = decompressor.decompressobj()
+        frame.decompress(rest)
+        if not frame.eof:
+            raise EOFError
+        rest = frame.unused_data
+
+
+def _check_parts(parts: int) -> None:
+    # Thousands of empty members or frames cost time out of all proportion to their bytes.
+    if parts > _PARTS_MAX:
+        raise MalformedError(f"the body has more than {_PARTS_MAX} compressed parts")

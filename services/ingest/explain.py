@@ -1,0 +1,118 @@
+"""PURE: says in one line why fields make no usage event, and how to mend them."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from typing import Any, Final
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from schemas.usage_event import (
+    DURATION_MS_MAX,
+    NAME_LENGTH_MAX,
+    REASON_LENGTH_MAX,
+    TOKENS_MAX,
+    UsageEvent,
+)
+from services.ingest.errors import EventRejectedError
+
+_PROBLEMS_SHOWN_MAX: Final = 3
+_SHOWN_LENGTH_MAX: Final = 40
+_NAME: Final = f"a text of 1 to {NAME_LENGTH_MAX} characters"
+_TOKENS: Final = f"an integer from 0 to {TOKENS_MAX}"
+
+#: What each field takes, in words that finish the sentence "give …".
+EXPECTED: Final[Mapping[str, str]] = {
+    "id": _NAME,
+    "source": _NAME,
+    "tenant": _NAME,
+    "time": "an RFC 3339 time with zone, such as 2026-03-15T12:00:00.250Z",
+    "region": _NAME,
+    "provider": _NAME,
+    "model": _NAME,
+    "input_tokens": _TOKENS,
+    "output_tokens": _TOKENS,
+    "cache_read_input_tokens": f"{_TOKENS}, or leave it out",
+    "cache_write_input_tokens": f"{_TOKENS}, or leave it out",
+    "reasoning_output_tokens": f"{_TOKENS}, or leave it out",
+    "status": "ok or error",
+    "quality": "measured or estimated",
+    "duration_ms": f"an integer from 0 to {DURATION_MS_MAX}, or leave it out",
+    "entry": "usage, debit or credit",
+    "adjusts": f"{_NAME}, or leave it out",
+    "reason": f"a text of 1 to {REASON_LENGTH_MAX} characters, or leave it out",
+}
+
+_CODES: Final[Mapping[str, str]] = {
+    "missing": "missing_field",
+    "extra_forbidden": "unknown_field",
+    "int_type": "wrong_type",
+    "string_type": "wrong_type",
+    "time_type": "wrong_type",
+    "greater_than_equal": "out_of_range",
+    "less_than_equal": "out_of_range",
+    "string_too_short": "out_of_range",
+    "string_too_long": "out_of_range",
+    "time_parsing": "invalid_time",
+    "time_range": "invalid_time",
+    "literal_error": "invalid_value",
+    "subset_exceeds_total": "subset_exceeds_total",
+    "adjustment_fields": "adjustment_fields",
+}
+
+
+def explain(fields: Mapping[str, Any], fallback: str) -> EventRejectedError:
+    """Say why these fields make no usage event.
+
+    ``fallback`` is what the fast decoder said; it serves where the fields, as a mapping, show no
+    fault, as when a key came twice.
+    """
+    try:
+        UsageEvent.model_validate(dict(fields))
+    except ValidationError as error:
+        problems = error.errors(include_url=False, include_context=False)
+        shown = [_sentence(problem) for problem in problems[:_PROBLEMS_SHOWN_MAX]]
+        if len(problems) > len(shown):
+            shown.append(f"and {len(problems) - len(shown)} more")
+        code = _CODES.get(problems[0]["type"], "invalid_value")
+        return EventRejectedError(code, "; ".join(shown))
+    return EventRejectedError("invalid_value", fallback)
+
+
+def _sentence(problem: ErrorDetails) -> str:
+    if not problem["loc"]:
+        return problem["msg"]
+    field = str(problem["loc"][0])
+    expected = EXPECTED.get(field)
+    match problem["type"]:
+        case "missing":
+            return f"{field} is missing: give {expected}"
+        case "extra_forbidden":
+            close = difflib.get_close_matches(field[:_SHOWN_LENGTH_MAX], EXPECTED, n=1)
+            hint = f"did you mean {close[0]}?" if close else "remove it"
+            return f"{field[:_SHOWN_LENGTH_MAX]!r} is no field of an event: {hint}"
+        case _:
+            return f"{field} is {shown_value(problem['input'])}: give {expected}"
+
+
+def shown_value(value: Any) -> str:
+    """Show a value in a message: short, and in JSON's words."""
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return "true" if value else "false"
+        case str() if len(value) > _SHOWN_LENGTH_MAX:
+            return f"a text of {len(value)} characters"
+        case str():
+            return f"the text {value!r}"
+        case int() if abs(value) >= 10**20:
+            return "an integer of more than 20 digits"
+        case int() | float():
+            return f"the number {value}"
+        case list():
+            return "an array"
+        case _:
+            return "an object"

@@ -1,0 +1,67 @@
+"""The service's own metrics; usage itself is metered by the aggregator, never here."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from services.ingest.errors import EVENT_CODES
+
+#: Paths that may be a label value; anything else a client asks for counts as "other".
+PATHS = frozenset({"/v1/events", "/api/v1/events", "/healthz", "/readyz", "/metrics"})
+_DELIVERY_BUCKETS_SECONDS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20)
+
+
+class IngestMetrics:
+    """Counters and gauges of one ingest process, in a registry of their own."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.requests = Counter(
+            "wattoken_ingest_requests",
+            "HTTP requests answered.",
+            ["path", "status"],
+            registry=self.registry,
+        )
+        self.accepted = Counter(
+            "wattoken_ingest_events_accepted",
+            "Events that Kafka acknowledged and that were answered with 2xx.",
+            registry=self.registry,
+        )
+        self.rejected = Counter(
+            "wattoken_ingest_events_rejected",
+            "Events refused one by one, by reason.",
+            ["code"],
+            registry=self.registry,
+        )
+        for code in EVENT_CODES:
+            self.rejected.labels(code)
+        self.failed = Counter(
+            "wattoken_ingest_events_unacknowledged",
+            "Valid events that Kafka did not acknowledge in time; answered with 503.",
+            registry=self.registry,
+        )
+        self.delivery_seconds = Histogram(
+            "wattoken_ingest_delivery_seconds",
+            "Time from handing a request's events to Kafka to the last acknowledgement.",
+            buckets=_DELIVERY_BUCKETS_SECONDS,
+            registry=self.registry,
+        )
+        self.in_flight_bytes = Gauge(
+            "wattoken_ingest_in_flight_bytes",
+            "Bytes handed to Kafka and not yet acknowledged.",
+            registry=self.registry,
+        )
+        self.in_flight_events = Gauge(
+            "wattoken_ingest_in_flight_events",
+            "Events handed to Kafka and not yet acknowledged.",
+            registry=self.registry,
+        )
+        self.held_bytes = Gauge(
+            "wattoken_ingest_held_bytes",
+            "Bytes of request bodies held in memory.",
+            registry=self.registry,
+        )
+
+    def count_request(self, path: str, status: int) -> None:
+        """Count one answered request."""
+        self.requests.labels(path if path in PATHS else "other", str(status)).inc()

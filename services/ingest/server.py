@@ -1,0 +1,77 @@
+"""Runs an ASGI application on granian, in this process, until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+from typing import Any, Final
+
+from granian.constants import HTTPModes, Interfaces
+from granian.http import HTTP1Settings
+from granian.server.embed import Server
+
+from services.platform.errors import ConfigurationError, UnavailableError
+from services.platform.log import get_logger
+
+log = get_logger(__name__)
+
+_HEADER_READ_TIMEOUT_MS: Final = 10_000
+_CONNECTIONS_QUEUED_MAX: Final = 1024
+_REQUESTS_AT_A_TIME_MAX: Final = 512
+
+
+def serve(app: Any, host: str, port: int, stop_timeout_seconds: float) -> None:
+    """Serve ``app`` until SIGTERM or SIGINT.
+
+    Then no connection is taken any more, requests that have begun are finished, and the
+    application's lifespan ends; all of it within ``stop_timeout_seconds``. Raises
+    `ConfigurationError` when the address cannot be listened on.
+    """
+    _check_address(host, port)
+    asyncio.run(_serve(app, host, port, stop_timeout_seconds))
+
+
+async def _serve(app: Any, host: str, port: int, stop_timeout_seconds: float) -> None:
+    server = Server(
+        app,
+        address=host,
+        port=port,
+        interface=Interfaces.ASGI,
+        http=HTTPModes.http1,
+        http1_settings=HTTP1Settings(header_read_timeout=_HEADER_READ_TIMEOUT_MS),
+        websockets=False,
+        backlog=_CONNECTIONS_QUEUED_MAX,
+        backpressure=_REQUESTS_AT_A_TIME_MAX,
+        log_enabled=False,
+    )
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopped.set)
+    serving = asyncio.create_task(server.serve())
+    stopping = asyncio.create_task(stopped.wait())
+    await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    if not stopped.is_set():
+        await serving
+        raise UnavailableError("the HTTP server ended by itself: see the log")
+    server.stop()  # type: ignore[no-untyped-call]
+    try:
+        await asyncio.wait_for(serving, stop_timeout_seconds)
+    except TimeoutError:
+        # Not an error of ours: a client that stalls in the middle of its body must not fail a stop.
+        log.warning("stopped before all requests were finished", waited_s=stop_timeout_seconds)
+
+
+def _check_address(host: str, port: int) -> None:
+    # The server itself would only say so in a log line of its own.
+    try:
+        family, kind, proto, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, proto) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as error:
+        raise ConfigurationError(
+            f"cannot listen on {host}:{port} ({error.strerror}): set WATTOKEN_INGEST_HOST and"
+            " WATTOKEN_INGEST_PORT to a free address"
+        ) from None

@@ -1,0 +1,68 @@
+"""Settings of ingest: where it listens, whom it knows, and the limits it holds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from services.platform.settings import KafkaSettings
+
+MIB = 1024 * 1024
+
+
+class IngestSettings(KafkaSettings):
+    """What ingest reads from the environment, once, at its start."""
+
+    ingest_host: str = Field(default="127.0.0.1", description="Address to listen on.")
+    ingest_port: int = Field(default=8080, ge=1, le=65535, description="Port to listen on.")
+    ingest_keys_file: Path | None = Field(
+        default=None, description="YAML file of the API keys; ingest does not start without one."
+    )
+    ingest_pepper_file: Path | None = Field(
+        default=None, description="File with the pepper under which the keys' secrets are hashed."
+    )
+    ingest_wire_bytes_max: int = Field(
+        default=8 * MIB, gt=0, description="Largest request body as it comes over the wire."
+    )
+    ingest_body_bytes_max: int = Field(
+        default=32 * MIB, gt=0, description="Largest request body once decompressed."
+    )
+    ingest_held_bytes_max: int = Field(
+        default=256 * MIB,
+        gt=0,
+        description="Most bytes of request bodies held at a time; beyond it ingest answers 503.",
+    )
+    ingest_events_max: int = Field(default=10_000, gt=0, description="Most events in one request.")
+    ingest_event_bytes_max: int = Field(
+        default=1_000_000,
+        gt=0,
+        le=1_000_000,
+        description="Largest single event; Kafka takes no message above 1 MB.",
+    )
+    ingest_read_timeout_seconds: float = Field(
+        default=30.0, gt=0, description="Longest wait for a whole request body."
+    )
+    ingest_in_flight_bytes_max: int = Field(
+        default=64 * MIB,
+        gt=0,
+        description="Most bytes handed to Kafka and not acknowledged; beyond it, 503.",
+    )
+    ingest_in_flight_events_max: int = Field(
+        default=200_000,
+        gt=0,
+        description="Most events handed to Kafka and not acknowledged; beyond it, 503.",
+    )
+    ingest_delivery_timeout_seconds: float = Field(
+        default=10.0, gt=0, description="Longest wait for Kafka's acknowledgement; then 503."
+    )
+    ingest_linger_ms: float = Field(
+        default=5.0, ge=0, description="How long a Kafka batch waits to fill."
+    )
+    ingest_compression: Literal["lz4", "zstd", "gzip", "snappy", "none"] = Field(
+        default="lz4", description="Compression of Kafka batches."
+    )
+    ingest_shutdown_timeout_seconds: float = Field(
+        default=20.0, gt=0, description="Longest time to finish requests and flush when stopped."
+    )

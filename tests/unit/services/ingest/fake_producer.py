@@ -1,0 +1,70 @@
+"""A producer that acknowledges when it is told to, and misbehaves as librdkafka's can."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from confluent_kafka import KafkaError, KafkaException
+
+Report = Callable[[KafkaError | None, object], None]
+
+
+class FakeProducer:
+    """Holds records until `acknowledge` or `fail`; `poll` then reports them, as the real one."""
+
+    def __init__(self, config: dict[str, Any]) -> None:
+        self.config = config
+        self.waiting: list[tuple[dict[str, Any], Report]] = []
+        self.settled: list[tuple[Report, KafkaError | None]] = []
+        self.raised: Exception | None = None
+        self.not_taken = 0
+        self.purged = False
+        self.fatal: KafkaError | None = None
+        self._lock = threading.Lock()
+
+    def produce_batch(self, _topic: str, records: list[dict[str, Any]], on_delivery: Report) -> int:
+        if self.raised is not None:
+            raise self.raised
+        taken = records[: len(records) - self.not_taken]
+        for record in records[len(taken) :]:
+            record["_error"] = KafkaError(KafkaError._QUEUE_FULL)
+        with self._lock:
+            self.waiting += [(record, on_delivery) for record in taken]
+        return len(taken)
+
+    def acknowledge(self, count: int | None = None) -> None:
+        self._settle(count, None)
+
+    def fail(self, count: int | None = None, code: int = KafkaError._MSG_TIMED_OUT) -> None:
+        self._settle(count, KafkaError(code))
+
+    def _settle(self, count: int | None, error: KafkaError | None) -> None:
+        with self._lock:
+            count = len(self.waiting) if count is None else count
+            self.settled += [(report, error) for _, report in self.waiting[:count]]
+            del self.waiting[:count]
+
+    def poll(self, timeout: float) -> int:
+        if self.fatal is not None:
+            error, self.fatal = self.fatal, None
+            self.config["error_cb"](error)
+        with self._lock:
+            settled, self.settled = self.settled, []
+        for report, error in settled:
+            report(error, None)
+        if not settled:
+            threading.Event().wait(min(timeout, 0.005))
+        return len(settled)
+
+    def flush(self, _timeout: float) -> int:
+        self.poll(0)
+        return len(self.waiting)
+
+    def purge(self) -> None:
+        self.purged = True
+        self.fail(code=KafkaError._PURGE_QUEUE)
+
+    def list_topics(self, _topic: str, timeout: float) -> Any:
+        raise KafkaException(KafkaError(KafkaError._TRANSPORT))

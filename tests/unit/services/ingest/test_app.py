@@ -1,0 +1,81 @@
+"""The application: its plain paths, its metrics, and what it refuses to start without."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import httpx
+import pytest
+from starlette.types import ASGIApp
+
+from services.ingest.app import create_app, load_keys, run
+from services.ingest.keys import KeyRing, add_key
+from services.ingest.settings import IngestSettings
+from services.platform.errors import ConfigurationError
+
+#: Nobody listens there: these tests need no broker.
+NOWHERE = "127.0.0.1:1"
+
+
+@pytest.fixture
+def app() -> ASGIApp:
+    return create_app(IngestSettings(kafka_bootstrap_servers=NOWHERE), KeyRing([], b"p" * 32))
+
+
+def get(app: ASGIApp, *paths: str, accept: str = "*/*") -> list[httpx.Response]:
+    async def send() -> list[httpx.Response]:
+        transport = httpx.ASGITransport(app=app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://ingest") as client:
+            return [await client.get(path, headers={"accept": accept}) for path in paths]
+
+    return asyncio.run(send())
+
+
+def test_it_is_alive_without_a_broker_but_not_ready(app: ASGIApp) -> None:
+    alive, ready = get(app, "/healthz", "/readyz")
+    assert alive.status_code == 200
+    assert ready.status_code == 503
+    assert "usage.events.v1" in ready.json()["message"]
+
+
+def test_requests_are_counted_by_path_and_status(app: ASGIApp) -> None:
+    *answers, metrics = get(app, "/healthz", "/v1/events", "/elsewhere", "/else/2", "/metrics")
+    assert [answer.status_code for answer in answers] == [200, 405, 404, 404]
+    for line in (
+        'wattoken_ingest_requests_total{path="/healthz",status="200"} 1.0',
+        'wattoken_ingest_requests_total{path="/v1/events",status="405"} 1.0',
+        'wattoken_ingest_requests_total{path="other",status="404"} 2.0',
+    ):
+        assert line in metrics.text
+    assert "elsewhere" not in metrics.text
+
+
+def test_metrics_come_in_the_format_asked_for(app: ASGIApp) -> None:
+    (plain,) = get(app, "/metrics")
+    assert plain.headers["content-type"].startswith("text/plain")
+    (openmetrics,) = get(app, "/metrics", accept="application/openmetrics-text; version=1.0.0")
+    assert openmetrics.headers["content-type"].startswith("application/openmetrics-text")
+    assert openmetrics.text.endswith("# EOF\n")
+
+
+@pytest.mark.parametrize("missing", ["ingest_keys_file", "ingest_pepper_file"])
+def test_it_does_not_start_without_keys(missing: str, tmp_path: Path) -> None:
+    files = {"ingest_keys_file": tmp_path / "keys", "ingest_pepper_file": tmp_path / "pepper"}
+    settings = IngestSettings().model_copy(update=files | {missing: None})
+    with pytest.raises(ConfigurationError, match=f"set WATTOKEN_{missing.upper()}"):
+        load_keys(settings)
+
+
+def test_it_starts_with_the_keys_of_its_files(tmp_path: Path) -> None:
+    add_key(tmp_path / "keys", tmp_path / "pepper", "acme", "eu", None)
+    settings = IngestSettings(
+        ingest_keys_file=tmp_path / "keys", ingest_pepper_file=tmp_path / "pepper"
+    )
+    assert isinstance(load_keys(settings), KeyRing)
+
+
+def test_running_without_keys_says_what_to_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WATTOKEN_INGEST_KEYS_FILE", "")
+    with pytest.raises(ConfigurationError, match="WATTOKEN_INGEST_KEYS_FILE"):
+        run()

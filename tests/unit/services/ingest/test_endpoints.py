@@ -1,0 +1,242 @@
+"""The two ways in, from the request's bytes to the answer, on a log that is a list."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+import httpx
+import pytest
+from starlette.applications import Starlette
+from starlette.routing import Route
+
+from schemas import wire
+from services.ingest.endpoints import Endpoints
+from services.ingest.errors import BusyError
+from services.ingest.keys import KeyRing, new_key
+from services.ingest.metrics import IngestMetrics
+from services.ingest.records import Record
+from services.ingest.settings import IngestSettings
+
+PEPPER = b"p" * 32
+KEY, ENTRY = new_key("acme", "eu", PEPPER, "openai")
+EVENT: dict[str, Any] = {
+    "id": "a",
+    "source": "gw",
+    "time": "2026-03-15T12:00:00Z",
+    "model": "m",
+    "input_tokens": 10,
+    "output_tokens": 5,
+}
+CLOUD_EVENT: dict[str, Any] = {
+    "specversion": "1.0",
+    "type": "litellm_tokens",
+    "id": "a",
+    "source": "litellm-proxy",
+    "data": {"model": "m", "prompt_tokens": 1, "completion_tokens": 2},
+}
+
+
+class ListLog:
+    """A log in memory, which can be made to not acknowledge."""
+
+    def __init__(self) -> None:
+        self.records: list[Record] = []
+        self.busy = False
+
+    async def publish(self, records: list[Record]) -> None:
+        if self.busy:
+            raise BusyError("not acknowledged", 5)
+        self.records += records
+
+
+class Service:
+    """The endpoints as an application, with what they wrote and counted."""
+
+    def __init__(self, **settings: Any) -> None:
+        self.log = ListLog()
+        self.metrics = IngestMetrics()
+        endpoints = Endpoints(
+            IngestSettings(**settings), KeyRing([ENTRY], PEPPER), self.log, self.metrics
+        )
+        self.app = Starlette(
+            routes=[
+                Route("/v1/events", endpoints.native, methods=["POST"]),
+                Route("/api/v1/events", endpoints.openmeter, methods=["POST"]),
+            ]
+        )
+
+    def post(
+        self,
+        path: str,
+        content: object,
+        media: str | None = "application/json",
+        headers: Mapping[str, str] | None = None,
+        key: str | None = KEY,
+    ) -> httpx.Response:
+        body = content if isinstance(content, bytes) else json.dumps(content).encode()
+        given = dict(headers or {})
+        if media is not None:
+            given["content-type"] = media
+        if key is not None:
+            given["authorization"] = f"Bearer {key}"
+
+        async def send() -> httpx.Response:
+            transport = httpx.ASGITransport(app=self.app)
+            async with httpx.AsyncClient(transport=transport, base_url="http://ingest") as client:
+                return await client.post(path, content=in_chunks(body), headers=given)
+
+        return asyncio.run(send())
+
+    def native(self, content: object, media: str | None = "application/json") -> httpx.Response:
+        return self.post("/v1/events", content, media)
+
+    def openmeter(
+        self, content: object, media: str | None = "application/cloudevents+json"
+    ) -> httpx.Response:
+        return self.post("/api/v1/events", content, media)
+
+    def ids(self) -> list[str]:
+        return [wire.decode(record["value"]).id for record in self.log.records]
+
+    def sample(self, name: str, **labels: str) -> float | None:
+        return self.metrics.registry.get_sample_value(name, labels)
+
+
+async def in_chunks(body: bytes) -> AsyncIterator[bytes]:
+    for start in range(0, len(body), 100):
+        yield body[start : start + 100]
+
+
+@pytest.fixture
+def service() -> Service:
+    return Service(ingest_wire_bytes_max=1000, ingest_events_max=4)
+
+
+@pytest.mark.parametrize("media", ["application/json", "Application/JSON; charset=utf-8"])
+def test_all_taken_is_202(service: Service, media: str) -> None:
+    answer = service.native([EVENT, EVENT | {"id": "b"}], media)
+    assert (answer.status_code, answer.json()) == (202, {"accepted": 2})
+    assert service.ids() == ["a", "b"]
+    assert service.sample("wattoken_ingest_events_accepted_total") == 2
+
+
+@pytest.mark.parametrize("media", ["application/x-ndjson", "application/ndjson"])
+def test_ndjson_is_taken(service: Service, media: str) -> None:
+    assert service.native(json.dumps(EVENT).encode() + b"\n", media).status_code == 202
+    assert service.ids() == ["a"]
+
+
+def test_some_taken_is_207(service: Service) -> None:
+    answer = service.native([{}, EVENT])
+    assert answer.status_code == 207
+    body = answer.json()
+    assert body["accepted"] == 1
+    assert [set(item) for item in body["rejected"]] == [{"index", "code", "message"}]
+    assert body["rejected"][0]["index"] == 0
+    assert service.ids() == ["a"]
+    assert service.sample("wattoken_ingest_events_rejected_total", code="missing_field") == 1
+
+
+def test_none_taken_is_400(service: Service) -> None:
+    answer = service.native([{}])
+    assert (answer.status_code, answer.json()["accepted"]) == (400, 0)
+    assert service.ids() == []
+
+
+def test_no_json_is_400(service: Service) -> None:
+    assert service.native(b"{").json()["error"]["code"] == "malformed_body"
+
+
+def test_what_is_not_acknowledged_is_503_and_counted_nowhere(service: Service) -> None:
+    service.log.busy = True
+    for answer in (service.native([EVENT, {}]), service.openmeter(CLOUD_EVENT)):
+        assert answer.status_code == 503
+        assert answer.headers["retry-after"] == "5"
+    assert service.sample("wattoken_ingest_events_accepted_total") == 0
+    assert service.sample("wattoken_ingest_events_rejected_total", code="missing_field") == 0
+
+
+@pytest.mark.parametrize("path", ["/v1/events", "/api/v1/events"])
+def test_the_key_comes_first(service: Service, path: str) -> None:
+    answer = service.post(path, b"x" * 2000, "text/plain", key=None)
+    assert answer.status_code == 401
+    assert answer.headers["www-authenticate"] == "Bearer"
+
+
+@pytest.mark.parametrize(
+    ("path", "media"),
+    [
+        ("/v1/events", None),
+        ("/v1/events", "text/plain"),
+        ("/v1/events", "application/cloudevents+json"),
+        ("/api/v1/events", None),
+        ("/api/v1/events", "application/x-ndjson"),
+    ],
+)
+def test_other_types_are_415_and_told_which_to_use(
+    service: Service, path: str, media: str | None
+) -> None:
+    answer = service.post(path, EVENT, media)
+    assert answer.status_code == 415
+    assert "use application/" in answer.text
+
+
+def test_other_encodings_are_415(service: Service) -> None:
+    answer = service.post("/v1/events", EVENT, headers={"content-encoding": "br"})
+    assert answer.status_code == 415
+    assert answer.headers["accept-encoding"] == "gzip, zstd"
+
+
+def test_too_much_is_413(service: Service) -> None:
+    assert service.native(b" " * 1001).status_code == 413
+    assert service.native([{}] * 5).status_code == 413
+
+
+def test_openmeter_all_taken_is_204_without_a_body(service: Service) -> None:
+    answer = service.openmeter(CLOUD_EVENT)
+    assert (answer.status_code, answer.content) == (204, b"")
+    batch = [CLOUD_EVENT | {"id": "b"}, CLOUD_EVENT | {"id": "c"}]
+    assert service.openmeter(batch, "application/cloudevents-batch+json").status_code == 204
+    assert service.openmeter(CLOUD_EVENT | {"id": "d"}, "application/json").status_code == 204
+    assert service.openmeter([CLOUD_EVENT | {"id": "e"}], "application/json").status_code == 204
+    assert service.ids() == ["a", "b", "c", "d", "e"]
+
+
+def test_openmeter_takes_none_where_one_is_bad(service: Service) -> None:
+    answer = service.openmeter([CLOUD_EVENT, {}, CLOUD_EVENT], "application/json")
+    assert answer.status_code == 400
+    assert answer.headers["content-type"] == "application/problem+json"
+    problem = answer.json()
+    assert (problem["type"], problem["status"]) == ("about:blank", 400)
+    assert "event 1: " in problem["detail"]
+    assert [item["index"] for item in problem["extensions"]["validationErrors"]] == [1]
+    assert service.ids() == []
+    assert service.sample("wattoken_ingest_events_accepted_total") == 0
+
+
+@pytest.mark.parametrize(
+    ("content", "media", "status"),
+    [
+        (b"{", "application/cloudevents+json", 400),
+        ([CLOUD_EVENT], "application/cloudevents+json", 400),
+        (CLOUD_EVENT, "text/plain", 415),
+        (b" " * 1001, "application/json", 413),
+    ],
+)
+def test_openmeter_refusals_are_problems(
+    service: Service, content: object, media: str, status: int
+) -> None:
+    answer = service.openmeter(content, media)
+    assert answer.status_code == status
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json()["status"] == status
+
+
+def test_no_body_stays_accounted_for(service: Service) -> None:
+    contents: list[object] = [EVENT, b"{", b" " * 1001, [{}] * 5]
+    for content in contents:
+        service.native(content)
+    assert service.sample("wattoken_ingest_held_bytes") == 0

@@ -1,0 +1,24 @@
+"""The HTTP server: it says plainly when it cannot listen."""
+
+from __future__ import annotations
+
+import socket
+
+import pytest
+
+from services.ingest.server import serve
+from services.platform.errors import ConfigurationError
+
+
+def test_a_taken_port_is_named() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(ConfigurationError, match=rf"127\.0\.0\.1:{port}"):
+            serve(None, "127.0.0.1", port, 1.0)
+
+
+def test_an_address_that_is_not_ours_is_named() -> None:
+    with pytest.raises(ConfigurationError, match=r"192\.0\.2\.1"):
+        serve(None, "192.0.2.1", 8080, 1.0)
