@@ -17,7 +17,15 @@ from clickhouse_connect.driver.client import Client
 from schemas.metering_rules import MeteringRules
 from services.aggregator.core.labels import Labels, Series
 from services.aggregator.core.partition import Checkpoint, Snapshot
-from services.aggregator.core.slices import MEASURES, Ints, SliceRows, keys_of
+from services.aggregator.core.slices import (
+    MEASURES,
+    Ints,
+    SliceRows,
+    pack,
+    series_of,
+    tenants_of,
+    windows_of,
+)
 from services.aggregator.core.timing import RuleBook, epoch_ms
 from services.aggregator.core.windows import FAMILIES, FAMILY_BY_NAME, Family
 from services.platform.clickhouse import connect, mapped_errors
@@ -127,7 +135,7 @@ class ClickHouseSink:
         }
         for snapshot in snapshots:
             rows = snapshot.rows[family.name]
-            for name, values in self._key_values(family, rows).items():
+            for name, values in self._key_values(family, rows.keys).items():
                 columns[name] += values
             columns["log"] += [self._log.name] * len(rows)
             columns["partition"] += [snapshot.partition] * len(rows)
@@ -136,19 +144,19 @@ class ClickHouseSink:
                 columns[name] += totals
         return columns
 
-    def _key_values(self, family: Family, rows: SliceRows) -> dict[str, list[Any]]:
+    def _key_values(self, family: Family, keys: Ints) -> dict[str, list[Any]]:
         """The columns that make up the keys, windows as seconds since 1970."""
         values: dict[str, list[Any]] = {}
-        labels = rows.labels.tolist()
         if family.window_ms is not None:
-            values["window_start"] = (rows.windows * (family.window_ms // 1000)).tolist()
+            seconds = windows_of(family, keys) * (family.window_ms // 1000)
+            values["window_start"] = seconds.tolist()
         if family.has_tenant:
-            pairs = [self._labels.tenant_series[number] for number in labels]
-            values["tenant"] = [tenant for tenant, _ in pairs]
-            labels = [series for _, series in pairs]
-        series = [self._labels.series[number] for number in labels]
-        for index, name in enumerate(Series._fields):
-            values[name] = [names[index] for names in series]
+            tenants = self._labels.tenants.meaning
+            values["tenant"] = [tenants[number] for number in tenants_of(keys).tolist()]
+        series = self._labels.series.meaning
+        names = [series[number] for number in series_of(keys).tolist()]
+        for index, column in enumerate(Series._fields):
+            values[column] = [name[index] for name in names]
         return values
 
     def write_checkpoints(self, checkpoints: Mapping[int, Checkpoint]) -> None:
@@ -236,8 +244,7 @@ class ClickHouseSink:
         names = key_columns(family)
         found: list[tuple[SliceRows, Ints]] = []
         for start in range(0, len(keys), LOOK_UP_KEYS_MAX):
-            wanted = SliceRows(keys[start : start + LOOK_UP_KEYS_MAX], NO_TOTALS)
-            values = self._key_values(family, wanted)
+            values = self._key_values(family, keys[start : start + LOOK_UP_KEYS_MAX])
             if family.window_ms is not None:
                 values["window_start"] = [to_time(1000 * at) for at in values["window_start"]]
             found.append(
@@ -268,16 +275,14 @@ class ClickHouseSink:
         columns = self._columns(text, **parameters)
         if not columns:
             return SliceRows(np.empty(0, np.int64), NO_TOTALS), np.empty(0, np.int64)
-        windows: list[int] = [0] * len(columns[0])
+        windows = tenants = np.zeros(len(columns[0]), np.int64)
         if family.window_ms is not None:
-            windows = [utc_ms(start) // family.window_ms for start in columns.pop(0)]
-        tenants = columns.pop(0) if family.has_tenant else None
-        labels = [
-            self._labels.number_series(Series(*names)) for names in zip(*columns[:4], strict=True)
-        ]
-        if tenants is not None:
-            labels = list(map(self._labels.number_tenant_series, tenants, labels))
-        keys = keys_of(np.array(windows, np.int64), np.array(labels, np.int64))
+            starts = columns.pop(0)
+            windows = np.array([family.window_number(utc_ms(start)) for start in starts], np.int64)
+        if family.has_tenant:
+            tenants = np.array(list(map(self._labels.tenants.number, columns.pop(0))), np.int64)
+        series = map(self._labels.series.number, map(Series, *columns[:4]))
+        keys = pack(family, windows, tenants, np.array(list(series), np.int64))
         totals = np.array(columns[4:-1], np.int64).T
         return SliceRows(keys, totals), np.array(columns[-1], np.int64)
 

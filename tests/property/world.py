@@ -22,12 +22,13 @@ from services.aggregator.core.batch import Records
 from services.aggregator.core.labels import Labels, Series
 from services.aggregator.core.partition import Checkpoint, Snapshot
 from services.aggregator.core.slices import (
-    LABEL_BITS,
-    LABEL_MASK,
     MEASURES,
     Ints,
     SliceRows,
-    keys_of,
+    pack,
+    series_of,
+    tenants_of,
+    windows_of,
 )
 from services.aggregator.core.timing import RuleBook
 from services.aggregator.core.windows import FAMILY_BY_NAME, Family
@@ -187,18 +188,20 @@ class ModelSink:
         return dict.fromkeys(partitions, RuleBook(((0, RULES),)))
 
     def _named(self, family: Family, number: int) -> SliceKey:
-        window, label = number >> LABEL_BITS, number & LABEL_MASK
+        key = np.array([number])
         tenant = ""
         if family.has_tenant:
-            tenant, label = self._labels.tenant_series[label]
-        return SliceKey(family.window_start_ms(window), tenant, self._labels.series[label])
+            tenant = self._labels.tenants.meaning[int(tenants_of(key)[0])]
+        series = self._labels.series.meaning[int(series_of(key)[0])]
+        return SliceKey(family.window_start_ms(int(windows_of(family, key)[0])), tenant, series)
 
     def _numbered(self, family: Family, key: SliceKey) -> int:
-        label = self._labels.number_series(key.series)
-        if family.has_tenant:
-            label = self._labels.number_tenant_series(key.tenant, label)
-        window = family.window_number(key.window_start_ms)
-        return int(keys_of(window, np.array([label], np.int64))[0])
+        numbers = (
+            family.window_number(key.window_start_ms),
+            self._labels.tenants.number(key.tenant),
+            self._labels.series.number(key.series),
+        )
+        return int(pack(family, *(np.array([number]) for number in numbers))[0])
 
     def _rows(self, family: Family, keys: Iterable[SliceKey]) -> tuple[SliceRows, Ints]:
         current = self._database.current(self._log, family.name)

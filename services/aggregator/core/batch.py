@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import compress
 from operator import attrgetter
 from typing import Final
 
@@ -19,11 +20,11 @@ from schemas.metering_rules import MeteringRules
 from schemas.wire import UncheckedEvent, decode_many, problem
 from services.aggregator.core.labels import Labels
 from services.aggregator.core.slices import MEASURES, Ints
-from services.aggregator.core.timing import EPOCH, epoch_ms, rejection
+from services.aggregator.core.timing import EPOCH, MILLISECOND, epoch_ms, rejection
 
 #: A dead letter keeps at most this much of its record.
 PAYLOAD_BYTES_MAX: Final = 64 * 1024
-MINUTES_A_DAY: Final = 24 * 60
+DAY_SECONDS: Final = 24 * 3600
 SUBSETS: Final = (
     (3, attrgetter("cache_read_input_tokens")),
     (4, attrgetter("cache_write_input_tokens")),
@@ -63,31 +64,45 @@ class DeadLetter:
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """Valid events of a batch.
+    """Events of a batch.
 
-    `minutes` counts from 1970, `tenant_series` and `series` are numbers of `Labels`, `measures`
-    has the shape (events, measures).
+    `seconds` counts from 1970, `tenants` and `series` are numbers of `Labels`, `measures` has the
+    shape (events, measures).
     """
 
     offsets: Ints
     append_ms: Ints
-    minutes: Ints
-    late: NDArray[np.bool_]
-    tenant_series: Ints
+    seconds: Ints
+    tenants: Ints
     series: Ints
     identities: list[bytes]
     measures: Ints
-    newest_event_ms: int
 
     def __len__(self) -> int:
         return len(self.identities)
 
+    def only(self, wanted: NDArray[np.bool_]) -> Columns:
+        """The events that are wanted; as it is where all are."""
+        if wanted.all():
+            return self
+        return Columns(
+            self.offsets[wanted],
+            self.append_ms[wanted],
+            self.seconds[wanted],
+            self.tenants[wanted],
+            self.series[wanted],
+            list(compress(self.identities, wanted.tolist())),
+            self.measures[wanted],
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """What became of a stretch of records before dedup."""
+    """What became of a stretch of records before dedup: valid events, and dead letters."""
 
-    columns: Columns | None
+    columns: Columns
+    late: NDArray[np.bool_]
+    newest_event_ms: int
     dead_letters: list[DeadLetter]
 
 
@@ -98,68 +113,57 @@ def judge(records: Records, rules: MeteringRules, labels: Labels) -> Judged:
         index: dead_letter(records, index, error.code, error.message)
         for index, error in failures.items()
     }
-    kept: list[int] | None = None
+    places = np.arange(len(records))
     if failures:
-        kept = [index for index in range(len(records)) if index not in failures]
-    if events and not beyond_doubt(events, records, rules):
-        events, kept = judge_singly(events, kept, records, rules, letters)
-    dead_letters = [letters[index] for index in sorted(letters)]
-    if not events:
-        return Judged(None, dead_letters)
-    places = slice(None) if kept is None else np.array(kept, np.int64)
-    columns = lay_out(events, records.offsets[places], records.append_ms[places], rules, labels)
-    return Judged(columns, dead_letters)
+        places = np.delete(places, list(failures))
+    gaps = [event.time - EPOCH for event in events]
+    columns = lay_out(events, gaps, records.offsets[places], records.append_ms[places], labels)
+    good = np.ones(len(events), np.bool_)
+    for number in np.flatnonzero(doubtful(events, columns, rules)).tolist():
+        refused = refusal(events[number], int(columns.append_ms[number]), rules)
+        if refused is not None:
+            index = int(places[number])
+            letters[index] = dead_letter(records, index, *refused)
+            good[number] = False
+    return Judged(
+        columns=columns.only(good),
+        late=late(gaps, columns, rules)[good],
+        newest_event_ms=max(compress(gaps, good.tolist()), default=timedelta(0)) // MILLISECOND,
+        dead_letters=[letters[index] for index in sorted(letters)],
+    )
 
 
-def beyond_doubt(events: Sequence[UncheckedEvent], records: Records, rules: MeteringRules) -> bool:
-    """Whether one look at the whole batch shows that no event of it is to be refused.
-
-    Within the time rules of every record, plain usage without subsets that could exceed.
-    """
-    times = [event.time for event in events]
-    oldest_append = moment(int(records.append_ms.min()))
-    newest_append = moment(int(records.append_ms.max()))
-    if min(times) < newest_append - timedelta(milliseconds=rules.too_old_ms):
-        return False
-    if max(times) > oldest_append + timedelta(milliseconds=rules.too_new_ms):
-        return False
-    for event in events:
-        if (
-            event.cache_read_input_tokens
-            or event.cache_write_input_tokens
-            or event.reasoning_output_tokens
-            or event.entry != "usage"
-            or event.adjusts is not None
-            or event.reason is not None
-        ) and problem(event) is not None:
-            return False
-    return True
+def doubtful(
+    events: Sequence[UncheckedEvent], columns: Columns, rules: MeteringRules
+) -> NDArray[np.bool_]:
+    """Say which events `refusal` has to look at; it would refuse none of the others."""
+    # Whole seconds: an event within a second of a limit is looked at too.
+    age_ms = columns.append_ms - 1000 * columns.seconds
+    rows = columns.measures
+    doubt = (
+        (age_ms >= rules.too_old_ms)
+        | (age_ms <= 1000 - rules.too_new_ms)
+        | (rows[:, 3] + rows[:, 4] > rows[:, 2])
+        | (rows[:, 6] > rows[:, 5])
+    )
+    adjusting = [
+        event.adjusts is not None or event.reason is not None or event.entry != "usage"
+        for event in events
+    ]
+    if any(adjusting):
+        doubt |= adjusting
+    return doubt
 
 
-def judge_singly(
-    events: Sequence[UncheckedEvent],
-    places: Sequence[int] | None,
-    records: Records,
-    rules: MeteringRules,
-    letters: dict[int, DeadLetter],
-) -> tuple[list[UncheckedEvent], list[int]]:
-    """Judge events one by one; the refused go to ``letters``, the others come back."""
-    good: list[UncheckedEvent] = []
-    kept: list[int] = []
-    for index, event in zip(range(len(records)) if places is None else places, events, strict=True):
-        message = problem(event)
-        if message is not None:
-            letters[index] = dead_letter(records, index, "invalid_event", message)
-            continue
-        append_ms = int(records.append_ms[index])
-        reason = rejection(epoch_ms(event.time), append_ms, rules)
-        if reason is not None:
-            message = f"event time {event.time.isoformat()}, append time {moment(append_ms)}"
-            letters[index] = dead_letter(records, index, reason, message)
-            continue
-        good.append(event)
-        kept.append(index)
-    return good, kept
+def refusal(event: UncheckedEvent, append_ms: int, rules: MeteringRules) -> tuple[str, str] | None:
+    """Say why an event is refused, as reason and error, or None."""
+    message = problem(event)
+    if message is not None:
+        return "invalid_event", message
+    reason = rejection(epoch_ms(event.time), append_ms, rules)
+    if reason is None:
+        return None
+    return reason, f"event time {event.time.isoformat()}, append time {moment(append_ms)}"
 
 
 def moment(time_ms: int) -> datetime:
@@ -182,53 +186,36 @@ def dead_letter(records: Records, index: int, reason: str, error: str) -> DeadLe
 
 def lay_out(
     events: Sequence[UncheckedEvent],
+    gaps: Sequence[timedelta],
     offsets: Ints,
     append_ms: Ints,
-    rules: MeteringRules,
-    numbers: Labels,
+    labels: Labels,
 ) -> Columns:
-    """Lay valid events out as columns."""
-    known = numbers.number_events(events)
-    since_epoch = [event.time - EPOCH for event in events]
-    # Whole minutes by attribute: dividing timedeltas takes more than twice as long.
-    minutes = [gap.days * MINUTES_A_DAY + gap.seconds // 60 for gap in since_epoch]
-    newest = max(since_epoch)
+    """Lay events out as columns; ``gaps`` are their times since 1970."""
+    gateways = labels.gateways_of(events)
     return Columns(
         offsets=offsets,
         append_ms=append_ms,
-        minutes=np.array(minutes, np.int64),
-        late=late(since_epoch, append_ms, rules),
-        tenant_series=np.array([labels.tenant_series for labels in known], np.int64),
-        series=np.array([labels.series for labels in known], np.int64),
+        # By attribute: dividing timedeltas takes more than twice as long.
+        seconds=np.array([gap.days * DAY_SECONDS + gap.seconds for gap in gaps], np.int64),
+        tenants=np.array([tenant for tenant, _ in gateways], np.int64),
+        series=np.array(labels.series_of(events), np.int64),
         identities=[
-            xxh3_128_digest(labels.identity_prefix + event.id)
-            for labels, event in zip(known, events, strict=True)
+            xxh3_128_digest(prefix + event.id)
+            for (_, prefix), event in zip(gateways, events, strict=True)
         ],
         measures=measures(events),
-        newest_event_ms=newest // timedelta(milliseconds=1),
     )
 
 
-def late(
-    since_epoch: Sequence[timedelta], append_ms: Ints, rules: MeteringRules
-) -> NDArray[np.bool_]:
+def late(gaps: Sequence[timedelta], columns: Columns, rules: MeteringRules) -> NDArray[np.bool_]:
     """Say which events were appended more than the rules' ``late_after_ms`` after their time."""
-    # Times have microseconds and are rounded down to milliseconds: append - floor(t) > limit is
-    # the same as t < append - limit, for whole append times and limits.
-    first, last = int(append_ms.min()), int(append_ms.max())
-    if min(since_epoch) >= timedelta(milliseconds=last - rules.late_after_ms):
-        return np.zeros(len(since_epoch), np.bool_)
-    if first == last:
-        limit = timedelta(milliseconds=first - rules.late_after_ms)
-        return np.array([gap < limit for gap in since_epoch], np.bool_)
-    limits_ms = (append_ms - rules.late_after_ms).tolist()
-    return np.array(
-        [
-            gap < timedelta(milliseconds=limit_ms)
-            for gap, limit_ms in zip(since_epoch, limits_ms, strict=True)
-        ],
-        np.bool_,
-    )
+    limit_ms = columns.append_ms - rules.late_after_ms
+    result: NDArray[np.bool_] = 1000 * columns.seconds < limit_ms
+    # Whole seconds cannot tell for events in the very second of the limit.
+    for number in np.flatnonzero(result & (1000 * columns.seconds + 1000 > limit_ms)).tolist():
+        result[number] = gaps[number] // MILLISECOND < limit_ms[number]
+    return result
 
 
 def measures(events: Sequence[UncheckedEvent]) -> Ints:

@@ -65,6 +65,8 @@ class SeenIds:
 
 def runs(values: Ints) -> Iterator[tuple[int, int]]:
     """Cut into stretches of equal values: index ranges."""
+    if not len(values):
+        return iter(())
     edges = (np.flatnonzero(values[1:] != values[:-1]) + 1).tolist()
     return zip([0, *edges], [*edges, len(values)], strict=True)
 

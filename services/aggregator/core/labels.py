@@ -1,19 +1,24 @@
-"""Small numbers for label sets, so that slices are arrays of integers and not dicts of strings.
+"""Small numbers for series and tenants, so that slices are arrays of integers.
 
-Shared by all partitions of a worker; a number means the same label set for the worker's life.
+Shared by all partitions of a worker; a number means the same for the worker's life.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from itertools import count
-from typing import Final, NamedTuple
+from typing import Final, Generic, NamedTuple, TypeVar
 
 from schemas.identity import identity_prefix
 from schemas.wire import UncheckedEvent
 
-#: Fields remembered at once for the hot path; beyond this the memory is started anew.
+#: Bits of a series' and of a tenant's number; with 21 bits of window number they fill a key.
+SERIES_BITS: Final = 18
+TENANT_BITS: Final = 24
+#: Pairs of tenant and source remembered at once; beyond this the memory is started anew.
 REMEMBERED_MAX: Final = 500_000
+
+H = TypeVar("H", bound=Hashable)
 
 
 class Series(NamedTuple):
@@ -25,68 +30,70 @@ class Series(NamedTuple):
     model: str
 
 
-class Known(NamedTuple):
-    """What the labels of an event say: numbers of the slices it goes to, prefix of its identity."""
-
-    tenant_series: int
-    series: int
-    identity_prefix: str
+class TooManyLabelsError(Exception):
+    """More series or tenants than a slice key has room for."""
 
 
-class Labels:
-    """Numbers series, and pairs of tenant and series, in the order they are first met.
+class Numbers(Generic[H]):
+    """Numbers things in the order they are first met.
 
     Several threads may number at once: a number is published only after what it stands for.
     """
 
+    def __init__(self, what: str, bits: int) -> None:
+        self.meaning: dict[int, H] = {}
+        self._what = what
+        self._numbers: dict[H, int] = {}
+        self._next = count()
+        self._end = 1 << bits
+
+    def number(self, thing: H) -> int:
+        """The number of a thing. Raises `TooManyLabelsError` when there is none left."""
+        number = self._numbers.get(thing)
+        if number is None:
+            number = next(self._next)
+            if number >= self._end:
+                raise TooManyLabelsError(f"more than {self._end} {self._what} in one worker")
+            self.meaning[number] = thing
+            number = self._numbers.setdefault(thing, number)
+        return number
+
+
+class Labels:
+    """The numbers of series and tenants, and what the labels of events say at a glance."""
+
     def __init__(self) -> None:
-        self.series: dict[int, Series] = {}
-        self.tenant_series: dict[int, tuple[str, int]] = {}
-        self._series_numbers: dict[Series, int] = {}
-        self._tenant_series_numbers: dict[tuple[str, int], int] = {}
-        self._next_series = count()
-        self._next_tenant_series = count()
+        self.series: Numbers[Series] = Numbers("series", SERIES_BITS)
+        self.tenants: Numbers[str] = Numbers("tenants", TENANT_BITS)
         # Labels repeat from event to event: one look-up gives all there is to know.
-        self._remembered: dict[tuple[str, ...], Known] = {}
+        self._series_of: dict[tuple[str, str, str, str], int] = {}
+        self._gateway_of: dict[tuple[str, str], tuple[int, str]] = {}
 
-    def number_series(self, series: Series) -> int:
-        """The number of a series."""
-        number = self._series_numbers.get(series)
-        if number is None:
-            number = next(self._next_series)
-            self.series[number] = series
-            number = self._series_numbers.setdefault(series, number)
-        return number
-
-    def number_tenant_series(self, tenant: str, series: int) -> int:
-        """The number of a tenant's series, given the series' own number."""
-        pair = (tenant, series)
-        number = self._tenant_series_numbers.get(pair)
-        if number is None:
-            number = next(self._next_tenant_series)
-            self.tenant_series[number] = pair
-            number = self._tenant_series_numbers.setdefault(pair, number)
-        return number
-
-    def number_events(self, events: Iterable[UncheckedEvent]) -> list[Known]:
-        """What the labels of each event say."""
-        if len(self._remembered) > REMEMBERED_MAX:
-            self._remembered.clear()
-        remember = self._remembered.get
+    def series_of(self, events: Iterable[UncheckedEvent]) -> list[int]:
+        """The number of each event's series."""
+        known = self._series_of
         found = []
         for event in events:
-            fields = (
-                event.tenant, event.source, event.region, event.provider, event.model, event.entry
-            )  # fmt: skip
-            known = remember(fields)
-            if known is None:
-                series = self.number_series(
-                    Series(event.entry, event.region, event.provider, event.model)
+            fields = (event.entry, event.region, event.provider, event.model)
+            number = known.get(fields)
+            if number is None:
+                number = known[fields] = self.series.number(Series(*fields))
+            found.append(number)
+        return found
+
+    def gateways_of(self, events: Iterable[UncheckedEvent]) -> list[tuple[int, str]]:
+        """The number of each event's tenant, and the prefix of its identity."""
+        known = self._gateway_of
+        if len(known) > REMEMBERED_MAX:
+            known.clear()
+        found = []
+        for event in events:
+            fields = (event.tenant, event.source)
+            gateway = known.get(fields)
+            if gateway is None:
+                gateway = known[fields] = (
+                    self.tenants.number(event.tenant),
+                    identity_prefix(*fields),
                 )
-                known = self._remembered[fields] = Known(
-                    self.number_tenant_series(event.tenant, series),
-                    series,
-                    identity_prefix(event.tenant, event.source),
-                )
-            found.append(known)
+            found.append(gateway)
         return found

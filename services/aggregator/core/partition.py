@@ -10,21 +10,18 @@ read only to know the ids seen within the horizon; they change no total and no c
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from schemas.metering_rules import MeteringRules
-from services.aggregator.core.batch import Columns, DeadLetter, Records, judge
+from services.aggregator.core.batch import Columns, DeadLetter, Judged, Records, judge
 from services.aggregator.core.dedup import SeenIds
 from services.aggregator.core.labels import Labels
-from services.aggregator.core.slices import Ints, SliceRows, SliceStore, keys_of
+from services.aggregator.core.slices import Ints, SliceRows, SliceStore, pack
 from services.aggregator.core.timing import RuleBook
-from services.aggregator.core.windows import FAMILIES, HOUR, MINUTE, Family
-
-MINUTES_AN_HOUR = 60
+from services.aggregator.core.windows import FAMILIES, Family
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +62,12 @@ class Additions:
     keys: Ints
     offsets: Ints
     measures: Ints
+
+    def only(self, wanted: NDArray[np.bool_]) -> Additions:
+        """The events that are wanted."""
+        return Additions(
+            self.family, self.keys[wanted], self.offsets[wanted], self.measures[wanted]
+        )
 
 
 @dataclass(slots=True)
@@ -139,40 +142,27 @@ class PartitionState:
     def _sift_segment(self, records: Records, rules: MeteringRules, sifted: Sifted) -> None:
         judged = judge(records, rules, self._labels)
         columns = judged.columns
-        duplicates: list[int] = []
-        if columns is not None:
-            duplicates = self.seen.see_all(
-                columns.identities, columns.append_ms, rules.dedup_horizon_ms
-            )
+        counts = np.ones(len(columns), np.bool_)
+        counts[self.seen.see_all(columns.identities, columns.append_ms, rules.dedup_horizon_ms)] = (
+            False
+        )
         self.seen.forget(self._log_time_ms, rules.dedup_horizon_ms)
         fresh_from = self.checkpoint.next_offset
         received = len(records) - int(np.searchsorted(records.offsets, fresh_from))
         if not received:
             return
-        duplicate = late = 0
-        newest_event_ms = self._live.newest_event_ms
-        if columns is not None:
-            counts = np.ones(len(columns), np.bool_)
-            counts[duplicates] = False
-            fresh = columns.offsets >= fresh_from
-            duplicate = int(np.count_nonzero(fresh & ~counts))
-            counts &= fresh
-            late = int(np.count_nonzero(columns.late & counts))
-            newest_event_ms = max(newest_event_ms, columns.newest_event_ms)
-            sifted.additions += additions(columns, counts, rules)
-        self._count(records, received, judged.dead_letters, duplicate, late, newest_event_ms)
+        fresh = columns.offsets >= fresh_from
+        duplicate = int(np.count_nonzero(fresh & ~counts))
+        counts &= fresh
+        late = int(np.count_nonzero(judged.late & counts))
+        self._count(records, received, judged, duplicate, late)
+        sifted.additions += additions(columns.only(counts), rules)
 
     def _count(
-        self,
-        records: Records,
-        received: int,
-        dead_letters: Iterable[DeadLetter],
-        duplicate: int,
-        late: int,
-        newest_event_ms: int,
+        self, records: Records, received: int, judged: Judged, duplicate: int, late: int
     ) -> None:
         rejected = 0
-        for letter in dead_letters:
+        for letter in judged.dead_letters:
             if letter.offset >= self.checkpoint.next_offset:
                 rejected += 1
                 self._rejected[letter.reason] = self._rejected.get(letter.reason, 0) + 1
@@ -184,7 +174,7 @@ class PartitionState:
             accepted=live.accepted + received - duplicate - rejected,
             duplicate=live.duplicate + duplicate,
             late=live.late + late,
-            newest_event_ms=newest_event_ms,
+            newest_event_ms=max(live.newest_event_ms, judged.newest_event_ms),
             last_append_ms=int(records.append_ms[-1]),
         )
 
@@ -209,10 +199,9 @@ class PartitionState:
         for added in sifted.additions:
             slices = self.slices.families[added.family.name]
             missing = slices.missing(added.keys, added.offsets)
-            if missing is None:
-                slices.add(added.keys, added.measures)
-            else:
-                slices.add(added.keys[missing], added.measures[missing])
+            if missing is not None:
+                added = added.only(missing)
+            slices.add(added.keys, added.measures)
         self.next_offset = sifted.next_offset
         self.slices.reached(self.next_offset)
 
@@ -234,34 +223,21 @@ class PartitionState:
         self.checkpoint = snapshot.checkpoint
 
 
-def additions(
-    columns: Columns,
-    counts: NDArray[np.bool_],
-    rules: MeteringRules,
-) -> list[Additions]:
-    """Say what the events that count add to each family.
+def additions(columns: Columns, rules: MeteringRules) -> list[Additions]:
+    """Say what events add to each family.
 
     Windows past a family's retention are left out, so that TTL and late events never fight.
     """
-    everything = counts.all()
-    offsets = columns.offsets if everything else columns.offsets[counts]
-    minutes = columns.minutes if everything else columns.minutes[counts]
-    measures = columns.measures if everything else columns.measures[counts]
-    tenant_series = columns.tenant_series if everything else columns.tenant_series[counts]
-    series = columns.series if everything else columns.series[counts]
-    if not len(offsets):
+    if not len(columns):
         return []
-    windows = {MINUTE: minutes, HOUR: minutes // MINUTES_AN_HOUR}
     result = []
     for family in FAMILIES:
-        window = windows.get(family, np.zeros_like(minutes))
-        keys = keys_of(window, tenant_series if family.has_tenant else series)
-        metered_from = family.metered_from(int(columns.append_ms.max()), rules)
-        if window.min() >= metered_from:
-            result.append(Additions(family, keys, offsets, measures))
-            continue
-        append_ms = columns.append_ms[counts]
-        first = np.array([family.metered_from(at, rules) for at in append_ms.tolist()], np.int64)
-        kept = window >= first
-        result.append(Additions(family, keys[kept], offsets[kept], measures[kept]))
+        windows = family.window_numbers(columns.seconds)
+        keys = pack(family, windows, columns.tenants, columns.series)
+        added = Additions(family, keys, columns.offsets, columns.measures)
+        newest_append_ms = int(columns.append_ms.max())
+        if windows.min() < family.metered_from(newest_append_ms, rules):
+            first = [family.metered_from(at, rules) for at in columns.append_ms.tolist()]
+            added = added.only(windows >= np.array(first))
+        result.append(added)
     return result

@@ -4,8 +4,8 @@ A slice is one log partition's share of one window. Its totals are the sums over
 events of its key below some offset, its version: so a row is a pure function of the log, and
 writing it twice, late or out of order changes nothing.
 
-The slices of a family are columns: a key is a window and a label number packed into one integer,
-its place in the columns comes from a dict, and a whole batch is added with a few array
+The slices of a family are columns: a key is window, tenant and series packed into one integer, its
+place in the columns comes from a dict, and a whole batch is added with a few array
 operations, however many keys it touches.
 """
 
@@ -18,6 +18,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from services.aggregator.core.labels import SERIES_BITS, TENANT_BITS
 from services.aggregator.core.windows import FAMILIES, Family
 
 #: What a slice adds up, in the order of its totals and of the table's columns.
@@ -32,16 +33,34 @@ MEASURES: Final = (
     "estimated_tokens",
 )
 Ints = NDArray[np.int64]
-#: A key is ``window number << LABEL_BITS | label number``; a window number is its start divided
-#: by its length, a label number one of `Labels`: of a tenant's series or of a series.
-LABEL_BITS: Final = 32
-LABEL_MASK: Final = (1 << LABEL_BITS) - 1
+#: A key packs window number, tenant number (in families that keep tenants apart) and series
+#: number. A window number is its start divided by its length: 21 bits of hours last until 2209.
+WINDOW_SHIFT: Final = TENANT_BITS + SERIES_BITS
+SERIES_MASK: Final = (1 << SERIES_BITS) - 1
+TENANT_MASK: Final = (1 << TENANT_BITS) - 1
 ROOM_MIN: Final = 64
 
 
-def keys_of(windows: Ints | int, labels: Ints) -> Ints:
-    """Pack window numbers and label numbers into keys."""
-    return (np.int64(windows) << LABEL_BITS) | labels
+def pack(family: Family, windows: Ints, tenants: Ints, series: Ints) -> Ints:
+    """Pack numbers into keys, without what the family does not keep apart."""
+    if not family.has_tenant:
+        return (windows << SERIES_BITS) | series
+    return (windows << WINDOW_SHIFT) | (tenants << SERIES_BITS) | series
+
+
+def windows_of(family: Family, keys: Ints) -> Ints:
+    """The window numbers in keys."""
+    return keys >> (WINDOW_SHIFT if family.has_tenant else SERIES_BITS)
+
+
+def tenants_of(keys: Ints) -> Ints:
+    """The tenant numbers in keys of a family that has tenants."""
+    return (keys >> SERIES_BITS) & TENANT_MASK
+
+
+def series_of(keys: Ints) -> Ints:
+    """The series numbers in keys."""
+    return keys & SERIES_MASK
 
 
 def summed(keys: Ints, measures: Ints) -> tuple[Ints, Ints]:
@@ -61,16 +80,6 @@ class SliceRows:
 
     def __len__(self) -> int:
         return len(self.keys)
-
-    @property
-    def windows(self) -> Ints:
-        """The window numbers."""
-        return self.keys >> LABEL_BITS
-
-    @property
-    def labels(self) -> Ints:
-        """The label numbers."""
-        return self.keys & LABEL_MASK
 
     def items(self) -> Iterator[tuple[int, tuple[int, ...]]]:
         """Each key with its totals."""
@@ -146,7 +155,7 @@ class FamilySlices:
 
     def unknown(self, keys: Ints) -> Ints:
         """Of these keys, those of which the table must be asked before anything is added."""
-        old = keys[(keys >> LABEL_BITS) < self.loaded_from]
+        old = keys[windows_of(self.family, keys) < self.loaded_from]
         if not len(old):
             return old
         return np.array(
@@ -196,7 +205,7 @@ class FamilySlices:
             return
         self.loaded_from = before
         used = len(self._places)
-        keep = ((self._keys[:used] >> LABEL_BITS) >= before) | self._dirty[:used]
+        keep = (windows_of(self.family, self._keys[:used]) >= before) | self._dirty[:used]
         # Moving what stays costs as much as it is, so wait until it is worth it. What is kept
         # longer is still right, and known.
         if np.count_nonzero(keep) > used * 3 // 4:

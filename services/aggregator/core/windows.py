@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+import numpy as np
+from numpy.typing import NDArray
+
 from schemas.metering_rules import HOUR_MS, MINUTE_MS, MeteringRules
 
 
@@ -22,6 +25,12 @@ class Family:
     def window_number(self, time_ms: int) -> int:
         """Number of the window that holds ``time_ms``: windows since 1970-01-01T00:00Z."""
         return 0 if self.window_ms is None else time_ms // self.window_ms
+
+    def window_numbers(self, seconds: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Numbers of the windows that hold these times, in seconds since 1970."""
+        if self.window_ms is None:
+            return np.zeros_like(seconds)
+        return seconds // (self.window_ms // 1000)
 
     def window_start_ms(self, number: int) -> int:
         """Start of a window, in milliseconds since 1970."""

@@ -9,7 +9,7 @@ import numpy as np
 from schemas.metering_rules import DAY_MS, MINUTE_MS, MeteringRules
 from services.aggregator.core.batch import PAYLOAD_BYTES_MAX, Records
 from services.aggregator.core.dedup import SeenIds
-from services.aggregator.core.labels import Labels
+from services.aggregator.core.labels import SERIES_BITS, Labels
 from services.aggregator.core.partition import Checkpoint, PartitionState, Snapshot
 from services.aggregator.core.slices import SliceStore
 from services.aggregator.core.timing import RuleBook
@@ -102,7 +102,7 @@ def test_an_adjustment_is_a_slice_of_its_own() -> None:
         event(3, T0_MS, 4, entry="credit", adjusts="id-1", reason="double booking"),
     )
     entries = {
-        LABELS.series[key].entry: totals
+        LABELS.series.meaning[key % 2**SERIES_BITS].entry: totals
         for key, totals in taken(partition).rows["register"].items()
     }
     assert entries["usage"][:3] == (1, 0, 10)

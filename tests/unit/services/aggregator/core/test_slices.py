@@ -5,18 +5,27 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.metering_rules import MINUTE_MS
-from services.aggregator.core.slices import MEASURES, FamilySlices, Ints, keys_of, summed
-from services.aggregator.core.windows import MINUTE, REGISTER
+from services.aggregator.core.slices import (
+    MEASURES,
+    FamilySlices,
+    Ints,
+    pack,
+    series_of,
+    summed,
+    tenants_of,
+    windows_of,
+)
+from services.aggregator.core.windows import HOUR, MINUTE, REGISTER
 
 ONE = (1, 0, 10, 0, 0, 5, 0, 0)
 
 
-def key(minute: int, label: int = 7) -> int:
-    return int(keys_of(minute, np.array([label], np.int64))[0])
-
-
 def ints(*values: int) -> Ints:
     return np.array(values, np.int64)
+
+
+def key(minute: int, label: int = 7) -> int:
+    return int(pack(MINUTE, ints(minute), ints(0), ints(label))[0])
 
 
 def add(slices: FamilySlices, *minutes: int) -> None:
@@ -133,3 +142,15 @@ def test_eviction_never_moves_back() -> None:
     slices = FamilySlices(MINUTE, loaded_from_ms=5 * MINUTE_MS)
     slices.evict(before_ms=2 * MINUTE_MS)
     assert slices.loaded_from == 5
+
+
+def test_packed_numbers_come_out_again() -> None:
+    most = (1 << 21) - 1, (1 << 24) - 1, (1 << 18) - 1
+    for numbers in [(0, 0, 0), (1, 2, 3), most]:
+        keys = pack(HOUR, *(ints(number) for number in numbers))
+        assert keys[0] >= 0
+        found = windows_of(HOUR, keys), tenants_of(keys), series_of(keys)
+        assert tuple(int(part[0]) for part in found) == numbers
+    keys = pack(MINUTE, ints(29_600_000), ints(5), ints(7))
+    assert int(windows_of(MINUTE, keys)[0]) == 29_600_000
+    assert int(series_of(keys)[0]) == 7
