@@ -1,0 +1,1 @@
+"""The exporter: what ClickHouse has metered, as Prometheus counters. It writes nothing."""

@@ -1,0 +1,75 @@
+"""PURE. The rows the exporter works on, as ClickHouse and Kafka tell them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+#: Columns of the view `registers` that become counters, in the order of `RegisterRow.totals`.
+REGISTER_COLUMNS: Final = (
+    "requests",
+    "failed_requests",
+    "input_tokens",
+    "cache_read_input_tokens",
+    "cache_write_input_tokens",
+    "output_tokens",
+    "reasoning_output_tokens",
+    "estimated_tokens",
+    "debit_tokens",
+    "credit_tokens",
+)
+_INPUT: Final = REGISTER_COLUMNS.index("input_tokens")
+_OUTPUT: Final = REGISTER_COLUMNS.index("output_tokens")
+
+
+class Series(NamedTuple):
+    """The label set of a register."""
+
+    region: str
+    provider: str
+    model: str
+
+
+Totals = tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RegisterRow:
+    """Lifetime totals of one label set, in the order of `REGISTER_COLUMNS`."""
+
+    series: Series
+    totals: Totals
+
+    @property
+    def tokens(self) -> int:
+        """Input and output tokens: what label sets are ranked by."""
+        return self.totals[_INPUT] + self.totals[_OUTPUT]
+
+
+@dataclass(frozen=True, slots=True)
+class CheckpointRow:
+    """The newest checkpoint of one log partition; counts since the partition was first metered."""
+
+    log: str
+    partition: int
+    topic: str
+    next_offset: int
+    received: int
+    accepted: int
+    duplicate: int
+    late: int
+    rejected: dict[str, int]
+    #: Unix time; 0 or less when the partition has accepted no event yet.
+    newest_event_ms: int
+    last_append_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class LogEnds:
+    """The log the topic is now, with the offsets of each partition."""
+
+    log_name: str
+    #: The oldest record still there.
+    start_offsets: dict[int, int]
+    #: One past the newest record.
+    end_offsets: dict[int, int]

@@ -1,0 +1,30 @@
+"""Settings of the exporter."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from services.platform.settings import ClickHouseSettings, KafkaSettings
+
+
+class ExporterSettings(ClickHouseSettings, KafkaSettings):
+    """Where the exporter listens, what it may show, and how long a scrape may take."""
+
+    exporter_host: str = Field(default="127.0.0.1", description="Address to listen on.")
+    exporter_port: int = Field(default=9700, ge=1, le=65535, description="Port to listen on.")
+    exporter_max_series: int = Field(
+        default=10_000,
+        ge=1,
+        description="Most label sets (region, provider, model) shown by name; the rest are summed"
+        ' into one labelled "other".',
+    )
+    exporter_timeout_seconds: float = Field(
+        default=5.0,
+        gt=0,
+        description="Longest wait of one scrape for ClickHouse and Kafka. Keep it below"
+        " Prometheus' scrape_timeout (10 s by default), or a scrape fails whole instead of"
+        " answering without the families that are missing.",
+    )
+    revision: str = Field(
+        default="unknown", description="Commit this program was built from, for build_info."
+    )

@@ -1,0 +1,76 @@
+"""The edges the exporter reads from: ClickHouse over a connection it keeps, and Kafka's offsets.
+
+Each object here is called by one thread at a time (see `Sampler`).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+from clickhouse_connect.driver.client import Client
+from confluent_kafka import KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient, OffsetSpec
+
+from services.exporter.rows import LogEnds
+from services.exporter.settings import ExporterSettings
+from services.platform.clickhouse import connect
+from services.platform.errors import UnavailableError
+from services.platform.kafka import Log, admin_client, describe_log
+
+T = TypeVar("T")
+
+
+class ClickHouseReader(Generic[T]):
+    """One query over a connection of its own, made at first need and anew after a failure."""
+
+    def __init__(self, settings: ExporterSettings, read: Callable[[Client], T]) -> None:
+        # The driver counts whole seconds and waits so long per answer; the scrape's own limit
+        # is kept by the sampler, this one gives the thread back.
+        self._settings = settings.model_copy(
+            update={"clickhouse_timeout_seconds": math.ceil(settings.exporter_timeout_seconds)}
+        )
+        self._read = read
+        self._client: Client | None = None
+
+    def __call__(self) -> T:
+        """Read once. Raises `UnavailableError` and `ConfigurationError`."""
+        if self._client is None:
+            self._client = connect(self._settings)
+        try:
+            return self._read(self._client)
+        except UnavailableError:
+            broken, self._client = self._client, None
+            broken.close()
+            raise
+
+
+class LogEndsReader:
+    """Asks the broker which log the topic is and where its partitions begin and end."""
+
+    def __init__(self, settings: ExporterSettings) -> None:
+        self._topic = settings.kafka_topic
+        self._timeout_seconds = settings.exporter_timeout_seconds
+        self._settings = settings
+        self._admin: AdminClient | None = None
+
+    def __call__(self) -> LogEnds:
+        """Read once. Raises `UnavailableError` and `ConfigurationError`."""
+        if self._admin is None:
+            self._admin = admin_client(self._settings)
+        log = describe_log(self._admin, self._topic)
+        return LogEnds(
+            log_name=log.name,
+            start_offsets=self._offsets(self._admin, log, OffsetSpec.earliest()),
+            end_offsets=self._offsets(self._admin, log, OffsetSpec.latest()),
+        )
+
+    def _offsets(self, admin: AdminClient, log: Log, spec: OffsetSpec) -> dict[int, int]:
+        asked = {TopicPartition(log.topic, number): spec for number in range(log.partitions)}
+        answers = admin.list_offsets(asked, request_timeout=self._timeout_seconds)
+        try:
+            return {place.partition: answer.result().offset for place, answer in answers.items()}
+        except KafkaException as error:
+            reason = error.args[0].str()
+            raise UnavailableError(f"Kafka does not tell its offsets: {reason}") from None

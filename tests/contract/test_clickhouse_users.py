@@ -1,0 +1,143 @@
+"""The users of docker-compose.yml may do their work on a real ClickHouse, and nothing else."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import clickhouse_connect
+import pytest
+from clickhouse_connect.driver.client import Client
+from clickhouse_connect.driver.exceptions import ClickHouseError
+
+from deploy.docker.first_secrets import make_first_secrets
+from deploy.local.clickhouse import clickhouse_library, clickhouse_plan
+from deploy.local.errors import ComponentMissing
+from deploy.local.ports import LOOPBACK, give_back, pick_port
+from deploy.local.processes import Child
+from deploy.local.supervisor import Supervisor
+from services.exporter.queries import read_checkpoints, read_registers
+from services.platform.clickhouse import connect
+from services.platform.migrate import MIGRATIONS, migrate_tables, statements
+from services.platform.settings import ClickHouseSettings
+from tests.contract.compose_file import ROOT
+
+#: The server of the tests serves no one but its own `default` user, which starts the listeners.
+BASE_USERS = """<clickhouse>
+<profiles><default/></profiles><quotas><default/></quotas>
+<users><default><password/><networks><ip>127.0.0.1</ip></networks>
+<profile>default</profile><quota>default</quota></default></users>
+</clickhouse>"""
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[int, Path]]:
+    """A ClickHouse with users.xml as it is; gives its port and the folder of the secrets."""
+    try:
+        library = clickhouse_library(print)
+    except ComponentMissing as error:
+        if os.environ.get("CI", "").lower() in {"1", "true"}:
+            pytest.fail(f"CI must have every component: {error}", pytrace=False)
+        pytest.skip(str(error))
+    folder = tmp_path_factory.mktemp("clickhouse-users")
+    secrets, config = folder / "secrets", folder / "config"
+    make_first_secrets(secrets, print)
+    (config / "users.d").mkdir(parents=True)
+    (config / "users.xml").write_text(BASE_USERS)
+    ours = (ROOT / "deploy/docker/clickhouse/users.xml").read_text(encoding="utf-8")
+    assert '<default remove="remove"/>' in ours
+    (config / "users.d/wattoken.xml").write_text(
+        ours.replace('<default remove="remove"/>', "").replace(
+            "/run/secrets/wattoken/", f"{secrets}/clickhouse/"
+        )
+    )
+    (config / "config.xml").write_text(
+        f"<clickhouse><users_config>{config}/users.xml</users_config></clickhouse>"
+    )
+    ports = pick_port(), pick_port()
+    plan = clickhouse_plan(library, folder / "data", *ports, folder / "clickhouse.log")
+    plan = replace(plan, command=[*plan.command, f"--config-file={config}/config.xml"])
+    with Supervisor() as supervisor:
+        child: Child = supervisor.launch(plan)
+        child.wait_ready()
+        yield ports[0], secrets
+    give_back(*ports)
+
+
+def settings(server: tuple[int, Path], user: str) -> ClickHouseSettings:
+    port, secrets = server
+    return ClickHouseSettings(
+        clickhouse_host=LOOPBACK,
+        clickhouse_port=port,
+        clickhouse_user=f"wattoken_{user}",
+        clickhouse_password_file=secrets / user / "clickhouse_password",
+    )
+
+
+@pytest.fixture(scope="module")
+def migrated(server: tuple[int, Path]) -> tuple[int, Path]:
+    """The tables, made by the user that may; twice, for an upgrade comes to existing ones."""
+    migrate_tables(settings(server, "migrate"), print)
+    client = connect(settings(server, "migrate"))
+    for path in sorted(MIGRATIONS.glob("*.sql")):
+        for statement in statements(path.read_text(encoding="utf-8")):
+            client.command(statement)
+    client.close()
+    return server
+
+
+@pytest.fixture
+def aggregator(migrated: tuple[int, Path]) -> Iterator[Client]:
+    client = connect(settings(migrated, "aggregator"))
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def exporter(migrated: tuple[int, Path]) -> Iterator[Client]:
+    client = connect(settings(migrated, "exporter"))
+    yield client
+    client.close()
+
+
+def refused(client: Client, statement: str) -> None:
+    with pytest.raises(ClickHouseError, match=r"Not enough privileges|in readonly mode"):
+        client.command(statement)
+
+
+def test_the_aggregator_writes_and_reads_and_makes_nothing(aggregator: Client) -> None:
+    for table in ("slices_register", "checkpoints", "dead_letters"):
+        aggregator.insert(table, [["a-log", 0]], column_names=["log", "partition"])
+        assert aggregator.query(f"SELECT count() FROM {table}").result_rows == [(1,)]
+    refused(aggregator, "CREATE TABLE more (a UInt8) ENGINE = MergeTree ORDER BY a")
+    refused(aggregator, "ALTER TABLE checkpoints DELETE WHERE 1")
+    refused(aggregator, "DROP TABLE checkpoints")
+    refused(aggregator, "TRUNCATE TABLE checkpoints")
+
+
+def test_the_exporter_reads_and_writes_nothing(aggregator: Client, exporter: Client) -> None:
+    aggregator.insert(
+        "slices_register", [["eu", "a-log", 7]], column_names=["region", "log", "requests"]
+    )
+    assert [row.totals[0] for row in read_registers(exporter) if row.series.region == "eu"] == [7]
+    read_checkpoints(exporter)
+    refused(exporter, "INSERT INTO checkpoints (log) VALUES ('x')")
+    refused(exporter, "DROP TABLE checkpoints")
+    refused(exporter, "CREATE TABLE more (a UInt8) ENGINE = MergeTree ORDER BY a")
+    refused(exporter, "SELECT 1 SETTINGS max_execution_time = 0")
+
+
+def test_nobody_gets_beyond_the_own_database(aggregator: Client, exporter: Client) -> None:
+    for client in (aggregator, exporter):
+        refused(client, "CREATE USER more")
+        refused(client, "SELECT * FROM file('/etc/passwd', 'LineAsString')")
+        refused(client, "SELECT * FROM url('http://127.0.0.1:1', 'LineAsString')")
+
+
+def test_a_wrong_password_is_refused(migrated: tuple[int, Path]) -> None:
+    with pytest.raises(ClickHouseError, match="Authentication failed"):
+        clickhouse_connect.get_client(
+            host=LOOPBACK, port=migrated[0], username="wattoken_exporter", password="wrong"
+        )
