@@ -14,6 +14,7 @@ from pydantic_settings import BaseSettings
 from rich.console import Console
 from rich.live import Live
 
+from deploy.local.errors import ChildFailed
 from deploy.local.infrastructure import BrokerName, Infrastructure
 from deploy.local.live_table import LiveTable, take_snapshot
 from deploy.local.pipeline import Pipeline
@@ -172,6 +173,8 @@ def _show(pipeline: Pipeline, sending: Future[Delivered], console: Console) -> N
             elif at_seconds >= next_line:
                 next_line = at_seconds + LINE_EVERY_SECONDS
                 say(table.line())
+            for child in (*pipeline.infrastructure.supervisor.dead(), *pipeline.supervisor.dead()):
+                raise ChildFailed(child.failure(f"ended with {child.ending} while it was metering"))
             with suppress(TimeoutError):
                 sending.exception(timeout=REFRESH_SECONDS)
 

@@ -1,0 +1,188 @@
+"""Audits the meter: every row of the public views against the ledger, both ways.
+
+Reads the views, checkpoints and dead letters only, as any user can.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from clickhouse_connect.driver.client import Client
+from confluent_kafka import KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient, OffsetSpec
+
+from services.platform.clickhouse import connect, mapped_errors
+from services.platform.errors import ConfigurationError, UnavailableError
+from services.platform.kafka import ADMIN_TIMEOUT_SECONDS, Log, admin_client, describe_log
+from services.platform.settings import ClickHouseSettings, KafkaSettings
+from services.simulator.comparison import (
+    CountDifference,
+    MeterCounts,
+    RowDifference,
+    count_differences,
+    row_differences,
+)
+from services.simulator.errors import NotCaughtUpError
+from services.simulator.ledger import Ledger
+from services.simulator.totals import (
+    COLUMNS,
+    VIEWS,
+    Bounds,
+    LedgerTotals,
+    Rows,
+    ViewShape,
+    expected_rows,
+    ledger_totals,
+    prepare,
+)
+
+POLL_SECONDS: Final = 0.5
+#: Called with (records metered, records on the log).
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class AuditResult:
+    """What was compared and what differs."""
+
+    expected: LedgerTotals
+    found: MeterCounts
+    rows_compared: dict[str, int]
+    rows: list[RowDifference]
+    counts: list[CountDifference]
+
+    @property
+    def exact(self) -> bool:
+        """Whether nothing differs."""
+        return not self.rows and not self.counts
+
+
+def audit(
+    kafka: KafkaSettings,
+    clickhouse: ClickHouseSettings,
+    ledger: Ledger,
+    *,
+    timeout_seconds: float,
+    progress: Progress = lambda metered, end: None,
+) -> AuditResult:
+    """Wait until the log is metered to its end, then compare.
+
+    Raises `NotCaughtUpError` when that takes longer than ``timeout_seconds`` without progress,
+    `UnavailableError` when Kafka or ClickHouse does not answer.
+    """
+    admin = admin_client(kafka)
+    log = describe_log(admin, kafka.kafka_topic)
+    client = connect(clickhouse)
+    try:
+        wait_until_metered(admin, client, log, timeout_seconds, progress)
+        prepare(ledger)
+        rows: list[RowDifference] = []
+        compared = {}
+        for shape in VIEWS:
+            expected = expected_rows(ledger, shape)
+            found = view_rows(client, shape)
+            compared[shape.view] = len(expected.keys() | found.keys())
+            rows += row_differences(shape.view, expected, found)
+        totals = ledger_totals(ledger, late_after_ms(client, log))
+        counts = meter_counts(client, log)
+        return AuditResult(totals, counts, compared, rows, list(count_differences(totals, counts)))
+    finally:
+        client.close()
+
+
+def wait_until_metered(
+    admin: AdminClient, client: Client, log: Log, timeout_seconds: float, progress: Progress
+) -> None:
+    """Wait until the checkpoint of each partition is at its log's end."""
+    best, deadline = -1, time.monotonic() + timeout_seconds
+    while True:
+        ends = end_offsets(admin, log)
+        done = checkpoint_offsets(client, log)
+        behind = {p: (done.get(p, 0), end) for p, end in ends.items() if done.get(p, 0) < end}
+        metered = sum(min(done.get(p, 0), end) for p, end in ends.items())
+        progress(metered, sum(ends.values()))
+        if not behind:
+            return
+        if metered > best:
+            best, deadline = metered, time.monotonic() + timeout_seconds
+        if time.monotonic() > deadline:
+            partition, (at, end) = min(behind.items())
+            raise NotCaughtUpError(
+                f"the aggregator made no progress for {timeout_seconds:g} s:"
+                f" {len(behind)} partitions are behind, partition {partition} is at {at} of {end};"
+                " is `wattoken aggregator` running?"
+            )
+        time.sleep(POLL_SECONDS)
+
+
+def end_offsets(admin: AdminClient, log: Log) -> dict[int, int]:
+    """Look up where each partition of the log ends."""
+    asked = {TopicPartition(log.topic, p): OffsetSpec.latest() for p in range(log.partitions)}
+    try:
+        answers = admin.list_offsets(asked, request_timeout=ADMIN_TIMEOUT_SECONDS)
+        return {place.partition: answer.result().offset for place, answer in answers.items()}
+    except KafkaException as error:
+        raise UnavailableError(f"Kafka does not answer: {error.args[0].str()}") from None
+
+
+def checkpoint_offsets(client: Client, log: Log) -> dict[int, int]:
+    """Look up how far each partition is metered."""
+    with mapped_errors():
+        rows = client.query(
+            "SELECT partition, next_offset FROM checkpoints FINAL WHERE log = {log:String}",
+            parameters={"log": log.name},
+        ).result_rows
+    return {int(partition): int(offset) for partition, offset in rows}
+
+
+def view_rows(client: Client, shape: ViewShape) -> Rows:
+    """Read a whole view; windows as seconds since 1970."""
+    key = [
+        "toUnixTimestamp(window_start)" if name == "window_start" else name for name in shape.key
+    ]
+    query = f"SELECT {', '.join(key)}, {', '.join(COLUMNS)} FROM {shape.view}"
+    rows: Rows = {}
+    with mapped_errors(), client.query_rows_stream(query) as stream:
+        for row in stream:
+            rows[tuple(row[: len(key)])] = tuple(row[len(key) :])
+    return rows
+
+
+def late_after_ms(client: Client, log: Log) -> Bounds:
+    """Look up from what age on events count as late, under all rules that the log had."""
+    with mapped_errors():
+        (row,) = client.query(
+            "SELECT min(late_after_ms), max(late_after_ms), count() FROM metering_rules FINAL"
+            " WHERE log = {log:String}",
+            parameters={"log": log.name},
+        ).result_rows
+    if not row[2]:
+        raise ConfigurationError(f"no rules are stored for log {log.name}: run `wattoken migrate`")
+    return Bounds(int(row[0]), int(row[1]))
+
+
+def meter_counts(client: Client, log: Log) -> MeterCounts:
+    """Sum the checkpoints of the log, and count its dead letters."""
+    with mapped_errors():
+        (row,) = client.query(
+            "SELECT sum(received), sum(accepted), sum(duplicate), sum(late), sumMap(rejected)"
+            " FROM checkpoints FINAL WHERE log = {log:String}",
+            parameters={"log": log.name},
+        ).result_rows
+        letters = client.query(
+            "SELECT reason, count() FROM dead_letters FINAL WHERE log = {log:String}"
+            " GROUP BY reason",
+            parameters={"log": log.name},
+        ).result_rows
+    received, accepted, duplicate, late, rejected = row
+    return MeterCounts(
+        received=int(received),
+        accepted=int(accepted),
+        duplicate=int(duplicate),
+        late=int(late),
+        rejected={str(reason): int(count) for reason, count in dict(rejected).items()},
+        dead_letters={str(reason): int(count) for reason, count in letters},
+    )

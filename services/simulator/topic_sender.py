@@ -1,0 +1,106 @@
+"""Puts records straight onto the topic, as a gateway with Kafka access does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import islice
+from threading import Event
+from typing import Any, Final
+
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
+
+from services.platform.errors import ConfigurationError, UnavailableError
+from services.platform.kafka import client_config
+from services.platform.settings import KafkaSettings
+from services.simulator.delivery import now_ms
+from services.simulator.fleet import Emission
+from services.simulator.ledger import Answer, Outcome
+from services.simulator.reading import log_key, log_record
+
+#: Messages handed over before delivery reports are served.
+SLICE_MESSAGES: Final = 5_000
+#: While the queue is full.
+FULL_WAIT_SECONDS: Final = 0.05
+WAIT_AFTER_STOP_SECONDS: Final = 10.0
+
+
+class TopicSender:
+    """An idempotent producer that waits for the acknowledgement of all that it sends.
+
+    It waits for a broker that is away without end, since what it sent must not be left unknown;
+    once ``stop`` is set only a while longer.
+    """
+
+    def __init__(self, settings: KafkaSettings, stop: Event | None = None) -> None:
+        self._stop = stop
+        self._topic = settings.kafka_topic
+        self._failures: list[KafkaError] = []
+        self._producer = Producer(
+            {
+                **client_config(settings),
+                "enable.idempotence": True,
+                "acks": "all",
+                "linger.ms": 5,
+                "compression.type": "lz4",
+                "batch.size": 512 * 1024,
+                "queue.buffering.max.messages": 200_000,
+                "message.timeout.ms": 0,
+                # Only failures are reported one by one: most of a report's cost is the call.
+                "delivery.report.only.error": True,
+                "log_level": 0,
+            }
+        )
+
+    def send(self, emissions: Sequence[Emission]) -> list[Answer]:
+        """Send each once and wait for all answers; raises as `put` does."""
+        sent_ms = now_ms()
+        readings = (emission.reading for emission in emissions)
+        self.put((log_key(reading), log_record(reading)) for reading in readings)
+        # Rounded up, as times before were rounded down: append times lie between.
+        answered_ms = now_ms() + 1
+        return [
+            Answer(emission.number, Outcome.ACKNOWLEDGED, sent_ms, answered_ms)
+            for emission in emissions
+        ]
+
+    def put(self, records: Iterable[tuple[bytes, bytes]]) -> None:
+        """Put (key, value) records onto the topic; returns when each is acknowledged.
+
+        Raises `ConfigurationError` when Kafka refuses for good (no such topic, no right to it)
+        and `UnavailableError` when the producer lost track of what it sent, or gave up.
+        """
+        stream = iter(records)
+        while piece := list(islice(stream, SLICE_MESSAGES)):
+            self._hand_over([{"key": key, "value": value} for key, value in piece])
+        waited_after_stop_seconds = 0.0
+        try:
+            while left := self._producer.flush(1.0):
+                waited_after_stop_seconds += self._stop is not None and self._stop.is_set()
+                if waited_after_stop_seconds > WAIT_AFTER_STOP_SECONDS:
+                    raise UnavailableError(f"Kafka does not acknowledge: {left} records unanswered")
+        except KafkaException as error:
+            # Such as an idempotent producer whose log was deleted under it.
+            raise UnavailableError(f"Kafka lost track of what was sent: {error}") from None
+        if self._failures:
+            raise ConfigurationError(f"Kafka refuses to take events: {self._failures[0].str()}")
+
+    def _hand_over(self, messages: list[dict[str, Any]]) -> None:
+        """Give messages to the producer, waiting while its queue is full."""
+        while messages:
+            # What is not taken is marked in place, with the reason.
+            self._producer.produce_batch(self._topic, messages, on_delivery=self._report)
+            self._producer.poll(0)
+            left = []
+            for message in messages:
+                error = message.pop("_error", None)
+                if error is not None and error.code() != KafkaError._QUEUE_FULL:
+                    raise ConfigurationError(f"Kafka refuses to take events: {error.str()}")
+                if error is not None:
+                    left.append(message)
+            messages = left
+            if messages:
+                self._producer.poll(FULL_WAIT_SECONDS)
+
+    def _report(self, error: KafkaError | None, message: Message) -> None:
+        if error is not None:
+            self._failures.append(error)

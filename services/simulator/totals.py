@@ -1,0 +1,212 @@
+"""What the meter must show, computed from the ledger alone.
+
+In SQL over the ledger and with nothing of the aggregator's: a mistake there cannot hide here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from services.simulator.ledger import POISON_TAKEN, Ledger, Outcome
+from services.simulator.reading import METERED
+
+Key = tuple[str | int, ...]
+Totals = tuple[int, ...]
+Rows = dict[Key, Totals]
+
+#: The columns of each view that hold totals, in this order.
+COLUMNS: Final = (
+    "requests",
+    "failed_requests",
+    "input_tokens",
+    "cache_read_input_tokens",
+    "cache_write_input_tokens",
+    "output_tokens",
+    "reasoning_output_tokens",
+    "estimated_tokens",
+    "debit_tokens",
+    "credit_tokens",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ViewShape:
+    """A view to be compared: its key columns, and how the ledger computes the first of them."""
+
+    view: str
+    key: tuple[str, ...]
+    window_ms: int | None = None
+
+
+REGISTERS: Final = ViewShape("registers", ("region", "provider", "model"))
+USAGE_MINUTE: Final = ViewShape(
+    "usage_minute", ("window_start", "region", "provider", "model"), 60_000
+)
+USAGE_HOUR: Final = ViewShape(
+    "usage_hour", ("window_start", "tenant", "region", "provider", "model"), 3_600_000
+)
+VIEWS: Final = (REGISTERS, USAGE_MINUTE, USAGE_HOUR)
+
+_TOTALS_SQL: Final = """
+    sum(entry = 'usage'),
+    sum(entry = 'usage' AND status = 'error'),
+    sum(CASE entry WHEN 'usage' THEN input_tokens ELSE 0 END),
+    sum(CASE entry WHEN 'usage' THEN ifnull(cache_read_input_tokens, 0) ELSE 0 END),
+    sum(CASE entry WHEN 'usage' THEN ifnull(cache_write_input_tokens, 0) ELSE 0 END),
+    sum(CASE entry WHEN 'usage' THEN output_tokens ELSE 0 END),
+    sum(CASE entry WHEN 'usage' THEN ifnull(reasoning_output_tokens, 0) ELSE 0 END),
+    sum(CASE WHEN entry = 'usage' AND quality = 'estimated'
+        THEN input_tokens + output_tokens ELSE 0 END),
+    sum(CASE entry WHEN 'debit' THEN input_tokens + output_tokens ELSE 0 END),
+    sum(CASE entry WHEN 'credit' THEN input_tokens + output_tokens ELSE 0 END)
+"""
+
+# One row an identity. A reading without any answer was perhaps sent: its writer died before.
+# What was only refused or not taken is not on the log, so it is not in here.
+_FATES_SQL: Final = f"""
+CREATE TEMP TABLE fates AS
+WITH copies AS (
+    SELECT
+        seq,
+        sum(outcome = {Outcome.ACKNOWLEDGED:d}) AS copies_acknowledged,
+        sum(outcome = {Outcome.UNKNOWN:d}) AS copies_unknown,
+        min(CASE WHEN outcome IN ({Outcome.ACKNOWLEDGED:d}, {Outcome.UNKNOWN:d})
+            THEN sent_ms END) AS first_sent_ms,
+        min(CASE WHEN outcome = {Outcome.ACKNOWLEDGED:d} THEN answered_ms END) AS first_answered_ms
+    FROM sends GROUP BY seq
+), identities AS (
+    SELECT
+        min(seq) AS seq,
+        sum(ifnull(copies_acknowledged, 0)) AS acknowledged,
+        sum(ifnull(copies_unknown, 1)) AS unknown,
+        min(first_sent_ms) AS append_ms_min,
+        min(first_answered_ms) AS append_ms_max
+    FROM readings LEFT JOIN copies USING (seq)
+    GROUP BY tenant, source, id
+)
+SELECT identities.*, expected, time_ms FROM identities JOIN readings USING (seq)
+WHERE acknowledged + unknown > 0
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What a count must lie between, both ends included; `most` of None: no limit is known."""
+
+    least: int
+    most: int | None
+
+    def hold(self, count: int) -> bool:
+        """Whether ``count`` lies within."""
+        return self.least <= count and (self.most is None or count <= self.most)
+
+    def __str__(self) -> str:
+        if self.least == self.most:
+            return str(self.least)
+        return f"{self.least}..{'' if self.most is None else self.most}"
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerTotals:
+    """What the log and the meter must hold.
+
+    Counts are exact, unless sends were left without a clear answer: such a copy may be on the
+    log or not, so duplicates have bounds. Unique events have none: each was resent until it was
+    acknowledged, or it counts in `unresolved`, and then nothing can be compared exactly.
+    """
+
+    sent: int
+    unique: int
+    unresolved: int
+    refused: int
+    #: Refused by ingest though valid.
+    wrongly_refused: int
+    #: Acknowledged by ingest though poison.
+    wrongly_taken: int
+    received: Bounds
+    accepted: Bounds
+    duplicate: Bounds
+    late: Bounds
+    rejected: dict[str, Bounds]
+
+
+def prepare(ledger: Ledger) -> None:
+    """Compute the fate of every identity; to be called again after the ledger grew."""
+    ledger.connection.execute("DROP TABLE IF EXISTS temp.fates")
+    ledger.connection.execute(_FATES_SQL)
+
+
+def expected_rows(ledger: Ledger, shape: ViewShape) -> Rows:
+    """Compute what a view must show, after `prepare`; windows as seconds since 1970."""
+    key = [
+        f"time_ms / {shape.window_ms} * {shape.window_ms} / 1000"
+        if name == "window_start"
+        else name
+        for name in shape.key
+    ]
+    cursor = ledger.connection.execute(
+        f"SELECT {', '.join(key)}, {_TOTALS_SQL} FROM readings"
+        " WHERE seq IN (SELECT seq FROM fates WHERE expected = ? AND acknowledged > 0)"
+        f" GROUP BY {', '.join(str(number + 1) for number in range(len(key)))}",
+        [METERED],
+    )
+    width = len(key)
+    return {row[:width]: row[width:] for row in cursor}
+
+
+def ledger_totals(ledger: Ledger, late_after_ms: Bounds) -> LedgerTotals:
+    """Compute the counts, after `prepare`.
+
+    ``late_after_ms`` has two ends when the log had two rules; append time lies between a send
+    and its answer, so events near the limit may count as late or not.
+    """
+    assert late_after_ms.most is not None
+    one = ledger.connection.execute
+    sent, refused = one(
+        "SELECT ifnull(sum(outcome != ?), 0), ifnull(sum(outcome = ?), 0) FROM sends",
+        [Outcome.NOT_TAKEN, Outcome.REFUSED],
+    ).fetchone()
+    (wrongly_refused,) = one(
+        "SELECT count(*) FROM sends JOIN readings USING (seq) WHERE outcome = ? AND expected = ?",
+        [Outcome.REFUSED, METERED],
+    ).fetchone()
+    (wrongly_taken,) = one(
+        "SELECT count(*) FROM sends WHERE outcome = ? AND code = ?",
+        [Outcome.ACKNOWLEDGED, POISON_TAKEN],
+    ).fetchone()
+    (open_runs,) = one(
+        "SELECT count(*) FROM runs WHERE run NOT IN (SELECT run FROM finished_runs)"
+    ).fetchone()
+    unique, unresolved, copies, unknown, late_least, late_most = one(
+        "SELECT ifnull(sum(acknowledged > 0), 0), ifnull(sum(acknowledged = 0), 0),"
+        " ifnull(sum(acknowledged), 0), ifnull(sum(unknown), 0),"
+        " ifnull(sum(append_ms_min - time_ms > ? AND acknowledged > 0), 0),"
+        " ifnull(sum(append_ms_max - time_ms > ? OR acknowledged = 0), 0)"
+        " FROM fates WHERE expected = ?",
+        [late_after_ms.most, late_after_ms.least, METERED],
+    ).fetchone()
+    rejected = {
+        reason: Bounds(least, None if open_runs else least + maybe)
+        for reason, least, maybe in one(
+            "SELECT expected, sum(acknowledged), sum(unknown) FROM fates"
+            " WHERE expected != ? GROUP BY expected",
+            [METERED],
+        )
+    }
+    duplicates = Bounds(copies - unique, None if open_runs else copies - unique + unknown)
+    least = copies + sum(bounds.least for bounds in rejected.values())
+    maybe = unknown + sum((bounds.most or 0) - bounds.least for bounds in rejected.values())
+    return LedgerTotals(
+        sent=sent,
+        unique=unique,
+        unresolved=unresolved,
+        refused=refused,
+        wrongly_refused=wrongly_refused,
+        wrongly_taken=wrongly_taken,
+        received=Bounds(least, None if open_runs else least + maybe),
+        accepted=Bounds(unique, unique + unresolved),
+        duplicate=duplicates,
+        late=Bounds(late_least, late_most),
+        rejected=rejected,
+    )
