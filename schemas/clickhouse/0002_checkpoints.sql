@@ -14,7 +14,7 @@ CREATE TABLE IF NOT EXISTS checkpoints
     duplicate    UInt64,
     late         UInt64 COMMENT 'accepted, but appended more than late_after_ms after its time',
     rejected     Map(LowCardinality(String), UInt64) COMMENT 'by reason',
-    newest_event DateTime64(3, 'UTC') COMMENT 'the newest event time accepted: the watermark',
+    newest_event DateTime64(3, 'UTC') COMMENT 'the newest event time of a valid event: the watermark',
     last_append  DateTime64(3, 'UTC') COMMENT 'append time of the last record read',
     written_at   DateTime64(3, 'UTC') DEFAULT now64(3, 'UTC')
 )

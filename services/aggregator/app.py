@@ -15,8 +15,9 @@ from services.aggregator.core.labels import Labels
 from services.aggregator.errors import DatabaseWentBackError
 from services.aggregator.meter import Meter
 from services.aggregator.metrics import REGISTRY
-from services.aggregator.recovery import Keep, LogOffsets
+from services.aggregator.recovery import Edges, Keep, LogOffsets
 from services.aggregator.retry import AbandonedError
+from services.aggregator.seen_store import SeenStores
 from services.aggregator.settings import AggregatorSettings
 from services.aggregator.sink_thread import SinkThread
 from services.aggregator.transport import BatchSchema
@@ -59,17 +60,26 @@ class MeterApp(faust.App):
         self.log_read = log
         self.flush_interval_seconds = settings.aggregator_flush_interval_seconds
         self.failure: Exception | None = None
-        labels = Labels()
-        self.meter = Meter(
+        edges = Edges(
             log,
-            labels,
-            SinkThread(ClickHouseSink(settings, log, labels), "clickhouse-read"),
-            SinkThread(ClickHouseSink(settings, log, labels), "clickhouse-write"),
             LogOffsets(admin_client(settings), log),
+            SeenStores(
+                settings.aggregator_state_dir,
+                log.name,
+                settings.aggregator_filter_bytes,
+                settings.aggregator_cache_bytes,
+            ),
             Keep(
                 int(settings.aggregator_keep_minutes_seconds * 1000),
                 int(settings.aggregator_keep_hours_seconds * 1000),
+                settings.aggregator_ids_in_memory_max,
             ),
+            Labels(),
+        )
+        self.meter = Meter(
+            edges,
+            SinkThread(ClickHouseSink(settings, log, edges.labels), "clickhouse-read"),
+            SinkThread(ClickHouseSink(settings, log, edges.labels), "clickhouse-write"),
             settings.aggregator_pending_rows_max,
             lambda partition, offset: self.consumer.checkpoint(self.tp(partition), offset),
         )

@@ -14,7 +14,6 @@ from typing import Protocol
 
 from services.aggregator.clickhouse_sink import ClickHouseSink
 from services.aggregator.core.batch import Records
-from services.aggregator.core.labels import Labels
 from services.aggregator.core.partition import PartitionState, Sifted, Snapshot
 from services.aggregator.flush import Flusher
 from services.aggregator.metrics import (
@@ -25,15 +24,18 @@ from services.aggregator.metrics import (
     PENDING_ROWS,
     RECORDS,
     RECOVERIES,
+    SEEN_IDS,
     SLICES,
 )
-from services.aggregator.recovery import Keep, LogOffsets, recover
+from services.aggregator.recovery import Edges, recover
 from services.aggregator.retry import AbandonedError, persist
 from services.aggregator.sink_thread import SinkCalls
-from services.platform.kafka import Log
 from services.platform.log import get_logger
 
 logger = get_logger(__name__)
+
+#: Ids moved to disk at once; meanwhile no batch is metered.
+SPILL_IDS_MAX = 20_000
 
 
 class Acknowledge(Protocol):
@@ -52,24 +54,18 @@ class Meter:
 
     def __init__(
         self,
-        log: Log,
-        labels: Labels,
+        edges: Edges,
         reader: SinkCalls,
         writer: SinkCalls,
-        offsets: LogOffsets,
-        keep: Keep,
         pending_rows_max: int,
         acknowledge: Acknowledge,
     ) -> None:
-        self.log = log
         self.states: dict[int, PartitionState] = {}
-        self._labels = labels
-        self._offsets = offsets
-        self._keep = keep
-        self._pending_rows_max = pending_rows_max
-        self._acknowledge = acknowledge
+        self._edges = edges
         self._reader = reader
         self._flusher = Flusher(writer)
+        self._pending_rows_max = pending_rows_max
+        self._acknowledge = acknowledge
         self._batch_lock = asyncio.Lock()
         self._flush_lock = asyncio.Lock()
         self._room = asyncio.Event()
@@ -96,7 +92,7 @@ class Meter:
             return
 
         def attempt(sink: ClickHouseSink) -> dict[int, PartitionState]:
-            return recover(self.log, sink, self._offsets, missing, self._keep, self._labels)
+            return recover(self._edges, sink, missing)
 
         states = await persist("recover", lambda: self._reader.call(attempt), abandoned)
         if abandoned():
@@ -109,7 +105,9 @@ class Meter:
     def drop(self, partitions: set[int]) -> None:
         """Forget partitions. What was not flushed is read again by whoever recovers them."""
         for partition in partitions:
-            self.states.pop(partition, None)
+            state = self.states.pop(partition, None)
+            if state is not None:
+                state.seen.close()
         self._measure()
 
     async def consume(self, partition: int, records: Records) -> None:
@@ -161,6 +159,7 @@ class Meter:
                 taken = self._snapshots()
             if not taken:
                 self._room.set()
+                await self._spill()
                 return
             try:
                 await self._flusher.write(
@@ -177,6 +176,7 @@ class Meter:
                 # Never between a batch's look-up and its fold: it would lose what it looked up.
                 self._evict()
             self._room.set()
+            await self._spill()
             self._measure()
 
     def release(self) -> None:
@@ -196,12 +196,21 @@ class Meter:
             {number for number, (state, _) in taken.items() if self.states.get(number) is state}
         )
 
+    async def _spill(self) -> None:
+        """Move ids that are too many for memory to disk, a few at a time between batches."""
+        for partition, state in list(self.states.items()):
+            more = True
+            while more and self.states.get(partition) is state:
+                async with self._batch_lock:
+                    more = state.spill(SPILL_IDS_MAX)
+
     def _evict(self) -> None:
         for state in self.states.values():
-            keep_from = self._keep.loaded_from_ms(state.checkpoint.newest_event_ms)
+            keep_from = self._edges.keep.loaded_from_ms(state.checkpoint.newest_event_ms)
             state.slices.evict(keep_from.items())
 
     def _measure(self) -> None:
         PARTITIONS.set(len(self.states))
         PENDING_ROWS.set(self.pending_rows)
+        SEEN_IDS.set(sum(len(state.seen) for state in self.states.values()))
         SLICES.set(sum(len(state.slices) for state in self.states.values()))

@@ -3,7 +3,8 @@
 1. The checkpoint ``c`` (none yet: the log's start) and the metering rules, from ClickHouse.
 2. What the log still holds: its start and end. Stop where they contradict the checkpoint.
 3. The slices: every register, and the windows that late events are likely to touch.
-4. The offset from which the ids seen within the dedup horizon before ``c`` are read again.
+4. The store of ids seen, if it is not beyond ``c``, and the offset from which the ids of the dedup
+   horizon before ``c`` that it lacks are read again.
 
 Reading then begins at (4). Records below ``c`` are read for their ids only; a slice whose version
 is above an event's offset already has that event (`core.slices`).
@@ -13,12 +14,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from confluent_kafka import KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from services.aggregator.clickhouse_sink import ClickHouseSink
-from services.aggregator.core.dedup import SeenIds
+from services.aggregator.core.dedup import OlderIds, SeenIds
 from services.aggregator.core.labels import Labels
 from services.aggregator.core.partition import Checkpoint, PartitionState
 from services.aggregator.core.slices import SliceStore
@@ -34,10 +36,12 @@ logger = get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Keep:
-    """How much event time stays in memory, behind the newest event of a partition."""
+    """How much stays in memory: event time behind the newest event of a partition, and ids."""
 
     minutes_ms: int
     hours_ms: int
+    #: Ids seen, all partitions together; more go to disk.
+    ids: int
 
     def loaded_from_ms(self, newest_event_ms: int) -> dict[str, int]:
         """From the window of which time on each family is in memory whole."""
@@ -84,19 +88,35 @@ class LogOffsets:
             raise UnavailableError(f"Kafka does not list offsets: {error}") from None
 
 
+class Stores(Protocol):
+    """Where the ids seen are kept on disk."""
+
+    def open(
+        self, partition: int, last_append_ms: int, horizon_ms: int, partitions: int
+    ) -> OlderIds:
+        """Open a partition's store as far as it is not beyond a checkpoint."""
+
+
+@dataclass(frozen=True, slots=True)
+class Edges:
+    """What a recovery reads from, and how much it keeps. Synchronous."""
+
+    log: Log
+    offsets: LogOffsets
+    stores: Stores
+    keep: Keep
+    labels: Labels
+
+
 def recover(
-    log: Log,
-    sink: ClickHouseSink,
-    offsets: LogOffsets,
-    partitions: Sequence[int],
-    keep: Keep,
-    labels: Labels,
+    edges: Edges, sink: ClickHouseSink, partitions: Sequence[int]
 ) -> dict[int, PartitionState]:
     """Build the states of these partitions, in the order of the module's docstring.
 
     Raises `UnavailableError` when a retry may help, `MeteringStoppedError` when going on would
     be guessing.
     """
+    log, offsets = edges.log, edges.offsets
     starts, ends = offsets.starts(partitions), offsets.ends(partitions)
     rules = sink.read_rules(partitions)
     stored = sink.read_checkpoints(partitions)
@@ -111,17 +131,31 @@ def recover(
         checkpoint = stored.get(partition, Checkpoint(start, start))
         check_against_log(log, partition, checkpoint, start, ends[partition])
         checkpoints[partition] = checkpoint
-    read_from = rebuild_from(offsets, checkpoints, rules, starts)
-    stores = load_slices(sink, checkpoints, keep)
+    slices = load_slices(sink, checkpoints, edges.keep)
+    seen: dict[int, OlderIds] = {}
+    try:
+        for partition, checkpoint in checkpoints.items():
+            seen[partition] = edges.stores.open(
+                partition,
+                checkpoint.last_append_ms,
+                rules[partition].horizon_ms_max,
+                len(partitions),
+            )
+        read_from = rebuild_from(offsets, checkpoints, rules, starts, seen)
+    except BaseException:
+        for store in seen.values():
+            store.close()
+        raise
+    memory_max = max(1, edges.keep.ids // len(partitions))
     states = {
         partition: PartitionState(
             partition,
             rules[partition],
             checkpoints[partition],
-            stores[partition],
-            SeenIds(),
+            slices[partition],
+            SeenIds(seen[partition], memory_max),
             read_from[partition],
-            labels,
+            edges.labels,
         )
         for partition in partitions
     }
@@ -161,10 +195,15 @@ def rebuild_from(
     checkpoints: Mapping[int, Checkpoint],
     rules: Mapping[int, RuleBook],
     starts: Mapping[int, int],
+    seen: Mapping[int, OlderIds],
 ) -> dict[int, int]:
-    """Find where the dedup horizon before each checkpoint begins on the log."""
+    """Find from where ids have to be read again: the horizon's begin, or where the store ends."""
     times_ms = {
-        partition: max(0, checkpoint.last_append_ms - rules[partition].horizon_ms_max)
+        partition: max(
+            checkpoint.last_append_ms - rules[partition].horizon_ms_max,
+            seen[partition].complete_before_ms,
+            0,
+        )
         for partition, checkpoint in checkpoints.items()
         if checkpoint.next_offset > starts[partition]
     }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from pydantic import Field
 
 from services.platform.settings import ClickHouseSettings, KafkaSettings
@@ -38,4 +40,19 @@ class AggregatorSettings(KafkaSettings, ClickHouseSettings):
     )
     aggregator_fetch_bytes_max: int = Field(
         default=4 * 1024 * 1024, gt=0, description="Most bytes of one partition in one fetch."
+    )
+    aggregator_state_dir: Path = Field(
+        default=Path(".wattoken/aggregator"),
+        description="Folder for ids that do not fit into memory. Losing it costs time, no tokens.",
+    )
+    aggregator_ids_in_memory_max: int = Field(
+        default=4_000_000, gt=0, description="Ids kept in memory for dedup, about 130 bytes each."
+    )
+    aggregator_filter_bytes: int = Field(
+        default=192 * 1024 * 1024,
+        gt=0,
+        description="Memory for the filters before the ids on disk, once there are any.",
+    )
+    aggregator_cache_bytes: int = Field(
+        default=32 * 1024 * 1024, gt=0, description="Memory for RocksDB's block cache."
     )

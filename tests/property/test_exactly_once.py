@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -24,7 +25,9 @@ from services.aggregator.errors import DatabaseWentBackError, MeteringStoppedErr
 from services.aggregator.flush import Flusher
 from tests.property.world import (
     HORIZON_MS,
+    Crash,
     ModelLog,
+    ModelStores,
     Worker,
     World,
     event,
@@ -32,7 +35,7 @@ from tests.property.world import (
     run,
 )
 
-EXAMPLES = int(os.environ.get("WATTOKEN_PROPERTY_EXAMPLES", "1000"))
+EXAMPLES = int(os.environ.get("WATTOKEN_PROPERTY_EXAMPLES", "5000"))
 
 #: How long after the last record the next is appended; most at once, some around the horizon.
 PAUSES_MS = st.sampled_from([0, 0, 0, 1, 500, 20_000, HORIZON_MS - 1, HORIZON_MS, HORIZON_MS + 1])
@@ -53,8 +56,9 @@ class Schedule(RuleBasedStateMachine):
         super().__init__()
         self.world = World()
         self.world.one_name = self.one_name
-        self.owner = Worker(self.world)
+        self.owner = Worker(self.world, ModelStores())
         self.zombies: list[Worker] = []
+        self.free_disks: list[ModelStores] = []
         self.backup = self.world.database.backup()
 
     # What gateways do.
@@ -90,8 +94,12 @@ class Schedule(RuleBasedStateMachine):
         self._go_on(self.owner)
         self.owner.sink.rows_before_stop = rows
         work = self.owner.meter.flush()
-        if not run(work, steps):
-            self.owner.paused = work
+
+        def some_steps() -> None:
+            if not run(work, steps):
+                self.owner.paused = work
+
+        self._guarded(self.owner, some_steps)
 
     @rule(count=st.integers(1, 5))
     def stop_in_look_up(self, count: int) -> None:
@@ -104,14 +112,26 @@ class Schedule(RuleBasedStateMachine):
 
     @rule()
     def crash(self) -> None:
-        self.owner = Worker(self.world)
+        self.owner = Worker(self.world, self.owner.disk)
 
     @rule()
-    def lose_partition(self) -> None:
-        self.zombies = [*self.zombies[-2:], self.owner]
-        self.owner = Worker(self.world)
+    def crash_while_moving_ids(self) -> None:
+        self._go_on(self.owner)
+        self.owner.store.dies_before_stamp = True
+        with suppress(Crash):
+            self._flush(self.owner)
+        self.crash()
 
-    @rule(which=st.integers(0, 2), count=st.integers(1, 5))
+    @rule(old_disk=st.booleans())
+    def lose_partition(self, old_disk: bool) -> None:
+        self.zombies.append(self.owner)
+        if len(self.zombies) > 2:
+            self.free_disks.append(self.zombies.pop(0).disk)
+        # The successor's disk is empty, or from when it last had the partition.
+        disk = self.free_disks.pop() if old_disk and self.free_disks else ModelStores()
+        self.owner = Worker(self.world, disk)
+
+    @rule(which=st.integers(0, 1), count=st.integers(1, 5))
     def zombie_wakes(self, which: int, count: int) -> None:
         if which >= len(self.zombies):
             return
@@ -129,15 +149,12 @@ class Schedule(RuleBasedStateMachine):
     @rule(stopped=st.booleans())
     def restore(self, stopped: bool) -> None:
         self.world.database = self.backup.backup()
-        if stopped:
-            self.zombies = []
-            self.owner = Worker(self.world)
-        else:
-            # A flush under way would pass its check before the restore: the runbook stops the
-            # workers for this reason. Between flushes the check catches it.
-            self.zombies = []
-            if self.owner.paused is not None:
-                self.owner = Worker(self.world)
+        self.free_disks += [zombie.disk for zombie in self.zombies]
+        self.zombies = []
+        # A flush under way would pass its check before the restore: the runbook stops the
+        # workers for this reason. Between flushes the check catches it.
+        if stopped or self.owner.paused is not None:
+            self.crash()
 
     @rule()
     def recreate_topic(self) -> None:
@@ -146,7 +163,7 @@ class Schedule(RuleBasedStateMachine):
         self._settle()
         self.backup = self.world.database.backup()
         self.world.logs.append(ModelLog(f"topic-{len(self.world.logs)}"))
-        self.owner = Worker(self.world)
+        self.crash()
 
     # What must hold.
 
@@ -167,7 +184,7 @@ class Schedule(RuleBasedStateMachine):
             run(worker.meter.recover([0], lambda: False))
 
     def _settle(self) -> None:
-        worker = Worker(self.world)
+        worker = Worker(self.world, ModelStores())
         while (work := worker.read(3)) is not None:
             run(work)
         self._flush(worker)
@@ -243,8 +260,17 @@ def one_too_many(self: Any, keys: Any, totals: Any, versions: Any, position: int
     load(self, keys, totals, versions + (versions > position), position)
 
 
-def from_checkpoint(offsets: Any, checkpoints: Any, rules: Any, starts: Any) -> dict[int, int]:
+def from_checkpoint(
+    offsets: Any, checkpoints: Any, rules: Any, starts: Any, seen: Any
+) -> dict[int, int]:
     return {number: checkpoint.next_offset for number, checkpoint in checkpoints.items()}
+
+
+spill = SeenIds.spill
+
+
+def spill_all(self: SeenIds, below_ms: int, horizon_ms: int, most: int) -> bool:
+    return spill(self, below_ms + HORIZON_MS, horizon_ms, most)
 
 
 PLANTED: dict[str, tuple[Any, str, Any]] = {
@@ -254,6 +280,7 @@ PLANTED: dict[str, tuple[Any, str, Any]] = {
     "look-up of old windows off": (FamilySlices, "unknown", lambda self, keys: keys[:0]),
     "topic id ignored": (Schedule, "one_name", True),
     "dedup off": (SeenIds, "see_all", lambda self, identities, append_ms, horizon_ms: []),
+    "dedup store ahead of checkpoint": (SeenIds, "spill", spill_all),
     "dedup starts open": (recovery, "rebuild_from", from_checkpoint),
 }
 

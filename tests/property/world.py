@@ -19,6 +19,7 @@ import numpy as np
 
 from schemas.metering_rules import HOUR_MS, MINUTE_MS, MeteringRules
 from services.aggregator.core.batch import Records
+from services.aggregator.core.dedup import Sightings
 from services.aggregator.core.labels import Labels, Series
 from services.aggregator.core.partition import Checkpoint, Snapshot
 from services.aggregator.core.slices import (
@@ -33,7 +34,7 @@ from services.aggregator.core.slices import (
 from services.aggregator.core.timing import RuleBook
 from services.aggregator.core.windows import FAMILY_BY_NAME, Family
 from services.aggregator.meter import Meter
-from services.aggregator.recovery import Keep
+from services.aggregator.recovery import Edges, Keep
 from services.platform.kafka import Log
 
 Totals = tuple[int, ...]
@@ -55,7 +56,7 @@ RULES = MeteringRules(
     late_after_ms=MINUTE_MS,
     dedup_horizon_ms=HORIZON_MS,
 )
-KEEP = Keep(minutes_ms=2 * MINUTE_MS, hours_ms=HOUR_MS)
+KEEP = Keep(minutes_ms=2 * MINUTE_MS, hours_ms=HOUR_MS, ids=2)
 
 
 @dataclass
@@ -98,6 +99,59 @@ class ModelOffsets:
             )
             for partition, time_ms in times_ms.items()
         }
+
+
+class Crash(BaseException):
+    """A process dies in the middle of what it does."""
+
+
+class ModelStores:
+    """A machine's disk: the ids that workers moved there, by log."""
+
+    def __init__(self) -> None:
+        self.ids: dict[str, dict[bytes, int]] = {}
+        self.stamps: dict[str, int] = {}
+
+
+class ModelStore:
+    """`Stores` and `OlderIds` over a disk; can die between the ids and the stamp."""
+
+    def __init__(self, disk: ModelStores, log: str) -> None:
+        self._disk = disk
+        self._log = log
+        self.dies_before_stamp = False
+
+    def open(
+        self, partition: int, last_append_ms: int, horizon_ms: int, partitions: int
+    ) -> ModelStore:
+        if self.complete_before_ms > last_append_ms:
+            self._disk.ids[self._log] = {}
+            self._disk.stamps[self._log] = 0
+        return self
+
+    @property
+    def _ids(self) -> dict[bytes, int]:
+        return self._disk.ids.setdefault(self._log, {})
+
+    @property
+    def complete_before_ms(self) -> int:
+        return self._disk.stamps.get(self._log, 0)
+
+    def last_seen(self, identities: Sequence[bytes]) -> dict[bytes, int]:
+        return {identity: self._ids[identity] for identity in identities if identity in self._ids}
+
+    def keep(self, sightings: Sightings) -> None:
+        self._ids.update(sightings.last_seen_ms)
+        if self.dies_before_stamp:
+            raise Crash
+        self._disk.stamps[self._log] = sightings.complete_before_ms
+
+    def forget(self, before_ms: int) -> None:
+        for identity in [name for name, last_ms in self._ids.items() if last_ms < before_ms]:
+            del self._ids[identity]
+
+    def close(self) -> None:
+        """The disk stays."""
 
 
 class Database:
@@ -257,18 +311,25 @@ class SteppedCalls:
 class Worker:
     """The real meter over the model, run step by step."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, disk: ModelStores) -> None:
+        self.disk = disk
         self.log = world.log
         name = world.name_of(self.log)
         labels = Labels()
         self.sink = ModelSink(world, name, labels)
-        self.meter = Meter(
+        # Zombies are on other machines: no two processes ever have one disk at once.
+        self.store = ModelStore(disk, name)
+        edges = Edges(
             Log("cluster", name, "usage.events.v1", 1),
+            ModelOffsets(self.log),  # type: ignore[arg-type]
+            self.store,
+            KEEP,
             labels,
+        )
+        self.meter = Meter(
+            edges,
             SteppedCalls(ModelSink(world, name, labels)),
             SteppedCalls(self.sink),
-            ModelOffsets(self.log),  # type: ignore[arg-type]
-            KEEP,
             10_000,
             lambda partition, next_offset: None,
         )

@@ -146,12 +146,13 @@ def doubtful(
         | (rows[:, 3] + rows[:, 4] > rows[:, 2])
         | (rows[:, 6] > rows[:, 5])
     )
-    adjusting = [
-        event.adjusts is not None or event.reason is not None or event.entry != "usage"
-        for event in events
-    ]
-    if any(adjusting):
-        doubt |= adjusting
+    plain = ("usage", None, None)
+    if (
+        any([event.adjusts for event in events])
+        or any([event.reason for event in events])
+        or ({event.entry for event in events} - {"usage"})
+    ):
+        doubt |= np.array([(event.entry, event.adjusts, event.reason) != plain for event in events])
     return doubt
 
 
@@ -222,7 +223,9 @@ def measures(events: Sequence[UncheckedEvent]) -> Ints:
     """What each event adds to its slices, a row each in the order of `MEASURES`."""
     rows = np.zeros((len(events), len(MEASURES)), np.int64)
     rows[:, 0] = 1
-    rows[:, 1] = [event.status == "error" for event in events]
+    failed = [event.status == "error" for event in events]
+    if True in failed:
+        rows[:, 1] = failed
     rows[:, 2] = [event.input_tokens for event in events]
     rows[:, 5] = [event.output_tokens for event in events]
     for column, get in SUBSETS:
@@ -230,6 +233,6 @@ def measures(events: Sequence[UncheckedEvent]) -> Ints:
         if any(reported):
             rows[:, column] = [tokens or 0 for tokens in reported]
     estimated = [event.quality == "estimated" for event in events]
-    if any(estimated):
+    if True in estimated:
         rows[:, 7] = np.where(estimated, rows[:, 2] + rows[:, 5], 0)
     return rows

@@ -4,29 +4,70 @@ A duplicate is an event whose identity was seen in the same log partition less t
 before it, measured in log-append time. Every sighting counts, a duplicate's too: so the answer
 is a function of the last horizon of the log alone, and the same on every worker. Events that the
 time rules refuse are not seen: sent again at a better time, they count.
+
+Recent ids are in memory; older ones may be moved to a store (`OlderIds`), but only ids whose last
+sighting lies below the checkpoint: a store that knew more would, after a crash, take events for
+duplicates that were never counted.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Protocol
 
 import numpy as np
 
 from services.aggregator.core.slices import Ints
 
 
-class SeenIds:
-    """The identities seen within the horizon, in memory, oldest sighting first.
+class OlderIds(Protocol):
+    """Ids that no longer fit into memory."""
 
-    Append times handed in must not fall; the caller sees to that.
+    @property
+    def complete_before_ms(self) -> int:
+        """Every id last seen before this log time is here; 0 for an empty store."""
+
+    def last_seen(self, identities: Sequence[bytes]) -> Mapping[bytes, int]:
+        """When those of these identities that are here were last seen, in log time."""
+
+    def keep(self, sightings: Sightings) -> None:
+        """Take over ids durably, then note up to when ids are complete."""
+
+    def forget(self, before_ms: int) -> None:
+        """Ids last seen before this log time are of no more use."""
+
+    def close(self) -> None:
+        """Let others use the place; nothing may be asked any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sightings:
+    """Ids to be moved to the store, with their last sightings, oldest first.
+
+    With them the store has every id last seen before `complete_before_ms`.
     """
 
-    __slots__ = ("_last_seen_ms",)
+    last_seen_ms: dict[bytes, int]
+    complete_before_ms: int
 
-    def __init__(self) -> None:
+
+class SeenIds:
+    """The identities seen within the horizon of one partition, oldest sighting first.
+
+    Append times handed in must not fall; the caller sees to that. ``memory_max``, at least 1, is
+    how many ids may stay in memory when `spill` is called.
+    """
+
+    __slots__ = ("_last_seen_ms", "_memory_max", "_older")
+
+    def __init__(self, older: OlderIds | None = None, memory_max: int = 1 << 62) -> None:
         # A dict keeps insertion order; a sighting moves its id to the end, so the oldest come
-        # first and expiry never looks at an id that stays.
+        # first, and neither expiry nor overflow looks at an id that stays.
         self._last_seen_ms: dict[bytes, int] = {}
+        self._older = older
+        self._memory_max = memory_max
 
     def __len__(self) -> int:
         return len(self._last_seen_ms)
@@ -36,6 +77,10 @@ class SeenIds:
         seen = self._last_seen_ms
         unlike = set(identities)
         doubtful = seen.keys() & unlike
+        if self._older is not None:
+            found = self._older.last_seen(list(unlike - doubtful))
+            seen.update(found)
+            doubtful |= found.keys()
         if len(unlike) < len(identities):
             doubtful |= repeated(identities)
         duplicates: list[int] = []
@@ -61,6 +106,34 @@ class SeenIds:
             expired.append(identity)
         for identity in expired:
             del self._last_seen_ms[identity]
+
+    def spill(self, below_ms: int, horizon_ms: int, most: int) -> bool:
+        """Move the oldest ids to the store if too many are in memory; say whether more remain.
+
+        ``below_ms`` is the append time of the last record below the checkpoint. Only ids last
+        seen before it are moved: they surely were seen below the checkpoint.
+        """
+        if self._older is None:
+            return False
+        self._older.forget(below_ms - horizon_ms)
+        excess = min(len(self) - self._memory_max, most)
+        oldest = {
+            identity: last_ms
+            for identity, last_ms in islice(self._last_seen_ms.items(), max(0, excess))
+            if last_ms < below_ms
+        }
+        if not oldest:
+            return False
+        next_oldest_ms = next(islice(self._last_seen_ms.values(), len(oldest), None), below_ms)
+        self._older.keep(Sightings(oldest, min(below_ms, next_oldest_ms)))
+        for identity in oldest:
+            del self._last_seen_ms[identity]
+        return len(self) > self._memory_max
+
+    def close(self) -> None:
+        """Let go of the store."""
+        if self._older is not None:
+            self._older.close()
 
 
 def runs(values: Ints) -> Iterator[tuple[int, int]]:

@@ -5,9 +5,9 @@ Shared by all partitions of a worker; a number means the same for the worker's l
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Sequence
 from itertools import count
-from typing import Final, Generic, NamedTuple, TypeVar
+from typing import Final, Generic, NamedTuple, TypeVar, cast
 
 from schemas.identity import identity_prefix
 from schemas.wire import UncheckedEvent
@@ -66,34 +66,33 @@ class Labels:
         self.series: Numbers[Series] = Numbers("series", SERIES_BITS)
         self.tenants: Numbers[str] = Numbers("tenants", TENANT_BITS)
         # Labels repeat from event to event: one look-up gives all there is to know.
-        self._series_of: dict[tuple[str, str, str, str], int] = {}
+        self._series_of: dict[tuple[str, ...], int] = {}
         self._gateway_of: dict[tuple[str, str], tuple[int, str]] = {}
 
-    def series_of(self, events: Iterable[UncheckedEvent]) -> list[int]:
+    def series_of(self, events: Sequence[UncheckedEvent]) -> list[int]:
         """The number of each event's series."""
         known = self._series_of
-        found = []
-        for event in events:
-            fields = (event.entry, event.region, event.provider, event.model)
-            number = known.get(fields)
-            if number is None:
-                number = known[fields] = self.series.number(Series(*fields))
-            found.append(number)
-        return found
+        found = [
+            known.get((event.entry, event.region, event.provider, event.model)) for event in events
+        ]
+        if None in found:
+            for index, event in enumerate(events):
+                if found[index] is None:
+                    series = Series(event.entry, event.region, event.provider, event.model)
+                    found[index] = known[tuple(series)] = self.series.number(series)
+        return cast("list[int]", found)
 
-    def gateways_of(self, events: Iterable[UncheckedEvent]) -> list[tuple[int, str]]:
+    def gateways_of(self, events: Sequence[UncheckedEvent]) -> list[tuple[int, str]]:
         """The number of each event's tenant, and the prefix of its identity."""
         known = self._gateway_of
         if len(known) > REMEMBERED_MAX:
             known.clear()
-        found = []
-        for event in events:
-            fields = (event.tenant, event.source)
-            gateway = known.get(fields)
-            if gateway is None:
-                gateway = known[fields] = (
-                    self.tenants.number(event.tenant),
-                    identity_prefix(*fields),
-                )
-            found.append(gateway)
-        return found
+        found = [known.get((event.tenant, event.source)) for event in events]
+        if None in found:
+            for index, event in enumerate(events):
+                if found[index] is None:
+                    found[index] = known[event.tenant, event.source] = (
+                        self.tenants.number(event.tenant),
+                        identity_prefix(event.tenant, event.source),
+                    )
+        return cast("list[tuple[int, str]]", found)

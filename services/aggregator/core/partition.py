@@ -133,9 +133,12 @@ class PartitionState:
 
     def _on_log_time(self, records: Records) -> Records:
         """Keep append times from falling: a broker clock stepped back reads as standing still."""
-        if records.offsets[-1] >= self.checkpoint.next_offset:
-            self._log_time_ms = max(self._log_time_ms, self.checkpoint.last_append_ms)
-        append_ms = np.maximum(np.maximum.accumulate(records.append_ms), self._log_time_ms)
+        append_ms = records.append_ms.copy()
+        fresh = int(np.searchsorted(records.offsets, self.checkpoint.next_offset))
+        if fresh < len(records):
+            # Only from here on: a record below the checkpoint was judged by its own time.
+            append_ms[fresh] = max(append_ms[fresh], self.checkpoint.last_append_ms)
+        append_ms = np.maximum(np.maximum.accumulate(append_ms), self._log_time_ms)
         self._log_time_ms = int(append_ms[-1])
         return Records(records.offsets, append_ms, records.values)
 
@@ -221,6 +224,10 @@ class PartitionState:
     def flushed(self, snapshot: Snapshot) -> None:
         """Note that a snapshot is in the database, checkpoint and all."""
         self.checkpoint = snapshot.checkpoint
+
+    def spill(self, most: int) -> bool:
+        """Move ids that are too many for memory to the store; say whether more remain."""
+        return self.seen.spill(self.checkpoint.last_append_ms, self._rules.horizon_ms_max, most)
 
 
 def additions(columns: Columns, rules: MeteringRules) -> list[Additions]:

@@ -1,0 +1,259 @@
+"""The ids seen, on disk: RocksDB in buckets of log time, each with a filter in memory.
+
+A bucket holds the ids last seen in its stretch of time when they were moved here; when all of it
+is past the horizon, the whole bucket is deleted. Most ids asked for are new, and RocksDB takes
+microseconds to say so; the filter says it for 97 of 100 in nanoseconds.
+
+`stamp` tells what the store stands for: every id last seen before `complete_before_ms`, and
+nothing that was not below the checkpoint then. It is written last, so a crash in between leaves a
+store that knows more than it says, never less. A store is used only if its stamp is not beyond
+the checkpoint; otherwise it is thrown away and the ids are read from the log again.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Final, cast
+
+import numpy as np
+from rocksdict import BlockBasedOptions, Cache, Options, Rdict, WriteBatch, WriteOptions
+
+from services.aggregator.core.dedup import Sightings
+from services.aggregator.core.id_filter import IdFilter
+from services.platform.errors import ConfigurationError
+from services.platform.log import get_logger
+
+logger = get_logger(__name__)
+
+#: A horizon is this many buckets long, so at most one more is alive.
+BUCKETS_PER_HORIZON: Final = 4
+TIME_BYTES: Final = 8
+#: Other names tried for a store that another process, a paused predecessor say, still has open.
+SPARE_PLACES: Final = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """What a store stands for."""
+
+    log: str
+    bucket_ms: int
+    complete_before_ms: int
+
+
+class Bucket:
+    """The ids of one stretch of time."""
+
+    def __init__(self, path: Path, cache: Cache, filter_bytes: int) -> None:
+        self._path = path
+        path.mkdir(parents=True, exist_ok=True)
+        self._database = Rdict(str(path / "ids"), options(cache))
+        words = path / "filter"
+        if words.exists():
+            self._filter = IdFilter(np.fromfile(words, np.uint64))
+        else:
+            self._filter = IdFilter.of_size(filter_bytes)
+
+    def last_seen(self, identities: Sequence[bytes]) -> dict[bytes, int]:
+        """When those of these ids that are here were last seen."""
+        asked = [identities[index] for index in self._filter.perhaps(identities)]
+        if not asked:
+            return {}
+        return {
+            identity: int.from_bytes(value, "little")
+            for identity, value in zip(asked, self._values(asked), strict=True)
+            if value is not None
+        }
+
+    def _values(self, asked: list[bytes]) -> list[bytes | None]:
+        return cast("list[bytes | None]", self._database.get(list(asked)))
+
+    def put(self, sightings: Mapping[bytes, int]) -> None:
+        """Put ids in, durably."""
+        batch = WriteBatch(raw_mode=True)
+        for identity, last_ms in sightings.items():
+            batch.put(identity, last_ms.to_bytes(TIME_BYTES, "little"))
+        synced = WriteOptions()
+        synced.sync = True
+        self._database.write(batch, synced)
+        self._filter.add(list(sightings))
+        write_durably(self._path / "filter", self._filter.words.tobytes())
+
+    def close(self) -> None:
+        """Close the database."""
+        self._database.close()
+
+    def drop(self) -> None:
+        """Close and delete."""
+        self.close()
+        shutil.rmtree(self._path)
+
+
+class SeenStore:
+    """The ids of one partition that no longer fit into memory. Synchronous; `OlderIds`."""
+
+    def __init__(
+        self, path: Path, log: str, bucket_ms: int, cache: Cache, filter_bytes: int
+    ) -> None:
+        self._path = path
+        self._cache = cache
+        self._filter_bytes = filter_bytes
+        self._stamp = Stamp(log, bucket_ms, 0)
+        self._buckets: dict[int, Bucket] = {}
+        path.mkdir(parents=True, exist_ok=True)
+        self._lock = claim(path)
+
+    @property
+    def complete_before_ms(self) -> int:
+        """Every id last seen before this log time is here; 0 for an empty store."""
+        return self._stamp.complete_before_ms
+
+    def open(self, last_append_ms: int) -> None:
+        """Take over what is on disk if it is of this log and not beyond the checkpoint.
+
+        ``last_append_ms`` is the append time of the last record below the checkpoint. What is of
+        no use is deleted.
+        """
+        found = read_stamp(self._path / "stamp")
+        usable = (
+            found is not None
+            and found.log == self._stamp.log
+            and found.bucket_ms == self._stamp.bucket_ms
+            and found.complete_before_ms <= last_append_ms
+        )
+        for path in sorted(self._path.glob("bucket-*")):
+            if usable:
+                number = int(path.name.partition("-")[2])
+                self._buckets[number] = Bucket(path, self._cache, self._filter_bytes)
+            else:
+                shutil.rmtree(path)
+        if usable and found is not None:
+            self._stamp = found
+        elif found is not None:
+            logger.warning("ids on disk are of no use, reading them from the log", path=self._path)
+            (self._path / "stamp").unlink()
+
+    def last_seen(self, identities: Sequence[bytes]) -> dict[bytes, int]:
+        """When those of these identities that are here were last seen, in log time."""
+        found: dict[bytes, int] = {}
+        # Ascending, so that an id in two buckets ends with its newer sighting.
+        for number in sorted(self._buckets):
+            found |= self._buckets[number].last_seen(identities)
+        return found
+
+    def keep(self, sightings: Sightings) -> None:
+        """Take over ids durably, then say so in the stamp."""
+        by_bucket: dict[int, dict[bytes, int]] = {}
+        for identity, last_ms in sightings.last_seen_ms.items():
+            number = last_ms // self._stamp.bucket_ms
+            by_bucket.setdefault(number, {})[identity] = last_ms
+        for number, part in by_bucket.items():
+            bucket = self._buckets.get(number)
+            if bucket is None:
+                path = self._path / f"bucket-{number}"
+                bucket = self._buckets[number] = Bucket(path, self._cache, self._filter_bytes)
+            bucket.put(part)
+        self._stamp = replace(self._stamp, complete_before_ms=sightings.complete_before_ms)
+        write_durably(self._path / "stamp", json.dumps(asdict(self._stamp)).encode())
+
+    def forget(self, before_ms: int) -> None:
+        """Delete the buckets that end at or before a log time: now minus the horizon."""
+        for number in [
+            number for number in self._buckets if (number + 1) * self._stamp.bucket_ms <= before_ms
+        ]:
+            self._buckets.pop(number).drop()
+
+    def close(self) -> None:
+        """Close all databases and let others use the place."""
+        for bucket in self._buckets.values():
+            bucket.close()
+        self._buckets.clear()
+        os.close(self._lock)
+
+
+class SeenStores:
+    """The stores of a worker's partitions, under one folder and with one memory budget."""
+
+    def __init__(self, folder: Path, log: str, filter_bytes: int, cache_bytes: int) -> None:
+        self._folder = folder / log.replace("/", "_")
+        self._log = log
+        self._filter_bytes = filter_bytes
+        self._cache = Cache(cache_bytes)
+
+    def open(
+        self, partition: int, last_append_ms: int, horizon_ms: int, partitions: int
+    ) -> SeenStore:
+        """Open a partition's store; ``partitions`` share the memory for filters.
+
+        Raises `ConfigurationError` when the folder cannot be used.
+        """
+        bucket_ms = -(-horizon_ms // BUCKETS_PER_HORIZON)
+        filter_bytes = self._filter_bytes // (partitions * (BUCKETS_PER_HORIZON + 1))
+        for spare in range(SPARE_PLACES):
+            name = f"partition-{partition}" + (f"-{spare}" if spare else "")
+            try:
+                store = SeenStore(
+                    self._folder / name, self._log, bucket_ms, self._cache, filter_bytes
+                )
+            except BlockingIOError:
+                logger.warning("ids on disk are in use, trying another place", place=name)
+                continue
+            except OSError as error:
+                raise ConfigurationError(
+                    f"cannot keep ids in {self._folder}: {error.strerror};"
+                    " set WATTOKEN_AGGREGATOR_STATE_DIR to a folder that can be written"
+                ) from None
+            store.open(last_append_ms)
+            return store
+        raise ConfigurationError(
+            f"{SPARE_PLACES} processes use the folder {self._folder}: stop those not needed"
+        )
+
+
+def options(cache: Cache) -> Options:
+    """RocksDB for 16-byte keys that are written once, asked for seldom and deleted as a whole."""
+    chosen = Options(raw_mode=True)
+    chosen.create_if_missing(True)
+    chosen.set_write_buffer_size(8 * 1024 * 1024)
+    chosen.set_keep_log_file_num(1)
+    blocks = BlockBasedOptions()
+    blocks.set_block_cache(cache)
+    blocks.set_cache_index_and_filter_blocks(True)
+    blocks.set_bloom_filter(10, False)
+    chosen.set_block_based_table_factory(blocks)
+    return chosen
+
+
+def claim(path: Path) -> int:
+    """Lock a folder for this process; raises BlockingIOError when another has it."""
+    handle = os.open(path / "lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(handle)
+        raise
+    return handle
+
+
+def read_stamp(path: Path) -> Stamp | None:
+    """Read a stamp; None where there is none that can be read."""
+    try:
+        return Stamp(**json.loads(path.read_bytes()))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def write_durably(path: Path, content: bytes) -> None:
+    """Replace a file's content at once, and have it on disk before returning."""
+    new = path.with_name(path.name + ".new")
+    with new.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    new.rename(path)
