@@ -91,6 +91,16 @@ def aggregator() -> None:
     run()
 
 
+@app.command("accept-restore")
+def accept_restore() -> None:
+    """After a ClickHouse backup was restored: let the workers resume from its checkpoints."""
+    from services.aggregator.restore import accept_restore as run
+    from services.aggregator.settings import AggregatorSettings
+    from services.platform.settings import read_settings
+
+    run(read_settings(AggregatorSettings), typer.echo)
+
+
 @app.command()
 def exporter(
     max_series: Annotated[

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import signal
 import sys
 from typing import Any
 
@@ -12,10 +14,17 @@ from faust.types import TP
 from services.aggregator.agent import meter_batches
 from services.aggregator.clickhouse_sink import ClickHouseSink
 from services.aggregator.core.labels import Labels
-from services.aggregator.errors import DatabaseWentBackError
+from services.aggregator.core.watch import StandstillWatch
+from services.aggregator.errors import (
+    DatabaseBehindError,
+    DatabaseWentBackError,
+    LogReplacedError,
+    StandstillError,
+)
+from services.aggregator.log_offsets import LogOffsets
 from services.aggregator.meter import Meter
 from services.aggregator.metrics import REGISTRY
-from services.aggregator.recovery import Edges, Keep, LogOffsets
+from services.aggregator.recovery import Edges, Keep
 from services.aggregator.retry import AbandonedError
 from services.aggregator.seen_store import SeenStores
 from services.aggregator.settings import AggregatorSettings
@@ -32,6 +41,11 @@ logger = get_logger(__name__)
 #: Longest flush before partitions are given away or the worker ends; what is not written by
 #: then is read again by the next owner.
 LAST_FLUSH_SECONDS = 20.0
+#: The whole group's inserts into one table; more would give ClickHouse too many parts to merge.
+GROUP_INSERTS_PER_SECOND = 4
+#: How often the log is looked at, and a database that is behind is asked again.
+WATCH_SECONDS = 15.0
+REPLICA_LOOK_SECONDS = 2.0
 
 
 class MeterApp(faust.App):
@@ -57,12 +71,13 @@ class MeterApp(faust.App):
             web_enabled=False,
             autodiscover=False,
         )
+        self.settings = settings
         self.log_read = log
-        self.flush_interval_seconds = settings.aggregator_flush_interval_seconds
+        self.offsets = LogOffsets(admin_client(settings), log, settings.aggregator_group)
         self.failure: Exception | None = None
         edges = Edges(
             log,
-            LogOffsets(admin_client(settings), log),
+            self.offsets,
             SeenStores(
                 settings.aggregator_state_dir,
                 log.name,
@@ -102,22 +117,32 @@ class MeterApp(faust.App):
         partitions = sorted(
             tp.partition for tp in self.consumer.assignment() if tp.topic == self.log_read.topic
         )
-        try:
-            await self.meter.recover(
-                partitions,
-                lambda: self.should_stop or self.consumer_generation_id != generation,
-            )
-        except AbandonedError:
-            logger.info("recovery abandoned, the partitions are being assigned anew")
-        except WattokenError as error:
-            await self.fail(error)
+
+        def abandoned() -> bool:
+            return bool(self.should_stop or self.consumer_generation_id != generation)
+
+        patience = self.loop.time() + self.settings.aggregator_replica_wait_seconds
+        while True:
+            try:
+                await self.meter.recover(partitions, abandoned)
+            except AbandonedError:
+                logger.info("recovery abandoned, the partitions are being assigned anew")
+            except DatabaseBehindError as error:
+                if self.loop.time() < patience:
+                    logger.warning("database is behind, waiting for it", error=str(error))
+                    await self.sleep(REPLICA_LOOK_SECONDS)
+                    continue
+                await self.fail(error)
+            except WattokenError as error:
+                await self.fail(error)
+            return
 
     async def fail(self, error: Exception) -> None:
         """Stop the worker: a person must decide. The error is printed once, at the end."""
         self.failure = error
         logger.error("worker stops", error=str(error))
-        # Not awaited: stopping waits for the very task that calls us.
-        self.loop.create_task(self.stop())
+        # The way out that an operator takes too; `run` turns the failure into the exit code.
+        signal.raise_signal(signal.SIGTERM)
 
     async def give_away(self, revoked: set[TP]) -> None:
         """Flush and forget partitions that are being revoked."""
@@ -135,6 +160,14 @@ class MeterApp(faust.App):
         except DatabaseWentBackError as error:
             logger.warning("database went back in time", error=str(error))
 
+    @property
+    def flush_interval_seconds(self) -> float:
+        """Time between flushes: the setting, or more where many workers share the database."""
+        workers = self.log_read.partitions / max(1, len(self.meter.states))
+        return max(
+            self.settings.aggregator_flush_interval_seconds, workers / GROUP_INSERTS_PER_SECOND
+        )
+
     async def keep_flushing(self) -> None:
         """Flush at every interval until the app stops."""
         while not self.should_stop:
@@ -146,6 +179,40 @@ class MeterApp(faust.App):
                 self.meter.drop(set(self.meter.states))
                 await self.recover()
                 await self.consumer.perform_seek()
+
+    async def keep_watch(self) -> None:
+        """End the worker when a partition stands still or the topic is not the same log any more.
+
+        A new process is what helps: it joins the group anew, and begins with the log as it is.
+        """
+        watch = StandstillWatch(self.settings.aggregator_standstill_seconds)
+        while not self.should_stop:
+            await self.sleep(WATCH_SECONDS)
+            partitions = sorted(self.meter.states)
+            try:
+                replaced_by = await self.loop.run_in_executor(None, self.offsets.replaced_by)
+                ends = await self.loop.run_in_executor(None, self.offsets.ends, partitions)
+            except WattokenError as error:
+                logger.warning("cannot look at the log", error=str(error))
+                continue
+            if replaced_by is not None:
+                await self.fail(
+                    LogReplacedError(
+                        f"topic {self.log_read.topic} was deleted and made anew: it was log"
+                        f" {self.log_read.name} and is {replaced_by}. Run `wattoken migrate` and"
+                        " start the worker again: it begins with the new log"
+                    )
+                )
+            still = watch.look(self.loop.time(), self.meter.positions(), ends, held=self.meter.held)
+            if still:
+                await self.fail(
+                    StandstillError(
+                        f"partitions {still} of {self.log_read.topic} have records to read but"
+                        " did not move for"
+                        f" {self.settings.aggregator_standstill_seconds:g} s; start the worker"
+                        " again"
+                    )
+                )
 
     async def on_stop(self) -> None:
         """Flush what is left, then stop as Faust does."""
@@ -176,6 +243,7 @@ def create_app(settings: AggregatorSettings, log: Log) -> MeterApp:
     topic = app.topic(log.topic, schema=BatchSchema())
     app.agent(topic, name="meter", concurrency=1)(meter_batches(app))
     app.task(app.keep_flushing)
+    app.task(app.keep_watch)
 
     async def on_rebalance_complete(_: MeterApp, **__: Any) -> None:
         await app.recover()
@@ -198,6 +266,7 @@ def run() -> None:
         ready=app.unready,
     )
     health.start()
+    spare_the_collector()
     worker = app.Worker(loglevel=None, override_logging=False, redirect_stdouts=False, quiet=True)
     try:
         worker.execute_from_commandline()
@@ -208,3 +277,13 @@ def run() -> None:
         health.stop()
     if app.failure is not None:
         raise app.failure
+
+
+def spare_the_collector() -> None:
+    """Keep Python's cycle collector from walking millions of ids and slices over and over.
+
+    Batches make many short-lived objects and no cycles; what is there at the start stays.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(200_000, 20, 50)

@@ -238,6 +238,22 @@ class ClickHouseSink:
             from_time=to_time(family.window_start_ms(first_window)),
         )
 
+    def find_contradiction(self, family: Family, partition: int, first_window: int) -> str | None:
+        """Name a key and version of which rows with unlike totals are stored, or None."""
+        key = ", ".join([*key_columns(family), "version"])
+        where = "" if family.window_ms is None else " AND window_start >= {from_time:DateTime}"
+        rows = self._query(
+            f"SELECT {key} FROM slices_{family.name}"
+            " WHERE log = {log:String} AND partition = {partition:UInt32}"
+            f"{where} GROUP BY {key} HAVING uniqExact({', '.join(MEASURES)}) > 1 LIMIT 1",
+            partition=partition,
+            from_time=to_time(family.window_start_ms(first_window)),
+        )
+        if not rows:
+            return None
+        names = [*key_columns(family), "version"]
+        return ", ".join(f"{name} {value}" for name, value in zip(names, rows[0], strict=True))
+
     def look_up(self, family_name: str, partition: int, keys: Ints) -> tuple[SliceRows, Ints]:
         """Read single slices: rows and their versions; one that does not exist is missing."""
         family = FAMILY_BY_NAME[family_name]

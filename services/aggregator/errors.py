@@ -6,6 +6,10 @@
     └── MeteringStoppedError            a person must decide; the text names partition and remedy
         ├── EventsLostError             log start > checkpoint: retention overtook the meter
         ├── CheckpointAheadError        checkpoint > log end: the log lost events, or is another
+        ├── DatabaseBehindError         Kafka knows of a later checkpoint than the database
+        ├── ContradictionError          two rows of one key and version with unlike totals
+        ├── LogReplacedError            the topic was deleted and made anew under the worker
+        ├── StandstillError             a partition with records to read does not move
         └── RulesMissingError           the log has no metering rules yet
 
     DatabaseWentBackError               a checkpoint is lower than this worker last wrote: it drops
@@ -27,6 +31,22 @@ class EventsLostError(MeteringStoppedError):
 
 class CheckpointAheadError(MeteringStoppedError):
     """The checkpoint lies beyond the end of the log."""
+
+
+class DatabaseBehindError(MeteringStoppedError):
+    """The group committed offsets to Kafka that no checkpoint in the database has reached."""
+
+
+class ContradictionError(MeteringStoppedError):
+    """Two rows of one slice have the same version and unlike totals."""
+
+
+class LogReplacedError(MeteringStoppedError):
+    """The topic is not the log any more that this worker began with."""
+
+
+class StandstillError(MeteringStoppedError):
+    """A partition with records to read does not move, and nothing is known to hold it."""
 
 
 class RulesMissingError(MeteringStoppedError):

@@ -80,6 +80,11 @@ class Meter:
         """Rows changed and not yet handed to a flush."""
         return sum(state.pending_rows for state in self.states.values())
 
+    @property
+    def held(self) -> bool:
+        """Whether reading waits on purpose: for room, or for an old window to be looked up."""
+        return not self._room.is_set() or self._batch_lock.locked()
+
     async def recover(self, partitions: Sequence[int], abandoned: Callable[[], bool]) -> None:
         """Build the states of these partitions; forget those of all others.
 

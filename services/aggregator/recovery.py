@@ -16,19 +16,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from confluent_kafka import KafkaException, TopicPartition
-from confluent_kafka.admin import AdminClient, OffsetSpec
-
 from services.aggregator.clickhouse_sink import ClickHouseSink
 from services.aggregator.core.dedup import OlderIds, SeenIds
 from services.aggregator.core.labels import Labels
 from services.aggregator.core.partition import Checkpoint, PartitionState
-from services.aggregator.core.slices import SliceStore
+from services.aggregator.core.slices import FamilySlices, SliceStore
 from services.aggregator.core.timing import RuleBook
 from services.aggregator.core.windows import HOUR, MINUTE
-from services.aggregator.errors import CheckpointAheadError, EventsLostError, RulesMissingError
-from services.platform.errors import UnavailableError
-from services.platform.kafka import ADMIN_TIMEOUT_SECONDS, Log
+from services.aggregator.errors import (
+    CheckpointAheadError,
+    ContradictionError,
+    DatabaseBehindError,
+    EventsLostError,
+    RulesMissingError,
+)
+from services.aggregator.log_offsets import LogOffsets
+from services.platform.kafka import Log
 from services.platform.log import get_logger
 
 logger = get_logger(__name__)
@@ -49,43 +52,6 @@ class Keep:
             MINUTE.name: max(0, newest_event_ms - self.minutes_ms),
             HOUR.name: max(0, newest_event_ms - self.hours_ms),
         }
-
-
-class LogOffsets:
-    """Questions about a log's offsets, asked through the admin client. Synchronous."""
-
-    def __init__(self, admin: AdminClient, log: Log) -> None:
-        self._admin = admin
-        self._log = log
-
-    def starts(self, partitions: Sequence[int]) -> dict[int, int]:
-        """The first offset that the log still holds."""
-        return self._list({partition: OffsetSpec.earliest() for partition in partitions})
-
-    def ends(self, partitions: Sequence[int]) -> dict[int, int]:
-        """The offset that the next record will get."""
-        return self._list({partition: OffsetSpec.latest() for partition in partitions})
-
-    def at(self, times_ms: Mapping[int, int]) -> dict[int, int]:
-        """The first offset appended at or after a time; -1 where there is none."""
-        return self._list(
-            {
-                partition: OffsetSpec.for_timestamp(time_ms)
-                for partition, time_ms in times_ms.items()
-            }
-        )
-
-    def _list(self, specs: Mapping[int, OffsetSpec]) -> dict[int, int]:
-        if not specs:
-            return {}
-        asked = {
-            TopicPartition(self._log.topic, partition): spec for partition, spec in specs.items()
-        }
-        answers = self._admin.list_offsets(asked, request_timeout=ADMIN_TIMEOUT_SECONDS)
-        try:
-            return {where.partition: answer.result().offset for where, answer in answers.items()}
-        except KafkaException as error:
-            raise UnavailableError(f"Kafka does not list offsets: {error}") from None
 
 
 class Stores(Protocol):
@@ -131,6 +97,7 @@ def recover(
         checkpoint = stored.get(partition, Checkpoint(start, start))
         check_against_log(log, partition, checkpoint, start, ends[partition])
         checkpoints[partition] = checkpoint
+    check_against_commits(log, checkpoints, offsets.committed(partitions))
     slices = load_slices(sink, checkpoints, edges.keep)
     seen: dict[int, OlderIds] = {}
     try:
@@ -190,6 +157,30 @@ def check_against_log(
         )
 
 
+def check_against_commits(
+    log: Log, checkpoints: Mapping[int, Checkpoint], committed: Mapping[int, int]
+) -> None:
+    """Stop where Kafka knows of a later checkpoint than the database, which may be a stale replica.
+
+    The commit itself is never used. Raises `DatabaseBehindError`, which a retry may mend: a
+    replica catches up.
+    """
+    behind = {
+        partition: offset
+        for partition, offset in committed.items()
+        if offset > checkpoints[partition].next_offset
+    }
+    if behind:
+        partition, offset = min(behind.items())
+        raise DatabaseBehindError(
+            f"partition {partition} of {log.topic}: the checkpoint is"
+            f" {checkpoints[partition].next_offset}, but this group committed {offset}"
+            f" ({len(behind)} partitions are so): ClickHouse answers from a replica that is behind,"
+            " or was restored from a backup. If it was restored, run `wattoken accept-restore`:"
+            " docs/runbook.md, 'Restoring a backup'"
+        )
+
+
 def rebuild_from(
     offsets: LogOffsets,
     checkpoints: Mapping[int, Checkpoint],
@@ -227,6 +218,18 @@ def load_slices(
         loaded_from_ms = keep.loaded_from_ms(checkpoint.newest_event_ms)
         store = stores[partition] = SliceStore(loaded_from_ms)
         for slices in store.families.values():
+            check_agreement(sink, slices, partition)
             rows, versions = sink.read_slices(slices.family, partition, slices.loaded_from)
             slices.load(rows.keys, rows.totals, versions, checkpoint.next_offset)
     return stores
+
+
+def check_agreement(sink: ClickHouseSink, slices: FamilySlices, partition: int) -> None:
+    """Stop where two rows of one slice and version disagree: one was not made from this log."""
+    contradiction = sink.find_contradiction(slices.family, partition, slices.loaded_from)
+    if contradiction is not None:
+        raise ContradictionError(
+            f"partition {partition}: slices_{slices.family.name} holds unlike totals for"
+            f" {contradiction}: rows were changed by hand or by another program."
+            " See docs/runbook.md, 'Two rows disagree'"
+        )

@@ -56,3 +56,13 @@ class AggregatorSettings(KafkaSettings, ClickHouseSettings):
     aggregator_cache_bytes: int = Field(
         default=32 * 1024 * 1024, gt=0, description="Memory for RocksDB's block cache."
     )
+    aggregator_replica_wait_seconds: float = Field(
+        default=60.0,
+        ge=0,
+        description="How long a database that is behind Kafka's commits may take to catch up.",
+    )
+    aggregator_standstill_seconds: float = Field(
+        default=120.0,
+        gt=0,
+        description="Standstill of a partition with records to read after which the worker exits.",
+    )

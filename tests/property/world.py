@@ -87,6 +87,9 @@ class ModelOffsets:
     def ends(self, partitions: Sequence[int]) -> dict[int, int]:
         return dict.fromkeys(partitions, len(self._log.records))
 
+    def committed(self, partitions: Sequence[int]) -> dict[int, int]:
+        return {}
+
     def at(self, times_ms: Mapping[int, int]) -> dict[int, int]:
         return {
             partition: next(
@@ -276,6 +279,9 @@ class ModelSink:
         first_ms = family.window_start_ms(first_window)
         current = self._database.current(self._log, family.name)
         return self._rows(family, [key for key in current if key.window_start_ms >= first_ms])
+
+    def find_contradiction(self, family: Family, partition: int, first_window: int) -> str | None:
+        return None  # Two unlike rows never get in: see `Database.insert_slice`.
 
     def look_up(self, family_name: str, partition: int, keys: Ints) -> tuple[SliceRows, Ints]:
         family = FAMILY_BY_NAME[family_name]

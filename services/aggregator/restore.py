@@ -1,0 +1,65 @@
+"""Saying that an older database is intended, after a backup was restored or a database made anew.
+
+Workers refuse a database that is behind what their group committed to Kafka: it may be a replica
+that has not caught up. This sets the group's commits back to the database's checkpoints, so that
+they agree again; workers then meter what lies between once more, exactly once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
+
+from services.aggregator.clickhouse_sink import ClickHouseSink
+from services.aggregator.core.labels import Labels
+from services.aggregator.log_offsets import LogOffsets
+from services.aggregator.settings import AggregatorSettings
+from services.platform.errors import ConfigurationError
+from services.platform.kafka import ADMIN_TIMEOUT_SECONDS, admin_client, describe_log
+
+
+def accept_restore(settings: AggregatorSettings, report: Callable[[str], None]) -> None:
+    """Set the group's commits to the checkpoints; a line per partition goes to ``report``.
+
+    Raises `ConfigurationError` while workers of the group run, `UnavailableError` when Kafka or
+    ClickHouse does not answer.
+    """
+    admin = admin_client(settings)
+    log = describe_log(admin, settings.kafka_topic)
+    offsets = LogOffsets(admin, log, settings.aggregator_group)
+    partitions = range(log.partitions)
+    sink = ClickHouseSink(settings, log, Labels())
+    try:
+        checkpoints = sink.read_offsets()
+    finally:
+        sink.close()
+    starts, committed = offsets.starts(partitions), offsets.committed(partitions)
+    wanted = {
+        partition: checkpoints.get(partition, starts[partition])
+        for partition, offset in committed.items()
+        if offset > checkpoints.get(partition, starts[partition])
+    }
+    if not wanted:
+        report("the database is not behind the group's commits: nothing to accept")
+        return
+    changes = [TopicPartition(log.topic, number, offset) for number, offset in wanted.items()]
+    answers = admin.alter_consumer_group_offsets(
+        [ConsumerGroupTopicPartitions(settings.aggregator_group, changes)],
+        request_timeout=ADMIN_TIMEOUT_SECONDS,
+    )
+    try:
+        done = answers[settings.aggregator_group].result().topic_partitions
+    except KafkaException as error:
+        raise ConfigurationError(
+            f"cannot set the commits of {settings.aggregator_group} back: stop its workers first"
+            f" ({error.args[0].str()})"
+        ) from None
+    refused = [where for where in done if where.error is not None]
+    if refused:
+        raise ConfigurationError(
+            f"cannot set the commits of {settings.aggregator_group} back: stop its workers first"
+            f" ({refused[0].error.str()})"
+        )
+    for partition, offset in sorted(wanted.items()):
+        report(f"partition {partition}: metered again from {offset} (was {committed[partition]})")
