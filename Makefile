@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 export UV_PYTHON_DOWNLOADS := never
 export UV_PROJECT_ENVIRONMENT := $(VENV)
 
-.PHONY: demo up test bench chaos lint format setup clean
+.PHONY: demo up test bench bench-peers chaos lint format docs setup clean
 
 setup: $(VENV)/.synced
 
@@ -28,6 +28,16 @@ up: setup
 test: setup
 	$(BIN)/python -m pytest
 
+# SCALING=1 measures growth instead of peers; BENCH_ARGS="--events 200000" passes options on.
+bench: setup bench-peers
+	$(BIN)/python -m bench $(if $(SCALING),scaling,run) $(BENCH_ARGS)
+
+bench-peers: bench/quix-streams/.venv/.synced
+
+bench/quix-streams/.venv/.synced: bench/quix-streams/pyproject.toml bench/quix-streams/uv.lock .bootstrap/bin/uv
+	.bootstrap/bin/uv sync --quiet --frozen --python $(PYTHON) --project bench/quix-streams
+	@touch $@
+
 lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -37,5 +47,9 @@ format: setup
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+# Pages that are generated from the code; a test holds that they are up to date.
+docs: setup
+	$(BIN)/python -m services.settings_reference
+
 clean:
-	rm -rf $(VENV) .bootstrap .cache .mypy_cache .pytest_cache .ruff_cache .wattoken out
+	rm -rf $(VENV) bench/quix-streams/.venv .bootstrap .cache .mypy_cache .pytest_cache .ruff_cache .wattoken out

@@ -1,0 +1,1 @@
+"""Running Wattoken: the local stack, images, and what Prometheus and Grafana need."""

@@ -7,6 +7,7 @@ decoder and the pydantic model accept and reject exactly the same bytes.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Annotated, Final, Literal
 
@@ -107,12 +108,14 @@ def decode_many(
     record at a time: decoding all as one JSON array is no faster, and records could then run
     into one another.
     """
+    decode_one = _unchecked.decode
+    with suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return [decode_one(record) for record in records], {}
     events: list[UncheckedEvent] = []
     failures: dict[int, InvalidEventError] = {}
-    decode_one, take = _unchecked.decode, events.append
     for index, record in enumerate(records):
         try:
-            take(decode_one(record))
+            events.append(decode_one(record))
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             failures[index] = invalid(error)
     return events, failures

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import signal
+import ssl
 import sys
 from typing import Any
 
@@ -13,12 +14,13 @@ from faust.types import TP
 
 from services.aggregator.agent import meter_batches
 from services.aggregator.clickhouse_sink import ClickHouseSink
-from services.aggregator.core.labels import Labels
+from services.aggregator.core.labels import Labels, TooManyLabelsError
 from services.aggregator.core.watch import StandstillWatch
 from services.aggregator.errors import (
     DatabaseBehindError,
     DatabaseWentBackError,
     LogReplacedError,
+    MeteringStoppedError,
     StandstillError,
 )
 from services.aggregator.log_offsets import LogOffsets
@@ -34,7 +36,7 @@ from services.platform.errors import WattokenError
 from services.platform.health import HealthServer
 from services.platform.kafka import Log, admin_client, describe_log
 from services.platform.log import configure_logging, get_logger
-from services.platform.settings import read_settings
+from services.platform.settings import read_settings, secret
 
 logger = get_logger(__name__)
 
@@ -43,6 +45,9 @@ logger = get_logger(__name__)
 LAST_FLUSH_SECONDS = 20.0
 #: The whole group's inserts into one table; more would give ClickHouse too many parts to merge.
 GROUP_INSERTS_PER_SECOND = 4
+#: After a long flush reading goes on this many times as long before the next, but not for ever.
+FLUSH_PAUSES = 4
+FLUSH_INTERVAL_SECONDS_MAX = 5.0
 #: How often the log is looked at, and a database that is behind is asked again.
 WATCH_SECONDS = 15.0
 REPLICA_LOOK_SECONDS = 2.0
@@ -55,7 +60,7 @@ class MeterApp(faust.App):
         super().__init__(
             settings.aggregator_group,
             broker=[f"wattoken://{server.strip()}" for server in servers(settings)],
-            broker_credentials=None,
+            broker_credentials=credentials(settings),
             broker_session_timeout=settings.aggregator_session_timeout_seconds,
             broker_heartbeat_interval=settings.aggregator_session_timeout_seconds / 10,
             broker_request_timeout=max(90.0, 3 * settings.aggregator_session_timeout_seconds),
@@ -133,12 +138,14 @@ class MeterApp(faust.App):
                     await self.sleep(REPLICA_LOOK_SECONDS)
                     continue
                 await self.fail(error)
-            except WattokenError as error:
+            except (WattokenError, TooManyLabelsError) as error:
                 await self.fail(error)
             return
 
     async def fail(self, error: Exception) -> None:
         """Stop the worker: a person must decide. The error is printed once, at the end."""
+        if isinstance(error, TooManyLabelsError):
+            error = MeteringStoppedError(f"{error}: give the group more workers and restart them")
         self.failure = error
         logger.error("worker stops", error=str(error))
         # The way out that an operator takes too; `run` turns the failure into the exit code.
@@ -162,10 +169,17 @@ class MeterApp(faust.App):
 
     @property
     def flush_interval_seconds(self) -> float:
-        """Time between flushes: the setting, or more where many workers share the database."""
+        """Time between flushes: the setting, or more for the database's and the worker's sake.
+
+        Many workers share the database; and while there is much to catch up with, a slice that
+        changes again and again is better written once in a while.
+        """
         workers = self.log_read.partitions / max(1, len(self.meter.states))
+        busy = min(FLUSH_PAUSES * self.meter.last_flush_seconds, FLUSH_INTERVAL_SECONDS_MAX)
         return max(
-            self.settings.aggregator_flush_interval_seconds, workers / GROUP_INSERTS_PER_SECOND
+            self.settings.aggregator_flush_interval_seconds,
+            workers / GROUP_INSERTS_PER_SECOND,
+            busy,
         )
 
     async def keep_flushing(self) -> None:
@@ -179,6 +193,8 @@ class MeterApp(faust.App):
                 self.meter.drop(set(self.meter.states))
                 await self.recover()
                 await self.consumer.perform_seek()
+            except WattokenError as error:
+                await self.fail(error)
 
     async def keep_watch(self) -> None:
         """End the worker when a partition stands still or the topic is not the same log any more.
@@ -230,6 +246,23 @@ class MeterApp(faust.App):
         if self._consumer is None or not self.meter.states:
             return "no partition recovered yet"
         return None
+
+
+def credentials(settings: AggregatorSettings) -> Any:
+    """What Faust needs for TLS and SASL; None for plaintext."""
+    protocol = settings.kafka_security_protocol
+    context = None
+    if protocol.endswith("SSL"):
+        cafile = settings.kafka_ssl_ca_file
+        context = ssl.create_default_context(cafile=None if cafile is None else str(cafile))
+    if protocol.startswith("SASL"):
+        return faust.SASLCredentials(
+            mechanism=settings.kafka_sasl_mechanism,
+            username=settings.kafka_sasl_username,
+            password=secret(settings.kafka_sasl_password, settings.kafka_sasl_password_file),
+            ssl_context=context,
+        )
+    return None if context is None else faust.SSLCredentials(context)
 
 
 def servers(settings: AggregatorSettings) -> list[str]:

@@ -230,10 +230,12 @@ class ClickHouseSink:
         self, family: Family, partition: int, first_window: int
     ) -> tuple[SliceRows, Ints]:
         """Read a partition's slices from a window (its number) on: rows and their versions."""
-        where = "" if family.window_ms is None else " AND window_start >= {from_time:DateTime}"
+        where = (
+            "" if family.window_ms is None else " AND window_start >= {from_time:DateTime('UTC')}"
+        )
         return self._read_rows(
             family,
-            self._select_slices(family) + where,
+            self._select_slices(family) + from_window(family),
             partition=partition,
             from_time=to_time(family.window_start_ms(first_window)),
         )
@@ -241,11 +243,13 @@ class ClickHouseSink:
     def find_contradiction(self, family: Family, partition: int, first_window: int) -> str | None:
         """Name a key and version of which rows with unlike totals are stored, or None."""
         key = ", ".join([*key_columns(family), "version"])
-        where = "" if family.window_ms is None else " AND window_start >= {from_time:DateTime}"
+        where = (
+            "" if family.window_ms is None else " AND window_start >= {from_time:DateTime('UTC')}"
+        )
         rows = self._query(
             f"SELECT {key} FROM slices_{family.name}"
             " WHERE log = {log:String} AND partition = {partition:UInt32}"
-            f"{where} GROUP BY {key} HAVING uniqExact({', '.join(MEASURES)}) > 1 LIMIT 1",
+            f"{from_window(family)} GROUP BY {key} HAVING uniqExact({', '.join(MEASURES)}) > 1 LIMIT 1",
             partition=partition,
             from_time=to_time(family.window_start_ms(first_window)),
         )
@@ -315,6 +319,13 @@ class ClickHouseSink:
             result = self._connected().query(text, {"log": self._log.name, **parameters})
         rows: Sequence[Sequence[Any]] = result.result_rows
         return rows
+
+
+def from_window(family: Family) -> str:
+    """A condition on the first window, where the family has windows."""
+    if family.window_ms is None:
+        return ""
+    return " AND window_start >= {from_time:DateTime('UTC')}"
 
 
 def key_type(family: Family) -> str:

@@ -7,6 +7,7 @@ a snapshot is taken, and flushes follow one another.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from operator import methodcaller
@@ -68,6 +69,7 @@ class Meter:
         self._acknowledge = acknowledge
         self._batch_lock = asyncio.Lock()
         self._flush_lock = asyncio.Lock()
+        self.last_flush_seconds = 0.0
         self._room = asyncio.Event()
         self._room.set()
 
@@ -166,6 +168,7 @@ class Meter:
                 self._room.set()
                 await self._spill()
                 return
+            started = time.monotonic()
             try:
                 await self._flusher.write(
                     {partition: snapshot for partition, (_, snapshot) in taken.items()}, abandoned
@@ -173,6 +176,7 @@ class Meter:
             except BaseException:
                 self._drop_same(taken)
                 raise
+            self.last_flush_seconds = time.monotonic() - started
             for partition, (state, snapshot) in taken.items():
                 state.flushed(snapshot)
                 if self.states.get(partition) is state:

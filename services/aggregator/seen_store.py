@@ -4,10 +4,11 @@ A bucket holds the ids last seen in its stretch of time when they were moved her
 is past the horizon, the whole bucket is deleted. Most ids asked for are new, and RocksDB takes
 microseconds to say so; the filter says it for 97 of 100 in nanoseconds.
 
-`stamp` tells what the store stands for: every id last seen before `complete_before_ms`, and
-nothing that was not below the checkpoint then. It is written last, so a crash in between leaves a
-store that knows more than it says, never less. A store is used only if its stamp is not beyond
-the checkpoint; otherwise it is thrown away and the ids are read from the log again.
+The file `stamp` tells what the store stands for (`core.dedup.Stamp`): from when on ids are missing,
+written after the ids, and how late ids may be in it, written before them. So a crash in between
+leaves a store that knows more than it says, never less, and nobody is misled by what it knows. A
+store is used only if nothing in it can be from beyond the checkpoint; otherwise it is thrown away
+and the ids are read from the log again.
 """
 
 from __future__ import annotations
@@ -17,14 +18,14 @@ import json
 import os
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Final, cast
 
 import numpy as np
 from rocksdict import BlockBasedOptions, Cache, Options, Rdict, WriteBatch, WriteOptions
 
-from services.aggregator.core.dedup import Sightings
+from services.aggregator.core.dedup import Sightings, Stamp
 from services.aggregator.core.id_filter import IdFilter
 from services.platform.errors import ConfigurationError
 from services.platform.log import get_logger
@@ -36,15 +37,6 @@ BUCKETS_PER_HORIZON: Final = 4
 TIME_BYTES: Final = 8
 #: Other names tried for a store that another process, a paused predecessor say, still has open.
 SPARE_PLACES: Final = 8
-
-
-@dataclass(frozen=True, slots=True)
-class Stamp:
-    """What a store stands for."""
-
-    log: str
-    bucket_ms: int
-    complete_before_ms: int
 
 
 class Bucket:
@@ -104,7 +96,9 @@ class SeenStore:
         self._path = path
         self._cache = cache
         self._filter_bytes = filter_bytes
-        self._stamp = Stamp(log, bucket_ms, 0)
+        self._log = log
+        self._bucket_ms = bucket_ms
+        self._stamp = Stamp()
         self._buckets: dict[int, Bucket] = {}
         path.mkdir(parents=True, exist_ok=True)
         self._lock = claim(path)
@@ -120,13 +114,8 @@ class SeenStore:
         ``last_append_ms`` is the append time of the last record below the checkpoint. What is of
         no use is deleted.
         """
-        found = read_stamp(self._path / "stamp")
-        usable = (
-            found is not None
-            and found.log == self._stamp.log
-            and found.bucket_ms == self._stamp.bucket_ms
-            and found.complete_before_ms <= last_append_ms
-        )
+        found = self._read_stamp()
+        usable = found is not None and found.may_be_used(last_append_ms)
         for path in sorted(self._path.glob("bucket-*")):
             if usable:
                 number = int(path.name.partition("-")[2])
@@ -135,9 +124,26 @@ class SeenStore:
                 shutil.rmtree(path)
         if usable and found is not None:
             self._stamp = found
-        elif found is not None:
-            logger.warning("ids on disk are of no use, reading them from the log", path=self._path)
+        elif (self._path / "stamp").exists():
+            logger.warning(
+                "ids on disk are of no use, reading them from the log", path=str(self._path)
+            )
             (self._path / "stamp").unlink()
+
+    def _read_stamp(self) -> Stamp | None:
+        """The stamp on disk; None where there is none, or one of another log or layout."""
+        try:
+            content = json.loads((self._path / "stamp").read_bytes())
+            if (content.pop("log"), content.pop("bucket_ms")) != (self._log, self._bucket_ms):
+                return None
+            return Stamp(**content)
+        except (OSError, ValueError, TypeError, KeyError, AttributeError):
+            return None
+
+    def _write_stamp(self, stamp: Stamp) -> None:
+        self._stamp = stamp
+        content = {"log": self._log, "bucket_ms": self._bucket_ms, **asdict(stamp)}
+        write_durably(self._path / "stamp", json.dumps(content).encode())
 
     def last_seen(self, identities: Sequence[bytes]) -> dict[bytes, int]:
         """When those of these identities that are here were last seen, in log time."""
@@ -148,10 +154,11 @@ class SeenStore:
         return found
 
     def keep(self, sightings: Sightings) -> None:
-        """Take over ids durably, then say so in the stamp."""
+        """Take over ids durably, between the two stamps that `Stamp` says."""
+        self._write_stamp(self._stamp.before_moving(sightings))
         by_bucket: dict[int, dict[bytes, int]] = {}
         for identity, last_ms in sightings.last_seen_ms.items():
-            number = last_ms // self._stamp.bucket_ms
+            number = last_ms // self._bucket_ms
             by_bucket.setdefault(number, {})[identity] = last_ms
         for number, part in by_bucket.items():
             bucket = self._buckets.get(number)
@@ -159,13 +166,12 @@ class SeenStore:
                 path = self._path / f"bucket-{number}"
                 bucket = self._buckets[number] = Bucket(path, self._cache, self._filter_bytes)
             bucket.put(part)
-        self._stamp = replace(self._stamp, complete_before_ms=sightings.complete_before_ms)
-        write_durably(self._path / "stamp", json.dumps(asdict(self._stamp)).encode())
+        self._write_stamp(self._stamp.after_moving(sightings))
 
     def forget(self, before_ms: int) -> None:
         """Delete the buckets that end at or before a log time: now minus the horizon."""
         for number in [
-            number for number in self._buckets if (number + 1) * self._stamp.bucket_ms <= before_ms
+            number for number in self._buckets if (number + 1) * self._bucket_ms <= before_ms
         ]:
             self._buckets.pop(number).drop()
 
@@ -239,14 +245,6 @@ def claim(path: Path) -> int:
         os.close(handle)
         raise
     return handle
-
-
-def read_stamp(path: Path) -> Stamp | None:
-    """Read a stamp; None where there is none that can be read."""
-    try:
-        return Stamp(**json.loads(path.read_bytes()))
-    except (OSError, ValueError, TypeError):
-        return None
 
 
 def write_durably(path: Path, content: bytes) -> None:

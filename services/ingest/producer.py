@@ -19,7 +19,7 @@ from services.ingest.errors import BusyError
 from services.ingest.metrics import IngestMetrics
 from services.ingest.records import Record
 from services.ingest.settings import IngestSettings
-from services.platform.kafka import client_config
+from services.platform.kafka import producer_config
 from services.platform.log import get_logger
 
 log = get_logger(__name__)
@@ -32,18 +32,13 @@ RETRY_WHEN_FULL_SECONDS: Final = 1
 RETRY_WHEN_UNACKNOWLEDGED_SECONDS: Final = 5
 
 
-def producer_config(settings: IngestSettings) -> dict[str, Any]:
+def ingest_producer_config(settings: IngestSettings) -> dict[str, Any]:
     """Configuration of the producer: nothing counts as sent before all replicas have it."""
     return {
-        **client_config(settings),
-        "enable.idempotence": True,
-        "acks": "all",
+        **producer_config(settings),
         "delivery.timeout.ms": int(settings.ingest_delivery_timeout_seconds * 1000),
         "linger.ms": settings.ingest_linger_ms,
         "compression.type": settings.ingest_compression,
-        # As Kafka's own Java clients choose the partition, so that an event and its resend meet
-        # in one partition even when another client sends one of them.
-        "partitioner": "murmur2_random",
         # A topic must come from `wattoken migrate`; one made by chance would lack LogAppendTime.
         "allow.auto.create.topics": False,
         # Our own bounds come first (with 503); twice as much here means these never speak.
@@ -195,7 +190,7 @@ class Publisher:
     def _make(self) -> Producer:
         return self._make_producer(
             {
-                **producer_config(self._settings),
+                **ingest_producer_config(self._settings),
                 "error_cb": self._on_error,
                 "logger": logging.getLogger("librdkafka"),
             }

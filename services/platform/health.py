@@ -1,4 +1,4 @@
-"""A small HTTP server in a thread: /healthz, /readyz and /metrics for a service without a web app."""
+"""An HTTP server in a thread: /healthz, /readyz and /metrics for services without a web app."""
 
 from __future__ import annotations
 

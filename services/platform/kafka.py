@@ -52,6 +52,22 @@ def client_config(settings: KafkaSettings) -> dict[str, Any]:
     return config
 
 
+def producer_config(settings: KafkaSettings) -> dict[str, Any]:
+    """Configuration of everything of ours that writes events.
+
+    The partitioner is the Java clients', not librdkafka's own: whoever sends an event again,
+    through whatever client, must reach the partition that it was first sent to, or it would
+    count twice.
+    """
+    return {
+        **client_config(settings),
+        "enable.idempotence": True,
+        "acks": "all",
+        "partitioner": "murmur2_random",
+        "compression.type": "lz4",
+    }
+
+
 def admin_client(settings: KafkaSettings) -> AdminClient:
     """An admin client; it connects on its first call."""
     return AdminClient({**client_config(settings), "log_level": 0})

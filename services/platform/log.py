@@ -46,4 +46,5 @@ def configure_logging(service: str, *, level: str, log_format: str) -> None:
 
 def get_logger(name: str) -> structlog.stdlib.BoundLogger:
     """A logger; bind what stays the same with ``.bind(partition=…)``."""
-    return structlog.stdlib.get_logger(name)  # type: ignore[no-any-return]
+    logger: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger(name)
+    return logger

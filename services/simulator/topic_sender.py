@@ -10,7 +10,7 @@ from typing import Any, Final
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from services.platform.errors import ConfigurationError, UnavailableError
-from services.platform.kafka import client_config
+from services.platform.kafka import producer_config
 from services.platform.settings import KafkaSettings
 from services.simulator.delivery import now_ms
 from services.simulator.fleet import Emission
@@ -37,11 +37,8 @@ class TopicSender:
         self._failures: list[KafkaError] = []
         self._producer = Producer(
             {
-                **client_config(settings),
-                "enable.idempotence": True,
-                "acks": "all",
+                **producer_config(settings),
                 "linger.ms": 5,
-                "compression.type": "lz4",
                 "batch.size": 512 * 1024,
                 "queue.buffering.max.messages": 200_000,
                 "message.timeout.ms": 0,

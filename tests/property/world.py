@@ -19,7 +19,7 @@ import numpy as np
 
 from schemas.metering_rules import HOUR_MS, MINUTE_MS, MeteringRules
 from services.aggregator.core.batch import Records
-from services.aggregator.core.dedup import Sightings
+from services.aggregator.core.dedup import Sightings, Stamp
 from services.aggregator.core.labels import Labels, Series
 from services.aggregator.core.partition import Checkpoint, Snapshot
 from services.aggregator.core.slices import (
@@ -113,7 +113,7 @@ class ModelStores:
 
     def __init__(self) -> None:
         self.ids: dict[str, dict[bytes, int]] = {}
-        self.stamps: dict[str, int] = {}
+        self.stamps: dict[str, Stamp] = {}
 
 
 class ModelStore:
@@ -127,10 +127,14 @@ class ModelStore:
     def open(
         self, partition: int, last_append_ms: int, horizon_ms: int, partitions: int
     ) -> ModelStore:
-        if self.complete_before_ms > last_append_ms:
+        if not self._stamp.may_be_used(last_append_ms):
             self._disk.ids[self._log] = {}
-            self._disk.stamps[self._log] = 0
+            self._disk.stamps[self._log] = Stamp()
         return self
+
+    @property
+    def _stamp(self) -> Stamp:
+        return self._disk.stamps.get(self._log, Stamp())
 
     @property
     def _ids(self) -> dict[bytes, int]:
@@ -138,16 +142,17 @@ class ModelStore:
 
     @property
     def complete_before_ms(self) -> int:
-        return self._disk.stamps.get(self._log, 0)
+        return self._stamp.complete_before_ms
 
     def last_seen(self, identities: Sequence[bytes]) -> dict[bytes, int]:
         return {identity: self._ids[identity] for identity in identities if identity in self._ids}
 
     def keep(self, sightings: Sightings) -> None:
+        self._disk.stamps[self._log] = self._stamp.before_moving(sightings)
         self._ids.update(sightings.last_seen_ms)
         if self.dies_before_stamp:
             raise Crash
-        self._disk.stamps[self._log] = sightings.complete_before_ms
+        self._disk.stamps[self._log] = self._stamp.after_moving(sightings)
 
     def forget(self, before_ms: int) -> None:
         for identity in [name for name, last_ms in self._ids.items() if last_ms < before_ms]:

@@ -13,7 +13,7 @@ duplicates that were never counted.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Protocol
 
@@ -33,7 +33,7 @@ class OlderIds(Protocol):
         """When those of these identities that are here were last seen, in log time."""
 
     def keep(self, sightings: Sightings) -> None:
-        """Take over ids durably, then note up to when ids are complete."""
+        """Take over ids durably, between the two stamps that `Stamp` says."""
 
     def forget(self, before_ms: int) -> None:
         """Ids last seen before this log time are of no more use."""
@@ -51,6 +51,38 @@ class Sightings:
 
     last_seen_ms: dict[bytes, int]
     complete_before_ms: int
+
+    @property
+    def newest_ms(self) -> int:
+        """The latest of the sightings."""
+        return max(self.last_seen_ms.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """What a store stands for: every id last seen before `complete_before_ms` is in it.
+
+    `newest_ms` is no earlier than any sighting in it, even if a crash cut a move short.
+    """
+
+    complete_before_ms: int = 0
+    newest_ms: int = 0
+
+    def may_be_used(self, last_append_ms: int) -> bool:
+        """Whether all in the store was seen below a checkpoint whose last record came then.
+
+        An id seen at that very millisecond may have been seen beyond it. Ids from beyond a
+        checkpoint would make duplicates of events that were never counted.
+        """
+        return self.newest_ms < last_append_ms or self == Stamp()
+
+    def before_moving(self, sightings: Sightings) -> Stamp:
+        """The stamp to be written before the ids of a move are."""
+        return replace(self, newest_ms=max(self.newest_ms, sightings.newest_ms))
+
+    def after_moving(self, sightings: Sightings) -> Stamp:
+        """The stamp to be written when the ids of a move are in."""
+        return replace(self, complete_before_ms=sightings.complete_before_ms)
 
 
 class SeenIds:

@@ -149,7 +149,7 @@ class PartitionState:
         counts[self.seen.see_all(columns.identities, columns.append_ms, rules.dedup_horizon_ms)] = (
             False
         )
-        self.seen.forget(self._log_time_ms, rules.dedup_horizon_ms)
+        self.seen.forget(int(records.append_ms[-1]), rules.dedup_horizon_ms)
         fresh_from = self.checkpoint.next_offset
         received = len(records) - int(np.searchsorted(records.offsets, fresh_from))
         if not received:

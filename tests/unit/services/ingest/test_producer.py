@@ -11,7 +11,7 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 
 from services.ingest.errors import BusyError
 from services.ingest.metrics import IngestMetrics
-from services.ingest.producer import Publisher, producer_config
+from services.ingest.producer import Publisher, ingest_producer_config
 from services.ingest.records import Record
 from services.ingest.settings import IngestSettings
 from tests.unit.services.ingest.fake_producer import FakeProducer
@@ -216,10 +216,10 @@ def test_an_unreachable_broker_is_not_ready(bench: Bench) -> None:
 
 
 def test_the_configuration_is_one_that_loses_nothing() -> None:
-    config = producer_config(SETTINGS)
+    config = ingest_producer_config(SETTINGS)
     assert config["enable.idempotence"] is True
     assert config["acks"] == "all"
     assert config["allow.auto.create.topics"] is False
     assert config["delivery.timeout.ms"] == 100
     # The real client knows every name in it, and takes the values together.
-    Producer(producer_config(IngestSettings()))
+    Producer(ingest_producer_config(IngestSettings()))

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.aggregator.core.dedup import SeenIds, repeated, runs
+from services.aggregator.core.dedup import SeenIds, Sightings, Stamp, repeated, runs
 
 HORIZON_MS = 1000
 
@@ -76,3 +76,16 @@ def test_runs_and_repeats() -> None:
     assert list(runs(np.array([5, 5, 6, 7, 7]))) == [(0, 2), (2, 3), (3, 5)]
     assert list(runs(np.array([5]))) == [(0, 1)]
     assert repeated([A, B, A]) == {A}
+
+
+def test_a_store_is_used_only_below_the_checkpoint() -> None:
+    moved = Sightings({A: 5, B: 9}, complete_before_ms=9)
+    stamp = Stamp().before_moving(moved).after_moving(moved)
+    assert stamp.may_be_used(last_append_ms=10)
+    assert not stamp.may_be_used(last_append_ms=9), "B may have been seen beyond the checkpoint"
+    assert Stamp().may_be_used(last_append_ms=0)
+
+
+def test_a_move_cut_short_is_known_by_its_first_stamp() -> None:
+    moved = Sightings({B: 9}, complete_before_ms=9)
+    assert not Stamp().before_moving(moved).may_be_used(last_append_ms=9)

@@ -184,3 +184,30 @@ def test_reread_records_are_judged_by_their_own_append_time() -> None:
     values = [edge, event(2, T0_MS, 20), event(1, T0_MS, 10)]
     partition.fold(partition.sift(Records(np.arange(3, dtype=np.int64), times, values)))
     assert taken(partition).checkpoint.duplicate == 1
+
+
+def test_a_reread_sighting_at_the_horizon_makes_no_duplicate() -> None:
+    # A is read again for its id although its horizon ends exactly with the record after the
+    # checkpoint: all three in one batch, it must not be taken for seen within the horizon.
+    checkpoint = Checkpoint(2, 0, received=2, accepted=2, last_append_ms=T0_MS + DAY_MS - 1)
+    partition = state(checkpoint, read_from=0)
+    times = np.array([T0_MS, T0_MS + DAY_MS - 1, T0_MS + DAY_MS], np.int64)
+    values = [event(1, T0_MS, 1), event(2, T0_MS, 1), event(1, T0_MS, 1)]
+    partition.fold(partition.sift(Records(np.arange(3, dtype=np.int64), times, values)))
+    assert taken(partition).checkpoint.duplicate == 0
+
+
+def test_a_longer_horizon_counts_from_its_offset_whatever_the_batches() -> None:
+    book = RuleBook(
+        ((0, MeteringRules(dedup_horizon_ms=10)), (2, MeteringRules(dedup_horizon_ms=1000)))
+    )
+    times = np.array([T0_MS, T0_MS + 5, T0_MS + 500], np.int64)
+    values = [event(1, T0_MS, 1), event(2, T0_MS, 1), event(2, T0_MS, 1)]
+    whole = Records(np.arange(3, dtype=np.int64), times, values)
+    counts = []
+    for batches in ([whole], [whole.cut(0, 2), whole.cut(2, 3)]):
+        partition = PartitionState(0, book, Checkpoint(0, 0), SliceStore({}), SeenIds(), 0, LABELS)
+        for batch in batches:
+            partition.fold(partition.sift(batch))
+        counts.append(taken(partition).checkpoint.duplicate)
+    assert counts == [1, 1]

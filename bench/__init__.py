@@ -1,0 +1,1 @@
+"""Benchmarks: the aggregator beside its peers, and its cost as things grow. See `make bench`."""

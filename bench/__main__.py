@@ -1,0 +1,79 @@
+"""The command line of the benchmarks: `python -m bench run` and `python -m bench scaling`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from deploy.local.up import ended_by_signals
+from services.platform.errors import WattokenError
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+
+Events = Annotated[int, typer.Option(min=5_000, help="Events in the prefilled topic.")]
+Runs = Annotated[int, typer.Option(min=1, help="Runs of each; the median counts.")]
+
+
+@app.command("run")
+def run_command(
+    events: Events = 2_000_000,
+    runs: Runs = 3,
+    slices: Annotated[int, typer.Option(min=1000, help="Slices held when killed.")] = 1_000_000,
+    freshness_rate: Annotated[
+        float, typer.Option(min=1, help="Events/s through ingest while freshness is measured.")
+    ] = 20_000,
+    freshness_seconds: Annotated[
+        float, typer.Option(min=1, help="How long freshness is measured, each run.")
+    ] = 30,
+    only: Annotated[
+        str, typer.Option(help="Comma-separated: names of programs, recovery, freshness.")
+    ] = "",
+    results: Annotated[Path | None, typer.Option(help="Result file to write.")] = None,
+    chart: Annotated[Path | None, typer.Option(help="Chart to write.")] = None,
+) -> None:
+    """Measure the aggregator beside its peers; exit 1 if one of them has no valid run."""
+    from bench.results import LATEST
+    from bench.run import CHART, Plan, run, say
+
+    chosen = tuple(name.strip() for name in only.split(",") if name.strip())
+    plan = Plan(events, runs, slices, freshness_rate, freshness_seconds, chosen)
+    if not run(plan, results or LATEST, chart or CHART, say):
+        raise typer.Exit(1)
+
+
+@app.command("scaling")
+def scaling_command(
+    events: Events = 1_000_000,
+    runs: Runs = 1,
+    slices_max: Annotated[int, typer.Option(min=1000, help="Most slices to recover.")] = 1_000_000,
+    ids_max: Annotated[
+        int, typer.Option(min=1000, help="Most ids in the dedup store.")
+    ] = 100_000_000,
+    only: Annotated[str, typer.Option(help="Comma-separated names of sweeps.")] = "",
+    results: Annotated[Path | None, typer.Option(help="Result file to write.")] = None,
+    charts: Annotated[Path | None, typer.Option(help="Folder for the charts.")] = None,
+) -> None:
+    """Measure what the aggregator costs as workers, partitions, tenants, batches and state grow."""
+    from bench.run import say
+    from bench.scaling import CHARTS, SCALING, Plan, run
+
+    chosen = tuple(name.strip() for name in only.split(",") if name.strip())
+    plan = Plan(events, runs, slices_max, ids_max, chosen)
+    run(plan, results or SCALING, charts or CHARTS, say)
+
+
+def main() -> None:
+    """Entry point: our errors become one line on stderr and exit code 1."""
+    try:
+        with ended_by_signals():
+            app()
+    except WattokenError as error:
+        print(f"bench: {error}", file=sys.stderr)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,74 @@
+"""The aggregator as shipped: `wattoken aggregator`, default settings, dedup on, to ClickHouse.
+
+Timed from its first fetch (the moment it says it is ready) to the ClickHouse time of its last
+checkpoint; peers are timed from their first message in hand, which is later. Database and consumer
+group are fresh, and a run counts only if every total is exact.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from bench.errors import BenchError
+from bench.fill import FilledTopic
+from bench.worker import Memory, Worker, metering
+from deploy.local.infrastructure import Infrastructure
+
+SHARED_TIMEOUT_SECONDS = 60.0
+SHARED_POLL_SECONDS = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class AggregatorRun:
+    """One run over a topic: the seconds it took, and the first worker's memory at its end."""
+
+    events: int
+    seconds: float
+    memory: Memory
+
+    @property
+    def events_per_second(self) -> float:
+        """Throughput of all workers together."""
+        return self.events / self.seconds
+
+
+def measure(
+    infrastructure: Infrastructure,
+    topic: FilledTopic,
+    name: str,
+    *,
+    workers: int = 1,
+    env: Mapping[str, str] | None = None,
+) -> AggregatorRun:
+    """Meter the whole topic with a fresh database and group; the totals must then be exact.
+
+    With several workers, time and events count from when all of them read: what the first one did
+    alone before is left out. Raises `BenchError`, `VoidRunError`.
+    """
+    with metering(infrastructure, topic, name, env) as meter:
+        for _ in range(workers):
+            meter.launch()
+        for worker in meter.workers:
+            worker.wait_reading()
+        started, before = meter.workers[0].ready_at, 0
+        if workers > 1:
+            wait_shared(meter.workers, topic.partitions)
+            started, before = time.time(), meter.metered()[0]
+        ended = meter.wait_metered(topic.totals.events)
+        memory = meter.workers[0].memory()
+        meter.check(topic.totals)
+    return AggregatorRun(topic.totals.events - before, ended - started, memory)
+
+
+def wait_shared(workers: Sequence[Worker], partitions: int) -> None:
+    """Wait until all partitions are metered and every worker has some of them."""
+    deadline = time.monotonic() + SHARED_TIMEOUT_SECONDS
+    while True:
+        held = [worker.metric("wattoken_aggregator_partitions") or 0 for worker in workers]
+        if all(held) and sum(held) == partitions:
+            return
+        if time.monotonic() > deadline:
+            raise BenchError(f"the workers hold {held} of {partitions} partitions")
+        time.sleep(SHARED_POLL_SECONDS)

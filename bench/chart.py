@@ -1,0 +1,92 @@
+"""Charts of the results, as PNG on a light ground."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Literal
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from bench.results import WATTOKEN
+
+#: What a reader calls each program.
+LABELS = {
+    "wattoken": "Wattoken aggregator\n(exact, dedup, to ClickHouse)",
+    "stock_faust_windowed": "Faust, windowed table",
+    "stock_faust_agent": "Faust, bare agent",
+    "quix_streams": "Quix Streams, tumbling window",
+    "clickhouse_kafka_engine": "ClickHouse Kafka engine\n+ materialized view",
+    "kafka_streams": "Kafka Streams (Java),\nwindowed sum",
+    "librdkafka_limit": "confluent-kafka, reading only\n(the limit)",
+}
+OWN_COLOUR, PEER_COLOUR, LIMIT_COLOUR = "#1a6fb5", "#9aa5b1", "#d8dde3"
+INK, GRID = "#1f2933", "#e4e7eb"
+
+
+def draw_throughput(rates: Mapping[str, float], subtitle: str, path: Path) -> None:
+    """Draw a bar for each program, the fastest on top, with its events per second."""
+    with mpl.rc_context({"font.size": 10, "text.color": INK, "axes.labelcolor": INK}):
+        names = sorted(rates, key=lambda name: rates[name])
+        figure = Figure(figsize=(9, 1.4 + 0.62 * len(names)), dpi=150, layout="constrained")
+        axes = figure.add_subplot()
+        colours = [_colour(name) for name in names]
+        bars = axes.barh(
+            [LABELS.get(name, name) for name in names],
+            [rates[name] for name in names],
+            color=colours,
+            height=0.66,
+        )
+        axes.bar_label(bars, [f"{rates[name]:,.0f}" for name in names], padding=5, color=INK)
+        axes.set_xlim(0, max(rates.values()) * 1.14)
+        axes.set_xlabel("events per second")
+        _clean(axes, "x")
+        figure.suptitle(
+            "Tokens summed per minute, region and model", x=0.01, ha="left", weight="bold"
+        )
+        figure.supxlabel(subtitle, x=0.01, ha="left", fontsize=8, color="#52606d")
+        _save(figure, path)
+
+
+def draw_growth(
+    points: Sequence[tuple[float, float]], title: str, x_label: str, y_label: str, path: Path
+) -> None:
+    """Draw a line through (x, y) with each y written at its point; x on a log scale."""
+    with mpl.rc_context({"font.size": 10, "text.color": INK, "axes.labelcolor": INK}):
+        figure = Figure(figsize=(6, 3.6), dpi=150, layout="constrained")
+        axes = figure.add_subplot()
+        xs, ys = zip(*points, strict=True)
+        axes.plot(xs, ys, marker="o", color=OWN_COLOUR, linewidth=2)
+        axes.set_xscale("log")
+        axes.set_xticks(xs, [f"{x:,.0f}" for x in xs])
+        axes.minorticks_off()
+        axes.set_ylim(0, max(ys) * 1.2)
+        for x, y in points:
+            text = f"{y:,.0f}" if y >= 100 else f"{y:.2g}"
+            axes.annotate(text, (x, y), (0, 7), textcoords="offset points", ha="center")
+        axes.set_xlabel(x_label)
+        axes.set_ylabel(y_label)
+        _clean(axes, "y")
+        axes.set_title(title, loc="left", weight="bold")
+        _save(figure, path)
+
+
+def _colour(name: str) -> str:
+    if name == WATTOKEN:
+        return OWN_COLOUR
+    return LIMIT_COLOUR if name == "librdkafka_limit" else PEER_COLOUR
+
+
+def _clean(axes: Axes, grid_axis: Literal["x", "y"]) -> None:
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.set_axisbelow(True)
+    axes.grid(axis=grid_axis, color=GRID)
+    (axes.xaxis if grid_axis == "x" else axes.yaxis).set_major_formatter("{x:,.10g}")
+    axes.tick_params(length=0)
+
+
+def _save(figure: Figure, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, facecolor="white")

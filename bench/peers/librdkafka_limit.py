@@ -1,0 +1,43 @@
+"""The limit: a bare confluent-kafka consumer that touches each value and does nothing with it.
+
+One process, one consumer of all partitions, up to 10,000 messages a call, default settings
+otherwise. It sums nothing, so nothing of its sums is checked, only the number of messages.
+"""
+
+from __future__ import annotations
+
+import time
+
+from confluent_kafka import Consumer
+
+from bench.peers.task import Report, print_report, read_task, versions
+
+MESSAGES_PER_CALL = 10_000
+
+
+def main() -> None:
+    task = read_task()
+    consumer = Consumer(
+        {
+            "bootstrap.servers": task.bootstrap_servers,
+            "group.id": task.group,
+            "auto.offset.reset": "earliest",
+        }
+    )
+    consumer.subscribe([task.topic])
+    count = 0
+    started = ended = 0.0
+    while count < task.events:
+        messages = consumer.consume(MESSAGES_PER_CALL, 1.0)
+        if messages and not count:
+            started = time.monotonic()
+        for message in messages:
+            if message.error() is None and message.value():
+                count += 1
+        ended = time.monotonic()
+    print_report(Report(count, ended - started, 0, 0, versions("confluent-kafka")))
+    consumer.close()
+
+
+if __name__ == "__main__":
+    main()

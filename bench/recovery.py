@@ -1,0 +1,75 @@
+"""How soon the aggregator consumes again after kill -9, with many slices in its memory."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from bench.errors import BenchError
+from bench.fill import Report, fill_topic
+from bench.generator import Load, now_ms
+from bench.worker import Worker, metering
+from deploy.local.infrastructure import Infrastructure
+
+#: Events that wait for the worker when it comes back.
+WAITING_EVENTS = 20_000
+POLL_SECONDS = 0.02
+TIMEOUT_SECONDS = 180.0
+
+
+@dataclass(frozen=True, slots=True)
+class Recovery:
+    """One restart: seconds from the start of the process to its first record, and its memory."""
+
+    slices: int
+    seconds: float
+    peak_mb: float
+
+
+def many_tenants(slices: int, seed: int = 7) -> Load:
+    """A load of at least this many slices: nearly every event has an hour slice of its own."""
+    events = slices + slices // 10 + 1000
+    return Load(events, now_ms(), seed, tenants=max(1000, slices // 5))
+
+
+def measure(
+    infrastructure: Infrastructure, slices: int, runs: int, name: str, say: Report
+) -> Iterator[Recovery]:
+    """Meter until there are this many slices, then kill and restart ``runs`` times.
+
+    The worker's session timeout is the local stack's, 6 s: until it has run out, Kafka keeps the
+    partitions for the killed worker, and that wait is part of the time.
+    """
+    servers = infrastructure.bootstrap_servers
+    load = many_tenants(slices)
+    topic = fill_topic(servers, name, 4, load, say)
+    produced = topic.totals.events
+    with metering(infrastructure, topic, name) as meter:
+        worker = meter.launch()
+        worker.wait_reading()
+        meter.wait_metered(produced)
+        for run in range(1, runs + 1):
+            held = int(worker.metric("wattoken_aggregator_slices") or 0)
+            if held < slices:
+                raise BenchError(f"the worker holds {held} slices, not {slices}")
+            worker.child.kill()
+            more = Load(WAITING_EVENTS, now_ms(), seed=1000 + run, tenants=load.tenants)
+            fill_topic(servers, topic.name, topic.partitions, more, lambda line: None)
+            produced += WAITING_EVENTS
+            worker.child.start()
+            seconds = _first_record(worker)
+            meter.wait_metered(produced)
+            yield Recovery(held, seconds, worker.memory().peak_mb)
+
+
+def _first_record(worker: Worker) -> float:
+    """Wait until the worker has read a record; return the seconds since its start."""
+    started = time.monotonic()
+    while not worker.metric("wattoken_aggregator_records_total"):
+        if not worker.child.alive:
+            raise BenchError(worker.child.failure(f"ended with {worker.child.ending}"))
+        if time.monotonic() - started > TIMEOUT_SECONDS:
+            raise BenchError(worker.child.failure(f"read nothing in {TIMEOUT_SECONDS:g} s"))
+        time.sleep(POLL_SECONDS)
+    return time.monotonic() - started

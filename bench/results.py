@@ -1,0 +1,98 @@
+"""The result file: what `make bench` writes and others read (`bench/results/latest.json`)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from bench.freshness import Freshness
+from bench.machine import ROOT, commit, machine
+from bench.recovery import Recovery
+from bench.schedule import medians
+from bench.worker import Memory
+
+RESULTS = ROOT / "bench" / "results"
+LATEST = RESULTS / "latest.json"
+WATTOKEN = "wattoken"
+
+
+@dataclass(slots=True)
+class Measured:
+    """Everything one `make bench` measured, run by run."""
+
+    settings: dict[str, Any]
+    #: By program: events/s of each valid run, in order.
+    events_per_second: dict[str, list[float]] = field(default_factory=dict)
+    #: By program: how many events a run has.
+    events: dict[str, int] = field(default_factory=dict)
+    #: By program: how it is set up, from its own docstring.
+    setup: dict[str, str] = field(default_factory=dict)
+    versions: dict[str, str] = field(default_factory=dict)
+    #: By program: events/s of each valid run's second half, of those that report it.
+    second_half: dict[str, list[float]] = field(default_factory=dict)
+    memory: list[Memory] = field(default_factory=list)
+    recovery: list[Recovery] = field(default_factory=list)
+    freshness: list[Freshness] = field(default_factory=list)
+    #: Runs that failed or found other totals, and why.
+    void: list[str] = field(default_factory=list)
+
+
+def document(measured: Measured) -> dict[str, Any]:
+    """The result file's contents: medians under `benchmarks`, every run beside them."""
+    rates = medians(measured.events_per_second)
+    single = {
+        "aggregator_memory_mb": [memory.peak_mb for memory in measured.memory],
+        "recovery_seconds": [recovery.seconds for recovery in measured.recovery],
+        "freshness_p99_seconds": [freshness.p99_seconds for freshness in measured.freshness],
+    }
+    return {
+        "machine": machine(measured.versions),
+        "commit": commit(),
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "benchmarks": {
+            "aggregator": {name: round(rate) for name, rate in rates.items()},
+            **{name: round(value, 3) for name, value in medians(single).items()},
+        },
+        "wattoken_times_faster_than": ratios(rates),
+        "settings": measured.settings,
+        "aggregator_runs": {
+            name: [round(rate) for rate in found]
+            for name, found in measured.events_per_second.items()
+        },
+        "aggregator_second_half_runs": {
+            name: [round(rate) for rate in found] for name, found in measured.second_half.items()
+        },
+        "aggregator_events": measured.events,
+        "aggregator_setup": measured.setup,
+        "aggregator_memory_runs": [_rounded(asdict(memory)) for memory in measured.memory],
+        "recovery_runs": [_rounded(asdict(recovery)) for recovery in measured.recovery],
+        "freshness_runs": [_rounded(asdict(freshness)) for freshness in measured.freshness],
+        "void_runs": measured.void,
+    }
+
+
+def ratios(rates: Mapping[str, float]) -> dict[str, float]:
+    """How many times each other program's throughput Wattoken's is."""
+    own = rates.get(WATTOKEN)
+    if own is None:
+        return {}
+    return {name: round(own / rate, 3) for name, rate in rates.items() if name != WATTOKEN}
+
+
+def write(path: Path, contents: Mapping[str, Any]) -> None:
+    """Write JSON with a final newline, whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fresh = path.with_suffix(".tmp")
+    fresh.write_text(json.dumps(contents, indent=2) + "\n", encoding="utf-8")
+    fresh.replace(path)
+
+
+def _rounded(values: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: round(value, 3) if isinstance(value, float) else value
+        for name, value in values.items()
+    }

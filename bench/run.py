@@ -1,0 +1,211 @@
+"""`make bench`: the aggregator and its peers in one run, then recovery and freshness."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import sys
+import time
+from collections.abc import Callable, Collection, Sequence
+from contextlib import closing
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+from bench import aggregator, freshness, recovery
+from bench.fill import FilledTopic, fill_topic
+from bench.generator import Load, now_ms
+from bench.machine import ROOT
+from bench.peer_runs import Peer, peers, run_peer
+from bench.results import WATTOKEN, Measured, document, write
+from bench.schedule import interleaved
+from bench.worker import clickhouse_client
+from deploy.local.infrastructure import Infrastructure
+from deploy.local.kafka import kafka_version
+from services.platform.errors import WattokenError
+
+Say = Callable[[str], None]
+CHART = ROOT / "docs" / "img" / "throughput.png"
+PARTITIONS = 4
+LEAST_EVENTS = 5_000
+#: So that what one run left to do (merges, deletions) does not run into the next one's time.
+PAUSE_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to measure and how often."""
+
+    events: int = 2_000_000
+    runs: int = 3
+    slices: int = 1_000_000
+    freshness_rate: float = 20_000
+    freshness_seconds: float = 30
+    #: Names of programs and of `recovery`, `freshness`; empty means all.
+    only: Collection[str] = ()
+
+    def wants(self, name: str) -> bool:
+        """Whether this part is to be measured."""
+        return not self.only or name in self.only
+
+
+def run(plan: Plan, results: Path, chart: Path, say: Say) -> bool:
+    """Measure, write result file and chart; False if a wanted program has no valid run.
+
+    Raises `StackError` when broker or ClickHouse do not start.
+    """
+    chosen = [peer for peer in peers(say) if plan.wants(peer.name)]
+    measured = Measured(settings={**asdict(plan), "partitions": PARTITIONS})
+    state_dir = ROOT / ".wattoken" / f"bench-{time.strftime('%Y%m%d-%H%M%S')}"
+    infrastructure = Infrastructure(state_dir, broker="kafka", prometheus="none", report=say)
+    with infrastructure:
+        measured.versions = stack_versions(infrastructure)
+        Comparison(infrastructure, plan, chosen, measured, say).run()
+        if plan.wants("recovery"):
+            measure_recovery(infrastructure, plan, measured, say)
+        if plan.wants("freshness"):
+            measure_freshness(infrastructure, plan, measured, say)
+    contents = document(measured)
+    write(results, contents)
+    say(f"wrote {results}")
+    rates = contents["benchmarks"]["aggregator"]
+    if rates:
+        from bench.chart import draw_throughput
+
+        draw_throughput(rates, subtitle(plan, contents["machine"]), chart)
+        say(f"wrote {chart}")
+    wanted = {peer.name for peer in chosen} | ({WATTOKEN} if plan.wants(WATTOKEN) else set())
+    return not wanted - set(rates)
+
+
+class Comparison:
+    """The programs one after the other, run by run, each alone with broker and ClickHouse."""
+
+    def __init__(
+        self,
+        infrastructure: Infrastructure,
+        plan: Plan,
+        chosen: Sequence[Peer],
+        measured: Measured,
+        say: Say,
+    ) -> None:
+        self._infrastructure = infrastructure
+        self._plan = plan
+        self._peers = {peer.name: peer for peer in chosen}
+        self._measured = measured
+        self._say = say
+        self._topics: dict[int, FilledTopic] = {}
+
+    def run(self) -> None:
+        """Fill the topics, then measure; a run that fails is void and is told at the end."""
+        names = [*([WATTOKEN] if self._plan.wants(WATTOKEN) else []), *self._peers]
+        for name in names:
+            self._measured.setup[name] = setup_text(name)
+            self._measured.events[name] = self._topic(name).totals.events
+            self._measured.events_per_second[name] = []
+        for run_number, name in interleaved(names, self._plan.runs):
+            try:
+                rate = self._measure(name, run_number)
+            except WattokenError as error:
+                self._measured.void.append(f"{name}, run {run_number}: {error}")
+                self._say(f"{name}, run {run_number}: VOID: {error}")
+            else:
+                self._measured.events_per_second[name].append(rate)
+                self._say(f"{name}, run {run_number}: {rate:,.0f} events/s")
+            time.sleep(PAUSE_SECONDS)
+
+    def _measure(self, name: str, run_number: int) -> float:
+        topic = self._topic(name)
+        if name == WATTOKEN:
+            done = aggregator.measure(self._infrastructure, topic, f"bench-{run_number}")
+            self._measured.memory.append(done.memory)
+            return done.events_per_second
+        report = run_peer(self._infrastructure, self._peers[name], topic, run_number)
+        self._measured.versions.update(report.versions)
+        if report.second_half_seconds:
+            rate = report.events // 2 / report.second_half_seconds
+            self._measured.second_half.setdefault(name, []).append(rate)
+        return report.events / report.seconds
+
+    def _topic(self, name: str) -> FilledTopic:
+        """The topic that a program reads: one for each number of events, made on first use."""
+        share = self._peers[name].share if name in self._peers else 1.0
+        events = min(self._plan.events, max(LEAST_EVENTS, int(self._plan.events * share)))
+        if events not in self._topics:
+            servers = self._infrastructure.bootstrap_servers
+            load = Load(events, now_ms())
+            self._topics[events] = fill_topic(
+                servers, f"bench.{events}", PARTITIONS, load, self._say
+            )
+        return self._topics[events]
+
+
+def measure_recovery(
+    infrastructure: Infrastructure, plan: Plan, measured: Measured, say: Say
+) -> None:
+    """Kill and restart a worker with many slices."""
+    try:
+        found = recovery.measure(infrastructure, plan.slices, plan.runs, "bench.slices", say)
+        for done in found:
+            measured.recovery.append(done)
+            say(f"recovery with {done.slices:,} slices: {done.seconds:.1f} s")
+    except WattokenError as error:
+        measured.void.append(f"recovery: {error}")
+        say(f"recovery: VOID: {error}")
+
+
+def measure_freshness(
+    infrastructure: Infrastructure, plan: Plan, measured: Measured, say: Say
+) -> None:
+    """Measure the way from ingest's 202 to the view under load."""
+    for number in range(1, plan.runs + 1):
+        try:
+            done = freshness.measure(
+                *(infrastructure, plan.freshness_rate, plan.freshness_seconds),
+                f"fresh-{number}",
+            )
+        except WattokenError as error:
+            measured.void.append(f"freshness, run {number}: {error}")
+            say(f"freshness, run {number}: VOID: {error}")
+        else:
+            measured.freshness.append(done)
+            say(
+                f"freshness, run {number}: p50 {done.p50_seconds:.2f} s, p99"
+                f" {done.p99_seconds:.2f} s at {done.load_events_per_second:,.0f} events/s"
+            )
+
+
+def stack_versions(infrastructure: Infrastructure) -> dict[str, str]:
+    """Versions of broker, ClickHouse and Wattoken."""
+    with closing(clickhouse_client(infrastructure, "default")) as client:
+        clickhouse = str(client.server_version)
+    return {"wattoken": version("wattoken"), "kafka": kafka_version(), "clickhouse": clickhouse}
+
+
+def setup_text(name: str) -> str:
+    """How a program is set up: the docstring of its module, or the Javadoc of its class."""
+    if name == WATTOKEN:
+        return inspect.cleandoc(aggregator.__doc__ or "")
+    if name == "kafka_streams":
+        source = next((ROOT / "bench" / "kafka-streams").rglob("WindowedSum.java"))
+        found = re.search(r"/\*\*(.*?)\*/", source.read_text(encoding="utf-8"), re.DOTALL)
+        assert found is not None
+        lines = (line.strip().removeprefix("*").strip() for line in found[1].splitlines())
+        return "\n".join(lines).replace("<p>", "").strip()
+    source = ROOT / "bench" / "peers" / f"{name}.py"
+    found = re.match(r'"""(.*?)"""', source.read_text(encoding="utf-8"), re.DOTALL)
+    assert found is not None
+    return found[1].strip()
+
+
+def subtitle(plan: Plan, machine: dict[str, object]) -> str:
+    """The line under the chart's title."""
+    return (
+        f"{plan.events:,} JSON events of about 230 bytes, {PARTITIONS} partitions, median of"
+        f" {plan.runs}; everything on {machine['cores']} cores ({machine['cpu']})"
+    )
+
+
+def say(line: str) -> None:
+    """Print a line at once."""
+    print(line, file=sys.stderr, flush=True)

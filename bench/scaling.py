@@ -1,0 +1,209 @@
+"""`make bench SCALING=1`: what the aggregator costs as one thing at a time grows."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from bench import aggregator, recovery, seen_ids
+from bench.aggregator import AggregatorRun
+from bench.errors import BenchError
+from bench.fill import FilledTopic, fill_topic
+from bench.generator import Load, now_ms
+from bench.machine import ROOT, commit, machine
+from bench.results import RESULTS, write
+from bench.run import PARTITIONS, Say, stack_versions
+from deploy.local.infrastructure import Infrastructure
+from services.platform.errors import WattokenError
+
+SCALING = RESULTS / "scaling.json"
+CHARTS = ROOT / "docs" / "img"
+TENANTS = 1000
+KIB = 1024
+Point = dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How much of what to measure."""
+
+    events: int = 1_000_000
+    runs: int = 1
+    slices_max: int = 1_000_000
+    ids_max: int = 100_000_000
+    #: Names of sweeps; empty means all.
+    only: Collection[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """One thing that grows, from the x of its points to their y."""
+
+    title: str
+    x: str
+    y: str
+    x_label: str
+    y_label: str
+    points: Callable[[Bench], Iterator[Point]]
+
+
+class Bench:
+    """The stack and the topics that sweeps share."""
+
+    def __init__(self, infrastructure: Infrastructure, plan: Plan, say: Say) -> None:
+        self.infrastructure = infrastructure
+        self.plan = plan
+        self.say = say
+        self._topics: dict[tuple[int, int], FilledTopic] = {}
+        self._number = 0
+
+    def topic(self, partitions: int = PARTITIONS, tenants: int = TENANTS) -> FilledTopic:
+        """The prefilled topic of so many partitions and tenants."""
+        shape = (partitions, tenants)
+        if shape not in self._topics:
+            self._topics[shape] = fill_topic(
+                self.infrastructure.bootstrap_servers,
+                f"bench.{partitions}.{tenants}",
+                partitions,
+                Load(self.plan.events, now_ms(), tenants=tenants),
+                self.say,
+            )
+        return self._topics[shape]
+
+    def throughput(
+        self, topic: FilledTopic, workers: int = 1, env: dict[str, str] | None = None
+    ) -> Point:
+        """Median events/s and highest memory over the runs."""
+        runs: list[AggregatorRun] = []
+        for _ in range(self.plan.runs):
+            self._number += 1
+            name = f"scaling-{self._number}"
+            runs.append(
+                aggregator.measure(self.infrastructure, topic, name, workers=workers, env=env)
+            )
+        return {
+            "events_per_second": round(statistics.median(run.events_per_second for run in runs)),
+            "peak_rss_mb": round(max(run.memory.peak_mb for run in runs), 1),
+        }
+
+
+def workers(bench: Bench) -> Iterator[Point]:
+    """One and two workers of one group; two share the cores with broker and ClickHouse."""
+    for count in (1, 2):
+        yield {"workers": count, **bench.throughput(bench.topic(), workers=count)}
+
+
+def partitions(bench: Bench) -> Iterator[Point]:
+    """The same events over more partitions: smaller batches, more slices."""
+    for count in (1, 4, 12, 48):
+        yield {"partitions": count, **bench.throughput(bench.topic(partitions=count))}
+
+
+def tenants(bench: Bench) -> Iterator[Point]:
+    """More tenants: hour slices up to one for each event."""
+    for count in (100, 1_000, 10_000, 100_000):
+        yield {"tenants": count, **bench.throughput(bench.topic(tenants=count))}
+
+
+def fetch_bytes(bench: Bench) -> Iterator[Point]:
+    """Smaller and larger fetches, which are the batches that the agent works on."""
+    for kib in (64, 256, 1024, 4096, 16384):
+        env = {"WATTOKEN_AGGREGATOR_FETCH_BYTES_MAX": str(kib * KIB)}
+        yield {"fetch_kib": kib, **bench.throughput(bench.topic(), env=env)}
+
+
+def restarts(bench: Bench) -> Iterator[Point]:
+    """Restart after kill -9 with more and more slices in memory."""
+    for slices in (10_000, 100_000, 1_000_000):
+        if slices > bench.plan.slices_max:
+            return
+        found = list(
+            recovery.measure(
+                bench.infrastructure, slices, bench.plan.runs, f"bench.slices.{slices}", bench.say
+            )
+        )
+        yield {
+            "slices": statistics.median(run.slices for run in found),
+            "recovery_seconds": round(statistics.median(run.seconds for run in found), 3),
+            "peak_rss_mb": round(max(run.peak_mb for run in found), 1),
+        }
+
+
+RATE = ("events_per_second", "events per second")
+SWEEPS = {
+    "workers": Sweep("Workers", "workers", RATE[0], "workers", RATE[1], workers),
+    "partitions": Sweep("Partitions", "partitions", RATE[0], "partitions", RATE[1], partitions),
+    "tenants": Sweep("Tenants", "tenants", RATE[0], "tenants", RATE[1], tenants),
+    "fetch_bytes": Sweep(
+        "Fetch size",
+        "fetch_kib",
+        RATE[0],
+        "KiB of one partition in one fetch",
+        RATE[1],
+        fetch_bytes,
+    ),
+    "recovery": Sweep(
+        "Restart after kill -9", "slices", "recovery_seconds", "slices", "seconds", restarts
+    ),
+    "seen_ids": Sweep(
+        "Dedup store",
+        *("ids", "ids_per_second", "ids in the store", "ids checked per second"),
+        lambda bench: seen_ids.points(
+            bench.infrastructure.state_dir, bench.plan.ids_max, bench.say
+        ),
+    ),
+}
+
+
+def run(plan: Plan, results: Path, charts: Path, say: Say) -> None:
+    """Measure the chosen sweeps, and write result file and charts after each.
+
+    Raises `StackError` when broker or ClickHouse do not start.
+    """
+    unknown = set(plan.only) - SWEEPS.keys()
+    if unknown:
+        raise BenchError(f"no sweep {sorted(unknown)}: there are {', '.join(SWEEPS)}")
+    state_dir = ROOT / ".wattoken" / f"scaling-{time.strftime('%Y%m%d-%H%M%S')}"
+    with Infrastructure(state_dir, broker="kafka", prometheus="none", report=say) as started:
+        bench = Bench(started, plan, say)
+        contents: dict[str, Any] = {
+            "machine": machine(stack_versions(started)),
+            "commit": commit(),
+            "date": datetime.now(UTC).isoformat(timespec="seconds"),
+            "settings": asdict(plan),
+            "sweeps": {},
+            "void": [],
+        }
+        for name, sweep in SWEEPS.items():
+            if plan.only and name not in plan.only:
+                continue
+            measure_sweep(bench, name, sweep, contents)
+            write(results, contents)
+            draw(sweep, contents["sweeps"][name], charts / f"scaling_{name}.png")
+    say(f"wrote {results}")
+
+
+def measure_sweep(bench: Bench, name: str, sweep: Sweep, contents: dict[str, Any]) -> None:
+    """Measure one sweep's points; what fails ends the sweep, not the others."""
+    found = contents["sweeps"][name] = []
+    try:
+        for point in sweep.points(bench):
+            found.append(point)
+            bench.say(f"{name}: " + ", ".join(f"{key} {value:,}" for key, value in point.items()))
+    except WattokenError as error:
+        contents["void"].append(f"{name}: {error}")
+        bench.say(f"{name}: VOID: {error}")
+
+
+def draw(sweep: Sweep, points: list[Point], path: Path) -> None:
+    """Draw a sweep that has points."""
+    from bench.chart import draw_growth
+
+    if points:
+        pairs = [(point[sweep.x], point[sweep.y]) for point in points]
+        draw_growth(pairs, sweep.title, sweep.x_label, sweep.y_label, path)

@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import dataclasses
+import itertools
+
+from bench.generator import BLOCK_EVENTS, DISORDER_MS, Load, Totals, blocks
+from schemas.identity import identity_hash
+from schemas.metering_rules import MINUTE_MS
+from schemas.wire import WireEvent, decode
+
+END_MS = 1_790_000_000_000
+LOAD = Load(BLOCK_EVENTS + 2_345, END_MS, seed=5, models=7, tenants=11)
+
+
+def values(load: Load) -> list[bytes]:
+    return list(itertools.chain.from_iterable(block.values for block in blocks(load)))
+
+
+def keys(load: Load) -> list[bytes]:
+    return list(itertools.chain.from_iterable(block.keys for block in blocks(load)))
+
+
+def events(load: Load) -> list[WireEvent]:
+    return [decode(value) for value in values(load)]
+
+
+def test_the_same_seed_gives_the_same_bytes_and_another_seed_others() -> None:
+    assert values(LOAD) == values(LOAD)
+    assert keys(LOAD) == keys(LOAD)
+    other = dataclasses.replace(LOAD, seed=6)
+    assert not set(values(LOAD)) & set(values(other))
+
+
+def test_every_event_is_valid_and_no_id_comes_twice() -> None:
+    found = events(LOAD)
+    assert len(found) == LOAD.events
+    assert len({event.id for event in found}) == LOAD.events
+    assert {len(event.id) for event in found} == {32}
+
+
+def test_totals_are_those_of_the_events() -> None:
+    for block in blocks(LOAD):
+        found = [decode(value) for value in block.values]
+        assert block.totals == Totals(
+            len(found),
+            sum(event.input_tokens for event in found),
+            sum(event.output_tokens for event in found),
+        )
+
+
+def test_the_key_is_the_hash_of_the_identity() -> None:
+    found = [identity_hash(event.tenant, event.source, event.id) for event in events(LOAD)]
+    assert found == keys(LOAD)
+
+
+def test_models_regions_and_tenants_are_as_many_as_asked_for() -> None:
+    found = events(LOAD)
+    assert len({event.model for event in found}) == 7
+    assert len({event.region for event in found}) == 3
+    assert len({event.tenant for event in found}) == 11
+
+
+def test_times_fill_the_span_in_order_but_for_a_slight_disorder() -> None:
+    times = [round(event.time.timestamp() * 1000) for event in events(LOAD)]
+    first = END_MS - 10 * MINUTE_MS
+    for place, time_ms in enumerate(times):
+        assert abs(time_ms - (first + place * 10 * MINUTE_MS // LOAD.events)) <= DISORDER_MS
+    assert times != sorted(times)
+
+
+def test_events_have_the_size_that_is_announced() -> None:
+    load = dataclasses.replace(LOAD, models=20, tenants=1000)
+    sizes = [len(value) for value in values(load)]
+    assert 220 <= sum(sizes) / len(sizes) <= 240
