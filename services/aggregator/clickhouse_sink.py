@@ -230,9 +230,6 @@ class ClickHouseSink:
         self, family: Family, partition: int, first_window: int
     ) -> tuple[SliceRows, Ints]:
         """Read a partition's slices from a window (its number) on: rows and their versions."""
-        where = (
-            "" if family.window_ms is None else " AND window_start >= {from_time:DateTime('UTC')}"
-        )
         return self._read_rows(
             family,
             self._select_slices(family) + from_window(family),
@@ -243,13 +240,11 @@ class ClickHouseSink:
     def find_contradiction(self, family: Family, partition: int, first_window: int) -> str | None:
         """Name a key and version of which rows with unlike totals are stored, or None."""
         key = ", ".join([*key_columns(family), "version"])
-        where = (
-            "" if family.window_ms is None else " AND window_start >= {from_time:DateTime('UTC')}"
-        )
         rows = self._query(
             f"SELECT {key} FROM slices_{family.name}"
             " WHERE log = {log:String} AND partition = {partition:UInt32}"
-            f"{from_window(family)} GROUP BY {key} HAVING uniqExact({', '.join(MEASURES)}) > 1 LIMIT 1",
+            f"{from_window(family)} GROUP BY {key}"
+            f" HAVING uniqExact({', '.join(MEASURES)}) > 1 LIMIT 1",
             partition=partition,
             from_time=to_time(family.window_start_ms(first_window)),
         )
