@@ -16,6 +16,7 @@ from deploy.local.infrastructure import Infrastructure
 WAITING_EVENTS = 20_000
 POLL_SECONDS = 0.02
 TIMEOUT_SECONDS = 180.0
+NAMED = {"WATTOKEN_AGGREGATOR_INSTANCE_ID": "the-worker"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,14 +39,15 @@ def measure(
 ) -> Iterator[Recovery]:
     """Meter until there are this many slices, then kill and restart ``runs`` times.
 
-    The worker's session timeout is the local stack's, 6 s: until it has run out, Kafka keeps the
-    partitions for the killed worker, and that wait is part of the time.
+    The worker has a name of its own (``WATTOKEN_AGGREGATOR_INSTANCE_ID``), so Kafka gives it its
+    partitions back at once; without one it would keep them for the killed process until the
+    session timeout has run out.
     """
     servers = infrastructure.bootstrap_servers
     load = many_tenants(slices)
     topic = fill_topic(servers, name, 4, load, say)
     produced = topic.totals.events
-    with metering(infrastructure, topic, name) as meter:
+    with metering(infrastructure, topic, name, env=NAMED) as meter:
         worker = meter.launch()
         worker.wait_reading()
         meter.wait_metered(produced)

@@ -66,6 +66,7 @@ class MeterApp(faust.App):
             broker_request_timeout=max(90.0, 3 * settings.aggregator_session_timeout_seconds),
             broker_commit_interval=2.0,
             consumer_auto_offset_reset="none",
+            consumer_group_instance_id=settings.aggregator_instance_id or None,
             consumer_max_fetch_size=settings.aggregator_fetch_bytes_max,
             # Batches, not events: a few are enough to keep the agent busy.
             stream_buffer_maxsize=8,

@@ -19,6 +19,12 @@ class AggregatorSettings(KafkaSettings, ClickHouseSettings):
     aggregator_group: str = Field(
         default="wattoken-aggregator", description="Kafka consumer group that shares the work."
     )
+    aggregator_instance_id: str = Field(
+        default="",
+        description="A name of this worker that outlives its process, such as a pod's: started"
+        " again under it, the worker has its partitions back at once (static membership)."
+        " Empty: Kafka waits for the session timeout of a worker that was killed.",
+    )
     aggregator_flush_interval_seconds: float = Field(
         default=1.0, gt=0, description="Time between two flushes to ClickHouse."
     )

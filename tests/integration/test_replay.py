@@ -122,10 +122,12 @@ def metered(pipeline: Pipeline) -> int:
 def test_the_same_after_kill_9_of_the_aggregator_in_the_middle(
     pipelines: PipelineFactory, tmp_path: Path
 ) -> None:
-    # Small fetches and quick flushes, so that the kill meets the trace half metered.
+    # Small fetches, and no more of them until a flush succeeded: so the kill meets the traces
+    # half metered, which takes a blink otherwise.
     env = {
         "WATTOKEN_AGGREGATOR_FLUSH_INTERVAL_SECONDS": "0.1",
         "WATTOKEN_AGGREGATOR_FETCH_BYTES_MAX": "20000",
+        "WATTOKEN_AGGREGATOR_PENDING_ROWS_MAX": "50",
     }
     pipeline, ledger = pipelines(env=env), tmp_path / "ledger"
     pipeline.aggregator.kill()
