@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import gc
 import signal
-import ssl
 import sys
+from functools import partial
 from typing import Any
 
 import faust
@@ -15,14 +15,12 @@ from faust.types import TP
 from services.aggregator.agent import meter_batches
 from services.aggregator.clickhouse_sink import ClickHouseSink
 from services.aggregator.core.labels import Labels, TooManyLabelsError
-from services.aggregator.core.watch import StandstillWatch
 from services.aggregator.errors import (
     DatabaseBehindError,
     DatabaseWentBackError,
-    LogReplacedError,
     MeteringStoppedError,
-    StandstillError,
 )
+from services.aggregator.faust_options import faust_options
 from services.aggregator.log_offsets import LogOffsets
 from services.aggregator.meter import Meter
 from services.aggregator.metrics import REGISTRY
@@ -32,11 +30,12 @@ from services.aggregator.seen_store import SeenStores
 from services.aggregator.settings import AggregatorSettings
 from services.aggregator.sink_thread import SinkThread
 from services.aggregator.transport import BatchSchema
+from services.aggregator.watchdog import keep_watch
 from services.platform.errors import WattokenError
 from services.platform.health import HealthServer
 from services.platform.kafka import Log, admin_client, describe_log
 from services.platform.log import configure_logging, get_logger
-from services.platform.settings import read_settings, secret
+from services.platform.settings import read_settings
 
 logger = get_logger(__name__)
 
@@ -48,8 +47,8 @@ GROUP_INSERTS_PER_SECOND = 4
 #: After a long flush reading goes on this many times as long before the next, but not for ever.
 FLUSH_PAUSES = 4
 FLUSH_INTERVAL_SECONDS_MAX = 5.0
-#: How often the log is looked at, and a database that is behind is asked again.
-WATCH_SECONDS = 15.0
+LAG_LOOK_SECONDS = 0.1
+#: How often a database that is behind is asked again.
 REPLICA_LOOK_SECONDS = 2.0
 
 
@@ -57,26 +56,7 @@ class MeterApp(faust.App):
     """A Faust app whose partitions are recovered from ClickHouse and flushed before they leave."""
 
     def __init__(self, settings: AggregatorSettings, log: Log) -> None:
-        super().__init__(
-            settings.aggregator_group,
-            broker=[f"wattoken://{server.strip()}" for server in servers(settings)],
-            broker_credentials=credentials(settings),
-            broker_session_timeout=settings.aggregator_session_timeout_seconds,
-            broker_heartbeat_interval=settings.aggregator_session_timeout_seconds / 10,
-            broker_request_timeout=max(90.0, 3 * settings.aggregator_session_timeout_seconds),
-            broker_commit_interval=2.0,
-            consumer_auto_offset_reset="none",
-            consumer_group_instance_id=settings.aggregator_instance_id or None,
-            consumer_max_fetch_size=settings.aggregator_fetch_bytes_max,
-            # Batches, not events: a few are enough to keep the agent busy.
-            stream_buffer_maxsize=8,
-            # Acks mean nothing here, so waiting for them would only delay a rebalance.
-            stream_wait_empty=False,
-            topic_disable_leader=True,
-            topic_allow_declare=False,
-            web_enabled=False,
-            autodiscover=False,
-        )
+        super().__init__(settings.aggregator_group, **faust_options(settings))
         self.settings = settings
         self.log_read = log
         self.offsets = LogOffsets(admin_client(settings), log, settings.aggregator_group)
@@ -168,25 +148,36 @@ class MeterApp(faust.App):
         except DatabaseWentBackError as error:
             logger.warning("database went back in time", error=str(error))
 
-    @property
-    def flush_interval_seconds(self) -> float:
-        """Time between flushes: the setting, or more for the database's and the worker's sake.
+    async def pause_between_flushes(self) -> None:
+        """Wait as long as the setting says, or longer for the database's and the worker's sake.
 
         Many workers share the database; and while there is much to catch up with, a slice that
         changes again and again is better written once in a while.
         """
         workers = self.log_read.partitions / max(1, len(self.meter.states))
-        busy = min(FLUSH_PAUSES * self.meter.last_flush_seconds, FLUSH_INTERVAL_SECONDS_MAX)
-        return max(
-            self.settings.aggregator_flush_interval_seconds,
-            workers / GROUP_INSERTS_PER_SECOND,
-            busy,
+        await self.sleep(
+            max(
+                self.settings.aggregator_flush_interval_seconds,
+                workers / GROUP_INSERTS_PER_SECOND,
+            )
+        )
+        busy_until = self.loop.time() + min(
+            FLUSH_PAUSES * self.meter.last_flush_seconds, FLUSH_INTERVAL_SECONDS_MAX
+        )
+        while self.loop.time() < busy_until and self.lags() and not self.should_stop:
+            await self.sleep(LAG_LOOK_SECONDS)
+
+    def lags(self) -> bool:
+        """Whether more records of some partition are on the log, as far as was last heard."""
+        return any(
+            (self.consumer.highwater(self.tp(partition)) or 0) > offset
+            for partition, offset in self.meter.positions().items()
         )
 
     async def keep_flushing(self) -> None:
         """Flush at every interval until the app stops."""
         while not self.should_stop:
-            await self.sleep(self.flush_interval_seconds)
+            await self.pause_between_flushes()
             try:
                 await self.meter.flush()
             except DatabaseWentBackError as error:
@@ -196,40 +187,6 @@ class MeterApp(faust.App):
                 await self.consumer.perform_seek()
             except WattokenError as error:
                 await self.fail(error)
-
-    async def keep_watch(self) -> None:
-        """End the worker when a partition stands still or the topic is not the same log any more.
-
-        A new process is what helps: it joins the group anew, and begins with the log as it is.
-        """
-        watch = StandstillWatch(self.settings.aggregator_standstill_seconds)
-        while not self.should_stop:
-            await self.sleep(WATCH_SECONDS)
-            partitions = sorted(self.meter.states)
-            try:
-                replaced_by = await self.loop.run_in_executor(None, self.offsets.replaced_by)
-                ends = await self.loop.run_in_executor(None, self.offsets.ends, partitions)
-            except WattokenError as error:
-                logger.warning("cannot look at the log", error=str(error))
-                continue
-            if replaced_by is not None:
-                await self.fail(
-                    LogReplacedError(
-                        f"topic {self.log_read.topic} was deleted and made anew: it was log"
-                        f" {self.log_read.name} and is {replaced_by}. Run `wattoken migrate` and"
-                        " start the worker again: it begins with the new log"
-                    )
-                )
-            still = watch.look(self.loop.time(), self.meter.positions(), ends, held=self.meter.held)
-            if still:
-                await self.fail(
-                    StandstillError(
-                        f"partitions {still} of {self.log_read.topic} have records to read but"
-                        " did not move for"
-                        f" {self.settings.aggregator_standstill_seconds:g} s; start the worker"
-                        " again"
-                    )
-                )
 
     async def on_stop(self) -> None:
         """Flush what is left, then stop as Faust does."""
@@ -249,35 +206,13 @@ class MeterApp(faust.App):
         return None
 
 
-def credentials(settings: AggregatorSettings) -> Any:
-    """What Faust needs for TLS and SASL; None for plaintext."""
-    protocol = settings.kafka_security_protocol
-    context = None
-    if protocol.endswith("SSL"):
-        cafile = settings.kafka_ssl_ca_file
-        context = ssl.create_default_context(cafile=None if cafile is None else str(cafile))
-    if protocol.startswith("SASL"):
-        return faust.SASLCredentials(
-            mechanism=settings.kafka_sasl_mechanism,
-            username=settings.kafka_sasl_username,
-            password=secret(settings.kafka_sasl_password, settings.kafka_sasl_password_file),
-            ssl_context=context,
-        )
-    return None if context is None else faust.SSLCredentials(context)
-
-
-def servers(settings: AggregatorSettings) -> list[str]:
-    """The brokers as a list of host:port."""
-    return [part for part in settings.kafka_bootstrap_servers.split(",") if part.strip()]
-
-
 def create_app(settings: AggregatorSettings, log: Log) -> MeterApp:
     """Build the app with its agent, its flush task and its recovery."""
     app = MeterApp(settings, log)
     topic = app.topic(log.topic, schema=BatchSchema())
     app.agent(topic, name="meter", concurrency=1)(meter_batches(app))
     app.task(app.keep_flushing)
-    app.task(app.keep_watch)
+    app.task(partial(keep_watch, app))
 
     async def on_rebalance_complete(_: MeterApp, **__: Any) -> None:
         await app.recover()

@@ -1,0 +1,55 @@
+"""How Faust is set up: the batch transport, and what is not used switched off."""
+
+from __future__ import annotations
+
+import ssl
+from typing import Any
+
+import faust
+
+from services.aggregator.settings import AggregatorSettings
+from services.platform.settings import secret
+
+
+def faust_options(settings: AggregatorSettings) -> dict[str, Any]:
+    """Options of the Faust app."""
+    timeout_seconds = settings.aggregator_session_timeout_seconds
+    brokers = [part.strip() for part in settings.kafka_bootstrap_servers.split(",")]
+    return {
+        "broker": [f"wattoken://{broker}" for broker in brokers if broker],
+        "broker_credentials": credentials(settings),
+        "broker_session_timeout": timeout_seconds,
+        "broker_heartbeat_interval": timeout_seconds / 10,
+        "broker_request_timeout": max(90.0, 3 * timeout_seconds),
+        "broker_commit_interval": 2.0,
+        # An offset that is gone must stop the worker, not make it jump.
+        "consumer_auto_offset_reset": "none",
+        "consumer_group_instance_id": settings.aggregator_instance_id or None,
+        "consumer_max_fetch_size": settings.aggregator_fetch_bytes_max,
+        # Batches, not events: a few are enough to keep the agent busy.
+        "stream_buffer_maxsize": 8,
+        # Acks mean nothing here, so waiting for them would only delay a rebalance.
+        "stream_wait_empty": False,
+        "topic_disable_leader": True,
+        "topic_allow_declare": False,
+        # Faust's own web server would listen on all interfaces.
+        "web_enabled": False,
+        "autodiscover": False,
+    }
+
+
+def credentials(settings: AggregatorSettings) -> Any:
+    """What Faust needs for TLS and SASL; None for plaintext."""
+    protocol = settings.kafka_security_protocol
+    context = None
+    if protocol.endswith("SSL"):
+        cafile = settings.kafka_ssl_ca_file
+        context = ssl.create_default_context(cafile=None if cafile is None else str(cafile))
+    if protocol.startswith("SASL"):
+        return faust.SASLCredentials(
+            mechanism=settings.kafka_sasl_mechanism,
+            username=settings.kafka_sasl_username,
+            password=secret(settings.kafka_sasl_password, settings.kafka_sasl_password_file),
+            ssl_context=context,
+        )
+    return None if context is None else faust.SSLCredentials(context)
