@@ -17,10 +17,13 @@ def meter_batches(app: MeterApp) -> Callable[[AsyncIterator[FetchedBatch]], Awai
 
     async def meter(batches: AsyncIterator[FetchedBatch]) -> None:
         async for batch in batches:
-            if batch.epoch != app.consumer.epoch:
-                continue  # Read before the last seek, which brings it again.
             try:
-                await app.meter.consume(batch.tp.partition, batch.records)
+                whole = await app.meter.consume(
+                    batch.tp.partition, batch.first_offset, batch.records, batch.next_offset
+                )
+                # What was fetched before the last seek is brought again by that one.
+                if not whole and batch.epoch == app.consumer.epoch:
+                    await app.consumer.perform_seek()
             except AbandonedError:
                 continue  # The partition went elsewhere; its next owner reads the batch again.
             except Exception as error:

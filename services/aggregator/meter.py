@@ -117,14 +117,23 @@ class Meter:
                 state.seen.close()
         self._measure()
 
-    async def consume(self, partition: int, records: Records) -> None:
-        """Meter a batch; waits while too much is unwritten. Batches of lost partitions are void."""
+    async def consume(
+        self, partition: int, first_offset: int, records: Records, next_offset: int
+    ) -> bool:
+        """Meter a batch: all that the log holds from ``first_offset`` to below ``next_offset``.
+
+        Waits while too much is unwritten. Batches of lost partitions are void. False where records
+        before it are missing, dropped on their way by a rebalance say: then it is not metered, and
+        the partition must be read again from its position.
+        """
         await self._room.wait()
         async with self._batch_lock:
             state = self.states.get(partition)
             if state is None:
-                return
-            if records.offsets[0] > state.next_offset:
+                return True
+            if first_offset > state.next_offset:
+                return False
+            if len(records) and records.offsets[0] > state.next_offset:
                 GAPS.inc()
                 logger.warning(
                     "offsets skipped",
@@ -136,6 +145,7 @@ class Meter:
                 sifted = state.sift(records)
                 await self._look_up(partition, state, sifted)
                 state.fold(sifted)
+                state.pass_over(next_offset)
             except BaseException:
                 # Half done: this state has seen ids that it has not counted.
                 self.drop({partition})
@@ -144,6 +154,7 @@ class Meter:
         RECORDS.inc(len(records))
         if self.pending_rows >= self._pending_rows_max:
             self._room.clear()
+        return True
 
     async def _look_up(self, partition: int, state: PartitionState, sifted: Sifted) -> None:
         for name, keys in state.unknown_slices(sifted).items():

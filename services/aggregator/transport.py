@@ -45,17 +45,29 @@ LOG_APPEND_TIME: Final = 1
 class FetchedBatch:
     """The records of one partition that one fetch brought.
 
-    `epoch` counts the seeks before the fetch: a batch of an older epoch was read before the
-    partition was rewound, and must be thrown away.
+    It is the log from `first_offset` to below `next_offset`, whole: what has no record in it holds
+    none of anybody's (a transaction's markers, or what was taken back). `epoch` counts the seeks
+    before the fetch.
     """
 
     tp: TP
     epoch: int
+    first_offset: int
+    next_offset: int
+    records: Records
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """One Kafka batch of a fetch: the log from `first_offset` to below `next_offset`."""
+
+    first_offset: int
+    next_offset: int
     records: Records
 
 
 class RawPartitionRecords(fetcher.PartitionRecords):
-    """Unpacks a fetch as columns, a `Records` for each Kafka batch, instead of record by record.
+    """Unpacks a fetch as columns, a `Stretch` for each Kafka batch, instead of record by record.
 
     aiokafka makes a Python object with eleven fields for each record, which takes five times as
     long as all the rest of fetching; offset and value are all that is needed here.
@@ -63,7 +75,7 @@ class RawPartitionRecords(fetcher.PartitionRecords):
 
     next_fetch_offset: int
 
-    def _unpack_records(self) -> Iterator[Records]:
+    def _unpack_records(self) -> Iterator[Stretch]:
         batches = self._records
         while batches.has_next():
             batch = batches.next_batch()
@@ -72,8 +84,9 @@ class RawPartitionRecords(fetcher.PartitionRecords):
             aborted = self._is_aborted(batch)
             first_offset, self.next_fetch_offset = self.next_fetch_offset, batch.next_offset
             # Control batches hold the markers of transactions, no records of anybody's.
-            if not (aborted or batch.is_control_batch):
-                yield self._columns(batch, first_offset)
+            empty = aborted or batch.is_control_batch
+            records = NO_RECORDS if empty else self._columns(batch, first_offset)
+            yield Stretch(first_offset, self.next_fetch_offset, records)
 
     def _is_aborted(self, batch: Any) -> bool:
         """Whether a batch belongs to a transaction that its producer took back."""
@@ -100,6 +113,9 @@ class RawPartitionRecords(fetcher.PartitionRecords):
 
 # The one way in: aiokafka's fetcher makes these objects by this name.
 fetcher.PartitionRecords = RawPartitionRecords
+
+
+NO_RECORDS: Final = Records(np.empty(0, np.int64), np.empty(0, np.int64), [])
 
 
 class BatchSchema(faust.Schema):
@@ -159,39 +175,33 @@ class Consumer(driver.Consumer):
 
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, ConsumerMessage]]:
         """Fetch, and yield one message for each partition that brought records."""
-        epoch = self.epoch
         records, active = await self._wait_next_records(timeout)
+        epoch = self.epoch
         generation = self.app.consumer_generation_id
         if not records or self.should_stop:
             return
+        # What is dropped from here on is missed at the next batch, which then has a seek done
+        # (`services.aggregator.agent`): the fetcher's position is behind it already.
         if not self.flow_active:
-            # What was fetched is dropped; the seek at the next start of the flow brings it back.
             return
         for tp, fetched in records.items():
-            fetched = [batch for batch in fetched if len(batch)]
-            if not fetched:
-                continue
-            if (
-                not self.flow_active
-                or self.epoch != epoch
-                or self.app.consumer_generation_id != generation
-            ):
+            if not self.flow_active or self.app.consumer_generation_id != generation:
                 return
             if active is None or tp in active or tp in self._buffered_partitions:
                 yield tp, self._batch_message(TP(tp.topic, tp.partition), epoch, fetched)
 
-    def _batch_message(self, tp: TP, epoch: int, fetched: list[Records]) -> ConsumerMessage:
-        records = joined(fetched)
-        append_ms = int(records.append_ms[-1])
+    def _batch_message(self, tp: TP, epoch: int, fetched: list[Stretch]) -> ConsumerMessage:
+        records = joined([stretch.records for stretch in fetched])
+        first_offset, next_offset = fetched[0].first_offset, fetched[-1].next_offset
         return ConsumerMessage(
             tp.topic,
             tp.partition,
-            int(records.offsets[-1]),
-            append_ms / 1000,
+            next_offset - 1,
+            (int(records.append_ms[-1]) if len(records) else 0) / 1000,
             LOG_APPEND_TIME,
             (),
             None,
-            FetchedBatch(tp, epoch, records),
+            FetchedBatch(tp, epoch, first_offset, next_offset, records),
             None,
             0,
             0,
@@ -203,14 +213,10 @@ class Consumer(driver.Consumer):
         """Seek every recovered partition of ours to where its state stands."""
         assigned = self.assignment()
         positions = {tp: offset for tp, offset in self.positions().items() if tp in assigned}
-        # A fetch that began before the seek took hold must not pass for one that came after it,
-        # so no batch fetched during the seek bears the epoch that is in force afterwards.
+        # Before the seek: what was fetched after it bears the new epoch, whenever its fetch began.
         self.epoch += 1
-        try:
-            if positions:
-                await self.seek_wait(positions)
-        finally:
-            self.epoch += 1
+        if positions:
+            await self.seek_wait(positions)
 
     def checkpoint(self, tp: TP, next_offset: int) -> None:
         """Note that everything below an offset is in the database, so it may be committed."""

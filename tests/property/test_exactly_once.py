@@ -84,6 +84,16 @@ class Schedule(RuleBasedStateMachine):
         if work is not None:
             run(work)
 
+    @rule(skip=st.integers(1, 3))
+    def miss_records(self, skip: int) -> None:
+        """What was fetched is dropped, and what comes after it arrives."""
+        self._go_on(self.owner)
+        before = self.owner.meter.positions()
+        work = self.owner.read(2, skip)
+        if work is not None:
+            run(work)
+        assert self.owner.meter.positions() == before, "metered behind a gap"
+
     @rule()
     def flush(self) -> None:
         self._go_on(self.owner)

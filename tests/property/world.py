@@ -344,19 +344,25 @@ class Worker:
             10_000,
             lambda partition, next_offset: None,
         )
-        self.paused: Coroutine[Any, Any, None] | None = None
+        self.paused: Coroutine[Any, Any, Any] | None = None
         run(self.meter.recover([0], lambda: False))
 
-    def read(self, count: int) -> Coroutine[Any, Any, None] | None:
-        """Begin to consume the next records; None where there are none or no state."""
+    def read(self, count: int, skip: int = 0) -> Coroutine[Any, Any, bool] | None:
+        """Begin to consume the next records; None where there are none or no state.
+
+        ``skip`` records before them are lost on their way from the fetcher.
+        """
         position = self.meter.positions().get(0)
         if position is None:
             return None
-        records = self.log.read(position, count)
-        return self.meter.consume(0, records) if len(records) else None
+        records = self.log.read(position + skip, count)
+        if not len(records):
+            return None
+        first = int(records.offsets[0])
+        return self.meter.consume(0, first, records, first + len(records))
 
 
-def run(work: Coroutine[Any, Any, None], steps: int | None = None) -> bool:
+def run(work: Coroutine[Any, Any, Any], steps: int | None = None) -> bool:
     """Run a coroutine for so many steps, or to its end; True when it ended."""
     try:
         while steps is None or steps > 0:

@@ -208,6 +208,12 @@ class PartitionState:
         self.next_offset = sifted.next_offset
         self.slices.reached(self.next_offset)
 
+    def pass_over(self, next_offset: int) -> None:
+        """Note that the log holds no more records below an offset, such as a marker at its end."""
+        if next_offset > self.next_offset:
+            self.next_offset = next_offset
+            self.slices.reached(next_offset)
+
     def snapshot(self) -> Snapshot | None:
         """Take what a flush has to write; None where nothing was read since the last one."""
         if self.next_offset <= self.checkpoint.next_offset:
