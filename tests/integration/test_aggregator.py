@@ -1,0 +1,294 @@
+"""What a worker does at the edges: its end, another log, a lost database, poison, its commits."""
+
+from __future__ import annotations
+
+import signal
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+from confluent_kafka import KafkaError, Message, Producer, TopicPartition
+
+from deploy.local.infrastructure import Infrastructure
+from deploy.local.pipeline import Pipeline
+from schemas.wire import WireEvent, encode
+from tests.integration.faults import (
+    PARTITIONS,
+    assert_exact,
+    audit,
+    checkpoints,
+    commits,
+    database,
+    eventually,
+    kafka_admin,
+    load,
+    log_ends,
+    log_name,
+    metering,
+    metric,
+    select,
+    send,
+    wait_until_metered,
+)
+
+#: Faust's commit interval and some more.
+COMMITTED_WITHIN_SECONDS = 20
+
+
+def producer(pipeline: Pipeline, **config: object) -> Producer:
+    return Producer(
+        {"bootstrap.servers": pipeline.infrastructure.bootstrap_servers, "log_level": 0, **config}
+    )
+
+
+def event(number: int) -> bytes:
+    """A valid event that adds 1 request, 7 input and 3 output tokens."""
+    names = (f"valid-{number}", "gateway", "acme", datetime.now(UTC), "eu", "openai", "gpt-5")
+    return encode(WireEvent(*names, 7, 3))
+
+
+def why_it_stopped(pipeline: Pipeline) -> str:
+    """Wait until the worker ends by itself with an error; give what it said last."""
+    worker = pipeline.aggregator
+    assert worker.wait(90) == 1, worker.log_tail(30)
+    (message,) = worker.log_tail(1).splitlines()
+    assert message.startswith("wattoken: "), worker.log_tail()
+    return message
+
+
+def why_it_does_not_start(pipeline: Pipeline) -> str:
+    """Start the worker, which must end as above."""
+    pipeline.aggregator.start()
+    return why_it_stopped(pipeline)
+
+
+def stop_in_order(pipeline: Pipeline) -> None:
+    """Have the worker end as an operator does."""
+    pipeline.aggregator.kill(signal.SIGTERM)
+    assert pipeline.aggregator.wait(60) == 0, pipeline.aggregator.log_tail(30)
+
+
+def test_sigterm_writes_what_was_read(infrastructure: Infrastructure, tmp_path: Path) -> None:
+    with metering(infrastructure, aggregator_flush_interval_seconds="600") as pipeline:
+        send(pipeline, tmp_path / "ledger", events=5_000)
+        worker, ends = pipeline.aggregator, log_ends(pipeline)
+        eventually("all read", lambda: metric(worker, "records_total") == sum(ends.values()))
+        assert checkpoints(pipeline) == {}
+        stop_in_order(pipeline)
+        assert checkpoints(pipeline) == ends
+        assert commits(pipeline) == ends
+        assert_exact(pipeline, tmp_path / "ledger")
+
+
+def test_commits_follow_the_checkpoints(infrastructure: Infrastructure, tmp_path: Path) -> None:
+    with metering(infrastructure) as pipeline:
+        seen = set()
+        with load(pipeline, tmp_path / "ledger", rate=2_000) as running:
+            until = time.monotonic() + 6
+            while time.monotonic() < until:
+                # In this order: a checkpoint only grows, so it is at least what it was before.
+                committed, stored = commits(pipeline), checkpoints(pipeline)
+                for partition, offset in committed.items():
+                    assert offset <= stored.get(partition, 0)
+                seen.add(sum(committed.values()))
+            running.stop()
+        assert len(seen) > 2
+        assert_exact(pipeline, tmp_path / "ledger")
+        ends = log_ends(pipeline)
+        eventually("commits", lambda: commits(pipeline) == ends, COMMITTED_WITHIN_SECONDS)
+        assert checkpoints(pipeline) == ends
+
+
+#: Records that are no usage event, and the reason that each must be refused for.
+POISON: list[tuple[bytes | None, str]] = [
+    (None, "invalid_json"),
+    (b"", "invalid_json"),
+    (bytes(range(256)), "invalid_json"),
+    (b"\xff\xfe" + "{}".encode("utf-16-le"), "invalid_json"),
+    (event(0)[:-20], "invalid_json"),
+    (event(0) + event(0), "invalid_json"),
+    (event(0).replace(b":7", b":NaN"), "invalid_json"),
+    (event(0).replace(b":7", b":18446744073709551616"), "invalid_event"),
+    (event(0).replace(b":7", b":-1"), "invalid_event"),
+    (event(0).replace(b":7", b":null"), "invalid_event"),
+    (event(0).replace(b":7", b':"7"'), "invalid_event"),
+    (event(0).replace(b"gpt-5", b"m" * 900_000), "invalid_event"),
+    (b"null", "invalid_event"),
+    (b"[" * 100_000, "invalid_event"),
+]
+#: Passes the broker, which measures what is compressed, and is 2 MB at the worker.
+LARGE = b'{"id":"' + b"x" * 2_000_000 + b'"}'
+
+
+def test_poison_stops_no_partition(infrastructure: Infrastructure) -> None:
+    with metering(infrastructure, aggregator_flush_interval_seconds="0.3") as pipeline:
+        expected: dict[tuple[int, int], tuple[str, int]] = {}
+        valid: list[int] = []
+        delivered: list[KafkaError | None] = []
+        sender = producer(pipeline, **{"compression.type": "lz4", "message.max.bytes": 4_000_000})
+
+        def put(value: bytes | None, partition: int, reason: str | None) -> None:
+            def report(error: KafkaError | None, message: Message) -> None:
+                delivered.append(error)
+                if reason is None:
+                    valid.append(partition)
+                    return
+                place = (partition, message.offset() or 0)
+                expected[place] = (reason, len(value or b""))
+
+            key = b"no-identity-hash" if len(delivered) % 2 else None
+            sender.produce(pipeline.topic, value, key, partition, on_delivery=report)
+            sender.flush(20)
+
+        for partition in range(PARTITIONS):
+            for number, (value, reason) in enumerate([*POISON, (LARGE, "invalid_event")]):
+                put(value, partition, reason)
+                put(event(partition * 1000 + number), partition, None)
+        assert delivered == [None] * (len(valid) + len(expected))
+        refused_by_the_broker(pipeline)
+
+        def letters() -> dict[tuple[int, int], tuple[str, int]]:
+            query = "SELECT partition, offset, reason, payload_bytes FROM dead_letters FINAL"
+            return {(row[0], row[1]): (row[2], row[3]) for row in select(pipeline, query)}
+
+        wait_until_metered(pipeline)
+        assert letters() == expected
+        assert select(pipeline, "SELECT max(length(payload)) FROM dead_letters") == [(64 * 1024,)]
+        query = "SELECT requests, input_tokens, output_tokens FROM registers"
+        count = len(valid)
+        assert select(pipeline, query) == [(count, 7 * count, 3 * count)]
+
+
+def refused_by_the_broker(pipeline: Pipeline) -> None:
+    """Hold that 2 MB that do not compress come no further than the broker."""
+    errors: list[KafkaError | None] = []
+    sender = producer(pipeline, **{"message.max.bytes": 4_000_000})
+    sender.produce(
+        pipeline.topic, LARGE, b"key", 0, on_delivery=lambda error, _: errors.append(error)
+    )
+    sender.flush(20)
+    (error,) = errors
+    assert error is not None and error.code() == KafkaError.MSG_SIZE_TOO_LARGE
+
+
+def test_a_transactions_marker_at_the_end_is_no_standstill(infrastructure: Infrastructure) -> None:
+    """Markers take offsets and are no records: the log's end lies behind the last record."""
+    with metering(infrastructure, aggregator_standstill_seconds="1") as pipeline:
+        sender = producer(pipeline, **{"transactional.id": pipeline.name})
+        sender.init_transactions(20)
+        for commit in (True, False, True, False):
+            sender.begin_transaction()
+            for number in range(PARTITIONS):
+                sender.produce(pipeline.topic, event(commit * 100 + number), None, number)
+            sender.flush(20)
+            if commit:
+                sender.commit_transaction(20)
+            else:
+                sender.abort_transaction(20)
+        wait_until_metered(pipeline)
+        received = "SELECT sum(received), sum(accepted), sum(duplicate) FROM checkpoints FINAL"
+        assert select(pipeline, received) == [(2 * PARTITIONS, PARTITIONS, PARTITIONS)]
+
+
+def test_a_topic_made_anew_is_another_log(infrastructure: Infrastructure, tmp_path: Path) -> None:
+    ledger = tmp_path / "ledger"
+    with metering(infrastructure) as pipeline:
+        send(pipeline, ledger, events=3_000)
+        wait_until_metered(pipeline)
+        first = log_name(pipeline)
+        admin = kafka_admin(pipeline)
+        admin.delete_topics([pipeline.topic])[pipeline.topic].result()
+        eventually("the topic is gone", lambda: topic_is_gone(pipeline))
+        pipeline.run("migrate", "--partitions", str(PARTITIONS))
+        second = log_name(pipeline)
+        assert second != first
+        message = why_it_stopped(pipeline)
+        assert "deleted and made anew" in message and first in message and second in message
+        pipeline.aggregator.start()
+        send(pipeline, ledger, events=4_000, seed=2)
+        result = audit(pipeline, ledger)
+        assert result["rows"] == []
+        assert min(result["rows_compared"].values()) > 50
+        counted = dict(select(pipeline, "SELECT log, sum(accepted) FROM checkpoints GROUP BY log"))
+        assert counted.keys() == {first, second}
+        assert sum(counted.values()) == result["unique_events"]
+        assert result["metered_events"] == counted[second]
+
+
+def topic_is_gone(pipeline: Pipeline) -> bool:
+    admin = kafka_admin(pipeline)
+    return pipeline.topic not in admin.list_topics(timeout=10).topics
+
+
+def test_a_database_that_is_lost_is_metered_anew(
+    infrastructure: Infrastructure, tmp_path: Path
+) -> None:
+    ledger = tmp_path / "ledger"
+    with metering(infrastructure, aggregator_replica_wait_seconds="1") as pipeline:
+        send(pipeline, ledger, events=5_000)
+        before = assert_exact(pipeline, ledger)
+        stop_in_order(pipeline)
+        with database(pipeline) as client:
+            client.command(f"DROP DATABASE {pipeline.database} SYNC")
+        pipeline.run("migrate", "--partitions", str(PARTITIONS))
+        message = why_it_does_not_start(pipeline)
+        assert "the checkpoint is 0" in message and "wattoken accept-restore" in message
+        assert checkpoints(pipeline) == {}
+        pipeline.run("accept-restore")
+        pipeline.aggregator.restart()
+        assert assert_exact(pipeline, ledger) == before
+
+
+def test_what_stops_a_worker(infrastructure: Infrastructure, tmp_path: Path) -> None:
+    """Each message names what is wrong; nothing is guessed, and after the remedy it goes on."""
+    ledger = tmp_path / "ledger"
+    with metering(infrastructure) as pipeline, database(pipeline) as client:
+        # As with a right that was never granted: no retry mends it.
+        client.command("RENAME TABLE slices_hour TO elsewhere")
+        send(pipeline, ledger, events=1_000)
+        message = why_it_stopped(pipeline)
+        assert "slices_hour" in message and "UNKNOWN_TABLE" in message
+        assert checkpoints(pipeline) == {}
+        client.command("RENAME TABLE elsewhere TO slices_hour")
+        pipeline.aggregator.restart()
+        wait_until_metered(pipeline)
+        stop_in_order(pipeline)
+        stored = checkpoints(pipeline)
+
+        client.command("TRUNCATE TABLE metering_rules")
+        message = why_it_does_not_start(pipeline)
+        assert "no metering rules" in message and "run `wattoken migrate`" in message
+        assert log_name(pipeline) in message
+        pipeline.run("migrate", "--partitions", str(PARTITIONS))
+
+        client.command(
+            "INSERT INTO checkpoints SELECT * REPLACE (next_offset + 1000000 AS next_offset)"
+            " FROM checkpoints FINAL WHERE partition = 2"
+        )
+        message = why_it_does_not_start(pipeline)
+        assert f"partition 2 of {pipeline.topic}" in message and "docs/runbook.md" in message
+        assert f"the checkpoint is {stored[2] + 1_000_000}" in message
+        assert f"the log ends at {stored[2]}" in message
+        client.command("DELETE FROM checkpoints WHERE next_offset > 1000000")
+
+        send(pipeline, ledger, events=1_000, seed=2)
+        assert checkpoints(pipeline) == stored
+        pipeline.aggregator.restart()
+        assert_exact(pipeline, ledger)
+        stop_in_order(pipeline)
+        stored = checkpoints(pipeline)
+
+        send(pipeline, ledger, events=1_000, seed=3)
+        delete_records(pipeline, 1, stored[1] + 5)
+        message = why_it_does_not_start(pipeline)
+        assert f"partition 1 of {pipeline.topic}" in message and "docs/runbook.md" in message
+        assert f"the log starts at {stored[1] + 5}" in message
+        assert f"only {stored[1]} was metered, so 5 records were deleted" in message
+        assert checkpoints(pipeline) == stored
+
+
+def delete_records(pipeline: Pipeline, partition: int, before: int) -> None:
+    admin = kafka_admin(pipeline)
+    place = TopicPartition(pipeline.topic, partition, before)
+    for answer in admin.delete_records([place]).values():
+        answer.result()
