@@ -5,6 +5,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 export UV_PYTHON_DOWNLOADS := never
 export UV_PROJECT_ENVIRONMENT := $(VENV)
+# Trust what this machine trusts, a company's own authority for instance.
+export UV_SYSTEM_CERTS := true
 
 .PHONY: demo up test bench bench-peers chaos lint format docs setup clean
 
