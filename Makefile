@@ -8,7 +8,7 @@ export UV_PROJECT_ENVIRONMENT := $(VENV)
 # Trust what this machine trusts, a company's own authority for instance.
 export UV_SYSTEM_CERTS := true
 
-.PHONY: demo up test bench bench-peers chaos lint format docs setup clean
+.PHONY: demo up test faults bench bench-peers lint format docs setup clean
 
 setup: $(VENV)/.synced
 
@@ -29,6 +29,10 @@ up: setup
 
 test: setup
 	$(BIN)/python -m pytest
+
+# Kills, pauses and outages of real processes; takes minutes, and is no part of `make test` yet.
+faults: setup
+	$(BIN)/python -m pytest -m faults tests/integration
 
 # SCALING=1 measures growth instead of peers; BENCH_ARGS="--events 200000" passes options on.
 bench: setup bench-peers

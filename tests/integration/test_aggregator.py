@@ -35,6 +35,9 @@ from tests.integration.faults import (
 COMMITTED_WITHIN_SECONDS = 20
 
 
+pytestmark = pytest.mark.faults
+
+
 def producer(pipeline: Pipeline, **config: object) -> Producer:
     return Producer(
         {"bootstrap.servers": pipeline.infrastructure.bootstrap_servers, "log_level": 0, **config}

@@ -28,6 +28,8 @@ from tests.integration.faults import (
     wait_until_metered,
 )
 
+pytestmark = pytest.mark.faults
+
 DAY_SECONDS = 24 * 3600
 KILLS = 20
 #: Fewer kills of a worker at work than this, and the test would say little.
