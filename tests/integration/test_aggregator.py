@@ -7,6 +7,7 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pytest
 from confluent_kafka import KafkaError, Message, Producer, TopicPartition
 
 from deploy.local.infrastructure import Infrastructure
