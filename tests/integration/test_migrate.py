@@ -1,0 +1,39 @@
+"""`wattoken migrate` twice, and from two places at once, on the real broker and database."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import clickhouse_connect
+
+from deploy.local.infrastructure import Infrastructure
+from deploy.local.pipeline import Pipeline
+
+
+def test_migrating_again_and_from_two_places_changes_nothing(
+    infrastructure: Infrastructure,
+) -> None:
+    with Pipeline(infrastructure, name="migrated", partitions=3, services=()) as pipeline:
+        client = clickhouse_connect.get_client(
+            host=pipeline.env["WATTOKEN_CLICKHOUSE_HOST"],
+            port=int(pipeline.env["WATTOKEN_CLICKHOUSE_PORT"]),
+            database=pipeline.database,
+        )
+        question = (
+            "SELECT (SELECT count() FROM metering_rules FINAL),"
+            " (SELECT count() FROM schema_migrations FINAL),"
+            f" (SELECT count() FROM system.tables WHERE database = '{pipeline.database}')"
+        )
+        before = client.query(question).result_rows
+        with ThreadPoolExecutor(2) as places:
+            said = list(places.map(lambda _: pipeline.run("migrate"), range(2)))
+        assert all("exists" in lines for lines in said)
+        assert client.query(question).result_rows == before
+        assert before[0][0] == 3, "one set of rules for each partition"
+
+
+def test_a_new_installation_from_two_places_at_once(infrastructure: Infrastructure) -> None:
+    pipeline = Pipeline(infrastructure, name="fresh-twice", partitions=3, services=())
+    with ThreadPoolExecutor(2) as places:
+        said = list(places.map(lambda _: pipeline.run("migrate", "--partitions", "3"), range(2)))
+    assert all("metering rules" in lines for lines in said)
