@@ -15,7 +15,7 @@ from typing import Any
 
 import httpx
 import pytest
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from deploy.local.errors import StackError
@@ -65,11 +65,28 @@ def test_kafka_keeps_topic_and_records_over_kill_9(infrastructure: Infrastructur
     infrastructure.broker.kill(signal.SIGKILL)
     infrastructure.broker.restart()
     consumer = Consumer({**config, "group.id": "kept", "enable.auto.commit": False})
-    partition = TopicPartition("kept", 0)
     try:
-        assert consumer.get_watermark_offsets(partition, timeout=20) == (0, 100)
+        assert watermarks(consumer, TopicPartition("kept", 0), end=100) == (0, 100)
     finally:
         consumer.close()
+
+
+def watermarks(consumer: Consumer, partition: TopicPartition, end: int) -> tuple[int, int]:
+    """Ask for start and end until the end is as expected or time is up.
+
+    A broker that is back takes a moment to lead its partitions again, and says so or says less.
+    """
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            found: tuple[int, int] = consumer.get_watermark_offsets(partition, timeout=10)
+        except KafkaException:
+            if time.monotonic() > deadline:
+                raise
+        else:
+            if found[1] == end or time.monotonic() > deadline:
+                return found
+        time.sleep(0.2)
 
 
 def produce(config: dict[str, Any], topic: str, count: int) -> None:
