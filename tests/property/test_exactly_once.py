@@ -239,7 +239,7 @@ def measured(view: dict[Any, tuple[int, ...]]) -> dict[Any, list[int]]:
 
 
 def explore(machine: type[Schedule], examples: int, phases: tuple[Phase, ...]) -> None:
-    for known in (crash_before_the_last_step, restore_below_what_the_disk_has_seen):
+    for known in KNOWN:
         known(machine())
     run_state_machine_as_test(
         machine,
@@ -278,6 +278,25 @@ def restore_below_what_the_disk_has_seen(schedule: Schedule) -> None:
     schedule.read(count=5)
     schedule.flush()
     schedule.equals_oracle()
+
+
+def crash_with_the_next_event_waiting(schedule: Schedule) -> None:
+    """A row ahead of its checkpoint, and an event of the same slice right behind its version."""
+    schedule.append(pause_ms=0, events=[(0, 0, 5), (2, 0, 7)])
+    schedule.read(count=1)
+    schedule.stop_in_flush(steps=3, rows=None)
+    schedule.crash()
+    schedule.read(count=2)
+    schedule.flush()
+    schedule.equals_oracle()
+
+
+#: Tried first: schedules that chance meets seldom, each once a bug or the way to a planted one.
+KNOWN: tuple[Callable[[Schedule], None], ...] = (
+    crash_before_the_last_step,
+    crash_with_the_next_event_waiting,
+    restore_below_what_the_disk_has_seen,
+)
 
 
 @pytest.mark.timeout(900)
