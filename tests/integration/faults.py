@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import itertools
 import json
 import os
@@ -16,8 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from aiokafka.client import AIOKafkaClient
-from aiokafka.protocol.group import LeaveGroupRequest
 from clickhouse_connect.driver.client import Client
 from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
@@ -142,8 +139,12 @@ def add_worker(pipeline: Pipeline, name: str) -> Child:
         pipeline.infrastructure.logs / f"{pipeline.name}-{name}.log",
         pipeline.infrastructure.data / "services" / pipeline.name / name,
     )
-    state_dir = str(plan.directory / "state")
-    env = {**plan.env, "WATTOKEN_AGGREGATOR_STATE_DIR": state_dir}
+    env = {
+        **plan.env,
+        "WATTOKEN_AGGREGATOR_STATE_DIR": str(plan.directory / "state"),
+        # A name would keep its partitions after its orderly end, too, until the session ends.
+        "WATTOKEN_AGGREGATOR_INSTANCE_ID": "",
+    }
     return pipeline.supervisor.launch(replace(plan, name=name, env=env))
 
 
@@ -224,26 +225,3 @@ def commits(pipeline: Pipeline) -> dict[int, int]:
     answers = admin.list_consumer_group_offsets(request)
     found = answers[pipeline.group].result().topic_partitions
     return {place.partition: max(0, place.offset) for place in found}
-
-
-def remove_dead_members(pipeline: Pipeline) -> None:
-    """Take all members out of the group, as the broker does when their sessions have ended.
-
-    It waits for that, with every rebalance, 6 s at the least; 20 kills would mostly be waiting.
-    """
-    admin = kafka_admin(pipeline)
-    answers = admin.describe_consumer_groups([pipeline.group])
-    members = answers[pipeline.group].result().members
-
-    async def leave() -> None:
-        client = AIOKafkaClient(bootstrap_servers=pipeline.infrastructure.bootstrap_servers)
-        await client.bootstrap()
-        try:
-            (node,) = client.cluster.brokers()
-            for member in members:
-                request = LeaveGroupRequest(pipeline.group, member.member_id)
-                await client.send(node.nodeId, request)
-        finally:
-            await client.close()
-
-    asyncio.run(leave())

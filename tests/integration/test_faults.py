@@ -22,7 +22,6 @@ from tests.integration.faults import (
     load,
     metering,
     metric,
-    remove_dead_members,
     rss_bytes,
     send,
     wait_until_metered,
@@ -60,13 +59,13 @@ def wait_until_shared(*workers: Child) -> None:
 
 def kill_at_random(worker: Child, draw: Random) -> bool:
     """Kill a worker that was just started; say whether it was at work by then."""
-    if draw.random() < 0.3:
-        time.sleep(draw.uniform(0.0, 5.0))  # in start-up, joining the group or recovering
+    if draw.random() < 0.5:
+        time.sleep(draw.uniform(0.0, 3.0))  # in start-up, joining the group or recovering
     else:
         deadline = time.monotonic() + 10
         while not worker.plan.ready() and time.monotonic() < deadline:
             time.sleep(0.05)
-        time.sleep(draw.uniform(0.0, 1.5))  # between any two steps of its work
+        time.sleep(draw.uniform(0.0, 1.0))  # between any two steps of its work
     at_work = worker.plan.ready()
     worker.kill(signal.SIGKILL)
     return at_work
@@ -77,7 +76,6 @@ def kill_and_start(pipeline: Pipeline, draw: Random, times: int) -> int:
     at_work = 0
     for _ in range(times):
         at_work += kill_at_random(pipeline.aggregator, draw)
-        remove_dead_members(pipeline)
         pipeline.aggregator.start()
     pipeline.aggregator.wait_ready()
     return at_work
@@ -96,8 +94,14 @@ def stop_in_a_flush(pipeline: Pipeline) -> None:
 def test_kills_restarts_and_a_zombie(infrastructure: Infrastructure, tmp_path: Path) -> None:
     draw = Random(20)
     ledger = tmp_path / "ledger"
+    settings = {
+        "aggregator_flush_interval_seconds": FLUSH_SECONDS,
+        # With a name of its own, a worker that is started again need not wait until Kafka gives up
+        # on the one that was killed; most of the test would be that.
+        "aggregator_instance_id": "first",
+    }
     with (
-        metering(infrastructure, aggregator_flush_interval_seconds=FLUSH_SECONDS) as pipeline,
+        metering(infrastructure, **settings) as pipeline,
         load(pipeline, ledger, rate=2500) as running,
     ):
         worker = pipeline.aggregator
@@ -144,12 +148,13 @@ def test_workers_join_and_leave(infrastructure: Infrastructure, tmp_path: Path) 
 
 
 #: What is sent while ClickHouse stands still; a worker without bounds reads all of it.
-BACKLOG_EVENTS = 60_000
+BACKLOG_EVENTS = 40_000
 PENDING_ROWS_MAX = 1_000
 #: Enough for so many rows, and the batch that goes beyond.
 READ_WHILE_HELD_MAX = 15_000
 #: What is fetched and not metered: at most 8 batches in the stream and 1 of each partition before
-#: it, of about 0.2 MB, twice that as Python objects; and as much again for the allocator.
+#: it, of about 0.2 MB, twice that as Python objects; and as much again for the allocator. What
+#: such a short backlog can show of leaks is little: the bound on records read is the sharper one.
 GROWTH_BYTES_MAX = 10 * 2**20
 
 
@@ -176,7 +181,6 @@ def test_clickhouse_stands_still(infrastructure: Infrastructure, tmp_path: Path)
             time.sleep(max(0.0, stopped + 15 - time.monotonic()))
             read = metric(worker, "records_total") - read_before
             growth_bytes = rss_bytes(worker) - rss_before
-            print("HELD", read, growth_bytes / 2**20)
             assert 0 < read < READ_WHILE_HELD_MAX
             assert growth_bytes < GROWTH_BYTES_MAX
             eventually("retries", lambda: metric(worker, "retries_total") > 0)
