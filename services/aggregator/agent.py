@@ -18,8 +18,13 @@ def meter_batches(app: MeterApp) -> Callable[[AsyncIterator[FetchedBatch]], Awai
     async def meter(batches: AsyncIterator[FetchedBatch]) -> None:
         async for batch in batches:
             try:
+                decoded = None if batch.decoded is None else await batch.decoded
                 whole = await app.meter.consume(
-                    batch.tp.partition, batch.first_offset, batch.records, batch.next_offset
+                    batch.tp.partition,
+                    batch.first_offset,
+                    batch.records,
+                    batch.next_offset,
+                    decoded,
                 )
                 # What was fetched before the last seek is brought again by that one.
                 if not whole and batch.epoch == app.consumer.epoch:

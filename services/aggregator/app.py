@@ -15,6 +15,7 @@ from faust.types import TP
 from services.aggregator.agent import meter_batches
 from services.aggregator.clickhouse_sink import ClickHouseSink
 from services.aggregator.core.labels import Labels, TooManyLabelsError
+from services.aggregator.decoders import Decoders
 from services.aggregator.errors import (
     DatabaseBehindError,
     DatabaseWentBackError,
@@ -77,6 +78,7 @@ class MeterApp(faust.App):
             ),
             Labels(),
         )
+        self.decoders = Decoders(settings.aggregator_decoder_processes, edges.labels)
         self.meter = Meter(
             edges,
             SinkThread(ClickHouseSink(settings, log, edges.labels), "clickhouse-read"),
@@ -95,6 +97,7 @@ class MeterApp(faust.App):
             self.tp(partition): offset for partition, offset in self.meter.positions().items()
         }
         consumer.before_revoke = self.give_away
+        consumer.decode_ahead = self.decoders.submit
         return consumer
 
     async def recover(self) -> None:
@@ -235,6 +238,7 @@ def run() -> None:
         ready=app.unready,
     )
     health.start()
+    app.decoders.start()
     spare_the_collector()
     worker = app.Worker(loglevel=None, override_logging=False, redirect_stdouts=False, quiet=True)
     try:
@@ -243,6 +247,7 @@ def run() -> None:
         if app.failure is None and end.code:
             sys.exit(end.code)
     finally:
+        app.decoders.close()
         health.stop()
     if app.failure is not None:
         raise app.failure

@@ -15,11 +15,11 @@ import numpy as np
 from clickhouse_connect.driver.client import Client
 
 from schemas.metering_rules import MeteringRules
+from services.aggregator.core.key_index import Ints
 from services.aggregator.core.labels import Labels, Series
 from services.aggregator.core.partition import Checkpoint, Snapshot
 from services.aggregator.core.slices import (
     MEASURES,
-    Ints,
     SliceRows,
     pack,
     series_of,

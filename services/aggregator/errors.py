@@ -3,14 +3,15 @@
 ::
 
     WattokenError                       services/platform/errors.py
-    └── MeteringStoppedError            a person must decide; the text names partition and remedy
-        ├── EventsLostError             log start > checkpoint: retention overtook the meter
-        ├── CheckpointAheadError        checkpoint > log end: the log lost events, or is another
-        ├── DatabaseBehindError         Kafka knows of a later checkpoint than the database
-        ├── ContradictionError          two rows of one key and version with unlike totals
-        ├── LogReplacedError            the topic was deleted and made anew under the worker
-        ├── StandstillError             a partition with records to read does not move
-        └── RulesMissingError           the log has no metering rules yet
+    ├── MeteringStoppedError            a person must decide; the text names partition and remedy
+    │   ├── EventsLostError             log start > checkpoint: retention overtook the meter
+    │   ├── CheckpointAheadError        checkpoint > log end: the log lost events, or is another
+    │   ├── DatabaseBehindError         Kafka knows of a later checkpoint than the database
+    │   ├── ContradictionError          two rows of one key and version with unlike totals
+    │   ├── LogReplacedError            the topic was deleted and made anew under the worker
+    │   ├── StandstillError             a partition with records to read does not move
+    │   └── RulesMissingError           the log has no metering rules yet
+    └── DecoderDiedError                a decoder process ended by itself; a restart mends it
 
     DatabaseWentBackError               a checkpoint is lower than this worker last wrote: it drops
                                         its memory and recovers, so it stops nothing
@@ -51,6 +52,10 @@ class StandstillError(MeteringStoppedError):
 
 class RulesMissingError(MeteringStoppedError):
     """The log has no metering rules yet."""
+
+
+class DecoderDiedError(WattokenError):
+    """A decoder process ended by itself, killed for want of memory say. Start the worker again."""
 
 
 class DatabaseWentBackError(Exception):

@@ -15,6 +15,7 @@ from typing import Protocol
 
 from services.aggregator.clickhouse_sink import ClickHouseSink
 from services.aggregator.core.batch import Records
+from services.aggregator.core.decoding import Decoded
 from services.aggregator.core.partition import PartitionState, Sifted, Snapshot
 from services.aggregator.flush import Flusher
 from services.aggregator.metrics import (
@@ -118,9 +119,16 @@ class Meter:
         self._measure()
 
     async def consume(
-        self, partition: int, first_offset: int, records: Records, next_offset: int
+        self,
+        partition: int,
+        first_offset: int,
+        records: Records,
+        next_offset: int,
+        decoded: Decoded | None = None,
     ) -> bool:
         """Meter a batch: all that the log holds from ``first_offset`` to below ``next_offset``.
+
+        ``decoded`` is what the records say, where that was found out ahead.
 
         Waits while too much is unwritten. Batches of lost partitions are void. False where records
         before it are missing, dropped on their way by a rebalance say: then it is not metered, and
@@ -142,7 +150,7 @@ class Meter:
                     found=int(records.offsets[0]),
                 )
             try:
-                sifted = state.sift(records)
+                sifted = state.sift(records, decoded)
                 await self._look_up(partition, state, sifted)
                 state.fold(sifted)
                 state.pass_over(next_offset)

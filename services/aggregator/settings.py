@@ -44,6 +44,13 @@ class AggregatorSettings(KafkaSettings, ClickHouseSettings):
     aggregator_session_timeout_seconds: float = Field(
         default=30.0, ge=6, description="Silence after which Kafka gives the partitions to others."
     )
+    aggregator_decoder_processes: int = Field(
+        default=1,
+        ge=0,
+        le=64,
+        description="Processes beside the worker's own that decode events, each on a core of its"
+        " own; 0 decodes in the worker.",
+    )
     aggregator_fetch_bytes_max: int = Field(
         default=4 * 1024 * 1024, gt=0, description="Most bytes of one partition in one fetch."
     )

@@ -33,6 +33,7 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 
 from services.aggregator.core.batch import Records
+from services.aggregator.core.decoding import Decoded
 from services.platform.log import get_logger
 
 logger = get_logger(__name__)
@@ -55,6 +56,8 @@ class FetchedBatch:
     first_offset: int
     next_offset: int
     records: Records
+    #: What the records say, being found out elsewhere; None where the agent has to.
+    decoded: Awaitable[Decoded] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +166,8 @@ class Consumer(driver.Consumer):
 
     #: Set by the app: the offset to read next, for each partition that is recovered.
     positions: Callable[[], Mapping[TP, int]]
+    #: Set by the app: has the values of a batch decoded while earlier batches are metered.
+    decode_ahead: Callable[[Sequence[bytes | None]], Awaitable[Decoded] | None]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -201,7 +206,11 @@ class Consumer(driver.Consumer):
             LOG_APPEND_TIME,
             (),
             None,
-            FetchedBatch(tp, epoch, first_offset, next_offset, records),
+            FetchedBatch(
+                *(tp, epoch, first_offset, next_offset),
+                records,
+                self.decode_ahead(records.values),
+            ),
             None,
             0,
             0,

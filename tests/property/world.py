@@ -20,11 +20,11 @@ import numpy as np
 from schemas.metering_rules import HOUR_MS, MINUTE_MS, MeteringRules
 from services.aggregator.core.batch import Records
 from services.aggregator.core.dedup import Sightings, Stamp
+from services.aggregator.core.key_index import Ints
 from services.aggregator.core.labels import Labels, Series
 from services.aggregator.core.partition import Checkpoint, Snapshot
 from services.aggregator.core.slices import (
     MEASURES,
-    Ints,
     SliceRows,
     pack,
     series_of,

@@ -1,4 +1,4 @@
-"""From the raw records of one partition batch to columns: decoded and judged by the time rules.
+"""From the records of one partition batch to columns of valid events: judged by the time rules.
 
 All columns are parallel: the n-th entry of each is about the n-th valid event.
 """
@@ -9,27 +9,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import compress
-from operator import attrgetter
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from xxhash import xxh3_128_digest
 
 from schemas.metering_rules import MeteringRules
-from schemas.wire import UncheckedEvent, decode_many, problem
-from services.aggregator.core.labels import Labels
-from services.aggregator.core.slices import MEASURES, Ints
-from services.aggregator.core.timing import EPOCH, MILLISECOND, epoch_ms, rejection
+from schemas.usage_event import TIME_MAX, TIME_MIN
+from schemas.wire import decode_many, problem
+from services.aggregator.core.decoding import Decoded
+from services.aggregator.core.key_index import Ints
+from services.aggregator.core.timing import EPOCH, epoch_ms, rejection
 
 #: A dead letter keeps at most this much of its record.
 PAYLOAD_BYTES_MAX: Final = 64 * 1024
-DAY_SECONDS: Final = 24 * 3600
-SUBSETS: Final = (
-    (3, attrgetter("cache_read_input_tokens")),
-    (4, attrgetter("cache_write_input_tokens")),
-    (6, attrgetter("reasoning_output_tokens")),
-)
+TIME_MS_MIN: Final = epoch_ms(TIME_MIN)
+TIME_MS_END: Final = epoch_ms(TIME_MAX)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,58 +101,59 @@ class Judged:
     dead_letters: list[DeadLetter]
 
 
-def judge(records: Records, rules: MeteringRules, labels: Labels) -> Judged:
-    """Decode the records, apply the time rules, and lay the valid events out as columns."""
-    events, failures = decode_many([value or b"" for value in records.values])
+def judge(records: Records, decoded: Decoded, rules: MeteringRules) -> Judged:
+    """Apply the time rules to records that were decoded, and refuse what contradicts itself."""
     letters = {
-        index: dead_letter(records, index, error.code, error.message)
-        for index, error in failures.items()
+        failure.index: dead_letter(records, failure.index, failure.code, failure.message)
+        for failure in decoded.failures
     }
-    places = np.arange(len(records))
-    if failures:
-        places = np.delete(places, list(failures))
-    gaps = [event.time - EPOCH for event in events]
-    columns = lay_out(events, gaps, records.offsets[places], records.append_ms[places], labels)
-    good = np.ones(len(events), np.bool_)
-    for number in np.flatnonzero(doubtful(events, columns, rules)).tolist():
-        refused = refusal(events[number], int(columns.append_ms[number]), rules)
+    append_ms = records.append_ms[decoded.places]
+    time_ms = decoded.time_us // 1000
+    good = np.ones(len(decoded.places), np.bool_)
+    for number in np.flatnonzero(doubtful(decoded, time_ms, append_ms, rules)).tolist():
+        index = int(decoded.places[number])
+        refused = refusal(records.values[index] or b"", int(append_ms[number]), rules)
         if refused is not None:
-            index = int(places[number])
             letters[index] = dead_letter(records, index, *refused)
             good[number] = False
+    columns = Columns(
+        records.offsets[decoded.places],
+        append_ms,
+        decoded.time_us // 1_000_000,
+        decoded.tenants,
+        decoded.series,
+        decoded.identities,
+        decoded.measures,
+    )
     return Judged(
         columns=columns.only(good),
-        late=late(gaps, columns, rules)[good],
-        newest_event_ms=max(compress(gaps, good.tolist()), default=timedelta(0)) // MILLISECOND,
+        late=(time_ms < append_ms - rules.late_after_ms)[good],
+        newest_event_ms=int(time_ms[good].max(initial=0)),
         dead_letters=[letters[index] for index in sorted(letters)],
     )
 
 
 def doubtful(
-    events: Sequence[UncheckedEvent], columns: Columns, rules: MeteringRules
+    decoded: Decoded, time_ms: Ints, append_ms: Ints, rules: MeteringRules
 ) -> NDArray[np.bool_]:
     """Say which events `refusal` has to look at; it would refuse none of the others."""
-    # Whole seconds: an event within a second of a limit is looked at too.
-    age_ms = columns.append_ms - 1000 * columns.seconds
-    rows = columns.measures
-    doubt = (
-        (age_ms >= rules.too_old_ms)
-        | (age_ms <= 1000 - rules.too_new_ms)
+    age_ms = append_ms - time_ms
+    rows = decoded.measures
+    doubt: NDArray[np.bool_] = (
+        decoded.adjusting
+        | (age_ms > rules.too_old_ms)
+        | (age_ms < -rules.too_new_ms)
+        | (time_ms < TIME_MS_MIN)
+        | (time_ms >= TIME_MS_END)
         | (rows[:, 3] + rows[:, 4] > rows[:, 2])
         | (rows[:, 6] > rows[:, 5])
     )
-    plain = ("usage", None, None)
-    if (
-        any([event.adjusts for event in events])
-        or any([event.reason for event in events])
-        or ({event.entry for event in events} - {"usage"})
-    ):
-        doubt |= np.array([(event.entry, event.adjusts, event.reason) != plain for event in events])
     return doubt
 
 
-def refusal(event: UncheckedEvent, append_ms: int, rules: MeteringRules) -> tuple[str, str] | None:
-    """Say why an event is refused, as reason and error, or None."""
+def refusal(value: bytes, append_ms: int, rules: MeteringRules) -> tuple[str, str] | None:
+    """Say why a record that is an event is refused, as reason and error, or None."""
+    ((event,), _) = decode_many([value])
     message = problem(event)
     if message is not None:
         return "invalid_event", message
@@ -183,56 +179,3 @@ def dead_letter(records: Records, index: int, reason: str, error: str) -> DeadLe
         payload[:PAYLOAD_BYTES_MAX],
         len(payload),
     )
-
-
-def lay_out(
-    events: Sequence[UncheckedEvent],
-    gaps: Sequence[timedelta],
-    offsets: Ints,
-    append_ms: Ints,
-    labels: Labels,
-) -> Columns:
-    """Lay events out as columns; ``gaps`` are their times since 1970."""
-    gateways = labels.gateways_of(events)
-    return Columns(
-        offsets=offsets,
-        append_ms=append_ms,
-        # By attribute: dividing timedeltas takes more than twice as long.
-        seconds=np.array([gap.days * DAY_SECONDS + gap.seconds for gap in gaps], np.int64),
-        tenants=np.array([tenant for tenant, _ in gateways], np.int64),
-        series=np.array(labels.series_of(events), np.int64),
-        identities=[
-            xxh3_128_digest(prefix + event.id)
-            for (_, prefix), event in zip(gateways, events, strict=True)
-        ],
-        measures=measures(events),
-    )
-
-
-def late(gaps: Sequence[timedelta], columns: Columns, rules: MeteringRules) -> NDArray[np.bool_]:
-    """Say which events were appended more than the rules' ``late_after_ms`` after their time."""
-    limit_ms = columns.append_ms - rules.late_after_ms
-    result: NDArray[np.bool_] = 1000 * columns.seconds < limit_ms
-    # Whole seconds cannot tell for events in the very second of the limit.
-    for number in np.flatnonzero(result & (1000 * columns.seconds + 1000 > limit_ms)).tolist():
-        result[number] = gaps[number] // MILLISECOND < limit_ms[number]
-    return result
-
-
-def measures(events: Sequence[UncheckedEvent]) -> Ints:
-    """What each event adds to its slices, a row each in the order of `MEASURES`."""
-    rows = np.zeros((len(events), len(MEASURES)), np.int64)
-    rows[:, 0] = 1
-    failed = [event.status == "error" for event in events]
-    if True in failed:
-        rows[:, 1] = failed
-    rows[:, 2] = [event.input_tokens for event in events]
-    rows[:, 5] = [event.output_tokens for event in events]
-    for column, get in SUBSETS:
-        reported = list(map(get, events))
-        if any(reported):
-            rows[:, column] = [tokens or 0 for tokens in reported]
-    estimated = [event.quality == "estimated" for event in events]
-    if True in estimated:
-        rows[:, 7] = np.where(estimated, rows[:, 2] + rows[:, 5], 0)
-    return rows

@@ -19,7 +19,7 @@ from typing import Protocol
 
 import numpy as np
 
-from services.aggregator.core.slices import Ints
+from services.aggregator.core.key_index import Ints
 
 
 class OlderIds(Protocol):
@@ -107,10 +107,12 @@ class SeenIds:
     def see_all(self, identities: Sequence[bytes], append_ms: Ints, horizon_ms: int) -> list[int]:
         """Record sightings, oldest first, and give the indexes of those that are duplicates."""
         seen = self._last_seen_ms
-        unlike = set(identities)
-        doubtful = seen.keys() & unlike
+        unlike = dict.fromkeys(identities)
+        # The usual case, that none was seen before, costs one walk and no new set.
+        doubtful = set() if seen.keys().isdisjoint(unlike) else seen.keys() & unlike.keys()
         if self._older is not None:
-            found = self._older.last_seen(list(unlike - doubtful))
+            unknown = list(unlike.keys() - doubtful) if doubtful else list(unlike)
+            found = self._older.last_seen(unknown)
             seen.update(found)
             doubtful |= found.keys()
         if len(unlike) < len(identities):

@@ -47,6 +47,9 @@ class Numbers(Generic[H]):
         self._next = count()
         self._end = 1 << bits
 
+    def __len__(self) -> int:
+        return len(self.meaning)
+
     def number(self, thing: H) -> int:
         """The number of a thing. Raises `TooManyLabelsError` when there is none left."""
         number = self._numbers.get(thing)
@@ -60,11 +63,15 @@ class Numbers(Generic[H]):
 
 
 class Labels:
-    """The numbers of series and tenants, and what the labels of events say at a glance."""
+    """The numbers of series and tenants, and what the labels of events say at a glance.
 
-    def __init__(self) -> None:
-        self.series: Numbers[Series] = Numbers("series", SERIES_BITS)
-        self.tenants: Numbers[str] = Numbers("tenants", TENANT_BITS)
+    Unlimited ones are for numbers that never get into a slice's key.
+    """
+
+    def __init__(self, *, limited: bool = True) -> None:
+        series_bits, tenant_bits = (SERIES_BITS, TENANT_BITS) if limited else (62, 62)
+        self.series: Numbers[Series] = Numbers("series", series_bits)
+        self.tenants: Numbers[str] = Numbers("tenants", tenant_bits)
         # Labels repeat from event to event: one look-up gives all there is to know.
         self._series_of: dict[tuple[str, ...], int] = {}
         self._gateway_of: dict[tuple[str, str], tuple[int, str]] = {}

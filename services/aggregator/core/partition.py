@@ -2,7 +2,7 @@
 
 ::
 
-    judge ─▶ dedup ─▶ count ─▶ [look up old windows] ─▶ add to slices ─▶ next offset
+    decode ─▶ judge ─▶ dedup ─▶ count ─▶ [look up old windows] ─▶ add to slices ─▶ next offset
 
 The state is a pure function of the log up to `next_offset`. Records below the checkpoint are
 read only to know the ids seen within the horizon; they change no total and no count.
@@ -17,9 +17,11 @@ from numpy.typing import NDArray
 
 from schemas.metering_rules import MeteringRules
 from services.aggregator.core.batch import Columns, DeadLetter, Judged, Records, judge
+from services.aggregator.core.decoding import Decoded, decode
 from services.aggregator.core.dedup import SeenIds
+from services.aggregator.core.key_index import Ints
 from services.aggregator.core.labels import Labels
-from services.aggregator.core.slices import Ints, SliceRows, SliceStore, pack
+from services.aggregator.core.slices import SliceRows, SliceStore, pack
 from services.aggregator.core.timing import RuleBook
 from services.aggregator.core.windows import FAMILIES, Family
 
@@ -119,16 +121,23 @@ class PartitionState:
         """Rows that the next snapshot would hold: slices and dead letters."""
         return self.slices.dirty_count + len(self._dead_letters)
 
-    def sift(self, records: Records) -> Sifted:
-        """Decode, judge and dedup a batch. Records already read are passed over."""
+    def sift(self, records: Records, decoded: Decoded | None = None) -> Sifted:
+        """Judge and dedup a batch. Records already read are passed over.
+
+        ``decoded`` is the batch as `decode` sees it, where somebody has done that ahead.
+        """
         start = int(np.searchsorted(records.offsets, self.next_offset))
-        records = records.cut(start, len(records))
+        whole, records = len(records), records.cut(start, len(records))
         if not len(records):
             return Sifted(self.next_offset)
+        if decoded is None:
+            decoded = decode(records.values, self._labels)
+        else:
+            decoded = decoded.cut(start, whole)
         sifted = Sifted(int(records.offsets[-1]) + 1)
         records = self._on_log_time(records)
         for first, last, rules in self._rules.segments(records.offsets):
-            self._sift_segment(records.cut(first, last), rules, sifted)
+            self._sift_segment(records.cut(first, last), decoded.cut(first, last), rules, sifted)
         return sifted
 
     def _on_log_time(self, records: Records) -> Records:
@@ -142,8 +151,10 @@ class PartitionState:
         self._log_time_ms = int(append_ms[-1])
         return Records(records.offsets, append_ms, records.values)
 
-    def _sift_segment(self, records: Records, rules: MeteringRules, sifted: Sifted) -> None:
-        judged = judge(records, rules, self._labels)
+    def _sift_segment(
+        self, records: Records, decoded: Decoded, rules: MeteringRules, sifted: Sifted
+    ) -> None:
+        judged = judge(records, decoded, rules)
         columns = judged.columns
         counts = np.ones(len(columns), np.bool_)
         counts[self.seen.see_all(columns.identities, columns.append_ms, rules.dedup_horizon_ms)] = (

@@ -5,7 +5,7 @@ events of its key below some offset, its version: so a row is a pure function of
 writing it twice, late or out of order changes nothing.
 
 The slices of a family are columns: a key is window, tenant and series packed into one integer, its
-place in the columns comes from a dict, and a whole batch is added with a few array
+place in the columns comes from a `KeyIndex`, and a whole batch is added with a few array
 operations, however many keys it touches.
 """
 
@@ -13,11 +13,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import compress
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from services.aggregator.core.key_index import Ints, KeyIndex
 from services.aggregator.core.labels import SERIES_BITS, TENANT_BITS
 from services.aggregator.core.windows import FAMILIES, Family
 
@@ -32,7 +34,6 @@ MEASURES: Final = (
     "reasoning_output_tokens",
     "estimated_tokens",
 )
-Ints = NDArray[np.int64]
 #: A key packs window number, tenant number (in families that keep tenants apart) and series
 #: number. A window number is its start divided by its length: 21 bits of hours last until 2209.
 WINDOW_SHIFT: Final = TENANT_BITS + SERIES_BITS
@@ -93,12 +94,12 @@ class FamilySlices:
     not exist. Of older windows only slices that were looked up are.
     """
 
-    __slots__ = ("_ahead", "_dirty", "_keys", "_places", "_totals", "family", "loaded_from")
+    __slots__ = ("_ahead", "_dirty", "_index", "_keys", "_totals", "family", "loaded_from")
 
     def __init__(self, family: Family, loaded_from_ms: int) -> None:
         self.family = family
         self.loaded_from = family.window_number(loaded_from_ms)
-        self._places: dict[int, int] = {}
+        self._index = KeyIndex()
         self._ahead: dict[int, int] = {}
         self._keys: Ints = np.zeros(ROOM_MIN, np.int64)
         self._totals: Ints = np.zeros((ROOM_MIN, len(MEASURES)), np.int64)
@@ -114,27 +115,24 @@ class FamilySlices:
         self._keys[:used], self._totals[:used], self._dirty[:used] = old
 
     def __len__(self) -> int:
-        return len(self._places)
+        return len(self._index)
 
     @property
     def dirty_count(self) -> int:
         """How many slices changed since they were last taken."""
-        return int(np.count_nonzero(self._dirty[: len(self._places)]))
+        return int(np.count_nonzero(self._dirty[: len(self._index)]))
 
     def _place(self, keys: Ints) -> Ints:
         """Where these keys are, each given a place if it has none. Keys must be unlike."""
-        places = self._places
-        found = [places.get(key, -1) for key in keys.tolist()]
-        if -1 in found:
-            first_new = len(places)
-            if first_new + len(found) > len(self._keys):
-                self._move(slice(first_new), max(2 * len(self._keys), first_new + len(found)))
-            for index, place in enumerate(found):
-                if place < 0:
-                    key = int(keys[index])
-                    found[index] = places[key] = place = len(places)
-                    self._keys[place] = key
-        return np.array(found, np.int64)
+        places = self._index.find(keys)
+        new = np.flatnonzero(places < 0)
+        if len(new):
+            used = len(self._index)
+            if used + len(new) > len(self._keys):
+                self._move(slice(used), max(2 * len(self._keys), used + len(new)))
+            places[new] = self._index.add(keys[new])
+            self._keys[used : used + len(new)] = keys[new]
+        return places
 
     def load(self, keys: Ints, totals: Ints, versions: Ints, position: int) -> None:
         """Take over rows of the table; ``position`` is the next offset to be read.
@@ -158,9 +156,8 @@ class FamilySlices:
         old = keys[windows_of(self.family, keys) < self.loaded_from]
         if not len(old):
             return old
-        return np.array(
-            [key for key in np.unique(old).tolist() if key not in self._places], np.int64
-        )
+        unlike = np.unique(old)
+        return unlike[self._index.find(unlike) < 0]
 
     def missing(self, keys: Ints, offsets: Ints) -> NDArray[np.bool_] | None:
         """Say which events the slices do not hold yet; None for all of them.
@@ -191,7 +188,7 @@ class FamilySlices:
 
     def take_dirty(self) -> SliceRows:
         """Hand over the rows to be written, and count them clean from now on."""
-        places = np.flatnonzero(self._dirty[: len(self._places)])
+        places = np.flatnonzero(self._dirty[: len(self._index)])
         self._dirty[places] = False
         return SliceRows(self._keys[places], self._totals[places])
 
@@ -204,7 +201,7 @@ class FamilySlices:
         if self.family.window_ms is None or before <= self.loaded_from:
             return
         self.loaded_from = before
-        used = len(self._places)
+        used = len(self._index)
         keep = (windows_of(self.family, self._keys[:used]) >= before) | self._dirty[:used]
         # Moving what stays costs as much as it is, so wait until it is worth it. What is kept
         # longer is still right, and known.
@@ -212,9 +209,11 @@ class FamilySlices:
             return
         kept = np.flatnonzero(keep)
         self._move(kept, max(ROOM_MIN, 2 * len(kept)))
-        moved = self._keys[: len(kept)].tolist()
-        self._places = dict(zip(moved, range(len(kept)), strict=True))
-        self._ahead = {key: version for key, version in self._ahead.items() if key in self._places}
+        self._index = KeyIndex()
+        self._index.add(self._keys[: len(kept)])
+        if self._ahead:
+            known = self._index.find(np.array(list(self._ahead), np.int64)) >= 0
+            self._ahead = dict(compress(self._ahead.items(), known.tolist()))
 
 
 class SliceStore:

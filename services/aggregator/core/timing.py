@@ -7,11 +7,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from schemas.metering_rules import MeteringRules
+from services.aggregator.core.key_index import Ints
 
-Ints = NDArray[np.int64]
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 MILLISECOND: Final = timedelta(milliseconds=1)
 

@@ -5,10 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.metering_rules import MINUTE_MS
+from services.aggregator.core.key_index import Ints
 from services.aggregator.core.slices import (
     MEASURES,
     FamilySlices,
-    Ints,
     pack,
     series_of,
     summed,
