@@ -7,12 +7,13 @@ service image needs only what its service needs.
 from __future__ import annotations
 
 import sys
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
 
-from services.platform.errors import WattokenError
+from services.platform.errors import ConfigurationError, WattokenError
 
 app = typer.Typer(
     name="wattoken",
@@ -24,6 +25,7 @@ app = typer.Typer(
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 Via = Literal["http", "kafka"]
+Scenario = Literal["token-era"]
 Ratio = typer.Option(min=0, max=1, help="Part of the events.")
 IngestUrl = Annotated[str, typer.Option(help="Where ingest is.")]
 ApiKey = Annotated[
@@ -44,15 +46,23 @@ def migrate(
         int, typer.Option(min=1, help="On a new log: reject events older than this.")
     ] = 35,
 ) -> None:
-    """Create the topic, the tables and the metering rules; safe to run again."""
+    """Create topic, tables and metering rules, and load the catalogue; safe to run again."""
     from schemas.metering_rules import DAY_MS, MeteringRules
+    from services.platform.catalogue import read_catalogue
     from services.platform.migrate import TopicPlan
     from services.platform.migrate import migrate as run
-    from services.platform.settings import ClickHouseSettings, KafkaSettings, read_settings
+    from services.platform.settings import (
+        CatalogueSettings,
+        ClickHouseSettings,
+        KafkaSettings,
+        read_settings,
+    )
 
     plan = TopicPlan(partitions, replication_factor, retention_days * DAY_MS)
     rules = MeteringRules(too_old_ms=max_event_age_days * DAY_MS)
-    run(read_settings(KafkaSettings), read_settings(ClickHouseSettings), plan, rules, typer.echo)
+    catalogue = read_catalogue(read_settings(CatalogueSettings).catalogue_dir)
+    kafka, clickhouse = read_settings(KafkaSettings), read_settings(ClickHouseSettings)
+    run(kafka, clickhouse, plan, rules, catalogue, typer.echo)
 
 
 @app.command()
@@ -61,26 +71,6 @@ def ingest() -> None:
     from services.ingest.app import run
 
     run()
-
-
-@app.command("new-key")
-def new_key(
-    tenant: Annotated[str, typer.Option(help="The customer whose usage the key meters.")],
-    region: Annotated[str, typer.Option(help="Where tokens are served if an event says nothing.")],
-    keys_file: Annotated[
-        Path, typer.Option(envvar="WATTOKEN_INGEST_KEYS_FILE", help="Where the key is added.")
-    ],
-    pepper_file: Annotated[
-        Path, typer.Option(envvar="WATTOKEN_INGEST_PEPPER_FILE", help="Made where there is none.")
-    ],
-    provider: Annotated[
-        str | None, typer.Option(help="Who serves the tokens if an event says nothing.")
-    ] = None,
-) -> None:
-    """Make an API key for a gateway and print it, once; ingest knows it from its next start."""
-    from services.ingest.keys import add_key
-
-    typer.echo(add_key(keys_file, pepper_file, tenant, region, provider))
 
 
 @app.command()
@@ -184,6 +174,17 @@ def simulate(
     tenant: KeyTenant = None,
     keys: ApiKeys = None,
     ledger: LedgerPath = None,
+    scenario: Annotated[
+        Scenario | None,
+        typer.Option(
+            help="Instead of a fleet, backfill the weeks in which Chinese models overtook the US's;"
+            " of the options above, only --seed and the way there count."
+        ),
+    ] = None,
+    until: Annotated[
+        datetime | None,
+        typer.Option(formats=["%Y-%m-%d"], help="A scenario's last Sunday; default 2026-03-15."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Run a simulated fleet of gateways, and keep a ledger of what it sent."""
@@ -191,6 +192,16 @@ def simulate(
     from services.simulator.delivery import now_ms
     from services.simulator.fleet import FleetPlan, Ratios
 
+    if scenario == "token-era":
+        if ledger is not None:
+            raise ConfigurationError(
+                "a scenario keeps no ledger: an audit compares minutes, and its events are too old"
+                " to be metered by the minute"
+            )
+        way = commands.route(via, url, key, keys, tenant)
+        day = until.date() if until else None
+        commands.simulate_token_era(way, seed=seed, until=day, as_json=as_json)
+        return
     ratios = Ratios(duplicates, disorder, late, poison, too_old, too_new, adjustments)
     plan = FleetPlan(seed, now_ms(), rate, duration, gateways, ratios=ratios)
     way = commands.route(via, url, key, keys, tenant)
@@ -300,6 +311,148 @@ def requeue_dead_letters(
     from services.simulator.dead_letters import Selection
 
     run(Selection(reason, partition, offset), confirmed=yes)
+
+
+keys = typer.Typer(help="API keys: create, list, revoke, rotate.", no_args_is_help=True)
+app.add_typer(keys, name="keys")
+
+KeysFile = Annotated[
+    Path, typer.Option(envvar="WATTOKEN_INGEST_KEYS_FILE", help="Where the keys are.")
+]
+PepperFile = Annotated[
+    Path, typer.Option(envvar="WATTOKEN_INGEST_PEPPER_FILE", help="What they are hashed under.")
+]
+
+
+@keys.command("create")
+def create_key(
+    tenant: Annotated[
+        list[str], typer.Option(help="The customer it meters; more for the events to choose from.")
+    ],
+    region: Annotated[
+        list[str], typer.Option(help="Where tokens are served; more for the events to choose from.")
+    ],
+    keys_file: KeysFile,
+    pepper_file: PepperFile,
+    any_region: Annotated[
+        bool, typer.Option("--any-region", help="Let an event name any region.")
+    ] = False,
+    provider: Annotated[
+        str | None, typer.Option(help="Who serves the tokens if an event says nothing.")
+    ] = None,
+    scope: Annotated[
+        list[str] | None, typer.Option(help="What it may do: ingest, read; both if not given.")
+    ] = None,
+    expires_in_days: Annotated[
+        float | None, typer.Option(min=0, help="Never if not given.")
+    ] = None,
+    events_per_second: Annotated[float | None, typer.Option(min=0.001)] = None,
+    bytes_per_second: Annotated[float | None, typer.Option(min=1)] = None,
+    models_max: Annotated[int | None, typer.Option(min=1, help="Distinct ones in a day.")] = None,
+    regions_max: Annotated[int | None, typer.Option(min=1, help="Distinct ones in a day.")] = None,
+    providers_max: Annotated[
+        int | None, typer.Option(min=1, help="Distinct ones in a day.")
+    ] = None,
+    note: Annotated[str | None, typer.Option(help="Who has it, in your words.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Make an API key for a gateway and print it, once; makes the files where there are none.
+
+    Ingest knows the key within a second or so, without a restart.
+    """
+    from services.ingest.keys import commands
+
+    limits = {
+        **{"events_per_second": events_per_second, "bytes_per_second": bytes_per_second},
+        **{"models_max": models_max, "regions_max": regions_max, "providers_max": providers_max},
+    }
+    grant = commands.Grant(
+        *(tenant, region, any_region, provider),
+        *(scope or ["ingest", "read"], expires_in_days, limits, note),
+    )
+    commands.create(keys_file, pepper_file, grant, as_json=as_json)
+
+
+@keys.command("list")
+def list_keys(keys_file: KeysFile, pepper_file: PepperFile, as_json: Json = False) -> None:
+    """Show what each API key stands for; its secret is stored nowhere."""
+    from services.ingest.keys import commands
+
+    commands.show(keys_file, pepper_file, as_json=as_json)
+
+
+@keys.command("revoke")
+def revoke_key(
+    key_id: Annotated[str, typer.Argument(help="The part between the two underscores.")],
+    keys_file: KeysFile,
+    pepper_file: PepperFile,
+) -> None:
+    """Refuse an API key from now on; its holder gets 403 with the reason."""
+    from services.ingest.keys import commands
+
+    commands.revoke(keys_file, pepper_file, key_id)
+
+
+@keys.command("rotate")
+def rotate_key(
+    key_id: Annotated[str, typer.Argument(help="The part between the two underscores.")],
+    keys_file: KeysFile,
+    pepper_file: PepperFile,
+    grace_hours: Annotated[
+        float, typer.Option(min=0, help="How long the old key works beside the new one.")
+    ] = 24.0,
+    as_json: Json = False,
+) -> None:
+    """Make a new API key that stands for the same and print it, once; the old one runs out."""
+    from services.ingest.keys import commands
+
+    commands.rotate(keys_file, pepper_file, key_id, grace_hours, as_json=as_json)
+
+
+tariffs = typer.Typer(help="The prices: check, list, show.", no_args_is_help=True)
+app.add_typer(tariffs, name="tariffs")
+
+
+@tariffs.command("check")
+def check_tariffs(as_json: Json = False) -> None:
+    """Find gaps, overlaps and models without a price; exit 1 if there are errors."""
+    from services.billing.commands import check_tariffs as run
+
+    if not run(as_json=as_json):
+        raise typer.Exit(1)
+
+
+@tariffs.command("list")
+def list_tariffs(
+    model: Annotated[str | None, typer.Option(help="Only those that fit this model.")] = None,
+    as_json: Json = False,
+) -> None:
+    """List the tariffs of the catalogue."""
+    from services.billing.commands import list_tariffs as run
+
+    run(model, as_json=as_json)
+
+
+@tariffs.command("show")
+def show_tariff(tariff: str, as_json: Json = False) -> None:
+    """Show one tariff: every price, when it holds, and where it is from."""
+    from services.billing.commands import show_tariff as run
+
+    run(tariff, as_json=as_json)
+
+
+@app.command()
+def statement(
+    tenant: Annotated[str, typer.Argument(help="The customer.")],
+    period: Annotated[str, typer.Argument(help="The month (UTC), such as 2026-11.")],
+    html: Annotated[Path | None, typer.Option(help="Write the bill as an HTML page.")] = None,
+    pdf: Annotated[Path | None, typer.Option(help="Write the bill as a PDF.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Print what a tenant used and owes for a month, to the last digit."""
+    from services.billing.commands import show_statement
+
+    show_statement(tenant, period, as_json=as_json, html=html, pdf=pdf)
 
 
 def main() -> Any:

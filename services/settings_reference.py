@@ -16,7 +16,12 @@ from pydantic.fields import FieldInfo
 from services.aggregator.settings import AggregatorSettings
 from services.exporter.settings import ExporterSettings
 from services.ingest.settings import IngestSettings
-from services.platform.settings import ClickHouseSettings, KafkaSettings, Settings
+from services.platform.settings import (
+    CatalogueSettings,
+    ClickHouseSettings,
+    KafkaSettings,
+    Settings,
+)
 
 SETTINGS_PATH: Final = Path(__file__).parents[1] / "docs" / "settings.md"
 
@@ -33,6 +38,7 @@ SECTIONS: Final[tuple[tuple[str, type[Settings], str], ...]] = (
         ClickHouseSettings,
         "Read by aggregator, exporter, and the commands that reach the database.",
     ),
+    ("Catalogue", CatalogueSettings, "Read by `wattoken migrate` and `wattoken tariffs`."),
     ("Ingest", IngestSettings, "Read by `wattoken ingest`."),
     ("Aggregator", AggregatorSettings, "Read by `wattoken aggregator`."),
     ("Exporter", ExporterSettings, "Read by `wattoken exporter`."),

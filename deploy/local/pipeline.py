@@ -27,7 +27,8 @@ class Pipeline:
 
     ``name`` sets it apart from others on the same infrastructure; topic, database and group are
     named after it unless ``usual_names``. ``services`` says which run. ``env`` adds settings to
-    all of them. ``accounts`` are the (tenant, region) that get an API key.
+    all of them, ``migrate_options`` are for ``wattoken migrate``. ``accounts`` are the (tenant,
+    region) that get an API key.
 
     Raises `StackError` when ``wattoken migrate`` fails, `ChildFailed` when a service does not
     start.
@@ -42,6 +43,7 @@ class Pipeline:
         services: Iterable[str] = tuple(USUAL_PORTS),
         accounts: Iterable[tuple[str, str]] = DEFAULT_ACCOUNTS,
         env: Mapping[str, str] | None = None,
+        migrate_options: Iterable[str] = (),
         usual_names: bool = False,
         usual_ports: bool = False,
         report: Report = lambda line: None,
@@ -60,6 +62,7 @@ class Pipeline:
             for service in services
         }
         self._accounts = tuple(accounts)
+        self._migrate_options = tuple(migrate_options)
         self._extra_env = dict(env or {})
         self._keys_env: dict[str, str] = {}
         self._stack = ExitStack()
@@ -84,7 +87,7 @@ class Pipeline:
             stack.callback(give_back, *self.ports.values())
             keys = self.infrastructure.data / "keys" / self.name
             self.credentials, self._keys_env = make_credentials(self._accounts, keys)
-            self.run("migrate", "--partitions", str(self.partitions))
+            self.run("migrate", "--partitions", str(self.partitions), *self._migrate_options)
             stack.enter_context(self.supervisor)
             self._start_services()
             if self.infrastructure.prometheus is not None and self.ports:

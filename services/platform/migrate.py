@@ -1,4 +1,4 @@
-"""Creates and updates what the services need: the topic, the tables and the metering rules.
+"""Creates and updates what the services need: topic, tables, metering rules and the catalogue.
 
 Idempotent, and safe to run from two places at once: every statement says IF NOT EXISTS or OR
 REPLACE, and rules are only written where a partition has none.
@@ -7,6 +7,7 @@ REPLACE, and rules are only written where a partition has none.
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,7 +17,9 @@ from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, ResourceType
 
 import schemas
+from schemas.catalogue import Catalogue
 from schemas.metering_rules import DAY_MS, MeteringRules
+from services.platform.catalogue import store_catalogue
 from services.platform.clickhouse import connect, mapped_errors
 from services.platform.errors import ConfigurationError, UnavailableError
 from services.platform.kafka import ADMIN_TIMEOUT_SECONDS, Log, admin_client, describe_log
@@ -24,6 +27,9 @@ from services.platform.settings import ClickHouseSettings, KafkaSettings
 
 MIGRATIONS = Path(schemas.__file__).with_name("clickhouse")
 Report = Callable[[str], None]
+#: How long brokers may take to hear of a topic that was just made.
+HEARD_SECONDS = 15.0
+HEARD_POLL_SECONDS = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +47,7 @@ def migrate(
     clickhouse: ClickHouseSettings,
     plan: TopicPlan,
     rules: MeteringRules,
+    catalogue: Catalogue,
     report: Report,
 ) -> Log:
     """Bring Kafka and ClickHouse to what this version needs; ``report`` gets a line per step.
@@ -50,8 +57,9 @@ def migrate(
     """
     admin = admin_client(kafka)
     ensure_topic(admin, kafka.kafka_topic, plan, report)
-    log = describe_log(admin, kafka.kafka_topic)
+    log = describe_made(admin, kafka.kafka_topic)
     migrate_tables(clickhouse, report)
+    store_catalogue(clickhouse, catalogue, report)
     client = connect(clickhouse)
     try:
         ensure_rules(client, log, rules, report)
@@ -83,6 +91,21 @@ def ensure_topic(admin: AdminClient, topic: str, plan: TopicPlan, report: Report
             raise UnavailableError(f"cannot create topic {topic}: {reason.str()}") from None
         check_topic(admin, topic)
         report(f"topic {topic}: exists")
+
+
+def describe_made(admin: AdminClient, topic: str) -> Log:
+    """Describe a topic that exists: the broker asked may not have heard of a new one yet.
+
+    Raises what `describe_log` raises.
+    """
+    deadline = time.monotonic() + HEARD_SECONDS
+    while True:
+        try:
+            return describe_log(admin, topic)
+        except ConfigurationError:
+            if time.monotonic() > deadline:
+                raise
+        time.sleep(HEARD_POLL_SECONDS)
 
 
 def check_topic(admin: AdminClient, topic: str) -> None:

@@ -76,6 +76,16 @@ class ClickHouseSettings(Settings):
     )
 
 
+class CatalogueSettings(Settings):
+    """Where a catalogue of your own is."""
+
+    catalogue_dir: Path | None = Field(
+        default=None,
+        description="Folder with models.yaml, regions.yaml, tariffs.yaml or tou.yaml; each replaces"
+        " the shipped file of its name.",
+    )
+
+
 def read_settings(cls: type[S], **overrides: object) -> S:
     """Read the settings once; ``overrides`` (not None) win over the environment.
 

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, nullcontext
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 
 from rich.console import Console
@@ -25,6 +26,7 @@ from services.simulator.delivery import Tally, now_ms
 from services.simulator.fleet import FleetPlan
 from services.simulator.ledger import Ledger
 from services.simulator.progress import ProgressShown, stopped_by_signals
+from services.simulator.scenarios import backfill, token_era_plan
 from services.simulator.topic_sender import TopicSender
 from services.simulator.trace import Labels
 from services.simulator.traffic import Delivered, Route, Via, open_ledger, send_fleet, send_trace
@@ -42,7 +44,7 @@ def route(via: Via, url: str, key: str | None, keys: Path | None, tenant: str | 
     if key is None or tenant is None:
         raise ConfigurationError(
             "over HTTP, give --key with the --tenant it stands for, or --keys FOLDER with"
-            " <tenant>.key files; `wattoken new-key` makes keys"
+            " <tenant>.key files; `wattoken keys create` makes keys"
         )
     return Route(via, url=url, keys={tenant: key})
 
@@ -74,6 +76,13 @@ def simulate(
             progress=lambda tally: bar.update(min(plan.events, tally.acknowledged)),
         )
     _print_sent(done, time.monotonic() - started, as_json=as_json)
+
+
+def simulate_token_era(way: Route, *, seed: int, until: date | None, as_json: bool) -> None:
+    """Backfill the scenario token-era and print what was sent."""
+    with _no_cycles():
+        done, seconds = backfill(token_era_plan(seed, until, way), way)
+    _print_sent(done, seconds, as_json=as_json)
 
 
 def replay(

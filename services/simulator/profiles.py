@@ -54,9 +54,13 @@ class Size:
     @property
     def mean_tokens(self) -> float:
         """Mean of input + output: a lognormal's mean is median x exp(sigma^2 / 2)."""
-        return self.input_median * math.exp(self.input_sigma**2 / 2) + self.output_median * (
-            math.exp(self.output_sigma**2 / 2)
-        )
+        mean_input_tokens = self.input_median * math.exp(self.input_sigma**2 / 2)
+        return mean_input_tokens + self.mean_output_tokens
+
+    @property
+    def mean_output_tokens(self) -> float:
+        """Mean of output."""
+        return self.output_median * math.exp(self.output_sigma**2 / 2)
 
 
 #: Medians of conversation and code are those of the published traces; agents carry long contexts.
@@ -85,6 +89,12 @@ class ModelProfile:
         total = sum(weight for weight, _ in self.sizes)
         mean = sum(weight * size.mean_tokens for weight, size in self.sizes) / total
         return self.token_share / mean
+
+    @property
+    def output_share(self) -> float:
+        """Mean output ÷ mean input and output."""
+        made = sum(weight * size.mean_output_tokens for weight, size in self.sizes)
+        return made / sum(weight * size.mean_tokens for weight, size in self.sizes)
 
 
 CHAT_MIX: Final = ((0.80, CONVERSATION), (0.10, CODE), (0.10, AGENT))

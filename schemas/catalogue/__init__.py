@@ -1,0 +1,19 @@
+"""The catalogue: who makes which model, where tokens are served, and what they cost.
+
+Four YAML files (`models`, `regions`, `tariffs`, `tou`), the pydantic models that they are held to,
+and a loader. `wattoken migrate` puts them into ClickHouse; docs/tariffs.md says what they mean.
+"""
+
+from schemas.catalogue.catalogue import Catalogue
+from schemas.catalogue.entries import TOKEN_CLASSES, ModelEntry, RegionEntry, TokenClass
+from schemas.catalogue.loading import CatalogueError, load_catalogue
+
+__all__ = [
+    "TOKEN_CLASSES",
+    "Catalogue",
+    "CatalogueError",
+    "ModelEntry",
+    "RegionEntry",
+    "TokenClass",
+    "load_catalogue",
+]

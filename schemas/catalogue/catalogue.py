@@ -1,0 +1,109 @@
+"""The whole catalogue as one value, and questions about it that need no database."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import Self
+
+from pydantic import model_validator
+
+from schemas.catalogue.entries import (
+    FLAT,
+    CalendarEntry,
+    DemandChargeEntry,
+    Entry,
+    ModelEntry,
+    RegionEntry,
+    TariffEntry,
+    Text,
+    Unpriced,
+)
+from schemas.catalogue.globs import literal_length, matches
+
+
+class ModelsFile(Entry):
+    """`models.yaml`."""
+
+    version: Text
+    models: tuple[ModelEntry, ...]
+
+
+class RegionsFile(Entry):
+    """`regions.yaml`."""
+
+    version: Text
+    regions: tuple[RegionEntry, ...]
+
+
+class TariffsFile(Entry):
+    """`tariffs.yaml`."""
+
+    version: Text
+    tariffs: tuple[TariffEntry, ...]
+    demand_charges: tuple[DemandChargeEntry, ...] = ()
+    unpriced: tuple[Unpriced, ...] = ()
+
+
+class TouFile(Entry):
+    """`tou.yaml`."""
+
+    version: Text
+    calendars: tuple[CalendarEntry, ...]
+
+
+class Catalogue(Entry):
+    """All four files, consistent with each other: names are unique and what is named exists."""
+
+    models: ModelsFile
+    regions: RegionsFile
+    tariffs: TariffsFile
+    tou: TouFile
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        _unique("pattern", (p.lower() for m in self.models.models for p in m.patterns))
+        _unique("region", (region.region for region in self.regions.regions))
+        _unique("tariff", (tariff.tariff for tariff in self.tariffs.tariffs))
+        _unique("demand charge", (d.demand_charge for d in self.tariffs.demand_charges))
+        _unique("calendar", (calendar.calendar for calendar in self.tou.calendars))
+        for tariff in self.tariffs.tariffs:
+            periods = {FLAT}
+            if tariff.calendar is not None:
+                calendar = self.calendar(tariff.calendar)
+                if calendar is None:
+                    raise ValueError(f"{tariff.tariff}: tou has no calendar {tariff.calendar}")
+                periods = set(calendar.periods)
+            for version in tariff.versions:
+                strange = sorted(set(version.prices) - periods)
+                if strange:
+                    raise ValueError(f"{tariff.tariff}: its calendar has no period {strange[0]}")
+        return self
+
+    def model_of(self, name: str) -> ModelEntry | None:
+        """The entry of the model ``name``: of those that match, the one of highest priority.
+
+        Of equal priorities the longer pattern wins, then the last by alphabet; the view
+        `model_origins` decides alike.
+        """
+        found = [
+            (entry.priority, literal_length(pattern), pattern.lower(), entry)
+            for entry in self.models.models
+            for pattern in entry.patterns
+            if matches(pattern, name)
+        ]
+        return max(found, key=lambda one: one[:3])[3] if found else None
+
+    def region(self, name: str) -> RegionEntry | None:
+        """The region ``name``, if the catalogue has it."""
+        return next((one for one in self.regions.regions if one.region == name), None)
+
+    def calendar(self, name: str) -> CalendarEntry | None:
+        """The time-of-use calendar ``name``, if the catalogue has it."""
+        return next((one for one in self.tou.calendars if one.calendar == name), None)
+
+
+def _unique(what: str, names: Iterable[str]) -> None:
+    twice = [name for name, times in Counter(names).items() if times > 1]
+    if twice:
+        raise ValueError(f"{what} {twice[0]!r} is there twice")

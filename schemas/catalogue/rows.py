@@ -1,0 +1,133 @@
+"""The catalogue as rows of its ClickHouse tables (schemas/clickhouse/0005_catalogue.sql)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from schemas.catalogue.catalogue import Catalogue
+from schemas.catalogue.entries import REGION_ZONE, TOKEN_CLASSES
+
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+#: Event times lie between these (schemas/usage_event.py); zones are followed from one to the other.
+OFFSETS_FROM: Final = datetime(2000, 1, 1, tzinfo=UTC)
+OFFSETS_TO: Final = datetime(2100, 1, 1, tzinfo=UTC)
+
+Row = tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TableRows:
+    """All rows that a table shall have, in the order of ``columns``."""
+
+    table: str
+    columns: tuple[str, ...]
+    rows: tuple[Row, ...]
+
+
+def table_rows(catalogue: Catalogue) -> tuple[TableRows, ...]:
+    """Render the catalogue as the whole content of each of its tables."""
+    return (
+        TableRows(
+            "models",
+            ("pattern", "priority", "author", "origin", "license", "provider"),
+            tuple(
+                (pattern, one.priority, one.author, one.origin, one.license, one.provider)
+                for one in catalogue.models.models
+                for pattern in one.patterns
+            ),
+        ),
+        TableRows(
+            "regions",
+            ("region", "country", "time_zone", "capacity_tokens_per_second"),
+            tuple(
+                (one.region, one.country, one.time_zone, one.capacity_tokens_per_second)
+                for one in catalogue.regions.regions
+            ),
+        ),
+        TableRows("zone_offsets", ("time_zone", "valid_from", "offset_seconds"), _zones(catalogue)),
+        TableRows(
+            "tou_periods",
+            ("calendar", "time_zone", "tou_period", "weekday", "hour"),
+            tuple(
+                (one.calendar, one.zone, period, weekday, hour)
+                for one in catalogue.tou.calendars
+                for period in one.periods
+                for weekday, hour in one.hours(period)
+            ),
+        ),
+        TableRows("tariffs", TARIFF_COLUMNS, tuple(_tariff_rows(catalogue))),
+        TableRows(
+            "demand_charges",
+            (
+                *("demand_charge_id", "region", "valid_from", "valid_to"),
+                *("usd_per_token_per_second", "source", "source_date"),
+            ),
+            tuple(
+                (
+                    *(one.demand_charge, one.region, one.valid_from, one.valid_to),
+                    *(one.usd_per_token_per_second, one.source, one.source_date),
+                )
+                for one in catalogue.tariffs.demand_charges
+            ),
+        ),
+    )
+
+
+TARIFF_COLUMNS: Final = (
+    *("tariff_id", "provider", "model", "region", "token_class", "calendar", "tou_period"),
+    *("valid_from", "valid_to", "usd_per_million_tokens", "billed_as", "source", "source_date"),
+)
+
+
+def _tariff_rows(catalogue: Catalogue) -> Iterator[Row]:
+    for tariff in catalogue.tariffs.tariffs:
+        for version in tariff.versions:
+            for period, prices in version.prices.items():
+                for token_class in TOKEN_CLASSES:
+                    yield (
+                        *(tariff.tariff, tariff.provider, tariff.model, tariff.region),
+                        *(token_class, tariff.calendar or "", period),
+                        *(version.valid_from, version.valid_to),
+                        *(prices.price(token_class), prices.billed_as(token_class)),
+                        *(version.source, version.source_date),
+                    )
+
+
+def _zones(catalogue: Catalogue) -> tuple[Row, ...]:
+    named = {one.zone for one in catalogue.tou.calendars} - {REGION_ZONE}
+    named |= {one.time_zone for one in catalogue.regions.regions}
+    return tuple((zone, *offset) for zone in sorted(named) for offset in zone_offsets(zone))
+
+
+@lru_cache(maxsize=256)
+def zone_offsets(zone: str) -> tuple[tuple[datetime, int], ...]:
+    """When a zone's offset changes, and to how many seconds; the first row holds from 1970.
+
+    zoneinfo does not say when its changes are, so they are found: by days, then to the second.
+    No zone has changed twice within a day since 2000.
+    """
+    tz = ZoneInfo(zone)
+
+    def offset_at(second: int) -> int:
+        offset = datetime.fromtimestamp(second, tz).utcoffset()
+        return 0 if offset is None else round(offset.total_seconds())
+
+    day = round(timedelta(days=1).total_seconds())
+    first, last = round(OFFSETS_FROM.timestamp()), round(OFFSETS_TO.timestamp())
+    held = offset_at(first)
+    found = [(EPOCH, held)]
+    for start in range(first, last, day):
+        if offset_at(start + day) == held:
+            continue
+        low, high = start, start + day
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (middle, high) if offset_at(middle) == held else (low, middle)
+        held = offset_at(high)
+        found.append((datetime.fromtimestamp(high, UTC), held))
+    return tuple(found)

@@ -1,0 +1,1 @@
+"""Bills: checking tariffs, and statements of what a tenant owes for a month."""

@@ -1,0 +1,179 @@
+"""Finds what is wrong with a catalogue before it is on a bill: gaps, overlaps, missing prices."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import combinations
+from typing import Final, Literal
+
+from schemas.catalogue import Catalogue
+from schemas.catalogue.entries import FOREVER, REGION_ZONE, TOKEN_CLASSES, TariffEntry
+from schemas.catalogue.globs import matches
+from schemas.catalogue.rows import zone_offsets
+from services.billing.tariff_prices import prices_at, tariffs_of
+
+Level = Literal["error", "warning", "note"]
+HOURS_OF_WEEK: Final = [(weekday, hour) for weekday in range(1, 8) for hour in range(24)]
+HOUR_SECONDS: Final = 3600
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something wrong (error), doubtful (warning) or worth knowing (note) about an entry."""
+
+    level: Level
+    kind: str
+    entry: str
+    message: str
+
+
+def check(catalogue: Catalogue, now: datetime) -> list[Finding]:
+    """All findings, errors first; those without errors bill as they read."""
+    found = [
+        *_calendars(catalogue),
+        *_overlaps(catalogue),
+        *_demand_charges(catalogue),
+        *_models(catalogue, now),
+        *_zones(catalogue),
+        *_zero_prices(catalogue),
+    ]
+    order: dict[Level, int] = {"error": 0, "warning": 1, "note": 2}
+    return sorted(found, key=lambda one: order[one.level])
+
+
+def _calendars(catalogue: Catalogue) -> Iterator[Finding]:
+    """Each hour of the week is in exactly one period."""
+    for calendar in catalogue.tou.calendars:
+        hours = Counter(hour for name in calendar.periods for hour in calendar.hours(name))
+        for kind, wrong in (
+            ("calendar_gap", [hour for hour in HOURS_OF_WEEK if hours[hour] == 0]),
+            ("calendar_overlap", [hour for hour in HOURS_OF_WEEK if hours[hour] > 1]),
+        ):
+            if wrong:
+                weekday, hour = wrong[0]
+                state = "in no period" if kind == "calendar_gap" else "in two periods"
+                yield Finding(
+                    "error",
+                    kind,
+                    calendar.calendar,
+                    f"{len(wrong)} hours of the week are {state}, the first on weekday {weekday}"
+                    f" (Monday is 1) at {hour:02}:00",
+                )
+
+
+def _overlaps(catalogue: Catalogue) -> Iterator[Finding]:
+    """Two prices of the same specificity never hold at once."""
+    versions = [
+        (tariff, version) for tariff in catalogue.tariffs.tariffs for version in tariff.versions
+    ]
+    for (one, first), (other, second) in combinations(versions, 2):
+        same = (one.provider, one.region, one.model.lower()) == (
+            *(other.provider, other.region),
+            other.model.lower(),
+        )
+        since = max(first.valid_from, second.valid_from)
+        until = min(first.valid_to, second.valid_to)
+        if not same or since >= until:
+            continue
+        if one.calendar == other.calendar and not set(first.prices) & set(second.prices):
+            continue
+        names = one.tariff if one is other else f"{one.tariff}, {other.tariff}"
+        span = f"from {_day(since)}" + ("" if until == FOREVER else f" to {_day(until)}")
+        yield Finding(
+            "error", "price_overlap", names, f"two prices for the same tokens hold {span}"
+        )
+
+
+def _demand_charges(catalogue: Catalogue) -> Iterator[Finding]:
+    for one, other in combinations(catalogue.tariffs.demand_charges, 2):
+        if one.region != other.region:
+            continue
+        if max(one.valid_from, other.valid_from) < min(one.valid_to, other.valid_to):
+            names = f"{one.demand_charge}, {other.demand_charge}"
+            yield Finding("error", "demand_overlap", names, "both would be billed")
+    for one in catalogue.tariffs.demand_charges:
+        if (one.valid_from.day, one.valid_from.hour) != (1, 0):
+            yield Finding(
+                "warning",
+                "demand_mid_month",
+                one.demand_charge,
+                "begins within a month; it is billed from the next month on",
+            )
+
+
+def _models(catalogue: Catalogue, now: datetime) -> Iterator[Finding]:
+    """Each model that is named has a price, now and without a gap since its first."""
+    for entry in catalogue.models.models:
+        for name in entry.names:
+            if any(matches(one.model, name) for one in catalogue.tariffs.unpriced):
+                continue
+            yield from _model(catalogue, name, entry.provider, now)
+    for one in catalogue.tariffs.unpriced:
+        message = f"has no price and is billed as unpriced: {one.reason}"
+        yield Finding("note", "unpriced_by_choice", one.model, message)
+
+
+def _model(catalogue: Catalogue, name: str, provider: str, now: datetime) -> Iterator[Finding]:
+    reported: set[tuple[str, datetime]] = set()
+    for region in (one.region for one in catalogue.regions.regions):
+        tariffs = tariffs_of(catalogue, region, provider, name)
+        if not prices_at(catalogue, tariffs, region, now):
+            message = f"has no price now at provider {provider!r} in region {region}"
+            yield Finding("error", "no_price", name, message)
+            return
+        # A week from each change on meets every hour of every calendar; without one, all are alike.
+        hours = 7 * 24 if any(one.calendar for one in tariffs) else 1
+        for start in _changes(tariffs):
+            for hour in (start + timedelta(hours=number) for number in range(hours)):
+                found = len(prices_at(catalogue, tariffs, region, hour))
+                kind = "price_gap" if found == 0 else "price_ambiguous"
+                if found == 1 or (kind, start) in reported:
+                    continue
+                reported.add((kind, start))
+                what = "no price" if found == 0 else f"{found} prices, none more specific,"
+                message = f"{what} in region {region} at {hour:%Y-%m-%d %H:%M} UTC"
+                yield Finding("error", kind, name, message)
+
+
+def _changes(tariffs: list[TariffEntry]) -> list[datetime]:
+    """When prices of a series change, from the first on."""
+    versions = [version for tariff in tariffs for version in tariff.versions]
+    ends = {version.valid_to for version in versions if version.valid_to < FOREVER}
+    return sorted({version.valid_from for version in versions} | ends)
+
+
+def _zones(catalogue: Catalogue) -> Iterator[Finding]:
+    """Usage is kept by hours of UTC: where local hours begin at :30, their edges are not met."""
+    followed = {one.zone for one in catalogue.tou.calendars}
+    if REGION_ZONE in followed:
+        followed |= {one.time_zone for one in catalogue.regions.regions}
+    for zone in sorted(followed - {REGION_ZONE}):
+        if any(offset % HOUR_SECONDS for _, offset in zone_offsets(zone)):
+            yield Finding(
+                "warning",
+                "half_hour_zone",
+                zone,
+                "is not whole hours from UTC; an hour of usage is priced by the local time at its"
+                " start",
+            )
+
+
+def _zero_prices(catalogue: Catalogue) -> Iterator[Finding]:
+    for tariff in catalogue.tariffs.tariffs:
+        free = {
+            token_class
+            for version in tariff.versions
+            for prices in version.prices.values()
+            for token_class in TOKEN_CLASSES
+            if prices.price(token_class) == 0
+        }
+        if free:
+            names = ", ".join(sorted(free))
+            yield Finding("warning", "price_zero", tariff.tariff, f"bills {names} at 0")
+
+
+def _day(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d}" if moment.hour == 0 else f"{moment:%Y-%m-%d %H:%M}"

@@ -1,0 +1,331 @@
+"""Charges and statements on a real ClickHouse, against an oracle that shares no code with them.
+
+Slices are inserted as the aggregator writes them; no Kafka takes part.
+"""
+
+from __future__ import annotations
+
+import io
+import itertools
+import json
+from collections import defaultdict
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import clickhouse_connect
+import pytest
+from clickhouse_connect.driver.client import Client
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from rich.console import Console
+
+from deploy.local.infrastructure import Infrastructure
+from deploy.local.pipeline import Pipeline
+from schemas.catalogue import Catalogue, load_catalogue
+from schemas.catalogue.rows import table_rows
+from services.billing.statement import money
+from services.billing.statement_queries import read_statement
+from services.billing.statement_table import print_statement
+from services.platform.catalogue import store_catalogue
+from services.platform.errors import ConfigurationError
+from services.platform.settings import ClickHouseSettings, read_settings
+from tests.integration.billing_oracle import Reading, charges_of_readings, demand_of_readings
+
+CATALOGUE = Path(__file__).with_name("billing_catalogue")
+HOUR = timedelta(hours=1)
+
+#: Hours around what may go wrong: days of 23 and 25 hours in Berlin and New York, edges of the UTC
+#: periods, a change of price in mid-month and one at an odd hour, month ends.
+MOMENTS = [
+    datetime(2026, 3, 28, 22, tzinfo=UTC),
+    datetime(2026, 3, 8, 5, tzinfo=UTC),
+    datetime(2026, 10, 24, 21, tzinfo=UTC),
+    datetime(2026, 11, 1, 3, tzinfo=UTC),
+    datetime(2026, 7, 29, 22, tzinfo=UTC),
+    datetime(2026, 7, 15, 11, tzinfo=UTC),
+    datetime(2026, 6, 30, 22, tzinfo=UTC),
+    datetime(2026, 5, 6, 0, tzinfo=UTC),
+]
+REGIONS = ["berlin", "new-york", "kolkata", "utc", "not-in-the-catalogue"]
+SERIES = [
+    ("deepseek", "deepseek-flash"),
+    ("other", "deepseek-flash"),
+    ("openai", "GPT-5.6-luna-2026-07-30"),
+    ("openai", "gpt-5.6-luna"),
+    ("grid", "night_model"),
+    ("grid", "nightXmodel"),
+    ("nobody", "unheard-of"),
+]
+
+
+@st.composite
+def readings(draw: st.DrawFn) -> Reading:
+    big = st.one_of(st.integers(0, 50), st.integers(0, 10**16))
+    cache_read, cache_write, rest, reasoning, visible = (draw(big) for _ in range(5))
+    provider, model = draw(st.sampled_from(SERIES))
+    return Reading(
+        tenant=draw(st.sampled_from(["a", "b"])),
+        hour=draw(st.sampled_from(MOMENTS)) + draw(st.integers(0, 13)) * HOUR,
+        region=draw(st.sampled_from(REGIONS)),
+        provider=provider,
+        model=model,
+        entry=draw(st.sampled_from(["usage", "usage", "usage", "debit", "credit"])),
+        partition=draw(st.integers(0, 1)),
+        input=cache_read + cache_write + rest,
+        cache_read=cache_read,
+        cache_write=cache_write,
+        output=reasoning + visible,
+        reasoning=reasoning,
+    )
+
+
+@dataclass(frozen=True)
+class Meter:
+    """A database with the test's catalogue; each example bills tenants of its own."""
+
+    pipeline: Pipeline
+    client: Client
+    catalogue: Catalogue
+    numbers: Iterator[int]
+
+    def store(self, readings: list[Reading]) -> dict[str, str]:
+        """Insert the readings under fresh tenant names; returns name -> fresh name."""
+        fresh = {name: f"{name}{next(self.numbers)}" for name in ("a", "b")}
+        totals: dict[Any, list[int]] = defaultdict(lambda: [0] * 5)
+        for one in readings:
+            labels = (one.hour, fresh[one.tenant], one.region, one.provider, one.model)
+            values = (one.input, one.cache_read, one.cache_write, one.output, one.reasoning)
+            row = totals[(*labels, one.entry, one.partition)]
+            row[:] = [held + value for held, value in zip(row, values, strict=True)]
+        columns = ["window_start", "tenant", "region", "provider", "model", "entry", "partition"]
+        columns += ["input_tokens", "cache_read_input_tokens", "cache_write_input_tokens"]
+        columns += ["output_tokens", "reasoning_output_tokens", "version", "log"]
+        # Two versions of each row: the older one, with other numbers, must not be seen. In one
+        # insert ClickHouse would drop it itself.
+        rows = [(*key, *values, 2, "log") for key, values in totals.items()]
+        old = [(*row[:7], *(value + 7 for value in row[7:12]), 1, "log") for row in rows]
+        for version in (rows, old):
+            self.client.insert("slices_hour", version, column_names=columns)
+        return fresh
+
+
+@pytest.fixture(scope="module")
+def meter(infrastructure: Infrastructure) -> Iterator[Meter]:
+    environment = {"WATTOKEN_CATALOGUE_DIR": str(CATALOGUE)}
+    with Pipeline(
+        infrastructure, name="billing", partitions=1, services=(), env=environment
+    ) as pipeline:
+        client = clickhouse_connect.get_client(
+            host=pipeline.env["WATTOKEN_CLICKHOUSE_HOST"],
+            port=int(pipeline.env["WATTOKEN_CLICKHOUSE_PORT"]),
+            database=pipeline.database,
+            autogenerate_session_id=False,
+        )
+        # The moments are fixed, so the retention must not catch up with them.
+        client.command("ALTER TABLE slices_hour REMOVE TTL")
+        client.insert(
+            "slices_register",
+            [
+                (region, provider, model, "usage", "log", 0, 1)
+                for region in REGIONS
+                for provider, model in SERIES
+            ],
+            column_names=["region", "provider", "model", "entry", "log", "partition", "version"],
+        )
+        yield Meter(pipeline, client, load_catalogue(CATALOGUE), itertools.count(1))
+
+
+def charges_of(meter: Meter, fresh: dict[str, str]) -> dict[Any, Any]:
+    names = {new: old for old, new in fresh.items()}
+    rows = meter.client.query(
+        "SELECT window_start, tenant, region, provider, model, entry, token_class, tou_period,"
+        " tariff_id, tokens, usd_per_million_tokens, amount_usd FROM charges"
+        " WHERE tenant IN {tenants:Array(String)}",
+        parameters={"tenants": list(names)},
+    ).result_rows
+    found = {
+        (hour.replace(tzinfo=UTC), names[tenant], *labels[:5]): tuple(labels[5:])
+        for hour, tenant, *labels in rows
+    }
+    assert len(found) == len(rows), "two rows for one key"
+    return found
+
+
+def exact(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    return tuple(Fraction(one) if isinstance(one, Decimal) else one for one in values)
+
+
+def test_the_statement_command_bills_what_the_view_does(meter: Meter, tmp_path: Path) -> None:
+    series = ("utc", "deepseek", "deepseek-flash")
+    hours = [datetime(2026, 5, 6, hour, tzinfo=UTC) for hour in (0, 1, 3, 4)]
+    before = Reading("a", datetime(2026, 4, 30, 23, tzinfo=UTC), *series, "usage", 0, 5, 0, 0, 2, 0)
+    used = [Reading("a", hour, *series, "usage", 0, 10**6, 1000, 10, 7200, 200) for hour in hours]
+    credit = Reading("a", hours[0], *series, "credit", 0, 0, 0, 0, 1_000_001, 0)
+    nobody = Reading("a", hours[0], "utc", "nobody", "unheard-of", "usage", 1, 3, 0, 0, 0, 0)
+    tenant = meter.store([before, *used, credit, nobody])["a"]
+    html, pdf = tmp_path / "bill.html", tmp_path / "bill.pdf"
+    files = ("--html", str(html), "--pdf", str(pdf))
+    said = meter.pipeline.run("statement", tenant, "2026-05", "--json", *files)
+    bill = json.loads(said[said.index("{") :])
+
+    off_peak = (10**6 - 1010 + 10) * Decimal("0.15") + 1000 * Decimal("0.003")
+    off_peak += 7000 * Decimal("0.60") + 200 * Decimal("0.60")
+    peak = (10**6 - 1010 + 10) * Decimal("0.30") + 1000 * Decimal("0.006")
+    peak += 7000 * Decimal("1.20") + 200 * Decimal("1.23")
+    energy = 2 * (off_peak + peak) / 10**6
+    credited = -1_000_001 * Decimal("0.60") / 10**6
+    demand = (10**6 + 7200 + 3) // 3600 * Decimal("0.000000007")
+    assert Decimal(bill["energy_usd"]) == energy
+    assert Decimal(bill["adjustments_usd"]) == credited
+    assert Decimal(bill["demand_usd"]) == demand
+    assert Decimal(bill["total_usd"]) == energy + credited + demand
+    assert bill["unpriced_tokens"] == 3
+    assert not bill["running"]
+    register = {one["register"]: one for one in bill["readings"]}
+    assert (register["input"]["start_tokens"], register["input"]["end_tokens"]) == (5, 4_000_008)
+    assert register["output"]["used_tokens"] == 4 * 7200
+    assert bill["daily_tokens"]["2026-05-06"] == 4 * (10**6 + 7200) + 3
+    assert len(bill["daily_tokens"]) == 31
+
+    page = html.read_text(encoding="utf-8")
+    assert f"USD {bill['due_usd']}" in page and money(Decimal(bill["total_usd"])) in page
+    assert pdf.read_bytes().startswith(b"%PDF-")
+    now, month = datetime.now(UTC), (date(2026, 5, 1), date(2026, 6, 1))
+    printed = io.StringIO()
+    print_statement(read_statement(meter.client, tenant, *month, now), Console(file=printed))
+    assert f"Total USD {money(Decimal(bill['total_usd']))}" in printed.getvalue()
+    with pytest.raises(ConfigurationError, match="'stranger' used nothing in 2026-05"):
+        read_statement(meter.client, "stranger", *month, now)
+
+
+def test_loading_a_catalogue_again_and_from_two_places_at_once(meter: Meter) -> None:
+    tables = "SELECT name, comment FROM system.tables WHERE database = currentDatabase()"
+    before = sorted(meter.client.query(tables).result_rows)
+    assert "catalogue table tariffs: unchanged" in meter.pipeline.run("migrate")
+    where = read_settings(
+        ClickHouseSettings,
+        clickhouse_host=meter.pipeline.env["WATTOKEN_CLICKHOUSE_HOST"],
+        clickhouse_port=int(meter.pipeline.env["WATTOKEN_CLICKHOUSE_PORT"]),
+        clickhouse_database=meter.pipeline.database,
+    )
+    shipped = load_catalogue()
+    prices = meter.client.query("SELECT count() FROM tariffs").result_rows[0][0]
+    other = sum(len(one.rows) for one in table_rows(shipped) if one.table == "tariffs")
+    assert prices != other
+    seen = set()
+    with ThreadPoolExecutor(4) as places:
+        done = [
+            places.submit(store_catalogue, where, catalogue, lambda line: None)
+            for catalogue in (shipped, meter.catalogue, shipped, meter.catalogue)
+        ]
+        while not all(one.done() for one in done):
+            seen.add(meter.client.query("SELECT count() FROM tariffs").result_rows[0][0])
+        for one in done:
+            one.result()
+    assert seen <= {prices, other}, "a reader saw a table half filled"
+    store_catalogue(where, meter.catalogue, lambda line: None)
+    assert sorted(meter.client.query(tables).result_rows) == before, "no table is left over"
+
+
+def test_the_view_of_origins_decides_as_the_catalogue_does(meter: Meter) -> None:
+    rows = meter.client.query(
+        "SELECT model, author, origin, license FROM model_origins"
+    ).result_rows
+    assert {row[0] for row in rows} == {model for _, model in SERIES}
+    for model, *found in rows:
+        entry = meter.catalogue.model_of(model)
+        expected = ["unknown"] * 3
+        if entry is not None:
+            expected = [entry.author, entry.origin, entry.license]
+        assert found == expected, model
+
+
+def agree(meter: Meter, given: list[Reading]) -> dict[Any, Any]:
+    fresh = meter.store(given)
+    found = {key: exact(values) for key, values in charges_of(meter, fresh).items()}
+    assert found == charges_of_readings(meter.catalogue, given)
+    check_statements(meter, fresh, given, found)
+    return found
+
+
+def test_each_hour_around_each_edge_in_each_region(meter: Meter) -> None:
+    places = itertools.product(MOMENTS, range(14), REGIONS, SERIES)
+    found = agree(
+        meter,
+        [
+            Reading("a", moment + hours * HOUR, region, *series, "usage", 0, 7 + n, 2, 1, 9, 4)
+            for n, (moment, hours, region, series) in enumerate(places)
+        ],
+    )
+    periods = {(key[2], key[4], values[0]) for key, values in found.items()}
+    # The hour that a clock skips is no hour of small-hours; the one it repeats is two.
+    small_hours = [
+        key[0]
+        for key, values in found.items()
+        if (key[2], key[6], values[0]) == ("berlin", "output", "small-hours")
+    ]
+    assert datetime(2026, 10, 25, 0, tzinfo=UTC) in small_hours
+    assert datetime(2026, 10, 25, 1, tzinfo=UTC) in small_hours
+    assert not [hour for hour in small_hours if hour.date() == date(2026, 3, 29)]
+    assert ("not-in-the-catalogue", "night_model", "unpriced") in periods
+    assert ("utc", "nightXmodel", "unpriced") in periods, "_ is no wildcard"
+
+
+@settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.lists(readings(), min_size=1, max_size=100))
+def test_charges_and_statements_are_the_oracles(meter: Meter, given: list[Reading]) -> None:
+    agree(meter, given)
+
+
+def check_statements(
+    meter: Meter, fresh: dict[str, str], given: list[Reading], charges: dict[Any, Any]
+) -> None:
+    lines: dict[Any, list[Any]] = defaultdict(lambda: [0, None])
+    labels: tuple[Any, ...]
+    for key, (period, tariff, tokens, price, amount) in charges.items():
+        hour, tenant, region, provider, model, entry, name = key
+        kind = "unpriced" if price is None else "energy" if entry == "usage" else "adjustment"
+        labels = (kind, region, provider, model, entry, name, period, tariff, price)
+        line = lines[(hour.date().replace(day=1), tenant, *labels)]
+        line[0] += tokens
+        line[1] = amount if line[1] is None else line[1] + amount
+    for charge in meter.catalogue.tariffs.demand_charges:
+        for (month, tenant), (tokens, hour) in demand_of_readings(given, charge.region).items():
+            begin = datetime(month.year, month.month, 1, tzinfo=UTC)
+            if charge.valid_from <= begin < charge.valid_to:
+                rate = Fraction(charge.usd_per_token_per_second)
+                labels = ("demand", charge.region, hour, tokens // 3600, charge.demand_charge, rate)
+                lines[(month, tenant, *labels)] = [tokens, tokens // 3600 * rate]
+    totals: dict[Any, list[Any]] = defaultdict(lambda: [0, Fraction(0)])
+    for (month, tenant, _, *labels), (tokens, amount) in lines.items():
+        totals[month, tenant][0] += tokens if "usage" in labels else 0
+        totals[month, tenant][1] += amount or 0
+
+    found_lines = {}
+    found_totals = {}
+    names = {new: old for old, new in fresh.items()}
+    rows = meter.client.query(
+        "SELECT period_start, tenant, line, region, provider, model, entry, token_class,"
+        " tou_period, tariff_id, usd_per_million_tokens, peak_hour, demand_tokens_per_second,"
+        " usd_per_token_per_second, tokens, amount_usd FROM statements"
+        " WHERE tenant IN {tenants:Array(String)}",
+        parameters={"tenants": list(names)},
+    ).result_rows
+    for month, new, kind, *rest in map(exact, rows):
+        price, hour, demand, rate, tokens, amount = rest[7:]
+        if kind == "total":
+            found_totals[month, names[new]] = [tokens, amount]
+            continue
+        labels = (*rest[:7], price)
+        if kind == "demand":
+            labels = (rest[0], hour.replace(tzinfo=UTC), demand, rest[6], rate)
+        assert (month, names[new], kind, *labels) not in found_lines
+        found_lines[(month, names[new], kind, *labels)] = [tokens, amount]
+    assert found_lines == dict(lines)
+    assert found_totals == dict(totals)

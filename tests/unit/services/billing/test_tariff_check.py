@@ -1,0 +1,170 @@
+"""What `wattoken tariffs check` finds in catalogues that are wrong in one way each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from schemas.catalogue import Catalogue, load_catalogue
+from services.billing.tariff_check import check
+
+NOW = datetime(2026, 11, 1, tzinfo=UTC)
+SOURCE = {"source": "test", "source_date": "2026-01-01"}
+Files = dict[str, Any]
+
+
+def prices(amount: str = "1") -> Files:
+    same = {"same_as": "uncached_input"}
+    rest = ("cache_read", "cache_write", "output", "reasoning")
+    return {"uncached_input": amount} | dict.fromkeys(rest, same)
+
+
+def version(since: str = "2026-01-01", until: str = "2106-02-07", **periods: Files) -> Files:
+    span = {"valid_from": f"{since}T00:00:00Z", "valid_to": f"{until}T00:00:00Z"}
+    return SOURCE | span | {"prices": periods or {"flat": prices()}}
+
+
+def tariff(name: str, *versions: Files, **labels: object) -> Files:
+    return {"tariff": name, "provider": "p", "model": "m", "region": "*", "versions": versions} | (
+        labels
+    )
+
+
+def sound() -> Files:
+    """A catalogue with one model, one region, one price and nothing wrong."""
+    model = {"patterns": ["m"], "names": ["m"], "priority": 1, "author": "a", "origin": "US"}
+    region = {"region": "r", "country": "DE", "time_zone": "Europe/Berlin"}
+    calendar = {
+        "calendar": "c",
+        "zone": "region",
+        "periods": {
+            "day": [{"from": 8, "to": 20}],
+            "night": [{"from": 0, "to": 8}, {"from": 20, "to": 24}],
+        },
+    }
+    return {
+        "models": {
+            "version": "1",
+            "models": [model | {"license": "l", "provider": "p"} | SOURCE],
+        },
+        "regions": {
+            "version": "1",
+            "regions": [region | {"capacity_tokens_per_second": 1} | SOURCE],
+        },
+        "tariffs": {"version": "1", "tariffs": [tariff("t", version())], "demand_charges": []},
+        "tou": {"version": "1", "calendars": [calendar]},
+    }
+
+
+def found(files: Files) -> set[tuple[str, str]]:
+    findings = check(Catalogue.model_validate(files), NOW)
+    return {(one.level, one.kind) for one in findings}
+
+
+def test_the_shipped_catalogue_has_no_errors() -> None:
+    assert [one for one in check(load_catalogue(), NOW) if one.level != "note"] == []
+
+
+def test_a_sound_catalogue_has_no_findings() -> None:
+    assert found(sound()) == set()
+
+
+def no_tariffs(files: Files) -> None:
+    files["tariffs"]["tariffs"] = []
+
+
+def other_provider(files: Files) -> None:
+    files["tariffs"]["tariffs"] = [tariff("t", version(), provider="q")]
+
+
+def gap_between_versions(files: Files) -> None:
+    versions = (version(until="2026-05-01"), version("2026-05-02"))
+    files["tariffs"]["tariffs"] = [tariff("t", *versions)]
+
+
+def overlapping_versions(files: Files) -> None:
+    versions = (version(until="2026-05-02"), version("2026-05-01"))
+    files["tariffs"]["tariffs"] = [tariff("t", *versions)]
+
+
+def two_tariffs_for_one_model(files: Files) -> None:
+    files["tariffs"]["tariffs"].append(tariff("u", version("2027-01-01"), model="M"))
+
+
+def globs_of_one_length(files: Files) -> None:
+    files["models"]["models"][0]["names"] = ["ab"]
+    files["tariffs"]["tariffs"] = [
+        tariff("t", version(), model="a*"),
+        tariff("u", version(), model="*b"),
+    ]
+
+
+def period_without_price(files: Files) -> None:
+    files["tariffs"]["tariffs"] = [tariff("t", version(day=prices()), calendar="c")]
+
+
+def calendar_with_gap(files: Files) -> None:
+    files["tou"]["calendars"][0]["periods"]["night"].pop()
+
+
+def calendar_with_overlap(files: Files) -> None:
+    files["tou"]["calendars"][0]["periods"]["day"][0]["to"] = 21
+
+
+def half_hour(files: Files) -> None:
+    files["regions"]["regions"][0]["time_zone"] = "Asia/Kolkata"
+
+
+def zero(files: Files) -> None:
+    files["tariffs"]["tariffs"] = [tariff("t", version(flat=prices("0")))]
+
+
+def demand_charge(name: str, since: str = "2026-01-01") -> Files:
+    span = {"demand_charge": name, "region": "*", "valid_from": f"{since}T00:00:00Z"}
+    return SOURCE | span | {"usd_per_token_per_second": "1"}
+
+
+def two_demand_charges(files: Files) -> None:
+    files["tariffs"]["demand_charges"] = [demand_charge("a"), demand_charge("b")]
+
+
+def demand_in_mid_month(files: Files) -> None:
+    files["tariffs"]["demand_charges"] = [demand_charge("a", "2026-01-02")]
+
+
+@pytest.mark.parametrize(
+    ("spoil", "expected"),
+    [
+        (no_tariffs, {("error", "no_price")}),
+        (other_provider, {("error", "no_price")}),
+        (gap_between_versions, {("error", "price_gap")}),
+        (overlapping_versions, {("error", "price_overlap"), ("error", "price_ambiguous")}),
+        (two_tariffs_for_one_model, {("error", "price_overlap"), ("error", "price_ambiguous")}),
+        (globs_of_one_length, {("error", "price_ambiguous")}),
+        (period_without_price, {("error", "no_price"), ("error", "price_gap")}),
+        (calendar_with_gap, {("error", "calendar_gap")}),
+        (calendar_with_overlap, {("error", "calendar_overlap")}),
+        (half_hour, {("warning", "half_hour_zone")}),
+        (zero, {("warning", "price_zero")}),
+        (two_demand_charges, {("error", "demand_overlap")}),
+        (demand_in_mid_month, {("warning", "demand_mid_month")}),
+    ],
+)
+def test_each_fault_is_found(
+    spoil: Callable[[Files], None], expected: set[tuple[str, str]]
+) -> None:
+    files = sound()
+    spoil(files)
+    kinds = found(files)
+    assert kinds and kinds <= expected, kinds
+    assert len(kinds) == len(expected) or spoil is period_without_price
+
+
+def test_a_model_may_be_unpriced_by_choice() -> None:
+    files = sound()
+    no_tariffs(files)
+    files["tariffs"]["unpriced"] = [{"model": "m", "reason": "free"}]
+    assert found(files) == {("note", "unpriced_by_choice")}
