@@ -100,7 +100,13 @@ def measure(
 
     The load's own process shares the machine, so what it reached is part of the result.
     """
-    pipeline = Pipeline(infrastructure, name, partitions=4, services=("ingest", "aggregator"))
+    pipeline = Pipeline(
+        *(infrastructure, name),
+        partitions=4,
+        services=("ingest", "aggregator"),
+        # Every probe has a provider of its own.
+        env={"WATTOKEN_INGEST_KEY_PROVIDERS_MAX": "1000000"},
+    )
     with pipeline:
         port = pipeline.ports["ingest"]
         keys = [credential.key for credential in pipeline.credentials]

@@ -6,7 +6,7 @@ Every consumer has a folder (a volume) of its own, so no container sees another'
     migrate/clickhouse_password           aggregator/…, exporter/…: the same for their users
     ingest/pepper  ingest/keys.yaml       what ingest verifies API keys with
     gateway/<tenant>.key                  the API keys of the first tenants, as gateways send them
-    grafana/admin_password
+    grafana/admin_password                grafana/clickhouse_password: of the user wattoken_grafana
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from services.platform.errors import ConfigurationError
 
 #: 256 bits: no dictionary helps against their hashes.
 SECRET_BYTES: Final = 32
-CLICKHOUSE_USERS: Final = ("migrate", "aggregator", "exporter")
+CLICKHOUSE_USERS: Final = ("migrate", "aggregator", "exporter", "grafana")
 #: (tenant, region) of the keys made at first.
 FIRST_KEYS: Final = (("acme", "eu-central"), ("globex", "us-east"))
 
@@ -41,7 +41,8 @@ def make_first_secrets(folder: Path, report: Report) -> None:
     """
     try:
         for user in CLICKHOUSE_USERS:
-            _make_secret(folder / user / "clickhouse_password", OWN, report)
+            mode = FOREIGN if user == "grafana" else OWN
+            _make_secret(folder / user / "clickhouse_password", mode, report)
         _write_clickhouse_passwords(folder, report)
         _make_secret(folder / "grafana" / "admin_password", FOREIGN, report)
         _make_keys(folder, report)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -11,6 +11,8 @@ import msgspec
 
 from services.ingest.batches import Rejection
 from services.ingest.errors import RequestError
+from services.ingest.keys import Key
+from services.ingest.keys.entry import in_utc
 
 JSON: Final = "application/json"
 PROBLEM_JSON: Final = "application/problem+json"
@@ -27,12 +29,18 @@ class Answer:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-def native_outcome(accepted: int, rejections: Sequence[Rejection]) -> Answer:
-    """Answer for events taken one by one: 202 all, 207 some, 400 none."""
+def native_outcome(accepted: int, rejections: Sequence[Rejection], skipped: int = 0) -> Answer:
+    """Answer for events taken one by one: 202 all, 207 some, 400 none.
+
+    ``skipped`` were no usage to begin with, and make no answer an error.
+    """
+    body: dict[str, Any] = {"accepted": accepted}
+    if skipped:
+        body["skipped"] = skipped
     if not rejections:
-        return _json(HTTPStatus.ACCEPTED, {"accepted": accepted})
-    status = HTTPStatus.MULTI_STATUS if accepted else HTTPStatus.BAD_REQUEST
-    return _json(status, {"accepted": accepted, "rejected": rejections})
+        return _json(HTTPStatus.ACCEPTED, body)
+    status = HTTPStatus.MULTI_STATUS if accepted or skipped else HTTPStatus.BAD_REQUEST
+    return _json(status, body | {"rejected": rejections})
 
 
 def native_refusal(error: RequestError) -> Answer:
@@ -55,6 +63,29 @@ def openmeter_outcome(rejections: Sequence[Rejection], events: int) -> Answer:
 def openmeter_refusal(error: RequestError) -> Answer:
     """Answer as OpenMeter does for a request that is refused as a whole."""
     return _problem(error.status, error.message, {"code": error.code}, error.headers)
+
+
+def whoami(key: Key) -> Answer:
+    """Tell a key's bearer what it stands for and how much it may send; never its hash."""
+    entry, use = key.entry, key.use
+    body = {
+        "id": entry.id,
+        "tenant": entry.tenant,
+        "tenants": [entry.tenant, *(name for name in entry.tenants if name != entry.tenant)],
+        "region": entry.region,
+        # null: any.
+        "regions": None if entry.regions is None else sorted({entry.region, *entry.regions}),
+        "provider": entry.provider,
+        "scopes": entry.scopes,
+        "expires_at": None if entry.expires_at is None else in_utc(entry.expires_at),
+        "limits": asdict(use.allowance),
+        "named_today": {
+            "models": len(use.models),
+            "regions": len(use.regions),
+            "providers": len(use.providers),
+        },
+    }
+    return _json(HTTPStatus.OK, body)
 
 
 def _problem(

@@ -6,17 +6,22 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Final
 
 from prometheus_client import ProcessCollector
 from prometheus_client.exposition import choose_encoder
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp
 
+from services.ingest import openapi
 from services.ingest.endpoints import Endpoints
+from services.ingest.hot_paths import HotPaths
 from services.ingest.keys import KeyRing
+from services.ingest.keys.limits import Allowance
+from services.ingest.keys.reload import KeyReload
 from services.ingest.metrics import IngestMetrics
 from services.ingest.producer import Publisher
 from services.ingest.readiness import Readiness
@@ -28,9 +33,15 @@ from services.platform.settings import read_settings
 
 log = get_logger(__name__)
 
+#: The page of /docs needs nothing but its own style.
+PAGE_POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
+
 
 def create_app(settings: IngestSettings, keys: KeyRing) -> ASGIApp:
-    """Build the ASGI application; its lifespan starts and flushes the producer."""
+    """Build the ASGI application.
+
+    Its lifespan starts and flushes the producer, and follows the keys file meanwhile.
+    """
     metrics = IngestMetrics()
     ProcessCollector(registry=metrics.registry)
     publisher = Publisher(settings, metrics)
@@ -50,41 +61,41 @@ def create_app(settings: IngestSettings, keys: KeyRing) -> ASGIApp:
         encoder, content_type = choose_encoder(request.headers.get("accept", ""))
         return Response(encoder(metrics.registry), headers={"content-type": content_type})
 
+    described = openapi.document()
+    described_page = openapi.page(described)
+
+    async def describe(_request: Request) -> Response:
+        return JSONResponse(described)
+
+    async def show_docs(_request: Request) -> Response:
+        return HTMLResponse(described_page, headers={"content-security-policy": PAGE_POLICY})
+
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         publisher.start()
+        following = follow_keys(settings, keys, metrics)
         yield
-        await asyncio.to_thread(publisher.stop, settings.ingest_delivery_timeout_seconds)
+        if following is not None:
+            following.cancel()
+        await publisher.stop(settings.ingest_delivery_timeout_seconds)
 
+    taking = {
+        "/v1/events": endpoints.native,
+        "/api/v1/events": endpoints.openmeter,
+        "/v1/litellm": endpoints.litellm,
+        "/v1/traces": endpoints.traces,
+        "/v1/logs": endpoints.logs,
+    }
     routes = [
-        Route("/v1/events", endpoints.native, methods=["POST"]),
-        Route("/api/v1/events", endpoints.openmeter, methods=["POST"]),
+        *(Route(path, handler, methods=["POST"]) for path, handler in taking.items()),
+        Route("/v1/whoami", endpoints.whoami),
+        Route("/openapi.json", describe),
+        Route("/docs", show_docs),
         Route("/healthz", healthz),
         Route("/readyz", readyz),
         Route("/metrics", expose),
     ]
-    return CountRequests(Starlette(routes=routes, lifespan=lifespan), metrics)
-
-
-class CountRequests:
-    """Counts every answered request by path and status, those of unknown paths too."""
-
-    def __init__(self, app: ASGIApp, metrics: IngestMetrics) -> None:
-        self._app = app
-        self._metrics = metrics
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass one ASGI connection on, counting its answer."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-
-        async def counting_send(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                self._metrics.count_request(scope["path"], message["status"])
-            await send(message)
-
-        await self._app(scope, receive, counting_send)
+    return HotPaths(Starlette(routes=routes, lifespan=lifespan), taking, metrics)
 
 
 def load_keys(settings: IngestSettings) -> KeyRing:
@@ -92,14 +103,33 @@ def load_keys(settings: IngestSettings) -> KeyRing:
     return KeyRing.load(
         _named("WATTOKEN_INGEST_KEYS_FILE", settings.ingest_keys_file),
         _named("WATTOKEN_INGEST_PEPPER_FILE", settings.ingest_pepper_file),
+        Allowance(
+            events_per_second=settings.ingest_key_events_per_second,
+            bytes_per_second=settings.ingest_key_bytes_per_second,
+            models_max=settings.ingest_key_models_max,
+            regions_max=settings.ingest_key_regions_max,
+            providers_max=settings.ingest_key_providers_max,
+        ),
     )
+
+
+def follow_keys(
+    settings: IngestSettings, keys: KeyRing, metrics: IngestMetrics
+) -> asyncio.Task[None] | None:
+    """Take over changes of the keys file from now on; None where the keys came from no file."""
+    keys_file, pepper_file = settings.ingest_keys_file, settings.ingest_pepper_file
+    if keys_file is None or pepper_file is None:
+        return None
+    reload = KeyReload(keys, keys_file, pepper_file, metrics)
+    reload.look()
+    return asyncio.create_task(reload.follow(settings.ingest_keys_reload_seconds))
 
 
 def _named(variable: str, file: Path | None) -> Path:
     if file is None:
         raise ConfigurationError(
-            f"set {variable}: ingest takes events only with API keys, and `wattoken new-key`"
-            " makes one"
+            f"set {variable}: ingest takes events only with API keys, and `wattoken keys"
+            " create` makes one"
         )
     return file
 

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final, TypedDict
+from typing import Final, TypedDict, TypeVar
 
 import msgspec
 
 from schemas.wire import WireEvent
 from services.ingest.adapters import native, openmeter
+from services.ingest.depth import check_depth
 from services.ingest.errors import EventRejectedError, MalformedError, TooLargeError
-from services.ingest.keys import KeyEntry
+from services.ingest.keys import Key
+from services.ingest.native_batches import (
+    record_of_object,
+    records_of_array,
+    records_of_lines,
+)
 from services.ingest.records import Record, to_record
 
 #: An array with more commas than this per allowed event is counted before it is split: each
@@ -25,6 +31,7 @@ _raws: Final = msgspec.json.Decoder(list[msgspec.Raw])
 _scanner: Final = json.JSONDecoder()
 
 RawEvent = bytes | msgspec.Raw
+Element = TypeVar("Element")
 
 
 class Rejection(TypedDict):
@@ -49,38 +56,48 @@ class Batch:
 
     records: list[Record] = field(default_factory=list)
     rejections: list[Rejection] = field(default_factory=list)
+    #: What is neither: spans that are no calls of a model, answers from a gateway's own cache.
+    skipped: int = 0
 
 
-def native_json(body: bytes, key: KeyEntry, limits: BatchLimits) -> Batch:
+def native_json(body: bytes, key: Key, limits: BatchLimits) -> Batch:
     """Read one native event, or a JSON array of them.
 
     Raises `MalformedError` when the body is no JSON, `TooLargeError` for too many events.
     """
     if not is_array(body):
-        return _one_by_one([(0, _whole(body))], lambda raw: native.adapt(raw, key), limits)
+        if len(body) <= limits.event_bytes_max:
+            records = record_of_object(body, key)
+            if records is not None:
+                return Batch(records)
+        return _one_by_one(
+            [(0, whole(body))], lambda raw: native.adapt(raw, key.entry), key, limits
+        )
     # Every event has at least one brace, and is no larger than the body.
     if body.count(b"{") <= limits.events_max and len(body) <= limits.event_bytes_max:
-        events = native.adapt_all(body, key)
-        if events is not None:
-            return Batch([to_record(event) for event in events])
+        records = records_of_array(body, key)
+        if records is not None:
+            return Batch(records)
     elements = enumerate(split_array(body, limits.events_max))
-    return _one_by_one(elements, lambda raw: native.adapt(raw, key), limits)
+    return _one_by_one(elements, lambda raw: native.adapt(raw, key.entry), key, limits)
 
 
-def native_ndjson(body: bytes, key: KeyEntry, limits: BatchLimits) -> Batch:
+def native_ndjson(body: bytes, key: Key, limits: BatchLimits) -> Batch:
     """Read native events, one a line; blank lines are no events, but count as an index.
 
     A line that is no JSON only loses itself. Raises `TooLargeError` for too many lines.
     """
-    lines = body.split(b"\n", limits.events_max + 1)
-    if len(lines) > limits.events_max and b"".join(lines[limits.events_max :]).strip(_SPACE):
-        raise too_many(limits.events_max)
-    events = ((index, line) for index, line in enumerate(lines) if line.strip(_SPACE))
-    return _one_by_one(events, lambda raw: native.adapt(raw, key), limits)
+    # Every event has at least one brace, and is no larger than the body.
+    if body.count(b"{") <= limits.events_max and len(body) <= limits.event_bytes_max:
+        records = records_of_lines(body, key)
+        if records is not None:
+            return Batch(records)
+    events = split_lines(body, limits.events_max)
+    return _one_by_one(events, lambda raw: native.adapt(raw, key.entry), key, limits)
 
 
 def cloud_events(
-    body: bytes, key: KeyEntry, received: datetime, limits: BatchLimits, *, batch: bool | None
+    body: bytes, key: Key, received: datetime, limits: BatchLimits, *, batch: bool | None
 ) -> Batch:
     """Read one CloudEvent, or an array of them; ``batch`` says which (None: look).
 
@@ -94,27 +111,68 @@ def cloud_events(
             else "application/cloudevents+json needs one event; send arrays as"
             " application/cloudevents-batch+json"
         )
-    texts = split_array(body, limits.events_max) if is_array(body) else [_whole(body)]
-    return _one_by_one(enumerate(texts), lambda raw: openmeter.adapt(raw, key, received), limits)
+    texts = split_array(body, limits.events_max) if is_array(body) else [whole(body)]
+    return _one_by_one(
+        enumerate(texts), lambda raw: openmeter.adapt(raw, key.entry, received), key, limits
+    )
+
+
+def cloud_event_binary(
+    attributes: Mapping[str, str], body: bytes, key: Key, received: datetime, limits: BatchLimits
+) -> Batch:
+    """Read one CloudEvent in binary mode; ``attributes`` come from the request's headers."""
+    return _one_by_one(
+        [(0, body)],
+        lambda raw: openmeter.adapt_binary(attributes, bytes(raw), key.entry, received),
+        key,
+        limits,
+    )
 
 
 def _one_by_one(
     events: Iterable[tuple[int, RawEvent]],
     adapt: Callable[[RawEvent], WireEvent],
+    key: Key,
     limits: BatchLimits,
 ) -> Batch:
+    def checked(raw: RawEvent) -> WireEvent:
+        if (size_bytes := _size(raw)) > limits.event_bytes_max:
+            raise EventRejectedError(
+                "event_too_large",
+                f"the event has {size_bytes} bytes: send at most {limits.event_bytes_max}",
+            )
+        check_depth(raw)
+        return adapt(raw)
+
+    return collect(events, checked, key)
+
+
+def collect(
+    elements: Iterable[tuple[int, Element]],
+    adapt: Callable[[Element], WireEvent | None],
+    key: Key,
+) -> Batch:
+    """Adapt elements one by one, by their index; None from ``adapt`` is skipped, not rejected."""
     batch = Batch()
-    for index, raw in events:
+    for index, element in elements:
         try:
-            if (size_bytes := _size(raw)) > limits.event_bytes_max:
-                raise EventRejectedError(
-                    "event_too_large",
-                    f"the event has {size_bytes} bytes: send at most {limits.event_bytes_max}",
-                )
-            batch.records.append(to_record(adapt(raw)))
+            event = adapt(element)
+            if event is None:
+                batch.skipped += 1
+                continue
+            key.admit(event)
+            batch.records.append(to_record(event))
         except EventRejectedError as error:
             batch.rejections.append({"index": index, "code": error.code, "message": error.message})
     return batch
+
+
+def split_lines(body: bytes, events_max: int) -> Iterator[tuple[int, bytes]]:
+    """Split NDJSON into its lines and their indexes; raises `TooLargeError` for too many."""
+    lines = body.split(b"\n", events_max + 1)
+    if len(lines) > events_max and b"".join(lines[events_max:]).strip(_SPACE):
+        raise too_many(events_max)
+    return ((index, line) for index, line in enumerate(lines) if line.strip(_SPACE))
 
 
 def is_array(body: bytes) -> bool:
@@ -138,7 +196,7 @@ def split_array(body: bytes, events_max: int) -> list[msgspec.Raw]:
     return elements
 
 
-def _whole(body: bytes) -> msgspec.Raw:
+def whole(body: bytes) -> msgspec.Raw:
     """Check that a body is one JSON text."""
     try:
         return msgspec.json.decode(body, type=msgspec.Raw)

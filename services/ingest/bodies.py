@@ -27,6 +27,9 @@ _ZSTD_WINDOW_BYTES_MAX: Final = 8 * 1024 * 1024
 _PARTS_MAX: Final = 100
 #: Above this, decompressing is left to a thread, so that it does not hold up other requests.
 _THREAD_ABOVE_BYTES: Final = 32 * 1024
+_PATIENCE_RENEWED_SECONDS: Final = 0.5
+#: For this long a body may come as slowly as it likes: connections begin slowly.
+READ_GRACE_SECONDS: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +39,8 @@ class BodyLimits:
     wire_bytes_max: int
     body_bytes_max: int
     read_timeout_seconds: float
+    #: A body that comes more slowly than this, after a few seconds' grace, is cut off.
+    read_bytes_per_second_min: float = 0.0
 
 
 class HeldBytes:
@@ -69,6 +74,8 @@ class Body:
         self._limits = limits
         self._held = held
         self._taken = 0
+        #: How many bytes came over the wire so far.
+        self.wire_bytes = 0
 
     async def read(
         self, chunks: AsyncIterator[bytes], content_length: str | None, encoding: str | None
@@ -114,19 +121,36 @@ class Body:
         if declared.isdecimal() and (len(declared) > 18 or int(declared) > limit):
             raise too_large
         parts: list[bytes] = []
-        size_bytes = 0
+        loop = asyncio.get_running_loop()
+        started = renewed = loop.time()
         try:
-            async with asyncio.timeout(self._limits.read_timeout_seconds):
+            async with asyncio.timeout_at(started + self._patience_seconds()) as patience:
                 async for chunk in chunks:
-                    size_bytes += len(chunk)
-                    if size_bytes > limit:
+                    self.wire_bytes += len(chunk)
+                    if self.wire_bytes > limit:
                         raise too_large
                     self._take(len(chunk))
                     parts.append(chunk)
+                    now = loop.time()
+                    # Most bodies are whole before this matters; a timer costs more than a look.
+                    if now > renewed + _PATIENCE_RENEWED_SECONDS:
+                        renewed = now
+                        patience.reschedule(started + self._patience_seconds())
         except TimeoutError:
-            seconds = self._limits.read_timeout_seconds
-            raise ReadTimeoutError(f"the body did not arrive within {seconds:g} s") from None
+            raise ReadTimeoutError(
+                "the body came too slowly: send it within"
+                f" {self._limits.read_timeout_seconds:g} s and at no less than"
+                f" {self._limits.read_bytes_per_second_min:g} bytes/s"
+            ) from None
         return b"".join(parts)
+
+    def _patience_seconds(self) -> float:
+        """How long after its start the body may take to bring its next piece."""
+        limits = self._limits
+        if not limits.read_bytes_per_second_min:
+            return limits.read_timeout_seconds
+        earned = self.wire_bytes / limits.read_bytes_per_second_min
+        return min(limits.read_timeout_seconds, READ_GRACE_SECONDS + earned)
 
     def _decompress(self, wire: bytes, coding: str) -> bytes:
         pieces = _gunzip(wire) if coding == "gzip" else _unzstd(wire)

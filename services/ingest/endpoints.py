@@ -1,38 +1,31 @@
-"""The two ways in: who sends, what is in it, onto the log, and only then an answer."""
+"""The ways in: who sends, what is in it, onto the log, and only then an answer."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
 from datetime import UTC, datetime
 from typing import Protocol
 
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
-from services.ingest import answers
+from services.ingest import answers, formats, otlp_answers
 from services.ingest.answers import Answer
-from services.ingest.batches import (
-    Batch,
-    BatchLimits,
-    cloud_events,
-    native_json,
-    native_ndjson,
-)
+from services.ingest.batches import Batch, BatchLimits
 from services.ingest.bodies import Body, BodyLimits, HeldBytes
-from services.ingest.errors import MalformedError, RequestError, UnsupportedError
-from services.ingest.keys import KeyEntry, KeyRing
+from services.ingest.errors import (
+    MalformedError,
+    RateLimitError,
+    RequestError,
+)
+from services.ingest.formats import ReaderFor
+from services.ingest.gateway_batches import Signal
+from services.ingest.hot_paths import IncomingRequest
+from services.ingest.keys import KeyRing
+from services.ingest.keys.limits import TokenBucket
 from services.ingest.metrics import IngestMetrics
 from services.ingest.records import Record
 from services.ingest.settings import IngestSettings
-
-NATIVE_TYPES = "application/json or application/x-ndjson"
-OPENMETER_TYPES = (
-    "application/cloudevents+json, application/cloudevents-batch+json or application/json"
-)
-
-
-#: Turns a whole body into what it holds.
-Reader = Callable[[bytes, KeyEntry], Batch]
 
 
 class Log(Protocol):
@@ -55,6 +48,7 @@ class Endpoints:
             wire_bytes_max=settings.ingest_wire_bytes_max,
             body_bytes_max=settings.ingest_body_bytes_max,
             read_timeout_seconds=settings.ingest_read_timeout_seconds,
+            read_bytes_per_second_min=settings.ingest_read_bytes_per_second_min,
         )
         self._batch_limits = BatchLimits(
             events_max=settings.ingest_events_max,
@@ -62,20 +56,24 @@ class Endpoints:
         )
         self._held = HeldBytes(settings.ingest_held_bytes_max, metrics.held_bytes.set)
 
-    async def native(self, request: Request) -> Response:
+    async def native(self, request: IncomingRequest) -> Response:
         """``POST /v1/events``: what is valid is taken, what is not is named."""
+        return await self._one_by_one(request, formats.native)
+
+    async def _one_by_one(self, request: IncomingRequest, reader_for: ReaderFor) -> Response:
         try:
-            batch = await self._read(request, self._native_reader)
+            batch = await self._read(request, reader_for)
             await self._log.publish(batch.records)
         except RequestError as error:
             return _response(answers.native_refusal(error))
         self._count(len(batch.records), batch)
-        return _response(answers.native_outcome(len(batch.records), batch.rejections))
+        outcome = answers.native_outcome(len(batch.records), batch.rejections, batch.skipped)
+        return _response(outcome)
 
-    async def openmeter(self, request: Request) -> Response:
+    async def openmeter(self, request: IncomingRequest) -> Response:
         """``POST /api/v1/events``: as in OpenMeter, all events are taken or none."""
         try:
-            batch = await self._read(request, self._openmeter_reader)
+            batch = await self._read(request, formats.openmeter)
             if not batch.rejections:
                 await self._log.publish(batch.records)
         except RequestError as error:
@@ -84,13 +82,48 @@ class Endpoints:
         self._count(0 if batch.rejections else events, batch)
         return _response(answers.openmeter_outcome(batch.rejections, events))
 
-    async def _read(self, request: Request, reader_for: Callable[[str], Reader]) -> Batch:
+    async def litellm(self, request: IncomingRequest) -> Response:
+        """``POST /v1/litellm``: LiteLLM's logs, answered as native events are."""
+        return await self._one_by_one(request, formats.litellm)
+
+    async def traces(self, request: IncomingRequest) -> Response:
+        """``POST /v1/traces``: OTLP spans; those that are no calls of a model are passed over."""
+        return await self._otlp(request, "traces")
+
+    async def logs(self, request: IncomingRequest) -> Response:
+        """``POST /v1/logs``: OTLP log records, likewise."""
+        return await self._otlp(request, "logs")
+
+    async def _otlp(self, request: IncomingRequest, signal: Signal) -> Response:
+        json = formats.media_type(request.headers) != formats.PROTOBUF
+        try:
+            batch = await self._read(request, formats.otlp_of(signal))
+            await self._log.publish(batch.records)
+        except RequestError as error:
+            return _response(otlp_answers.refusal(error, json=json))
+        self._count(len(batch.records), batch)
+        return _response(otlp_answers.outcome(signal, batch, json=json))
+
+    async def whoami(self, request: IncomingRequest) -> Response:
+        """``GET /v1/whoami``: what the key stands for, and its limits."""
+        try:
+            key = self._keys.verify(
+                request.headers.get("authorization"), datetime.now(UTC), scope="read"
+            )
+        except RequestError as error:
+            return _response(answers.native_refusal(error))
+        return _response(answers.whoami(key))
+
+    async def _read(self, request: IncomingRequest, reader_for: ReaderFor) -> Batch:
         """Read the body and what is in it; its bytes are let go before Kafka is waited for.
 
-        The key comes first: whoever has none learns nothing else.
+        The key comes first: whoever has none learns nothing else. A key in debt is turned away
+        before its body is read.
         """
         key = self._keys.verify(request.headers.get("authorization"), datetime.now(UTC))
-        reader = reader_for(media_type(request))
+        _charge(key.use.bytes, "bytes per second", 0, key.at)
+        _charge(key.use.events, "events per second", 0, key.at)
+        reader = reader_for(request.headers, datetime.now(UTC), self._batch_limits)
         body = Body(self._body_limits, self._held)
         try:
             text = await body.read(
@@ -98,50 +131,29 @@ class Endpoints:
                 request.headers.get("content-length"),
                 request.headers.get("content-encoding"),
             )
-            return reader(text, key)
+            now = time.monotonic()
+            _charge(key.use.bytes, "bytes per second", body.wire_bytes, now)
+            batch = reader(text, key)
+            events = len(batch.records) + len(batch.rejections)
+            _charge(key.use.events, "events per second", events, now)
+            return batch
         except ClientDisconnect:
             raise MalformedError("the client went away before its body was whole") from None
         finally:
             body.release()
 
-    def _native_reader(self, media: str) -> Reader:
-        limits = self._batch_limits
-        match media:
-            case "application/json":
-                return lambda body, key: native_json(body, key, limits)
-            case "application/x-ndjson" | "application/ndjson":
-                return lambda body, key: native_ndjson(body, key, limits)
-            case _:
-                raise _unsupported(media, NATIVE_TYPES)
-
-    def _openmeter_reader(self, media: str) -> Reader:
-        match media:
-            case "application/cloudevents+json":
-                batch: bool | None = False
-            case "application/cloudevents-batch+json":
-                batch = True
-            case "application/json":
-                batch = None
-            case _:
-                raise _unsupported(media, OPENMETER_TYPES)
-        received = datetime.now(UTC)
-        return lambda body, key: cloud_events(body, key, received, self._batch_limits, batch=batch)
-
     def _count(self, accepted: int, batch: Batch) -> None:
         self._metrics.accepted.inc(accepted)
+        if batch.skipped:
+            self._metrics.skipped.inc(batch.skipped)
         for rejection in batch.rejections:
             self._metrics.rejected.labels(rejection["code"]).inc()
 
 
-def media_type(request: Request) -> str:
-    """Read the content type without its parameters; empty where there is none."""
-    content_type: str = request.headers.get("content-type", "")
-    return content_type.partition(";")[0].strip().lower()
-
-
-def _unsupported(media: str, supported: str) -> UnsupportedError:
-    given = f"Content-Type {media[:60]!r} is not supported" if media else "no Content-Type given"
-    return UnsupportedError(f"{given}: use {supported}")
+def _charge(bucket: TokenBucket | None, limit: str, amount: int, now: float) -> None:
+    """Take from a key's bucket; raises `RateLimitError` when it is in debt."""
+    if bucket is not None and (wait_seconds := bucket.charge(amount, now)):
+        raise RateLimitError(limit, wait_seconds)
 
 
 def _response(answer: Answer) -> Response:

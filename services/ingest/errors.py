@@ -10,6 +10,7 @@
         ├── ReadTimeoutError      408  the body came too slowly
         ├── TooLargeError         413  too many bytes (wire or decompressed) or events
         ├── UnsupportedError      415  a content type or encoding that is not spoken here
+        ├── RateLimitError        429  the key has sent more than its rate; retry later
         └── BusyError             503  Kafka did not acknowledge, or too much is in flight; retry
     EventRejectedError            one event of a request is no valid event; the others go on
 """
@@ -78,6 +79,17 @@ class UnsupportedError(RequestError):
     code = "unsupported_type"
 
 
+class RateLimitError(RequestError):
+    """The key has sent more than its rate allows; the client should retry later."""
+
+    status = 429
+    code = "rate_limited"
+
+    def __init__(self, limit: str, retry_after_seconds: int) -> None:
+        message = f"this API key has used up its {limit}: retry after {retry_after_seconds} s"
+        super().__init__(message, {"Retry-After": str(retry_after_seconds)})
+
+
 class BusyError(RequestError):
     """Kafka did not acknowledge in time, or too much is in flight; the client should retry."""
 
@@ -115,5 +127,10 @@ EVENT_CODES = (
     "adjustment_fields",
     "no_token_counts",
     "tenant_not_allowed",
+    "region_not_allowed",
+    "too_many_models",
+    "too_many_regions",
+    "too_many_providers",
     "event_too_large",
+    "too_deep",
 )

@@ -7,7 +7,13 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from services.ingest.errors import EVENT_CODES
 
 #: Paths that may be a label value; anything else a client asks for counts as "other".
-PATHS = frozenset({"/v1/events", "/api/v1/events", "/healthz", "/readyz", "/metrics"})
+PATHS = frozenset(
+    {
+        *("/v1/events", "/api/v1/events", "/v1/litellm", "/v1/traces", "/v1/logs"),
+        *("/v1/whoami", "/docs", "/openapi.json"),
+        *("/healthz", "/readyz", "/metrics"),
+    }
+)
 _DELIVERY_BUCKETS_SECONDS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20)
 
 
@@ -22,6 +28,8 @@ class IngestMetrics:
             ["path", "status"],
             registry=self.registry,
         )
+        #: Looking a label set up costs more than counting.
+        self._by_answer: dict[tuple[str, int], Counter] = {}
         self.accepted = Counter(
             "wattoken_ingest_events_accepted",
             "Events that Kafka acknowledged and that were answered with 2xx.",
@@ -35,6 +43,11 @@ class IngestMetrics:
         )
         for code in EVENT_CODES:
             self.rejected.labels(code)
+        self.skipped = Counter(
+            "wattoken_ingest_events_skipped",
+            "Spans, log records and gateway logs that are no use of a model; nothing is wrong.",
+            registry=self.registry,
+        )
         self.failed = Counter(
             "wattoken_ingest_events_unacknowledged",
             "Valid events that Kafka did not acknowledge in time; answered with 503.",
@@ -61,7 +74,25 @@ class IngestMetrics:
             "Bytes of request bodies held in memory.",
             registry=self.registry,
         )
+        self.keys_known = Gauge(
+            "wattoken_ingest_keys", "API keys that are known.", registry=self.registry
+        )
+        self.keys_loaded_at = Gauge(
+            "wattoken_ingest_keys_loaded_timestamp_seconds",
+            "When the API keys were last read.",
+            registry=self.registry,
+        )
+        self.key_reload_failures = Counter(
+            "wattoken_ingest_key_reload_failures",
+            "Times a changed keys file could not be read; the keys of before stay.",
+            registry=self.registry,
+        )
 
     def count_request(self, path: str, status: int) -> None:
         """Count one answered request."""
-        self.requests.labels(path if path in PATHS else "other", str(status)).inc()
+        counter = self._by_answer.get((path, status))
+        if counter is None:
+            counter = self.requests.labels(path if path in PATHS else "other", str(status))
+            if path in PATHS:
+                self._by_answer[path, status] = counter
+        counter.inc()

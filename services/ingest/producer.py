@@ -1,20 +1,22 @@
 """The Kafka edge: hands records to Kafka and tells when all of them are acknowledged.
 
-One thread serves the delivery reports. A request has one counter and one future, not a future per
-event: the thread counts its reports and wakes the event loop at the last one.
+The event loop itself serves the delivery reports, a thousand times a second while any is due: a
+thread of its own would fight with the loop for the interpreter and wake it for every request. A
+request has one counter and one future, not a future per event.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from typing import Any, Final
 
 from confluent_kafka import KafkaError, KafkaException, Producer
 
+from schemas.identity import IDENTITY_BYTES
 from services.ingest.errors import BusyError
 from services.ingest.metrics import IngestMetrics
 from services.ingest.records import Record
@@ -24,7 +26,11 @@ from services.platform.log import get_logger
 
 log = get_logger(__name__)
 
-_POLL_SECONDS: Final = 0.1
+#: How often reports are looked for: while some are due, while none came for long, and in idleness.
+_POLL_DUE_SECONDS: Final = 0.001
+_POLL_STALLED_SECONDS: Final = 0.01
+_POLL_IDLE_SECONDS: Final = 0.1
+_STALLED_AFTER_POLLS: Final = 200
 #: Slack for the reports of timed out records to come in before the request gives up by itself.
 _REPORT_SLACK_SECONDS: Final = 2.0
 _METADATA_TIMEOUT_SECONDS: Final = 2.0
@@ -53,36 +59,50 @@ def ingest_producer_config(settings: IngestSettings) -> dict[str, Any]:
 class Delivery:
     """The reports still to come for one request's records."""
 
-    def __init__(self, expected: int, loop: asyncio.AbstractEventLoop) -> None:
-        self.done: asyncio.Future[None] = loop.create_future()
+    __slots__ = ("_finished", "deadline", "done", "error", "events", "left", "size_bytes")
+
+    def __init__(
+        self,
+        events: int,
+        size_bytes: int,
+        deadline: float,
+        done: asyncio.Future[None],
+        finished: Callable[[Delivery], None],
+    ) -> None:
+        self.events = events
+        self.size_bytes = size_bytes
+        self.deadline = deadline
+        self.done = done
+        self.left = events
         self.error: KafkaError | None = None
-        self._loop = loop
-        # Each is written by one thread only: `expected` by the loop's, `reported` by the poller's.
-        self._expected = expected
-        self._reported = 0
+        self._finished = finished
 
     def report(self, error: KafkaError | None, _message: object) -> None:
-        """Count one delivery report (poller's thread)."""
+        """Count one delivery report."""
         if error is not None:
             self.error = error
-        self._reported += 1
-        if self._reported >= self._expected:
-            self._loop.call_soon_threadsafe(self.settle)
+        self.left -= 1
+        if not self.left:
+            self._finished(self)
 
-    def expect_fewer(self, count: int, error: KafkaError | None) -> None:
-        """Take back records that were never queued (loop's thread)."""
-        self.error = error or self.error
-        self._expected -= count
-        self.settle()
+    def expect_fewer(self, count: int, error: KafkaError) -> None:
+        """Take back records that were never queued."""
+        self.error = error
+        self.left -= count
+        if not self.left:
+            self._finished(self)
 
     def settle(self) -> None:
-        """Finish if every report is in; may be called more than once (loop's thread)."""
-        if self._reported >= self._expected and not self.done.done():
+        """Let the request go on; it may have gone away, or been let go before."""
+        if not self.done.done():
             self.done.set_result(None)
 
 
 class Publisher:
-    """Puts records onto the log, with a bound on what is not acknowledged yet."""
+    """Puts records onto the log, with a bound on what is not acknowledged yet.
+
+    Everything happens on the thread of the event loop that `start` was called in.
+    """
 
     def __init__(
         self,
@@ -94,15 +114,23 @@ class Publisher:
         self._metrics = metrics
         self._make_producer = make_producer
         self._producer = self._make()
-        self._fatal = threading.Event()
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._serve_reports, name="kafka", daemon=True)
+        #: Producers that were replaced and still hold records to report as failed.
+        self._retired: list[Producer] = []
+        self._fatal = False
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._polls_without_report = 0
+        #: In the order of their deadlines, since all wait for the same time.
+        self._waiting: deque[Delivery] = deque()
         self.in_flight_bytes = 0
         self.in_flight_events = 0
+        metrics.in_flight_events.set_function(lambda: self.in_flight_events)
+        metrics.in_flight_bytes.set_function(lambda: self.in_flight_bytes)
 
     def start(self) -> None:
-        """Begin to serve delivery reports."""
-        self._thread.start()
+        """Begin to serve delivery reports, on the running loop."""
+        self._loop = asyncio.get_running_loop()
+        self._timer = self._loop.call_later(_POLL_IDLE_SECONDS, self._serve_reports)
 
     async def publish(self, records: list[Record]) -> None:
         """Return once Kafka has acknowledged every record.
@@ -112,16 +140,21 @@ class Publisher:
         """
         if not records:
             return
-        size_bytes = sum(len(record["value"]) + len(record["key"]) for record in records)
+        assert self._loop is not None, "publish before start"
+        size_bytes = sum([len(record["value"]) for record in records])
+        size_bytes += IDENTITY_BYTES * len(records)
         self._admit(len(records), size_bytes)
         started = time.monotonic()
-        delivery = Delivery(len(records), asyncio.get_running_loop())
-        # Released when the reports are in, even if the request was given up on before.
-        delivery.done.add_done_callback(lambda _: self._release(len(records), size_bytes))
-        self._queue(records, delivery)
         timeout_seconds = self._settings.ingest_delivery_timeout_seconds + _REPORT_SLACK_SECONDS
-        done, _ = await asyncio.wait([delivery.done], timeout=timeout_seconds)
-        if not done or delivery.error is not None:
+        delivery = Delivery(
+            *(len(records), size_bytes, started + timeout_seconds),
+            *(self._loop.create_future(), self._finished),
+        )
+        self._waiting.append(delivery)
+        self._queue(records, delivery)
+        self._poll_soon()
+        await delivery.done
+        if delivery.left or delivery.error is not None:
             self._metrics.failed.inc(len(records))
             reason = delivery.error.name() if delivery.error is not None else "no report"
             log.warning("events not acknowledged", events=len(records), reason=reason)
@@ -132,7 +165,7 @@ class Publisher:
         self._metrics.delivery_seconds.observe(time.monotonic() - started)
 
     def broker_reachable(self) -> bool:
-        """Ask the broker for the topic; blocks up to two seconds."""
+        """Ask the broker for the topic; blocks up to two seconds, so call it in a thread."""
         topic = self._settings.kafka_topic
         try:
             metadata = self._producer.list_topics(topic, timeout=_METADATA_TIMEOUT_SECONDS)
@@ -141,16 +174,18 @@ class Publisher:
         described = metadata.topics.get(topic)
         return described is not None and described.error is None
 
-    def stop(self, timeout_seconds: float) -> int:
-        """Flush, within a time; blocks. Returns how many records were not acknowledged."""
+    async def stop(self, timeout_seconds: float) -> int:
+        """Wait for what is in flight, within a time; return how many records were not reported."""
         deadline = time.monotonic() + timeout_seconds
-        self._stopping.set()
-        if self._thread.is_alive():
-            self._thread.join(timeout_seconds)
-        left = int(self._producer.flush(max(0.0, deadline - time.monotonic())))
-        if left:
-            log.error("stopped with events not acknowledged", events=left)
-        return left
+        while self.in_flight_events and time.monotonic() < deadline:
+            self._poll_soon()
+            await asyncio.sleep(_POLL_DUE_SECONDS)
+        if self._timer is not None:
+            self._timer.cancel()
+        self._loop = None
+        if self.in_flight_events:
+            log.error("stopped with events not acknowledged", events=self.in_flight_events)
+        return self.in_flight_events
 
     def _admit(self, events: int, size_bytes: int) -> None:
         settings = self._settings
@@ -162,16 +197,14 @@ class Publisher:
             raise BusyError(
                 "too many events wait for Kafka: send the request again", RETRY_WHEN_FULL_SECONDS
             )
-        self._account(events, size_bytes)
-
-    def _release(self, events: int, size_bytes: int) -> None:
-        self._account(-events, -size_bytes)
-
-    def _account(self, events: int, size_bytes: int) -> None:
         self.in_flight_events += events
         self.in_flight_bytes += size_bytes
-        self._metrics.in_flight_events.set(self.in_flight_events)
-        self._metrics.in_flight_bytes.set(self.in_flight_bytes)
+
+    def _finished(self, delivery: Delivery) -> None:
+        # Only now is the room free, even if the request was given up on before.
+        self.in_flight_events -= delivery.events
+        self.in_flight_bytes -= delivery.size_bytes
+        delivery.settle()
 
     def _queue(self, records: list[Record], delivery: Delivery) -> None:
         try:
@@ -199,22 +232,52 @@ class Publisher:
     def _on_error(self, error: KafkaError) -> None:
         log.warning("kafka client", reason=error.name(), fatal=error.fatal())
         if error.fatal():
-            self._fatal.set()
+            self._fatal = True
+
+    def _poll_soon(self) -> None:
+        """Look for reports within a millisecond or so, unless that is due anyway."""
+        self._polls_without_report = 0
+        timer, loop = self._timer, self._loop
+        assert loop is not None
+        if timer is None or timer.when() > loop.time() + _POLL_DUE_SECONDS:
+            if timer is not None:
+                timer.cancel()
+            self._timer = loop.call_later(_POLL_DUE_SECONDS, self._serve_reports)
 
     def _serve_reports(self) -> None:
-        while not self._stopping.is_set():
-            self._producer.poll(_POLL_SECONDS)
-            if self._fatal.is_set():
-                self._renew()
+        served = self._producer.poll(0)
+        if self._fatal:
+            self._renew()
+        if self._retired:
+            self._serve_retired()
+        self._give_up_overdue(time.monotonic())
+        self._polls_without_report = 0 if served else self._polls_without_report + 1
+        if not self.in_flight_events:
+            again_seconds = _POLL_IDLE_SECONDS
+        elif self._polls_without_report > _STALLED_AFTER_POLLS:
+            again_seconds = _POLL_STALLED_SECONDS
+        else:
+            again_seconds = _POLL_DUE_SECONDS
+        if self._loop is not None:
+            self._timer = self._loop.call_later(again_seconds, self._serve_reports)
+
+    def _give_up_overdue(self, now: float) -> None:
+        waiting = self._waiting
+        while waiting and (waiting[0].done.done() or waiting[0].deadline <= now):
+            waiting.popleft().settle()
+
+    def _serve_retired(self) -> None:
+        for producer in self._retired:
+            producer.poll(0)
+        self._retired = [producer for producer in self._retired if len(producer)]
 
     def _renew(self) -> None:
         """Replace a producer whose idempotence broke: it would refuse every record from now on.
 
         What it still held is reported as failed, so those requests are answered with 503.
         """
-        broken = self._producer
+        self._fatal = False
+        self._producer.purge()
+        self._retired.append(self._producer)
         self._producer = self._make()
-        self._fatal.clear()
-        broken.purge()
-        broken.flush(_METADATA_TIMEOUT_SECONDS)
         log.error("kafka producer replaced after a fatal error")

@@ -44,6 +44,29 @@ class IngestSettings(KafkaSettings):
     ingest_read_timeout_seconds: float = Field(
         default=30.0, gt=0, description="Longest wait for a whole request body."
     )
+    ingest_read_bytes_per_second_min: float = Field(
+        default=1024.0,
+        ge=0,
+        description="Slowest a request body may come, after 5 s of grace; 0 for no limit.",
+    )
+    ingest_keys_reload_seconds: float = Field(
+        default=1.0, gt=0, description="How often the keys file is looked at for changes."
+    )
+    ingest_key_events_per_second: float | None = Field(
+        default=None, gt=0, description="Events/s of a key that has no limit of its own."
+    )
+    ingest_key_bytes_per_second: float | None = Field(
+        default=None, gt=0, description="Bytes/s on the wire of a key that has no limit of its own."
+    )
+    ingest_key_models_max: int = Field(
+        default=1000, gt=0, description="Distinct models in a day of a key without its own limit."
+    )
+    ingest_key_regions_max: int = Field(
+        default=100, gt=0, description="Distinct regions in a day of a key without its own limit."
+    )
+    ingest_key_providers_max: int = Field(
+        default=100, gt=0, description="Distinct providers in a day of a key without its own limit."
+    )
     ingest_in_flight_bytes_max: int = Field(
         default=64 * MIB,
         gt=0,

@@ -324,7 +324,7 @@ def test_openmeter_takes_all_and_answers_204(pipeline: Pipeline, client: httpx.C
     assert (found["om-1"].input_tokens, found["om-1"].output_tokens) == (10, 20)
     assert (found["om-2"].input_tokens, found["om-2"].output_tokens) == (123_456, 0)
     assert (found["om-3"].input_tokens, found["om-3"].output_tokens) == (0, 123_456)
-    assert found["om-2"].provider == "unknown"
+    assert found["om-2"].provider == "openai"
     assert {event.tenant for event in found.values()} == {"acme"}
 
 

@@ -1,4 +1,8 @@
-"""PURE: native events. The API key fills in what it knows: tenant, region, perhaps provider."""
+"""PURE: native events. The API key fills in what it knows: tenant, region, perhaps provider.
+
+Instead of our own token fields an event may carry the provider's usage object as it came
+(`provider_usage.py`).
+"""
 
 from __future__ import annotations
 
@@ -8,9 +12,21 @@ from typing import Any, Final
 import msgspec
 
 from schemas.wire import Name, WireEvent
+from services.ingest.adapters import provider_usage
+from services.ingest.adapters.assembly import assemble
 from services.ingest.errors import EventRejectedError
 from services.ingest.explain import explain
 from services.ingest.keys import KeyEntry
+from services.ingest.providers import provider_of
+
+#: What a usage object tells; an event with one has none of them itself.
+_COUNTS: Final = (
+    "input_tokens",
+    "output_tokens",
+    "cache_read_input_tokens",
+    "cache_write_input_tokens",
+    "reasoning_output_tokens",
+)
 
 
 class NativeEvent(WireEvent, frozen=True, gc=False, kw_only=True):
@@ -22,18 +38,6 @@ class NativeEvent(WireEvent, frozen=True, gc=False, kw_only=True):
 
 
 _one: Final = msgspec.json.Decoder(NativeEvent)
-_many: Final = msgspec.json.Decoder(list[NativeEvent])
-
-
-def adapt_all(body: bytes, key: KeyEntry) -> list[WireEvent] | None:
-    """Turn a whole JSON array into events at once; None where any of them has a fault.
-
-    The quick way for the usual case: the faulty event is then found by `adapt`, one by one.
-    """
-    try:
-        return [_complete(event, key) for event in _many.decode(body)]
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, EventRejectedError):
-        return None
 
 
 def adapt(raw: bytes | msgspec.Raw, key: KeyEntry) -> WireEvent:
@@ -44,7 +48,7 @@ def adapt(raw: bytes | msgspec.Raw, key: KeyEntry) -> WireEvent:
     try:
         event = _one.decode(raw)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise _fault(raw, key, str(error)) from None
+        return _otherwise(raw, key, str(error))
     return _complete(event, key)
 
 
@@ -52,18 +56,15 @@ def _complete(event: NativeEvent, key: KeyEntry) -> WireEvent:
     """Fill in what the key knows; the struct is frozen, but nobody else has it yet."""
     if event.tenant is msgspec.UNSET:
         msgspec.structs.force_setattr(event, "tenant", key.tenant)
-    elif event.tenant != key.tenant:
+    elif not key.allows_tenant(event.tenant):
         raise foreign_tenant()
     if event.region is msgspec.UNSET:
         msgspec.structs.force_setattr(event, "region", key.region)
     if event.provider is msgspec.UNSET:
-        if key.provider is None:
-            raise EventRejectedError(
-                "missing_field",
-                "provider is missing: give who served the tokens, such as openai, or have a"
-                " provider bound to the API key",
-            )
-        msgspec.structs.force_setattr(event, "provider", key.provider)
+        provider = key.provider or provider_of(event.model)
+        if provider is None:
+            raise _provider_missing()
+        msgspec.structs.force_setattr(event, "provider", provider)
     if event.time.tzinfo is not UTC:
         msgspec.structs.force_setattr(event, "time", event.time.astimezone(UTC))
     return event
@@ -77,16 +78,45 @@ def foreign_tenant() -> EventRejectedError:
     )
 
 
-def _fault(raw: bytes | msgspec.Raw, key: KeyEntry, fallback: str) -> EventRejectedError:
+def _provider_missing() -> EventRejectedError:
+    return EventRejectedError(
+        "missing_field",
+        "provider is missing: give who served the tokens, such as openai, or have a"
+        " provider bound to the API key",
+    )
+
+
+def _otherwise(raw: bytes | msgspec.Raw, key: KeyEntry, fallback: str) -> WireEvent:
+    """Take an event with a usage object; raises `EventRejectedError` for anything else."""
     try:
         fields: Any = msgspec.json.decode(raw)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return EventRejectedError("invalid_json", f"this is no JSON: {fallback}")
+        raise EventRejectedError("invalid_json", f"this is no JSON: {fallback}") from None
     if not isinstance(fields, dict):
-        return EventRejectedError("not_an_object", "an event must be a JSON object")
+        raise EventRejectedError("not_an_object", "an event must be a JSON object")
     given = {"tenant": key.tenant, "region": key.region}
     if key.provider is not None:
         given["provider"] = key.provider
-    if isinstance(fields.get("tenant"), str) and fields["tenant"] != key.tenant:
-        return foreign_tenant()
-    return explain(given | fields, fallback)
+    if isinstance(fields.get("tenant"), str) and not key.allows_tenant(fields["tenant"]):
+        raise foreign_tenant()
+    if any(name in fields for name in provider_usage.FIELDS):
+        return _from_usage(given | fields)
+    raise explain(given | fields, fallback)
+
+
+def _from_usage(fields: dict[str, Any]) -> WireEvent:
+    """Make an event of one whose counts are in a provider's usage object."""
+    beside = [name for name in _COUNTS if name in fields]
+    if beside:
+        raise EventRejectedError(
+            "unknown_field",
+            f"{beside[0]} is given beside usage: leave out one of them, so nothing counts twice",
+        )
+    totals = provider_usage.read(fields.get("usage"), fields.get("usage_format"))
+    event = {name: value for name, value in fields.items() if name not in provider_usage.FIELDS}
+    if "provider" not in event:
+        provider = provider_of(event["model"]) if isinstance(event.get("model"), str) else None
+        if provider is None:
+            raise _provider_missing()
+        event["provider"] = provider
+    return assemble(event | totals.fields())

@@ -1,33 +1,40 @@
-"""PURE: CloudEvents as OpenMeter's ingest API takes them, from its SDKs and from LiteLLM.
+"""PURE: CloudEvents, as OpenMeter's SDKs, LiteLLM's callback and the CloudEvents SDKs send them.
 
 Identity and time come from the envelope, tenant and region from the API key (`subject` is
 OpenMeter's customer, and a body never says whom to bill). The quantities in `data` come in one
-of three forms:
+of four forms:
 
-======================================  =========================================================
-``input_tokens``, ``output_tokens``, …  our own names, optional fields among them
+========================================  =======================================================
+``input_tokens``, ``output_tokens``, …    our own names, optional fields among them
 ``prompt_tokens``, ``completion_tokens``  LiteLLM's `openmeter` callback; ``total_tokens``, where
-                                        present, must be their sum
-``tokens``, ``type: input | output``    OpenMeter's sample: one event per kind
-======================================  =========================================================
+                                          present and not 0, must be their sum
+``tokens``, ``type: input | output``      OpenMeter's sample: one event per kind
+``usage``, ``usage_format``               a provider's usage object as it came
+========================================  =======================================================
+
+Counts may be digits as text. All totals include their parts but those of a usage object, which
+`provider_usage.py` reads.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
 
 import msgspec
 
-from schemas.usage_event import TOKENS_MAX
 from schemas.wire import WireEvent
+from services.ingest.adapters import provider_usage
+from services.ingest.adapters.assembly import assemble, provider_and_model
+from services.ingest.adapters.counts import count, optional_count
 from services.ingest.adapters.native import foreign_tenant
+from services.ingest.adapters.totals import INCLUSIVE, Reading, canonical, check_total
 from services.ingest.errors import EventRejectedError
-from services.ingest.explain import EXPECTED, explain, shown_value
+from services.ingest.explain import EXPECTED, shown_value
 from services.ingest.keys import KeyEntry
 
-#: Stands for a provider that neither the event nor its key names.
-PROVIDER_UNKNOWN: Final = "unknown"
+OPENMETER: Final = INCLUSIVE
 #: Our own fields that `data` may carry beside the quantities.
 _OWN_FIELDS: Final = ("status", "quality", "duration_ms", "entry", "adjusts", "reason", "region")
 _SUBSETS: Final = (
@@ -36,8 +43,14 @@ _SUBSETS: Final = (
     "reasoning_output_tokens",
 )
 _KINDS: Final = {"input": "input_tokens", "output": "output_tokens"}
-#: 10**12 has 13 digits; more than this is out of range whatever they are.
-_DIGITS_MAX: Final = 20
+_DATA: Final = "data."
+#: The forms of quantities, each by its first field, and the fields that tell it.
+_FORMS: Final[Mapping[str, tuple[str, ...]]] = {
+    "input_tokens": ("input_tokens", "output_tokens"),
+    "prompt_tokens": ("prompt_tokens", "completion_tokens"),
+    "tokens": ("tokens",),
+    "usage": provider_usage.FIELDS,
+}
 
 
 def adapt(raw: bytes | msgspec.Raw, key: KeyEntry, received: datetime) -> WireEvent:
@@ -52,6 +65,24 @@ def adapt(raw: bytes | msgspec.Raw, key: KeyEntry, received: datetime) -> WireEv
         raise EventRejectedError("invalid_json", f"this is no JSON: {error}") from None
     if not isinstance(envelope, dict):
         raise EventRejectedError("not_an_object", "a CloudEvent must be a JSON object")
+    return _adapt(envelope, key, received)
+
+
+def adapt_binary(
+    attributes: Mapping[str, str], raw: bytes, key: KeyEntry, received: datetime
+) -> WireEvent:
+    """Turn one CloudEvent in binary mode, attributes in headers and data as body, into an event.
+
+    Raises as `adapt` does.
+    """
+    try:
+        data: Any = msgspec.json.decode(raw)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise EventRejectedError("invalid_json", f"the data is no JSON: {error}") from None
+    return _adapt({**attributes, "data": data}, key, received)
+
+
+def _adapt(envelope: dict[str, Any], key: KeyEntry, received: datetime) -> WireEvent:
     data = _data(envelope)
     fields: dict[str, Any] = {
         "id": _envelope_text(envelope, "id"),
@@ -65,16 +96,7 @@ def adapt(raw: bytes | msgspec.Raw, key: KeyEntry, received: datetime) -> WireEv
     time = envelope.get("time")
     # As a time, not as text: what we write ourselves needs no parsing.
     fields["time"] = received if time is None else time
-    return _whole_event(fields)
-
-
-def _whole_event(fields: dict[str, Any]) -> WireEvent:
-    try:
-        return msgspec.convert(fields, WireEvent)
-    except msgspec.ValidationError as error:
-        if isinstance(fields["time"], datetime):
-            fields["time"] = fields["time"].isoformat()
-        raise explain(fields, str(error)) from None
+    return assemble(fields)
 
 
 def _envelope_text(envelope: dict[str, Any], name: str) -> Any:
@@ -111,60 +133,67 @@ def _data(envelope: dict[str, Any]) -> dict[str, Any]:
 
 
 def _tenant(data: dict[str, Any], key: KeyEntry) -> str:
-    if data.get("tenant") not in (None, key.tenant):
+    tenant = data.get("tenant")
+    if tenant is None:
+        return key.tenant
+    if not isinstance(tenant, str) or not key.allows_tenant(tenant):
         raise foreign_tenant()
-    return key.tenant
+    return tenant
 
 
 def _provider_and_model(data: dict[str, Any], key: KeyEntry) -> dict[str, Any]:
-    """Tell provider and model apart: LiteLLM writes ``openai/gpt-4o`` for both."""
     model = data.get("model")
     if model is None:
         raise EventRejectedError(
             "missing_field", f"data.model is missing: give {EXPECTED['model']}"
         )
-    provider = data.get("provider")
-    if isinstance(model, str):
-        prefix, slash, rest = model.partition("/")
-        if slash and prefix and rest and provider in (None, prefix):
-            provider, model = prefix, rest
-    if provider is None:
-        provider = key.provider or PROVIDER_UNKNOWN
-    return {"provider": provider, "model": model}
+    return provider_and_model(model, data.get("provider"), key)
 
 
-def _quantities(data: dict[str, Any]) -> dict[str, Any]:
-    subsets = {name: _count(data, name) for name in _SUBSETS if data.get(name) is not None}
-    if data.get("input_tokens") is not None or data.get("output_tokens") is not None:
-        return subsets | {
-            "input_tokens": _count(data, "input_tokens"),
-            "output_tokens": _count(data, "output_tokens"),
-        }
-    if data.get("prompt_tokens") is not None or data.get("completion_tokens") is not None:
-        return subsets | _prompt_and_completion(data)
-    if data.get("tokens") is not None:
-        return _one_kind(data)
+def _quantities(data: dict[str, Any]) -> dict[str, int | None]:
+    forms = [name for name, fields in _FORMS.items() if _any(data, fields)]
+    if "usage" in forms and len(forms) > 1:
+        raise EventRejectedError(
+            "unknown_field",
+            f"data.{forms[0]} is given beside data.usage: leave out one of them, so nothing"
+            " counts twice",
+        )
+    match forms:
+        case ["usage"]:
+            return provider_usage.read(data.get("usage"), data.get("usage_format")).fields()
+        case ["input_tokens", *_]:
+            return _subsets(data) | {
+                "input_tokens": _count(data, "input_tokens"),
+                "output_tokens": _count(data, "output_tokens"),
+            }
+        case ["prompt_tokens", *_]:
+            return _subsets(data) | _prompt_and_completion(data)
+        case ["tokens"]:
+            return _one_kind(data)
     raise EventRejectedError(
         "no_token_counts",
         "data has no token counts: give prompt_tokens and completion_tokens, or input_tokens and"
-        " output_tokens, or tokens with type input or output",
+        " output_tokens, or tokens with type input or output, or usage with usage_format",
     )
 
 
-def _prompt_and_completion(data: dict[str, Any]) -> dict[str, int]:
-    prompt, completion = _count(data, "prompt_tokens"), _count(data, "completion_tokens")
-    if data.get("total_tokens") is not None:
-        total = _count(data, "total_tokens")
-        if total != prompt + completion:
-            raise EventRejectedError(
-                "total_mismatch",
-                f"data.total_tokens is {total}, but prompt_tokens + completion_tokens is"
-                f" {prompt + completion}: correct one of them, or leave total_tokens out",
-            )
-    return {"input_tokens": prompt, "output_tokens": completion}
+def _any(data: dict[str, Any], names: tuple[str, ...]) -> bool:
+    return any(data.get(name) is not None for name in names)
 
 
-def _one_kind(data: dict[str, Any]) -> dict[str, int]:
+def _subsets(data: dict[str, Any]) -> dict[str, int | None]:
+    return {name: optional_count(data, name, _DATA, digits=True) for name in _SUBSETS}
+
+
+def _prompt_and_completion(data: dict[str, Any]) -> dict[str, int | None]:
+    reading = Reading(_count(data, "prompt_tokens"), _count(data, "completion_tokens"))
+    # LiteLLM writes 0 where a provider gives no sum.
+    total = optional_count(data, "total_tokens", _DATA, digits=True) or None
+    totals = check_total(canonical(reading, OPENMETER), total, "data.total_tokens")
+    return {"input_tokens": totals.input_tokens, "output_tokens": totals.output_tokens}
+
+
+def _one_kind(data: dict[str, Any]) -> dict[str, int | None]:
     kind = data.get("type")
     if not isinstance(kind, str) or kind not in _KINDS:
         raise EventRejectedError(
@@ -176,21 +205,4 @@ def _one_kind(data: dict[str, Any]) -> dict[str, int]:
 
 def _count(data: dict[str, Any], name: str) -> int:
     """Read a quantity: an integer, or its digits as text, as OpenMeter's sample has it."""
-    value = data.get(name)
-    if value is None:
-        raise EventRejectedError(
-            "missing_field", f"data.{name} is missing: give {EXPECTED['input_tokens']}"
-        )
-    if isinstance(value, str) and value.isascii() and value.isdigit():
-        value = int(value) if len(value) <= _DIGITS_MAX else -1
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise EventRejectedError(
-            "wrong_type",
-            f"data.{name} is {shown_value(value)}: give {EXPECTED['input_tokens']}",
-        )
-    if not 0 <= value <= TOKENS_MAX:
-        raise EventRejectedError(
-            "out_of_range",
-            f"data.{name} is {shown_value(data[name])}: give {EXPECTED['input_tokens']}",
-        )
-    return value
+    return count(data, name, _DATA, digits=True)

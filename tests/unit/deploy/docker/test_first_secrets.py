@@ -68,7 +68,7 @@ def test_the_gateways_keys_are_known_to_ingest(tmp_path: Path) -> None:
     ring = KeyRing.load(tmp_path / "ingest/keys.yaml", tmp_path / "ingest/pepper")
     for tenant, region in FIRST_KEYS:
         key = (tmp_path / f"gateway/{tenant}.key").read_text().strip()
-        entry = ring.verify(f"Bearer {key}", datetime.now(UTC))
+        entry = ring.verify(f"Bearer {key}", datetime.now(UTC)).entry
         assert (entry.tenant, entry.region) == (tenant, region)
 
 

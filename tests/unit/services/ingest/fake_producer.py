@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -22,7 +21,6 @@ class FakeProducer:
         self.not_taken = 0
         self.purged = False
         self.fatal: KafkaError | None = None
-        self._lock = threading.Lock()
 
     def produce_batch(self, _topic: str, records: list[dict[str, Any]], on_delivery: Report) -> int:
         if self.raised is not None:
@@ -30,8 +28,7 @@ class FakeProducer:
         taken = records[: len(records) - self.not_taken]
         for record in records[len(taken) :]:
             record["_error"] = KafkaError(KafkaError._QUEUE_FULL)
-        with self._lock:
-            self.waiting += [(record, on_delivery) for record in taken]
+        self.waiting += [(record, on_delivery) for record in taken]
         return len(taken)
 
     def acknowledge(self, count: int | None = None) -> None:
@@ -41,26 +38,21 @@ class FakeProducer:
         self._settle(count, KafkaError(code))
 
     def _settle(self, count: int | None, error: KafkaError | None) -> None:
-        with self._lock:
-            count = len(self.waiting) if count is None else count
-            self.settled += [(report, error) for _, report in self.waiting[:count]]
-            del self.waiting[:count]
+        count = len(self.waiting) if count is None else count
+        self.settled += [(report, error) for _, report in self.waiting[:count]]
+        del self.waiting[:count]
 
-    def poll(self, timeout: float) -> int:
+    def poll(self, _timeout: float) -> int:
         if self.fatal is not None:
             error, self.fatal = self.fatal, None
             self.config["error_cb"](error)
-        with self._lock:
-            settled, self.settled = self.settled, []
+        settled, self.settled = self.settled, []
         for report, error in settled:
             report(error, None)
-        if not settled:
-            threading.Event().wait(min(timeout, 0.005))
         return len(settled)
 
-    def flush(self, _timeout: float) -> int:
-        self.poll(0)
-        return len(self.waiting)
+    def __len__(self) -> int:
+        return len(self.waiting) + len(self.settled)
 
     def purge(self) -> None:
         self.purged = True

@@ -18,9 +18,12 @@ from services.ingest.batches import (
     native_ndjson,
 )
 from services.ingest.errors import MalformedError, TooLargeError
-from services.ingest.keys import KeyEntry
+from services.ingest.keys import Key, KeyEntry
+from services.ingest.keys.limits import Allowance, KeyUse
+from services.ingest.keys.ring import NO_LIMITS
 
-KEY = KeyEntry(id="abcd", hmac_sha256="0" * 64, tenant="acme", region="eu", provider="openai")
+ENTRY = KeyEntry(id="abcd", hmac_sha256="0" * 64, tenant="acme", region="eu", provider="openai")
+KEY = Key(ENTRY, KeyUse(NO_LIMITS, 0))
 LIMITS = BatchLimits(events_max=5, event_bytes_max=1000)
 NOW = datetime(2026, 3, 15, 12, tzinfo=UTC)
 
@@ -173,3 +176,53 @@ def test_a_content_type_that_says_otherwise_than_the_body_is_refused() -> None:
         cloud_events(as_json([cloud_event("a")]), KEY, NOW, LIMITS, batch=False)
     with pytest.raises(MalformedError, match="needs a JSON array"):
         cloud_events(as_json(cloud_event("a")), KEY, NOW, LIMITS, batch=True)
+
+
+@pytest.mark.parametrize("as_lines", [False, True])
+def test_regions_beyond_the_keys_list_cost_only_themselves(as_lines: bool) -> None:
+    entry = ENTRY.model_copy(update={"regions": ("us",)})
+    events = [event("a"), event("b", region="us"), event("c", region="mars")]
+    batch = read(events, Key(entry, KeyUse(NO_LIMITS, 0)), as_lines)
+    assert (ids(batch), faults(batch)) == (["a", "b"], [(2, "region_not_allowed")])
+
+
+@pytest.mark.parametrize("as_lines", [False, True])
+def test_an_event_may_choose_among_the_keys_tenants(as_lines: bool) -> None:
+    entry = ENTRY.model_copy(update={"tenants": ("globex",)})
+    events = [event("a"), event("a", tenant="globex"), event("c", tenant="initech")]
+    key = Key(entry, KeyUse(NO_LIMITS, 0))
+    batch = read(events, key, as_lines)
+    assert faults(batch) == [(2, "tenant_not_allowed")]
+    assert [record["key"] for record in batch.records] == [
+        identity_hash("acme", "gw", "a"),
+        identity_hash("globex", "gw", "a"),
+    ]
+    assert read(events[:2], key, as_lines).records == batch.records
+    cloud = [cloud_event("a"), cloud_event("b", tenant="globex"), cloud_event("c", tenant="x")]
+    found = cloud_events(as_json(cloud), key, NOW, LIMITS, batch=True)
+    assert faults(found) == [(2, "tenant_not_allowed")]
+
+
+@pytest.mark.parametrize("as_lines", [False, True])
+@pytest.mark.parametrize("name", ["model", "region", "provider"])
+def test_one_name_too_many_is_refused_and_known_ones_go_on(name: str, as_lines: bool) -> None:
+    allowance = Allowance(None, None, 2, 2, 2)
+    key = Key(ENTRY, KeyUse(allowance, 0), at=1.0)
+    events = [event(str(number), **{name: f"n{number % 3}"}) for number in range(5)]
+    batch = read(events, key, as_lines)
+    assert ids(batch) == ["0", "1", "3", "4"]
+    assert faults(batch) == [(2, f"too_many_{name}s")]
+    assert "2" in batch.rejections[0]["message"]
+
+
+def test_an_event_that_nests_beyond_reason_costs_no_other() -> None:
+    deep = event("b")
+    deep["model"] = json.loads("[" * 40 + "]" * 40)
+    batch = native_json(as_json([event("a"), deep]), KEY, LIMITS)
+    assert (ids(batch), faults(batch)) == (["a"], [(1, "too_deep")])
+
+
+def read(events: list[dict[str, Any]], key: Key, as_lines: bool) -> Batch:
+    if as_lines:
+        return native_ndjson(b"\n".join(map(as_json, events)), key, LIMITS)
+    return native_json(as_json(events), key, LIMITS)

@@ -152,6 +152,28 @@ def test_a_body_that_does_not_arrive_is_given_up() -> None:
     assert holding.bytes == 0
 
 
+@pytest.mark.parametrize(("pause_seconds", "arrives"), [(0.02, True), (0.2, False)])
+def test_a_body_below_the_least_rate_is_cut_off(
+    monkeypatch: pytest.MonkeyPatch, pause_seconds: float, arrives: bool
+) -> None:
+    monkeypatch.setattr("services.ingest.bodies.READ_GRACE_SECONDS", 0.3)
+    monkeypatch.setattr("services.ingest.bodies._PATIENCE_RENEWED_SECONDS", 0.0)
+
+    async def dripping() -> AsyncIterator[bytes]:
+        for _ in range(20):
+            yield b"x" * 10
+            await asyncio.sleep(pause_seconds)
+
+    body = Body(BodyLimits(1000, 1000, 60, read_bytes_per_second_min=200), held())
+    reading = body.read(dripping(), None, None)
+    if arrives:
+        assert asyncio.run(reading) == b"x" * 200
+        assert body.wire_bytes == 200
+    else:
+        with pytest.raises(ReadTimeoutError, match="200 bytes/s"):
+            asyncio.run(reading)
+
+
 def test_all_bodies_together_are_bounded() -> None:
     holding = held(bytes_max=150_000)
     holding.take(100_000)

@@ -15,7 +15,7 @@ from starlette.routing import Route
 from schemas import wire
 from services.ingest.endpoints import Endpoints
 from services.ingest.errors import BusyError
-from services.ingest.keys import KeyRing, new_key
+from services.ingest.keys import KeyEntry, KeyLimits, KeyRing, new_key
 from services.ingest.metrics import IngestMetrics
 from services.ingest.records import Record
 from services.ingest.settings import IngestSettings
@@ -55,16 +55,17 @@ class ListLog:
 class Service:
     """The endpoints as an application, with what they wrote and counted."""
 
-    def __init__(self, **settings: Any) -> None:
+    def __init__(self, entry: KeyEntry = ENTRY, **settings: Any) -> None:
         self.log = ListLog()
         self.metrics = IngestMetrics()
         endpoints = Endpoints(
-            IngestSettings(**settings), KeyRing([ENTRY], PEPPER), self.log, self.metrics
+            IngestSettings(**settings), KeyRing([entry], PEPPER), self.log, self.metrics
         )
         self.app = Starlette(
             routes=[
                 Route("/v1/events", endpoints.native, methods=["POST"]),
                 Route("/api/v1/events", endpoints.openmeter, methods=["POST"]),
+                Route("/v1/whoami", endpoints.whoami),
             ]
         )
 
@@ -87,6 +88,16 @@ class Service:
             transport = httpx.ASGITransport(app=self.app)
             async with httpx.AsyncClient(transport=transport, base_url="http://ingest") as client:
                 return await client.post(path, content=in_chunks(body), headers=given)
+
+        return asyncio.run(send())
+
+    def get(self, path: str, key: str | None = KEY) -> httpx.Response:
+        headers = {} if key is None else {"authorization": f"Bearer {key}"}
+
+        async def send() -> httpx.Response:
+            transport = httpx.ASGITransport(app=self.app)
+            async with httpx.AsyncClient(transport=transport, base_url="http://ingest") as client:
+                return await client.get(path, headers=headers)
 
         return asyncio.run(send())
 
@@ -171,7 +182,7 @@ def test_the_key_comes_first(service: Service, path: str) -> None:
     [
         ("/v1/events", None),
         ("/v1/events", "text/plain"),
-        ("/v1/events", "application/cloudevents+json"),
+        ("/v1/events", "application/x-protobuf"),
         ("/api/v1/events", None),
         ("/api/v1/events", "application/x-ndjson"),
     ],
@@ -240,3 +251,42 @@ def test_no_body_stays_accounted_for(service: Service) -> None:
     for content in contents:
         service.native(content)
     assert service.sample("wattoken_ingest_held_bytes") == 0
+
+
+@pytest.mark.parametrize("limit", ["events_per_second", "bytes_per_second"])
+def test_a_key_beyond_its_rate_is_429_and_none_of_its_events_taken(limit: str) -> None:
+    limits = KeyLimits(**{limit: 1 if limit.startswith("events") else 100})
+    service = Service(ENTRY.model_copy(update={"limits": limits}))
+    assert service.native([EVENT | {"id": str(n)} for n in range(3)]).status_code == 202
+    for answer in (service.native([EVENT | {"id": "x"}]), service.openmeter(CLOUD_EVENT)):
+        assert answer.status_code == 429
+        assert int(answer.headers["retry-after"]) >= 1
+    assert "x" not in service.ids()
+    assert service.native([EVENT]).json()["error"]["code"] == "rate_limited"
+
+
+def test_whoami_tells_what_a_key_stands_for_and_not_its_hash() -> None:
+    entry = ENTRY.model_copy(
+        update={
+            **{"scopes": ("ingest", "read"), "tenants": ("globex",), "regions": ("us",)},
+            "limits": KeyLimits(events_per_second=5, models_max=7),
+        }
+    )
+    service = Service(entry)
+    service.native([EVENT])
+    answer = service.get("/v1/whoami")
+    assert answer.status_code == 200
+    told = answer.json()
+    assert (told["id"], told["tenant"], told["provider"]) == (entry.id, "acme", "openai")
+    assert (told["tenants"], told["regions"]) == (["acme", "globex"], ["eu", "us"])
+    assert (told["limits"]["events_per_second"], told["limits"]["models_max"]) == (5, 7)
+    assert told["named_today"] == {"models": 1, "regions": 1, "providers": 1}
+    assert entry.hmac_sha256 not in answer.text
+
+
+def test_whoami_needs_the_scope_to_read() -> None:
+    assert Service().get("/v1/whoami").status_code == 403
+    assert Service().get("/v1/whoami", key=None).status_code == 401
+    reading = Service(ENTRY.model_copy(update={"scopes": ("read",)}))
+    assert reading.get("/v1/whoami").status_code == 200
+    assert reading.native([EVENT]).status_code == 403

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -30,7 +30,7 @@ class Bench:
         self.made: list[FakeProducer] = []
         self.metrics = IngestMetrics()
         self.publisher = Publisher(SETTINGS, self.metrics, self._make)
-        self.publisher.start()
+        self.left: int | None = None
 
     def _make(self, config: dict[str, Any]) -> Any:
         self.made.append(FakeProducer(config))
@@ -42,18 +42,18 @@ class Bench:
 
     def run(self, scenario: Callable[[Publisher], Awaitable[None]]) -> None:
         async def whole() -> None:
-            await scenario(self.publisher)
-            # What a request still had in flight when it ended is released by the loop later.
-            await asyncio.sleep(0.05)
+            self.publisher.start()
+            try:
+                await scenario(self.publisher)
+            finally:
+                self.left = await self.publisher.stop(0.2)
 
         asyncio.run(whole())
 
 
 @pytest.fixture
-def bench() -> Iterator[Bench]:
-    bench = Bench()
-    yield bench
-    bench.publisher.stop(1.0)
+def bench() -> Bench:
+    return Bench()
 
 
 def records(count: int, size_bytes: int = 10) -> list[Record]:
@@ -181,7 +181,9 @@ def test_a_producer_is_replaced_after_a_fatal_error(bench: Bench) -> None:
         broken.fatal = KafkaError(KafkaError.INVALID_PRODUCER_EPOCH, "broken", fatal=True)
         with pytest.raises(BusyError):
             await waiting
-        await until(lambda: len(bench.made) == 2)
+        # Not given up on, but told by the broken producer itself.
+        assert publisher.in_flight_events == 0
+        assert len(bench.made) == 2
         assert broken.purged
         publishing = asyncio.create_task(publisher.publish(records(1)))
         await until(lambda: len(bench.kafka.waiting) == 1)
@@ -205,8 +207,32 @@ def test_stopping_says_what_is_left(bench: Bench) -> None:
     async def scenario(publisher: Publisher) -> None:
         publishing = asyncio.create_task(publisher.publish(records(2)))
         await until(lambda: len(bench.kafka.waiting) == 2)
-        assert await asyncio.to_thread(publisher.stop, 0.2) == 2
         publishing.cancel()
+
+    bench.run(scenario)
+    assert bench.left == 2
+
+
+def test_stopping_waits_for_what_is_in_flight(bench: Bench) -> None:
+    async def scenario(publisher: Publisher) -> None:
+        publishing = asyncio.create_task(publisher.publish(records(2)))
+        await until(lambda: len(bench.kafka.waiting) == 2)
+        asyncio.get_running_loop().call_later(0.05, bench.kafka.acknowledge)
+        assert await publisher.stop(2.0) == 0
+        await publishing
+
+    bench.run(scenario)
+
+
+def test_a_request_that_went_away_gives_its_room_back_once_reported(bench: Bench) -> None:
+    async def scenario(publisher: Publisher) -> None:
+        publishing = asyncio.create_task(publisher.publish(records(8)))
+        await until(lambda: len(bench.kafka.waiting) == 8)
+        publishing.cancel()
+        await asyncio.sleep(0.01)
+        assert publisher.in_flight_events == 8
+        bench.kafka.acknowledge()
+        await until(lambda: publisher.in_flight_events == 0)
 
     bench.run(scenario)
 

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from schemas import wire
 from schemas.usage_event import UsageEvent
-from services.ingest.adapters.native import adapt, adapt_all
+from services.ingest.adapters.native import adapt
 from services.ingest.errors import EVENT_CODES, EventRejectedError
 from services.ingest.keys import KeyEntry
 
@@ -129,15 +129,6 @@ def test_a_key_given_twice_with_a_bad_value_first_still_says_something() -> None
 def test_messages_stay_short_whatever_is_sent() -> None:
     for fields in ({"x" * 10_000: 1}, {"id": "x" * 10_000}, {"status": "x" * 10_000}):
         assert len(rejection(raw(**fields)).message) < 400
-
-
-def test_a_whole_array_is_adapted_at_once_or_left() -> None:
-    events = adapt_all(b"[" + raw() + b"," + raw(id="b") + b"]", KEY)
-    assert events is not None
-    assert events == [adapt(raw(), KEY), adapt(raw(id="b"), KEY)]
-    for bad in (b"{}", raw(tenant="globex"), b"1", b"", b"[" * 5000):
-        assert adapt_all(b"[" + raw() + b"," + bad + b"]", KEY) is None
-    assert adapt_all(b"[" + raw() + b"]", NO_PROVIDER) is None
 
 
 VALUES: st.SearchStrategy[Any] = st.sampled_from(

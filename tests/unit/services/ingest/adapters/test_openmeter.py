@@ -108,7 +108,8 @@ def test_our_own_names() -> None:
     ("key", "model", "provider", "expected"),
     [
         (KEY, "gpt-4o", ..., ("azure", "gpt-4o")),
-        (NO_PROVIDER, "gpt-4o", ..., ("unknown", "gpt-4o")),
+        (NO_PROVIDER, "gpt-4o", ..., ("openai", "gpt-4o")),
+        (NO_PROVIDER, "of-my-own", ..., ("unknown", "of-my-own")),
         (KEY, "openai/gpt-4o", ..., ("openai", "gpt-4o")),
         (KEY, "openrouter/anthropic/opus", ..., ("openrouter", "anthropic/opus")),
         (KEY, "gpt-4o", "openai", ("openai", "gpt-4o")),

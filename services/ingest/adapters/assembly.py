@@ -1,0 +1,73 @@
+"""PURE: puts a whole event together from what its source, its key and the catalogue say."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import msgspec
+
+from schemas.usage_event import DURATION_MS_MAX, TIME_MAX, TIME_MIN
+from schemas.wire import WireEvent
+from services.ingest.errors import EventRejectedError
+from services.ingest.explain import EXPECTED, explain
+from services.ingest.keys import KeyEntry
+from services.ingest.providers import PROVIDER_UNKNOWN, provider_of
+
+#: A response id shorter than this is not trusted to be unique: Ollama's end in a random number
+#: below 1000, and events that share an id count once.
+RESPONSE_ID_LENGTH_MIN: Final = 16
+_NS_PER_SECOND: Final = 1_000_000_000
+_NS_PER_MS: Final = 1_000_000
+
+
+def assemble(fields: dict[str, Any]) -> WireEvent:
+    """Make the event; ``time`` may be a time or its text.
+
+    Raises `EventRejectedError` naming the field, what is wrong with it and how to mend it.
+    """
+    try:
+        return msgspec.convert(fields, WireEvent)
+    except msgspec.ValidationError as error:
+        if isinstance(fields["time"], datetime):
+            fields["time"] = fields["time"].isoformat()
+        raise explain(fields, str(error)) from None
+
+
+def provider_and_model(model: object, provider: object, key: KeyEntry) -> dict[str, Any]:
+    """Tell provider and model apart: LiteLLM writes ``openai/gpt-4o`` for both.
+
+    Who served is what the event says, else the key, else the catalogue, else unknown.
+    """
+    if isinstance(model, str):
+        prefix, slash, rest = model.partition("/")
+        if slash and prefix and rest and provider in (None, prefix):
+            provider, model = prefix, rest
+    if provider is None:
+        provider = key.provider
+    if provider is None and isinstance(model, str):
+        provider = provider_of(model)
+    return {"provider": PROVIDER_UNKNOWN if provider is None else provider, "model": model}
+
+
+def moment(unix_ns: int, name: str) -> datetime:
+    """Turn nanoseconds since 1970 into a time, to the microsecond below."""
+    seconds, rest_ns = divmod(unix_ns, _NS_PER_SECOND)
+    if not TIME_MIN.timestamp() <= seconds < TIME_MAX.timestamp():
+        raise EventRejectedError(
+            "invalid_time", f"{name} is {unix_ns}: give nanoseconds since 1970, from 2000 to 2100"
+        )
+    return datetime.fromtimestamp(seconds, UTC).replace(microsecond=rest_ns // 1000)
+
+
+def duration_ms(start_unix_ns: int, end_unix_ns: int) -> int | None:
+    """Tell how long a request took; None where its times do not say."""
+    if not 0 < start_unix_ns <= end_unix_ns:
+        return None
+    took_ms = (end_unix_ns - start_unix_ns) // _NS_PER_MS
+    return took_ms if took_ms <= DURATION_MS_MAX else None
+
+
+def missing(name: str, field: str) -> EventRejectedError:
+    """Refuse an event without something that it needs; ``field`` is the event's name for it."""
+    return EventRejectedError("missing_field", f"{name} is missing: give {EXPECTED[field]}")

@@ -1,0 +1,184 @@
+"""PURE: LiteLLM's StandardLoggingPayload, as its generic API callback posts it.
+
+LiteLLM turns every provider's usage into OpenAI's convention, so `prompt_tokens` includes the
+caches, Anthropic's too: `metadata.usage_object` only tells which part of it they are. What is
+beside these fields (messages, response, costs) is skipped without being built.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import msgspec
+
+from schemas.wire import WireEvent
+from services.ingest.adapters.assembly import (
+    RESPONSE_ID_LENGTH_MIN,
+    assemble,
+    duration_ms,
+    missing,
+    moment,
+    provider_and_model,
+)
+from services.ingest.adapters.counts import agreed, count, optional_count, part
+from services.ingest.adapters.totals import INCLUSIVE, Reading, Totals, canonical, check_total
+from services.ingest.errors import EventRejectedError
+from services.ingest.explain import shown_value
+from services.ingest.keys import KeyEntry
+
+LITELLM: Final = INCLUSIVE
+#: As its `openmeter` callback names itself, so that a call which both report counts once.
+SOURCE: Final = "litellm-proxy"
+_USAGE: Final = "metadata.usage_object."
+_NS_PER_SECOND: Final = 1_000_000_000
+#: What LiteLLM writes for a response that has no id: Python's text of None.
+_NO_ID: Final = "None"
+
+
+class _Metadata(msgspec.Struct):
+    usage_object: Any = None
+
+
+class _Payload(msgspec.Struct):
+    """The fields of a payload that matter here; their types are checked where they are read."""
+
+    id: Any = None
+    litellm_call_id: Any = None
+    status: Any = None
+    custom_llm_provider: Any = None
+    model: Any = None
+    prompt_tokens: Any = None
+    completion_tokens: Any = None
+    total_tokens: Any = None
+    startTime: Any = None
+    endTime: Any = None
+    cache_hit: Any = None
+    metadata: _Metadata | None = None
+
+
+_decoder: Final = msgspec.json.Decoder(_Payload)
+
+
+def adapt(raw: bytes | msgspec.Raw, key: KeyEntry) -> WireEvent | None:
+    """Turn one payload into a whole event; None for one that used no tokens of a provider.
+
+    That is an answer from LiteLLM's own cache, and a call that is none of a model. Raises
+    `EventRejectedError` naming the field, what is wrong with it and how to mend it.
+    """
+    try:
+        payload = _decoder.decode(raw)
+    except msgspec.ValidationError as error:
+        raise EventRejectedError(
+            "not_an_object", f"this is no StandardLoggingPayload of LiteLLM: {error}"
+        ) from None
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise EventRejectedError("invalid_json", f"this is no JSON: {error}") from None
+    usage = {} if payload.metadata is None else payload.metadata.usage_object
+    if _is_no_usage(payload, usage):
+        return None
+    start_ns, end_ns = _unix_ns(payload, "startTime"), _unix_ns(payload, "endTime")
+    return assemble(
+        {
+            "id": _identity(payload),
+            "source": SOURCE,
+            "tenant": key.tenant,
+            "region": key.region,
+            "time": moment(end_ns, "endTime"),
+            "duration_ms": duration_ms(start_ns, end_ns),
+            "status": _status(payload),
+            **_provider_and_model(payload, key),
+            **_totals(payload, usage).fields(),
+        }
+    )
+
+
+def _is_no_usage(payload: _Payload, usage: object) -> bool:
+    if payload.cache_hit is True:
+        return True
+    # A failed call counts as a failed request, with what it used if anything.
+    return payload.status == "success" and not (
+        usage or payload.prompt_tokens or payload.completion_tokens
+    )
+
+
+def _identity(payload: _Payload) -> object:
+    """Take the response's id, or the call's where that is none or not unique."""
+    given = payload.id
+    if isinstance(given, str) and given != _NO_ID and len(given) >= RESPONSE_ID_LENGTH_MIN:
+        return given
+    if payload.litellm_call_id is not None:
+        return payload.litellm_call_id
+    if given is None or given == _NO_ID:
+        raise missing("id", "id")
+    return given
+
+
+def _provider_and_model(payload: _Payload, key: KeyEntry) -> dict[str, Any]:
+    if not payload.model:
+        raise missing("model", "model")
+    return provider_and_model(payload.model, payload.custom_llm_provider or None, key)
+
+
+def _status(payload: _Payload) -> str:
+    match payload.status:
+        case "success":
+            return "ok"
+        case "failure":
+            return "error"
+        case other:
+            raise EventRejectedError(
+                "invalid_value", f"status is {shown_value(other)}: give success or failure"
+            )
+
+
+def _totals(payload: _Payload, usage: object) -> Totals:
+    if not isinstance(usage, dict):
+        usage = {}
+    counts = {name: getattr(payload, name) for name in ("prompt_tokens", "completion_tokens")}
+    prompt = part(usage, "prompt_tokens_details", _USAGE)
+    completion = part(usage, "completion_tokens_details", _USAGE)
+    where = f"{_USAGE}prompt_tokens_details."
+    reading = Reading(
+        input_tokens=count(counts, "prompt_tokens"),
+        output_tokens=count(counts, "completion_tokens"),
+        cache_read=agreed(
+            "cached tokens",
+            _reading(usage, "cache_read_input_tokens", _USAGE),
+            _reading(prompt, "cached_tokens", where),
+        ),
+        cache_write=agreed(
+            "tokens written to the cache",
+            _reading(usage, "cache_creation_input_tokens", _USAGE),
+            _reading(prompt, "cache_write_tokens", where),
+            _reading(prompt, "cache_creation_tokens", where),
+        ),
+        reasoning=optional_count(
+            completion, "reasoning_tokens", f"{_USAGE}completion_tokens_details."
+        ),
+    )
+    # LiteLLM writes 0 where a provider gives no sum.
+    total = optional_count({"total_tokens": payload.total_tokens}, "total_tokens") or None
+    return check_total(canonical(reading, LITELLM), total, "total_tokens")
+
+
+def _reading(fields: Any, name: str, where: str) -> tuple[str, int | None]:
+    return f"{where}{name}", optional_count(fields, name, where)
+
+
+def _unix_ns(payload: _Payload, name: str) -> int:
+    """Read a time in seconds since 1970."""
+    seconds = getattr(payload, name)
+    if seconds is None:
+        if name == "startTime":
+            return 0
+        raise missing(name, "time")
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float):
+        raise EventRejectedError(
+            "wrong_type", f"{name} is {shown_value(seconds)}: give seconds since 1970"
+        )
+    if not abs(seconds) < _NS_PER_SECOND * 10:
+        raise EventRejectedError(
+            "invalid_time", f"{name} is {shown_value(seconds)}: give seconds since 1970"
+        )
+    # Through microseconds: a float holds no nanoseconds of these years.
+    return round(seconds * 1_000_000) * 1000

@@ -1,0 +1,81 @@
+"""PURE: one API key as the keys file holds it, and what it lets its bearer do."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from schemas.usage_event import Name
+
+Scope = Literal["ingest", "read"]
+#: What a key may do: send events; ask what it stands for (`GET /v1/whoami`).
+SCOPES: Final[tuple[Scope, ...]] = ("ingest", "read")
+
+Rate = Annotated[float, Field(gt=0, le=1e12)]
+Count = Annotated[int, Field(gt=0, le=1_000_000)]
+
+
+class KeyLimits(BaseModel):
+    """How much one key may send; what is not given here falls back to ingest's settings."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    events_per_second: Rate | None = None
+    bytes_per_second: Rate | None = None
+    #: Distinct values in a day; each pair of them can become a series.
+    models_max: Count | None = None
+    regions_max: Count | None = None
+    providers_max: Count | None = None
+
+
+class KeyEntry(BaseModel):
+    """One key: what it stands for, and what its secret hashes to."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    id: Annotated[str, Field(pattern=r"^[0-9A-Za-z]{4,64}$")]
+    hmac_sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    #: The tenant of events that name none, and the only one unless `tenants` lists more.
+    tenant: Name
+    tenants: tuple[Name, ...] = ()
+    #: The region of events that name none.
+    region: Name
+    #: The regions that an event may name; None lets it name any, as keys of old did.
+    regions: tuple[Name, ...] | None = None
+    #: The provider of events that name none.
+    provider: Name | None = None
+    scopes: tuple[Scope, ...] = ("ingest",)
+    limits: KeyLimits = KeyLimits()
+    #: Who has the key, in the operator's words.
+    note: Annotated[str, Field(max_length=200)] | None = None
+    created_at: datetime | None = None
+    #: A disabled or expired key is refused with 403, so that its owner learns why.
+    disabled: bool = False
+    expires_at: datetime | None = None
+
+    def allows_tenant(self, tenant: str) -> bool:
+        """Say whether an event may be of this tenant."""
+        return tenant == self.tenant or tenant in self.tenants
+
+    def allows_region(self, region: str) -> bool:
+        """Say whether an event may be of this region."""
+        return self.regions is None or region == self.region or region in self.regions
+
+    def expired(self, now: datetime) -> bool:
+        """Say whether the key's time is over at ``now``."""
+        return self.expires_at is not None and now >= in_utc(self.expires_at)
+
+    def state(self, now: datetime) -> str:
+        """Say in a word what the key is at ``now``: revoked, expired, expiring or active."""
+        if self.disabled:
+            return "revoked"
+        if self.expired(now):
+            return "expired"
+        return "expiring" if self.expires_at is not None else "active"
+
+
+def in_utc(moment: datetime) -> datetime:
+    """Read a YAML time: one without a zone is UTC by YAML's own definition."""
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
