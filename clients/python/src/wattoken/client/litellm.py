@@ -1,0 +1,136 @@
+"""A LiteLLM callback: each call with its caches, reasoning, provider and region.
+
+::
+
+    import litellm
+    from wattoken.client import Meter
+    from wattoken.client.litellm import WattokenLogger
+
+    litellm.callbacks = [WattokenLogger(Meter.from_env())]
+
+LiteLLM's own `openmeter` callback carries neither caches nor reasoning, has no region, and loses
+what it cannot post at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Any, Final, cast
+
+from litellm.integrations.custom_logger import CustomLogger
+from wattoken.client.events import UsageFields
+from wattoken.client.meter import Meter
+
+#: As LiteLLM's `openmeter` callback names itself, so that a call which both report counts once.
+SOURCE: Final = "litellm-proxy"
+#: Some providers' response ids are short random numbers, and events that share an id count once.
+_RESPONSE_ID_LENGTH_MIN: Final = 16
+#: Where a deployment's region is, by provider: Bedrock, Vertex AI, and LiteLLM's own setting.
+_REGIONS: Final = ("aws_region_name", "vertex_location", "region_name")
+
+
+class WattokenLogger(CustomLogger):
+    """Records every call of LiteLLM on a meter, sync, async and streaming, failed ones too.
+
+    The region is the deployment's where it names one, else the meter's, else the API key's.
+    """
+
+    def __init__(self, meter: Meter, **options: Any) -> None:
+        super().__init__(**options)
+        self.meter = meter
+
+    # LiteLLM passes these by name.
+    def log_success_event(
+        self, kwargs: Any, response_obj: object, start_time: object, end_time: object
+    ) -> None:
+        """Record a finished call."""
+        self._record(kwargs)
+
+    def log_failure_event(
+        self, kwargs: Any, response_obj: object, start_time: object, end_time: object
+    ) -> None:
+        """Record a failed call."""
+        self._record(kwargs)
+
+    async def async_log_success_event(
+        self, kwargs: Any, response_obj: object, start_time: object, end_time: object
+    ) -> None:
+        """Record a finished call; `Meter.record` does not block, so the loop need not be left."""
+        self._record(kwargs)
+
+    async def async_log_failure_event(
+        self, kwargs: Any, response_obj: object, start_time: object, end_time: object
+    ) -> None:
+        """Record a failed call."""
+        self._record(kwargs)
+
+    def _record(self, kwargs: Any) -> None:
+        fields: UsageFields | None = {"model": "unknown"}
+        # What cannot be read is recorded without counts: ingest refuses it, so it is counted.
+        with suppress(Exception):
+            fields = fields_of(kwargs)
+        if fields is not None:
+            self.meter.record(**fields)
+
+
+def fields_of(kwargs: Mapping[str, Any]) -> UsageFields | None:
+    """Read a callback's arguments; None for a call that used no tokens of a provider.
+
+    That is an answer from LiteLLM's cache. LiteLLM's ``prompt_tokens`` includes the caches for
+    every provider, so nothing is added to it.
+    """
+    payload: Mapping[str, Any] = kwargs["standard_logging_object"]
+    if payload.get("cache_hit") is True:
+        return None
+    usage = _part(_part(payload, "metadata"), "usage_object")
+    prompt = _part(usage, "prompt_tokens_details")
+    completion = _part(usage, "completion_tokens_details")
+    provider = payload.get("custom_llm_provider") or None
+    fields: dict[str, Any] = {
+        "id": _identity(payload),
+        "source": SOURCE,
+        "time": datetime.fromtimestamp(payload["endTime"], UTC),
+        "provider": provider,
+        "model": str(payload["model"]).removeprefix(f"{provider}/"),
+        "region": _region(kwargs),
+        "input_tokens": payload["prompt_tokens"],
+        "output_tokens": payload["completion_tokens"],
+        "cache_read_input_tokens": _first(
+            usage.get("cache_read_input_tokens"), prompt.get("cached_tokens")
+        ),
+        "cache_write_input_tokens": _first(
+            usage.get("cache_creation_input_tokens"), prompt.get("cache_creation_tokens")
+        ),
+        "reasoning_output_tokens": completion.get("reasoning_tokens"),
+        "status": "ok" if payload["status"] == "success" else "error",
+        "duration_ms": max(0, round((payload["endTime"] - payload["startTime"]) * 1000)),
+    }
+    return cast(UsageFields, fields)
+
+
+def _identity(payload: Mapping[str, Any]) -> str | None:
+    given = payload.get("id")
+    if isinstance(given, str) and len(given) >= _RESPONSE_ID_LENGTH_MIN:
+        return given
+    call_id = payload.get("litellm_call_id")
+    return str(call_id) if call_id else None
+
+
+def _region(kwargs: Mapping[str, Any]) -> str | None:
+    for place in ("litellm_params", "optional_params"):
+        settings = _part(kwargs, place)
+        for name in _REGIONS:
+            if isinstance(settings.get(name), str) and settings[name]:
+                return cast(str, settings[name])
+    return None
+
+
+def _part(mapping: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    value = mapping.get(name)
+    return value if isinstance(value, Mapping) else {}
+
+
+def _first(*values: int | None) -> int | None:
+    return next((value for value in values if value is not None), None)

@@ -1,0 +1,126 @@
+"""PURE: reads an answer of an LLM API as it passes by, whole or streamed, for its usage.
+
+Knows OpenAI's chat and responses API and Anthropic's messages, and whatever speaks like them. The
+usages of a stream are all kept as they came: which of them counts is ingest's to say, by format.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal
+
+UsageFormat = Literal["openai_chat", "openai_responses", "anthropic"]
+
+#: A line or an answer longer than this is let pass unread.
+_BYTES_MAX: Final = 4 * 1024 * 1024
+#: A rule of thumb of tokenizers, for answers that broke off before their usage came.
+_CHARACTERS_PER_TOKEN: Final = 4
+
+
+@dataclass(slots=True)
+class AnswerReader:
+    """Reads the bytes of one answer; ``streamed`` says whether they are server-sent events."""
+
+    format: UsageFormat
+    streamed: bool
+    model: str | None = None
+    #: The provider's usage objects, in the order they came.
+    usages: list[Mapping[str, Any]] = field(default_factory=list)
+    #: Whether the last usage has come: in Anthropic's stream the first is only the input's.
+    complete: bool = False
+    #: Characters of answer seen so far.
+    characters: int = 0
+    _left: bytearray = field(default_factory=bytearray)
+
+    def feed(self, data: bytes) -> None:
+        """Read the next bytes."""
+        if len(self._left) + len(data) > _BYTES_MAX:
+            self._left.clear()
+            return
+        self._left += data
+        if not self.streamed:
+            return
+        *lines, rest = bytes(self._left).split(b"\n")
+        self._left = bytearray(rest)
+        for line in lines:
+            self._line(line)
+
+    def end(self) -> None:
+        """Read what is left: the whole answer where it is not a stream."""
+        if self.streamed:
+            self._line(bytes(self._left))
+        else:
+            self._read(bytes(self._left))
+        self._left.clear()
+
+    @property
+    def estimated_output_tokens(self) -> int:
+        """Tokens of the answer so far, by its characters, rounded up."""
+        return -(-self.characters // _CHARACTERS_PER_TOKEN)
+
+    def _line(self, line: bytes) -> None:
+        name, _, value = line.partition(b":")
+        if name == b"data":
+            self._read(value.strip())
+
+    def _read(self, text: bytes) -> None:
+        try:
+            chunk = json.loads(text)
+        except (ValueError, RecursionError):  # [DONE], or not ours to understand
+            return
+        if not isinstance(chunk, dict):
+            return
+        # Responses and messages wrap the object in their first and last events.
+        whole = chunk.get("response") or chunk.get("message")
+        for holder in (chunk, whole):
+            if not isinstance(holder, dict):
+                continue
+            if isinstance(holder.get("model"), str):
+                self.model = holder["model"]
+            if isinstance(holder.get("usage"), dict):
+                self.usages.append(holder["usage"])
+                self.complete = chunk.get("type") != "message_start"
+        self.characters += _characters(chunk)
+
+
+def _characters(chunk: Mapping[str, Any]) -> int:
+    """Count the characters of answer that a streamed chunk brings."""
+    delta = chunk.get("delta")
+    if isinstance(delta, str):  # responses: response.output_text.delta
+        return len(delta)
+    deltas: list[object] = [delta]
+    choices = chunk.get("choices")
+    if isinstance(choices, list):
+        deltas += [choice.get("delta") for choice in choices if isinstance(choice, dict)]
+    names = ("content", "reasoning_content", "text", "thinking", "partial_json")
+    return sum(
+        len(one[name])
+        for one in deltas
+        if isinstance(one, dict)
+        for name in names
+        if isinstance(one.get(name), str)
+    )
+
+
+def estimated_input_tokens(request_body: bytes) -> int:
+    """Tokens of a request's texts, by their characters, rounded up; 0 where it has none."""
+    try:
+        request = json.loads(request_body)
+    except (ValueError, RecursionError):
+        return 0
+    if not isinstance(request, dict):
+        return 0
+    asked = [request.get(name) for name in ("messages", "input", "prompt", "system")]
+    return -(-_text_length(asked) // _CHARACTERS_PER_TOKEN)
+
+
+def _text_length(value: object) -> int:
+    if isinstance(value, str):
+        return len(value)
+    if isinstance(value, list):
+        return sum(map(_text_length, value))
+    if isinstance(value, dict):
+        return sum(_text_length(value.get(name)) for name in ("content", "text"))
+    return 0

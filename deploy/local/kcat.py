@@ -1,0 +1,62 @@
+"""kcat, a Kafka client for the shell: the installed one, or Debian's packages in the cache."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+from deploy.local.cache import Report, cache_folder, cached, run_fetcher
+from deploy.local.errors import ComponentMissing
+
+UNPACKED = "kcat-debian"
+#: The program, and the two libraries it needs beside the C library.
+PACKAGES = ("kcat", "librdkafka1", "libyajl2")
+
+
+def find_kcat() -> Path | None:
+    """The ``kcat`` on the PATH, else the one fetched before, else None."""
+    found = shutil.which("kcat")
+    if found is not None:
+        return Path(found)
+    unpacked = cache_folder() / UNPACKED / "usr/bin/kcat"
+    return unpacked if unpacked.exists() else None
+
+
+def fetch_kcat(report: Report) -> Path:
+    """`find_kcat`, or fetch Debian's packages, unpacked and not installed.
+
+    Raises `ComponentMissing`. Reading the package lists anew needs root.
+    """
+    found = find_kcat()
+    if found is not None:
+        return found
+
+    def fetch(folder: Path) -> None:
+        remedy = "install kcat and put it on the PATH"
+        what, download = "kcat (Debian packages)", ["apt-get", "download", *PACKAGES]
+        try:
+            run_fetcher(what, download, folder, report, remedy)
+        except ComponentMissing:
+            if shutil.which("apt-get") is None or os.geteuid() != 0:
+                raise
+            # A fresh machine has no package lists, or old ones that name versions now gone.
+            with tempfile.TemporaryDirectory() as elsewhere:
+                update = ["apt-get", "update", "--quiet"]
+                run_fetcher("Debian's package lists", update, Path(elsewhere), report, remedy)
+            run_fetcher(what, download, folder, report, remedy)
+        for package in sorted(folder.glob("*.deb")):
+            unpack = ["dpkg", "-x", package.name, "."]
+            run_fetcher("kcat (unpacking)", unpack, folder, report, remedy)
+            package.unlink()
+
+    return cached(UNPACKED, fetch) / "usr/bin/kcat"
+
+
+def kcat_command(binary: Path, *arguments: str) -> list[str]:
+    """The command line that runs kcat with the libraries that were fetched with it."""
+    libraries = sorted({str(path.parent) for path in binary.parents[1].glob("lib/*/*.so*")})
+    if binary.parents[2].name != UNPACKED:
+        return [str(binary), *arguments]
+    return ["env", f"LD_LIBRARY_PATH={':'.join(libraries)}", str(binary), *arguments]

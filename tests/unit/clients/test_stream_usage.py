@@ -1,0 +1,82 @@
+"""What is read of an answer as it passes by, however its bytes are cut."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+from wattoken.client.stream_usage import AnswerReader, UsageFormat, estimated_input_tokens
+
+
+def read(usage_format: UsageFormat, *chunks: dict[str, Any], cuts: int = 7) -> AnswerReader:
+    body = b"".join(b"event: x\ndata: " + json.dumps(chunk).encode() + b"\n\n" for chunk in chunks)
+    body += b"data: [DONE]\n\n"
+    reader = AnswerReader(usage_format, streamed=True)
+    for start in range(0, len(body), cuts):
+        reader.feed(body[start : start + cuts])
+    reader.end()
+    return reader
+
+
+@given(cuts=st.integers(1, 400))
+def test_openai_chat_has_its_usage_in_the_last_chunk(cuts: int) -> None:
+    text = {"model": "gpt-5", "choices": [{"delta": {"content": "grüß"}}], "usage": None}
+    usage = {"prompt_tokens": 3, "completion_tokens": 1}
+    reader = read("openai_chat", text, {"model": "gpt-5", "choices": [], "usage": usage}, cuts=cuts)
+    assert (reader.model, reader.usages, reader.complete) == ("gpt-5", [usage], True)
+    assert reader.characters == 4
+
+
+def test_openai_responses_wrap_it() -> None:
+    usage = {"input_tokens": 3, "output_tokens": 1}
+    reader = read(
+        "openai_responses",
+        {"type": "response.created", "response": {"model": "gpt-5", "usage": None}},
+        {"type": "response.output_text.delta", "delta": "12345"},
+        {"type": "response.completed", "response": {"model": "gpt-5", "usage": usage}},
+    )
+    assert (reader.usages, reader.complete, reader.estimated_output_tokens) == ([usage], True, 2)
+
+
+def test_anthropic_is_complete_with_its_delta_only() -> None:
+    start = {"type": "message_start", "message": {"model": "c", "usage": {"input_tokens": 9}}}
+    text = {"type": "content_block_delta", "delta": {"type": "text_delta", "text": "1234"}}
+    delta = {"type": "message_delta", "delta": {}, "usage": {"output_tokens": 5}}
+    broken_off = read("anthropic", start, text)
+    assert not broken_off.complete and broken_off.estimated_output_tokens == 1
+    whole = read("anthropic", start, text, delta)
+    assert whole.complete and whole.usages == [{"input_tokens": 9}, {"output_tokens": 5}]
+
+
+def test_a_whole_answer() -> None:
+    reader = AnswerReader("openai_chat", streamed=False)
+    reader.feed(b'{"model": "gpt-5", "usa')
+    reader.feed(b'ge": {"prompt_tokens": 1}}')
+    reader.end()
+    assert (reader.model, reader.usages) == ("gpt-5", [{"prompt_tokens": 1}])
+
+
+@given(data=st.lists(st.binary(max_size=50)), streamed=st.booleans())
+def test_what_is_not_understood_passes(data: list[bytes], streamed: bool) -> None:
+    reader = AnswerReader("anthropic", streamed)
+    for part in data:
+        reader.feed(part)
+        reader.feed(b'data: {"delta": {"text": 1}, "choices": [[]], "message": 3}\n')
+    reader.end()
+    assert reader.usages == []
+
+
+def test_it_holds_no_more_than_it_may() -> None:
+    reader = AnswerReader("openai_chat", streamed=True)
+    for _ in range(10):
+        reader.feed(b"x" * 1_000_000)
+    assert len(reader._left) <= 4 * 1024 * 1024
+
+
+def test_the_input_is_estimated_from_its_texts() -> None:
+    parts = [{"type": "text", "text": "12345678"}, {"type": "image_url", "image_url": {}}]
+    request = {"messages": [{"role": "user", "content": parts}], "system": "1234", "model": "m"}
+    assert estimated_input_tokens(json.dumps(request).encode()) == 3
+    assert estimated_input_tokens(b"[") == estimated_input_tokens(b"[1]") == 0
