@@ -17,6 +17,8 @@ from deploy.local.readiness import http_answers
 
 #: The folder's name in the cache; Debian decides the version.
 UNPACKED = "prometheus-debian"
+#: Recording rules and alerts, the same everywhere.
+RULES = Path(__file__).parents[1] / "prometheus" / "rules"
 SCRAPE_INTERVAL_SECONDS = 2
 
 
@@ -27,6 +29,16 @@ def find_prometheus() -> Path | None:
         return Path(found)
     unpacked = cache_folder() / UNPACKED / "usr/bin/prometheus"
     return unpacked if unpacked.exists() else None
+
+
+def find_promtool() -> Path | None:
+    """The ``promtool`` that came with `find_prometheus`, else None."""
+    prometheus = find_prometheus()
+    beside = prometheus.resolve().with_name("promtool") if prometheus else None
+    if beside is not None and beside.exists():
+        return beside
+    found = shutil.which("promtool")
+    return Path(found) if found else None
 
 
 def fetch_prometheus(report: Report) -> Path:
@@ -72,6 +84,7 @@ def prometheus_config(targets: Path) -> str:
             "evaluation_interval": f"{SCRAPE_INTERVAL_SECONDS}s",
             "scrape_timeout": f"{SCRAPE_INTERVAL_SECONDS}s",
         },
+        "rule_files": [f"{RULES}/*.yml"],
         "scrape_configs": [
             {
                 "job_name": "wattoken",

@@ -1,25 +1,27 @@
-"""The exporter's HTTP side: /metrics in the text and the OpenMetrics format, and its health."""
+"""The exporter's HTTP side: /metrics in the text and the OpenMetrics format, and its health.
+
+The page at `/` is the control room's (`services.exporter.control_room`).
+"""
 
 from __future__ import annotations
 
 import asyncio
-import gzip
 import signal
 import socket
-from collections.abc import Iterable
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Final
 
 from granian.constants import HTTPModes, Interfaces
 from granian.server.embed import Server
-from prometheus_client.core import Metric
 from prometheus_client.exposition import choose_encoder, gzip_accepted
-from prometheus_client.registry import Collector
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, Response
-from starlette.routing import Route
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Route
 
+from services.exporter.control_room import web as control_room
+from services.exporter.control_room.room import ControlRoom
+from services.exporter.exposition import Exposition, Family, gzipped
 from services.exporter.scrape import Scraper
 from services.exporter.settings import ExporterSettings
 from services.platform.errors import ConfigurationError, UnavailableError
@@ -28,44 +30,19 @@ from services.platform.settings import read_settings
 
 _log = get_logger(__name__)
 
-#: A scrape of 10,000 series is megabytes of much alike text: the fastest level suffices.
-GZIP_LEVEL: Final = 1
 
-INDEX: Final = """<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<title>Wattoken exporter</title>
-<h1>Wattoken exporter</h1>
-<ul>
-<li><a href="/metrics">/metrics</a> for Prometheus
-<li><a href="/healthz">/healthz</a> the process runs
-<li><a href="/readyz">/readyz</a> ClickHouse answers
-</ul>
-</html>
-"""
-
-
-class Families(Collector):
-    """Families that are there already, in the shape that the encoders take."""
-
-    def __init__(self, families: list[Metric]) -> None:
-        self._families = families
-
-    def collect(self) -> Iterable[Metric]:
-        """Return the families."""
-        return self._families
-
-
-def create_app(scraper: Scraper) -> Starlette:
-    """Make the ASGI application around a scraper."""
+def create_app(scraper: Scraper, pages: Sequence[BaseRoute] = ()) -> Starlette:
+    """Make the ASGI application around a scraper; ``pages`` are further routes."""
     # Text of many series takes a while to write: not in the event loop, and one at a time.
     encoding = ThreadPoolExecutor(max_workers=1, thread_name_prefix="encode")
+    exposition = Exposition()
 
     async def metrics(request: Request) -> Response:
         families = await scraper.scrape()
         return await asyncio.get_running_loop().run_in_executor(
             encoding,
             encode,
+            exposition,
             families,
             request.headers.get("accept", ""),
             request.headers.get("accept-encoding", ""),
@@ -80,12 +57,9 @@ def create_app(scraper: Scraper) -> Starlette:
             return JSONResponse({"status": "ok"})
         return JSONResponse({"status": "unavailable", "reason": error}, status_code=503)
 
-    async def index(request: Request) -> Response:
-        return HTMLResponse(INDEX)
-
     return Starlette(
         routes=[
-            Route("/", index),
+            *pages,
             Route("/metrics", metrics),
             Route("/healthz", healthz),
             Route("/readyz", readyz),
@@ -93,19 +67,29 @@ def create_app(scraper: Scraper) -> Starlette:
     )
 
 
-def encode(families: list[Metric], accept: str, accept_encoding: str) -> Response:
+def encode(
+    exposition: Exposition, families: Sequence[Family], accept: str, accept_encoding: str
+) -> Response:
     """Write the families in the format and encoding that the client asks for."""
-    try:
-        encoder, content_type = choose_encoder(accept)
-    except (ValueError, TypeError):
-        # The encoder compares the header's version with numbers, and it may be no number.
-        encoder, content_type = choose_encoder("")
-    body = encoder(Families(families))
+    content_type = negotiated(accept)
+    text = exposition.write(
+        families, openmetrics=content_type.startswith("application/openmetrics")
+    )
     headers = {"content-type": content_type, "vary": "accept, accept-encoding"}
-    if gzip_accepted(accept_encoding):
-        body = gzip.compress(body, compresslevel=GZIP_LEVEL)
-        headers["content-encoding"] = "gzip"
-    return Response(body, headers=headers)
+    if not gzip_accepted(accept_encoding):
+        return Response(b"".join(text), headers=headers)
+    headers["content-encoding"] = "gzip"
+    return Response(gzipped(text), headers=headers)
+
+
+def negotiated(accept: str) -> str:
+    """Give the content type to answer with, as prometheus_client chooses it."""
+    try:
+        _, content_type = choose_encoder(accept)
+    except (ValueError, TypeError):
+        # It compares the header's version with numbers, and it may be no number.
+        _, content_type = choose_encoder("")
+    return content_type
 
 
 def run(max_series: int | None = None) -> None:
@@ -121,7 +105,7 @@ def run(max_series: int | None = None) -> None:
 async def _serve(settings: ExporterSettings) -> None:
     _require_free(settings.exporter_host, settings.exporter_port)
     server = Server(
-        create_app(Scraper(settings)),
+        create_app(Scraper(settings), control_room.routes(ControlRoom(settings))),
         address=settings.exporter_host,
         port=settings.exporter_port,
         interface=Interfaces.ASGINL,

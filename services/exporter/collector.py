@@ -1,25 +1,32 @@
-"""PURE. What each metric means (one table), and rows turned into metric families."""
+"""PURE. What does each metric mean? One table, which docs/metrics.md is generated from."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
-
-from prometheus_client.core import (
-    CounterMetricFamily,
-    GaugeMetricFamily,
-    InfoMetricFamily,
-    Metric,
-)
-
-from services.exporter.rows import REGISTER_COLUMNS, CheckpointRow, LogEnds, Series, Totals
 
 #: Reasons of rejection; each is shown from 0 on, so that the first one is seen as an increase.
 REJECTION_REASONS: Final = ("invalid_event", "invalid_json", "too_new", "too_old")
 
 #: The collectors: each fails alone, and takes only the families away that name it.
-Collector = Literal["registers", "checkpoints", "log", "exporter"]
+Collector = Literal[
+    "registers",
+    "checkpoints",
+    "log",
+    "demand",
+    "intervals",
+    "peaks",
+    "bills",
+    "league",
+    "catalogue",
+    "reconciliation",
+    "exporter",
+]
+#: Read afresh for every scrape; the others, "exporter" aside, are kept for a while.
+FRESH: Final[tuple[Collector, ...]] = ("registers", "checkpoints", "log")
+KEPT: Final[tuple[Collector, ...]] = (
+    *("demand", "intervals", "peaks", "bills", "league", "catalogue", "reconciliation"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,18 +41,24 @@ class MetricMeaning:
     help: str
 
 
+_SERIES: Final = ("region", "provider", "model")
+
+
 def _register(column: str, text: str) -> MetricMeaning:
-    return MetricMeaning(
-        f"wattoken_{column}_total", "counter", ("region", "provider", "model"), ("registers",), text
-    )
+    return MetricMeaning(f"wattoken_{column}_total", "counter", _SERIES, ("registers",), text)
 
 
 def _events(name: str, text: str, *labels: str) -> MetricMeaning:
     return MetricMeaning(f"wattoken_events_{name}_total", "counter", labels, ("checkpoints",), text)
 
 
-#: What does this metric mean? The answer, in the order of exposition.
-METRICS: Final = (
+def _gauge(
+    name: str, labels: tuple[str, ...], collectors: tuple[Collector, ...], text: str
+) -> MetricMeaning:
+    return MetricMeaning(f"wattoken_{name}", "gauge", labels, collectors, text)
+
+
+_REGISTERS: Final = (
     _register("requests", "Metered requests, failed ones included."),
     _register("failed_requests", "Metered requests that ended in an error."),
     _register("input_tokens", "Input tokens, those read from or written to a cache included."),
@@ -56,35 +69,153 @@ METRICS: Final = (
     _register("estimated_tokens", "Input and output tokens that were estimated, not measured."),
     _register("debit_tokens", "Tokens added later by debit entries; in no other counter."),
     _register("credit_tokens", "Tokens taken back later by credit entries; in no other counter."),
+    _gauge(
+        "omitted_series",
+        (),
+        ("registers",),
+        'Label sets not shown by name but summed into the one labelled "other".',
+    ),
+)
+
+_DEMAND: Final = (
+    _gauge(
+        "block_demand_tokens_per_second",
+        _SERIES,
+        ("registers", "demand"),
+        "Demand in the last complete 15-minute block (:00, :15, :30, :45 UTC).",
+    ),
+    _gauge(
+        "sliding_demand_tokens_per_second",
+        _SERIES,
+        ("registers", "demand"),
+        "Demand over the last 15 complete minutes.",
+    ),
+    _gauge(
+        "last_closed_interval_end_timestamp_seconds",
+        ("region",),
+        ("intervals",),
+        "End of the newest complete 15-minute block in which the region has metered usage.",
+    ),
+    _gauge(
+        "billing_period_tokens",
+        ("region",),
+        ("peaks",),
+        "Tokens of the region in this billing period so far; what load factors divide.",
+    ),
+    _gauge(
+        "billing_peak_demand_tokens_per_second",
+        ("region",),
+        ("peaks",),
+        "Highest block demand of the region in this billing period (calendar month, UTC).",
+    ),
+    _gauge(
+        "billing_peak_timestamp_seconds",
+        ("region",),
+        ("peaks",),
+        "Start of the block in which the region had its billing peak demand.",
+    ),
+    _gauge(
+        "coincident_demand_tokens_per_second",
+        ("region",),
+        ("peaks",),
+        "Demand of the region in the block of the whole system's highest demand of this billing"
+        " period; the sum over all regions is the coincident peak.",
+    ),
+    _gauge(
+        "capacity_tokens_per_second",
+        ("region",),
+        ("catalogue",),
+        "Provisioned capacity of the region, as the catalogue says.",
+    ),
+)
+
+_MONEY: Final = (
+    _gauge(
+        "price_usd_per_token",
+        ("provider", "model", "token_class", "tou_period"),
+        ("registers", "catalogue"),
+        "Price in force now of models that are shown by name; where regions differ, the highest.",
+    ),
+    _gauge(
+        "billing_period_charges_usd",
+        (*_SERIES, "tou_period"),
+        ("registers", "bills"),
+        "What this billing period's usage comes to so far, adjustments included, all tenants;"
+        " unpriced usage is not in it, nor are demand charges.",
+    ),
+    _gauge(
+        "billing_period_start_timestamp_seconds",
+        (),
+        ("exporter",),
+        "Start of this billing period: the first of the month, 00:00 UTC.",
+    ),
+)
+
+_LEAGUE: Final = (
+    _gauge(
+        "week_tokens",
+        ("origin",),
+        ("league",),
+        "Tokens of this ISO week so far by home country of the models' makers.",
+    ),
+    _gauge(
+        "week_share_ratio",
+        ("origin",),
+        ("league",),
+        "Share of all tokens of this ISO week so far by home country of the models' makers.",
+    ),
+    _gauge(
+        "leading_weeks",
+        ("origin",),
+        ("league",),
+        "Weeks in a row, this one included, that the origin has led by tokens; 0 if it does not.",
+    ),
+    MetricMeaning(
+        "wattoken_model",
+        "info",
+        ("model", "author", "origin", "license"),
+        ("registers", "catalogue"),
+        "Who made a model that is shown by name, where, and under which license.",
+    ),
+)
+
+_PIPELINE: Final = (
     _events("received", "Records read from the log: accepted, duplicate and rejected ones."),
     _events("accepted", "Events that were metered."),
     _events("duplicate", "Resent events that were not metered again."),
     _events("late", "Accepted events that came long after their time (metering rule late_after)."),
     _events("rejected", "Records that went to the dead letters, by reason.", "reason"),
-    MetricMeaning(
-        "wattoken_consumer_lag_messages",
-        "gauge",
+    _gauge(
+        "consumer_lag_messages",
         ("partition",),
         ("checkpoints", "log"),
         "Records on the log that no checkpoint covers yet.",
     ),
-    MetricMeaning(
-        "wattoken_watermark_timestamp_seconds",
-        "gauge",
+    _gauge(
+        "watermark_timestamp_seconds",
         ("partition",),
         ("checkpoints",),
         "Newest event time accepted; absent for a partition that accepted none.",
     ),
-    MetricMeaning(
-        "wattoken_omitted_series",
-        "gauge",
-        (),
-        ("registers",),
-        'Label sets not shown by name but summed into the one labelled "other".',
+    _gauge(
+        "reconciliation_difference_tokens",
+        ("stage",),
+        ("reconciliation",),
+        "Tokens that one family holds and the next does not, adjustments included: registers less"
+        " hours (stage hours), hours less minutes since yesterday (stage minutes).",
     ),
-    MetricMeaning(
-        "wattoken_held_series",
-        "gauge",
+    _gauge(
+        "reconciliation_difference_events",
+        (),
+        ("reconciliation",),
+        "Events accepted, by the checkpoints, that the registers do not hold; below 0: that they"
+        " hold beyond.",
+    ),
+)
+
+_EXPORTER: Final = (
+    _gauge(
+        "held_series",
         (),
         ("exporter",),
         "Label sets and event counts held at an earlier value because ClickHouse now says less,"
@@ -97,129 +228,32 @@ METRICS: Final = (
         ("exporter",),
         "Version and commit of the exporter.",
     ),
-    MetricMeaning(
-        "wattoken_up",
-        "gauge",
+    _gauge(
+        "up",
         (),
         ("exporter",),
-        "1 if ClickHouse answered everything in time, else 0 and its families are absent.",
+        "1 if registers and checkpoints were read in time for this scrape, else 0; with neither,"
+        " all families that need ClickHouse are absent.",
     ),
-    MetricMeaning(
-        "wattoken_scrape_collector_success",
-        "gauge",
+    _gauge(
+        "scrape_collector_success",
         ("collector",),
         ("exporter",),
         "1 if the collector got its answer in time, else 0.",
     ),
-    MetricMeaning(
-        "wattoken_scrape_collector_duration_seconds",
-        "gauge",
+    _gauge(
+        "scrape_collector_duration_seconds",
         ("collector",),
         ("exporter",),
-        "How long the collector took in this scrape.",
+        "How long the collector took: in this scrape, or when it last read what it keeps.",
     ),
 )
-_MEANING: Final = {meaning.name: meaning for meaning in METRICS}
+
+#: What does this metric mean? The answer, in the order of exposition.
+METRICS: Final = (*_REGISTERS, *_DEMAND, *_MONEY, *_LEAGUE, *_PIPELINE, *_EXPORTER)
+MEANINGS: Final = {meaning.name: meaning for meaning in METRICS}
 
 
 def exposed_name(meaning: MetricMeaning) -> str:
     """Return the name that the samples bear: an info's has the suffix ``_info``."""
     return f"{meaning.name}_info" if meaning.type == "info" else meaning.name
-
-
-def family(name: str, samples: Iterable[tuple[Sequence[str], float]]) -> Metric:
-    """Make the family of `METRICS` called ``name`` from label values and values."""
-    meaning = _MEANING[name]
-    if meaning.type == "info":
-        info = InfoMetricFamily(name, meaning.help)
-        for labels, _ in samples:
-            info.add_metric([], dict(zip(meaning.labels, labels, strict=True)))
-        return info
-    kind = CounterMetricFamily if meaning.type == "counter" else GaugeMetricFamily
-    made = kind(name, meaning.help, labels=meaning.labels)
-    for labels, value in samples:
-        made.add_metric(labels, value)
-    return made
-
-
-def register_families(shown: Mapping[Series, Totals]) -> list[Metric]:
-    """Make one counter family per column of the registers."""
-    return [
-        family(
-            f"wattoken_{column}_total",
-            ((series, totals[index]) for series, totals in shown.items()),
-        )
-        for index, column in enumerate(REGISTER_COLUMNS)
-    ]
-
-
-#: Columns of the checkpoints that are one counter each.
-_PLAIN_COUNTS: Final = ("received", "accepted", "duplicate", "late")
-
-#: The key of an event count: its metric's name and its label values.
-CountKey = tuple[str, ...]
-
-
-def event_counts(rows: Iterable[CheckpointRow]) -> dict[CountKey, tuple[int]]:
-    """Sum the counts of all partitions of all logs, by metric and reason."""
-    counts: dict[CountKey, int] = dict.fromkeys(
-        [
-            *((f"wattoken_events_{name}_total",) for name in _PLAIN_COUNTS),
-            *(("wattoken_events_rejected_total", reason) for reason in REJECTION_REASONS),
-        ],
-        0,
-    )
-    for row in rows:
-        for name in _PLAIN_COUNTS:
-            counts[(f"wattoken_events_{name}_total",)] += getattr(row, name)
-        for reason, count in row.rejected.items():
-            key = ("wattoken_events_rejected_total", reason)
-            counts[key] = counts.get(key, 0) + count
-    return {key: (count,) for key, count in counts.items()}
-
-
-def event_families(counts: Mapping[CountKey, tuple[int, ...]]) -> list[Metric]:
-    """Make the families of `event_counts`."""
-    by_name: dict[str, list[tuple[CountKey, float]]] = {}
-    for (name, *labels), (count,) in counts.items():
-        by_name.setdefault(name, []).append((tuple(labels), count))
-    return [family(name, samples) for name, samples in by_name.items()]
-
-
-def current_log(rows: Iterable[CheckpointRow], topic: str, known: str | None) -> str | None:
-    """Tell which log the topic is: as Kafka said last, else the one that was read last."""
-    if known is not None:
-        return known
-    of_topic = [row for row in rows if row.topic == topic]
-    return max(of_topic, key=lambda row: row.last_append_ms).log if of_topic else None
-
-
-def watermark_family(rows: Iterable[CheckpointRow], log: str | None) -> Metric:
-    """Make the watermark of each partition of one log that has accepted an event."""
-    return family(
-        "wattoken_watermark_timestamp_seconds",
-        (
-            ((str(row.partition),), row.newest_event_ms / 1000)
-            for row in sorted(rows, key=lambda row: row.partition)
-            if row.log == log and row.newest_event_ms > 0
-        ),
-    )
-
-
-def lag_family(rows: Iterable[CheckpointRow], ends: LogEnds) -> Metric:
-    """Make the lag of each partition of the current log.
-
-    A partition without a checkpoint has all its records before it. A checkpoint beyond the
-    log's end (the aggregator stops at it) shows as no lag, never as a negative one.
-    """
-    next_offsets = {row.partition: row.next_offset for row in rows if row.log == ends.log_name}
-    return family(
-        "wattoken_consumer_lag_messages",
-        (
-            (
-                (str(partition),),
-                max(0, end - next_offsets.get(partition, ends.start_offsets[partition])),
-            )
-            for partition, end in sorted(ends.end_offsets.items())
-        ),
-    )

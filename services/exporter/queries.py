@@ -1,4 +1,4 @@
-"""What the exporter asks ClickHouse. Views and checkpoints, never slices.
+"""What the exporter asks ClickHouse. Views, checkpoints and the catalogue, never slices.
 
 The texts take no values; a query that will need one passes it as a server-side parameter.
 """
@@ -10,7 +10,19 @@ from typing import Any, Final
 
 from clickhouse_connect.driver.client import Client
 
-from services.exporter.rows import REGISTER_COLUMNS, CheckpointRow, RegisterRow, Series
+from services.exporter.rows import (
+    REGISTER_COLUMNS,
+    Bill,
+    Catalogue,
+    CheckpointRow,
+    DemandRow,
+    ModelRow,
+    PeakRow,
+    PriceRow,
+    RegisterRow,
+    Series,
+    WeekRow,
+)
 from services.platform.clickhouse import mapped_errors
 
 REGISTERS_SQL: Final = (
@@ -26,15 +38,74 @@ SELECT
 FROM checkpoints FINAL
 """
 
+# Filters on window_start reach the primary key: a block is read, whatever else is kept.
+DEMAND_SQL: Final = """
+SELECT region, provider, model, sum(block), sum(sliding)
+FROM
+(
+    SELECT region, provider, model, demand_tokens_per_second AS block, 0. AS sliding
+    FROM demand_15m
+    WHERE window_start = toStartOfFifteenMinutes(now('UTC')) - INTERVAL 15 MINUTE
+    UNION ALL
+    SELECT region, provider, model, 0. AS block, demand_tokens_per_second AS sliding
+    FROM sliding_demand
+)
+GROUP BY region, provider, model
+"""
+
+INTERVALS_SQL: Final = """
+SELECT region, toUnixTimestamp(max(window_start)) + 900
+FROM region_demand_15m
+WHERE window_start >= now('UTC') - INTERVAL 1 DAY AND complete
+GROUP BY region
+"""
+
+PEAKS_SQL: Final = """
+SELECT
+    region,
+    tokens,
+    peak_demand_tokens_per_second,
+    toUnixTimestamp(peak_start),
+    coincident_demand_tokens_per_second
+FROM peak_demand
+WHERE period_start = toStartOfMonth(now('UTC'))
+ORDER BY region
+"""
+
+BILLS_SQL: Final = """
+SELECT region, provider, model, tou_period, sum(toDecimal256(assumeNotNull(amount_usd), 15))
+FROM charges
+WHERE window_start >= toDateTime(toStartOfMonth(now('UTC')), 'UTC') AND tou_period != 'unpriced'
+GROUP BY region, provider, model, tou_period
+"""
+
+LEAGUE_SQL: Final = """
+SELECT origin, tokens, share, leading_weeks
+FROM token_league
+WHERE week_start = toMonday(now('UTC'))
+ORDER BY origin
+"""
+
+CAPACITIES_SQL: Final = "SELECT region, capacity_tokens_per_second FROM regions ORDER BY region"
+
+PRICES_SQL: Final = """
+SELECT provider, model, token_class, tou_period, max(usd_per_million_tokens) / 1000000
+FROM current_prices
+GROUP BY provider, model, token_class, tou_period
+ORDER BY provider, model, token_class, tou_period
+"""
+
+MODELS_SQL: Final = "SELECT DISTINCT model, author, origin, license FROM model_origins"
+
 
 def read_registers(client: Client) -> list[RegisterRow]:
     """Read all registers. Raises `UnavailableError` and `ConfigurationError`."""
-    return [
-        RegisterRow(
-            Series(str(row[0]), str(row[1]), str(row[2])), tuple(int(value) for value in row[3:])
-        )
-        for row in _rows(client, REGISTERS_SQL)
-    ]
+    # Columns: the driver makes ten thousand rows of them slower than this does.
+    columns = _columns(client, REGISTERS_SQL)
+    if not columns:
+        return []
+    series = map(Series, *columns[:3])
+    return list(map(RegisterRow, series, zip(*columns[3:], strict=True)))
 
 
 def read_checkpoints(client: Client) -> list[CheckpointRow]:
@@ -42,6 +113,53 @@ def read_checkpoints(client: Client) -> list[CheckpointRow]:
     return [CheckpointRow(*row) for row in _rows(client, CHECKPOINTS_SQL)]
 
 
+def read_demand(client: Client) -> list[DemandRow]:
+    """Read block and sliding demand. Raises `UnavailableError` and `ConfigurationError`."""
+    columns = _columns(client, DEMAND_SQL)
+    return list(map(DemandRow, map(Series, *columns[:3]), *columns[3:])) if columns else []
+
+
+def read_intervals(client: Client) -> dict[str, int]:
+    """Read where each region's newest closed interval ends, of those of the last day."""
+    return {str(region): int(end) for region, end in _rows(client, INTERVALS_SQL)}
+
+
+def read_peaks(client: Client) -> list[PeakRow]:
+    """Read this billing period's peaks. Raises `UnavailableError` and `ConfigurationError`."""
+    return [PeakRow(*row) for row in _rows(client, PEAKS_SQL)]
+
+
+def read_bills(client: Client) -> list[Bill]:
+    """Read this billing period's charges. Raises `UnavailableError` and `ConfigurationError`."""
+    return [Bill(Series(*row[:3]), row[3], row[4]) for row in _rows(client, BILLS_SQL)]
+
+
+def read_league(client: Client) -> list[WeekRow]:
+    """Read this week's league. Raises `UnavailableError` and `ConfigurationError`."""
+    return [
+        WeekRow(origin, int(tokens), share or 0.0, int(weeks))
+        for origin, tokens, share, weeks in _rows(client, LEAGUE_SQL)
+    ]
+
+
+def read_catalogue(client: Client) -> Catalogue:
+    """Read the catalogue of now. Raises `UnavailableError` and `ConfigurationError`."""
+    return Catalogue(
+        capacities={str(region): int(tokens) for region, tokens in _rows(client, CAPACITIES_SQL)},
+        prices=[
+            PriceRow(provider, model, token_class, period, float(usd))
+            for provider, model, token_class, period, usd in _rows(client, PRICES_SQL)
+        ],
+        models=[ModelRow(*row) for row in _rows(client, MODELS_SQL)],
+    )
+
+
 def _rows(client: Client, sql: str) -> Sequence[Sequence[Any]]:
     with mapped_errors():
         return client.query(sql).result_rows  # type: ignore[no-any-return]
+
+
+def _columns(client: Client, sql: str) -> Sequence[Sequence[Any]]:
+    """The result as columns; none at all where there are no rows."""
+    with mapped_errors():
+        return client.query(sql).result_columns  # type: ignore[no-any-return]

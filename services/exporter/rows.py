@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Final, NamedTuple
 
 #: Columns of the view `registers` that become counters, in the order of `RegisterRow.totals`.
@@ -73,3 +74,77 @@ class LogEnds:
     start_offsets: dict[int, int]
     #: One past the newest record.
     end_offsets: dict[int, int]
+
+
+class DemandRow(NamedTuple):
+    """Demand of one label set, in tokens/s."""
+
+    series: Series
+    #: Over the last complete 15-minute block.
+    block_tokens_per_second: float
+    #: Over the last 15 complete minutes.
+    sliding_tokens_per_second: float
+
+
+class PeakRow(NamedTuple):
+    """The billing period of one region: its tokens, peak demands in tokens/s, start of a block."""
+
+    region: str
+    tokens: int
+    peak_tokens_per_second: float
+    peak_start_seconds: int
+    coincident_tokens_per_second: float
+
+
+class Bill(NamedTuple):
+    """Energy charges of one label set and time-of-use period in this billing period."""
+
+    series: Series
+    tou_period: str
+    usd: Decimal
+
+
+class WeekRow(NamedTuple):
+    """One origin in this week's league."""
+
+    origin: str
+    tokens: int
+    share: float
+    leading_weeks: int
+
+
+class ModelRow(NamedTuple):
+    """Who made a model; "unknown" where the catalogue does not say."""
+
+    model: str
+    author: str
+    origin: str
+    license: str
+
+
+class PriceRow(NamedTuple):
+    """A price in force now, of one token class in one time-of-use period."""
+
+    provider: str
+    model: str
+    token_class: str
+    tou_period: str
+    usd_per_token: float
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """What the catalogue says now."""
+
+    capacities: dict[str, int]
+    prices: list[PriceRow]
+    models: list[ModelRow]
+
+
+@dataclass(frozen=True, slots=True)
+class Reconciliation:
+    """Differences between what must be equal; None where the two cannot be compared."""
+
+    registers_less_hours_tokens: int | None
+    hours_less_minutes_tokens: int
+    accepted_less_events: int

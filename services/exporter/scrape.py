@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from importlib.metadata import version
-from typing import TypeVar
 
-from prometheus_client.core import Metric
-
-from services.exporter import collector
-from services.exporter.collector import CountKey, family
+from services.exporter import families
+from services.exporter.admitted_file import AdmittedFile
+from services.exporter.collector import FRESH, KEPT
+from services.exporter.exposition import Family, family
+from services.exporter.families import CountKey
 from services.exporter.high_water import HighWater
-from services.exporter.queries import read_checkpoints, read_registers
+from services.exporter.readings import Readers, Readings
 from services.exporter.rows import CheckpointRow, LogEnds, RegisterRow, Series
-from services.exporter.sampler import Sample, Sampler
 from services.exporter.series import SeriesSelection
 from services.exporter.settings import ExporterSettings
-from services.exporter.sources import ClickHouseReader, LogEndsReader
 from services.platform.log import get_logger
 
-T = TypeVar("T")
 _log = get_logger(__name__)
 
 
@@ -31,24 +29,22 @@ class Scraper:
     updated by one scrape at a time.
     """
 
-    def __init__(self, settings: ExporterSettings) -> None:
-        limit = settings.exporter_timeout_seconds
-        self._registers = Sampler("registers", ClickHouseReader(settings, read_registers), limit)
-        self._checkpoints = Sampler(
-            "checkpoints", ClickHouseReader(settings, read_checkpoints), limit
-        )
-        self._log = Sampler("log", LogEndsReader(settings), limit)
+    def __init__(self, settings: ExporterSettings, clock: Callable[[], float] = time.time) -> None:
+        self._readers = Readers(settings)
+        self._clock = clock
         self._topic = settings.kafka_topic
         self._build = (version("wattoken"), settings.revision)
-        self._selection = SeriesSelection(settings.exporter_max_series)
+        self._admitted = AdmittedFile(settings.exporter_state_dir)
+        self._selection = SeriesSelection(settings.exporter_max_series, self._admitted.read())
         self._series: HighWater[Series] = HighWater()
         self._counts: HighWater[CountKey] = HighWater()
         self._held_series = 0
         self._held_counts = 0
         self._known_log: str | None = None
-        self._under_way: asyncio.Task[list[Metric]] | None = None
+        self._closed: dict[str, int] = {}
+        self._under_way: asyncio.Task[list[Family]] | None = None
 
-    async def scrape(self) -> list[Metric]:
+    async def scrape(self) -> list[Family]:
         """Return the families of now. Never raises, never waits longer than the timeout."""
         if self._under_way is None or self._under_way.done():
             self._under_way = asyncio.create_task(self._scrape())
@@ -57,74 +53,83 @@ class Scraper:
 
     async def clickhouse_error(self) -> str | None:
         """Tell why ClickHouse cannot be read now, or None when it can."""
-        return (await self._checkpoints.sample()).error
+        return (await self._readers.checkpoints.sample()).error
 
-    async def _scrape(self) -> list[Metric]:
-        samples = await asyncio.gather(
-            self._registers.sample(), self._checkpoints.sample(), self._log.sample()
-        )
+    async def _scrape(self) -> list[Family]:
+        readings = await self._readers.read()
         # Ten thousand label sets take a while: not in the event loop, where health is answered.
-        return await asyncio.to_thread(self._families, *samples)
+        return await asyncio.to_thread(lambda: list(self._families(readings)))
 
-    def _families(
-        self,
-        registers: Sample[list[RegisterRow]],
-        checkpoints: Sample[list[CheckpointRow]],
-        log: Sample[LogEnds],
-    ) -> list[Metric]:
-        families: list[Metric] = []
-        if registers.value is not None:
-            families += self._register_families(registers.value)
-        if checkpoints.value is not None:
-            families += self._pipeline_families(checkpoints.value, log.value)
-        families.append(
-            family("wattoken_held_series", [((), self._held_series + self._held_counts)])
-        )
-        up = registers.value is not None and checkpoints.value is not None
-        outcomes = {
-            "registers": _outcome(registers),
-            "checkpoints": _outcome(checkpoints),
-            "log": _outcome(log),
-        }
-        return [*families, *_scrape_families(outcomes, up=up, build=self._build)]
+    def _families(self, readings: Readings) -> Iterator[Family]:
+        if readings.registers.value is not None:
+            yield from self._register_families(readings.registers.value)
+            yield from self._families_by_name(readings)
+        if readings.clickhouse_answers:
+            yield from self._kept_families(readings)
+        if readings.checkpoints.value is not None:
+            yield from self._pipeline_families(readings.checkpoints.value, readings.log.value)
+        held = self._held_series + self._held_counts
+        yield family("wattoken_held_series", [((), held)])
+        started = families.billing_period_start(self._clock())
+        yield family("wattoken_billing_period_start_timestamp_seconds", [((), started)])
+        yield from _scrape_families(readings, self._build)
 
-    def _register_families(self, rows: list[RegisterRow]) -> Iterator[Metric]:
+    def _register_families(self, rows: list[RegisterRow]) -> Iterator[Family]:
         shown, omitted = self._selection.select(rows)
+        self._admitted.write(self._selection.named)
         risen = self._series.rise(shown)
         self._held_series = _log_held(self._held_series, risen.held, "registers")
-        yield from collector.register_families(risen.values)
+        yield from families.register_families(risen.values)
         yield family("wattoken_omitted_series", [((), omitted)])
+
+    def _families_by_name(self, readings: Readings) -> Iterator[Family]:
+        """Yield what has the registers' label sets, and so the same ones in "other"."""
+        named, shown_as = self._selection.named, self._selection.shown_as
+        if readings.demand.value is not None:
+            yield from families.demand_families(readings.demand.value, named, shown_as)
+        if readings.bills.value is not None:
+            yield families.bill_family(readings.bills.value, shown_as)
+        if readings.catalogue.value is not None:
+            yield families.price_family(readings.catalogue.value.prices, named)
+            yield families.model_family(readings.catalogue.value.models, named)
+
+    def _kept_families(self, readings: Readings) -> Iterator[Family]:
+        if readings.intervals.value is not None:
+            # A region that was silent for longer than is looked back keeps its last interval.
+            self._closed |= readings.intervals.value
+            yield families.interval_family(self._closed)
+        yield from families.peak_families(readings.peaks.value or ())
+        yield from families.league_families(readings.league.value or ())
+        if readings.catalogue.value is not None:
+            yield families.capacity_family(readings.catalogue.value.capacities)
+        if readings.reconciliation.value is not None:
+            yield from families.reconciliation_families(readings.reconciliation.value)
 
     def _pipeline_families(
         self, rows: list[CheckpointRow], ends: LogEnds | None
-    ) -> Iterator[Metric]:
-        risen = self._counts.rise(collector.event_counts(rows))
+    ) -> Iterator[Family]:
+        risen = self._counts.rise(families.event_counts(rows))
         self._held_counts = _log_held(self._held_counts, risen.held, "checkpoints")
-        yield from collector.event_families(risen.values)
+        yield from families.event_families(risen.values)
         if ends is not None:
             self._known_log = ends.log_name
-            yield collector.lag_family(rows, ends)
-        current = collector.current_log(rows, self._topic, self._known_log)
-        yield collector.watermark_family(rows, current)
+            yield families.lag_family(rows, ends)
+        current = families.current_log(rows, self._topic, self._known_log)
+        yield families.watermark_family(rows, current)
 
 
-def _outcome(sample: Sample[T]) -> tuple[bool, float]:
-    """Success and duration in seconds."""
-    return sample.error is None, sample.duration_seconds
-
-
-def _scrape_families(
-    outcomes: dict[str, tuple[bool, float]], *, up: bool, build: tuple[str, str]
-) -> Iterator[Metric]:
+def _scrape_families(readings: Readings, build: tuple[str, str]) -> Iterator[Family]:
+    outcomes = {name: getattr(readings, name) for name in (*FRESH, *KEPT)}
+    up = readings.registers.error is None and readings.checkpoints.error is None
     yield family("wattoken_build", [(build, 1)])
-    yield family("wattoken_up", [((), up)])
+    yield family("wattoken_up", [((), int(up))])
     yield family(
         "wattoken_scrape_collector_success",
-        [((name,), success) for name, (success, _) in outcomes.items()],
+        [((name,), int(sample.error is None)) for name, sample in outcomes.items()],
     )
     yield family(
         "wattoken_scrape_collector_duration_seconds",
-        [((name,), seconds) for name, (_, seconds) in outcomes.items()],
+        [((name,), sample.duration_seconds) for name, sample in outcomes.items()],
     )
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from operator import add
 from typing import Final
 
 from services.exporter.rows import RegisterRow, Series, Totals
@@ -12,33 +13,45 @@ OTHER: Final = Series("other", "other", "other")
 
 
 class SeriesSelection:
-    """Admits label sets by name up to a limit, for the life of the process.
+    """Admits label sets by name up to a limit, for good.
 
     The first rows fill the places by tokens, most first; later newcomers take places that are
     left, again by tokens. What has a place keeps it, and what has none stays in "other": a
     series that changed sides because the ranking changed would vanish here and make "other"
-    fall there, and Prometheus would take the fall for a restart of the counter. After a restart
-    the ranking is taken anew, so with more label sets than places `max_series` should be raised.
+    fall there, and Prometheus would take the fall for a restart of the counter. ``admitted`` are
+    those that had a place before a restart, in the order they got it.
     """
 
-    def __init__(self, max_series: int) -> None:
+    def __init__(self, max_series: int, admitted: Iterable[Series] = ()) -> None:
         self._max_series = max_series
-        self._named: set[Series] = set()
+        # A dict for its order: with a lower limit than before, the first keep their places.
+        self._named: dict[Series, None] = dict.fromkeys(list(admitted)[:max_series])
+
+    @property
+    def named(self) -> Sequence[Series]:
+        """Those shown by name, in the order of admission."""
+        return list(self._named)
+
+    def shown_as(self, series: Series) -> Series:
+        """Give the label set that a series is shown under."""
+        return series if series in self._named else OTHER
 
     def select(self, rows: Sequence[RegisterRow]) -> tuple[dict[Series, Totals], int]:
         """Return the totals to show by label set, and how many label sets "other" stands for."""
         self._admit(rows)
-        shown: dict[Series, Totals] = {}
+        named = self._named
+        shown = {row.series: row.totals for row in rows if row.series in named}
+        if len(shown) == len(rows):
+            return shown, 0
         omitted = 0
         for row in rows:
-            if row.series in self._named:
-                shown[row.series] = row.totals
+            if row.series in named:
                 continue
             # A gateway may really report "other": then that row is part of the sum, since one
             # label set must not appear twice.
             omitted += row.series != OTHER
             rest = shown.get(OTHER)
-            shown[OTHER] = row.totals if rest is None else _sum(rest, row.totals)
+            shown[OTHER] = row.totals if rest is None else tuple(map(add, rest, row.totals))
         return shown, omitted
 
     def _admit(self, rows: Sequence[RegisterRow]) -> None:
@@ -48,8 +61,4 @@ class SeriesSelection:
         new = [row for row in rows if row.series not in self._named and row.series != OTHER]
         # The name breaks ties, so that two exporters with equal rows choose equally.
         new.sort(key=lambda row: (-row.tokens, row.series))
-        self._named.update(row.series for row in new[:free])
-
-
-def _sum(left: Totals, right: Totals) -> Totals:
-    return tuple(a + b for a, b in zip(left, right, strict=True))
+        self._named.update(dict.fromkeys(row.series for row in new[:free]))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from pydantic import Field
 
 from services.platform.settings import ClickHouseSettings, KafkaSettings
@@ -24,6 +26,24 @@ class ExporterSettings(ClickHouseSettings, KafkaSettings):
         description="Longest wait of one scrape for ClickHouse and Kafka. Keep it below"
         " Prometheus' scrape_timeout (10 s by default), or a scrape fails whole instead of"
         " answering without the families that are missing.",
+    )
+    exporter_refresh_seconds: float = Field(
+        default=15.0,
+        ge=0,
+        description="Least time between two readings of what is too heavy for every scrape:"
+        " demand, peaks, bills, league, catalogue, reconciliation. One that took long waits for"
+        " four times as long. 0 reads all of it for every scrape.",
+    )
+    exporter_reading_timeout_seconds: float = Field(
+        default=30.0,
+        gt=0,
+        description="Longest wait for one of these readings; no scrape waits for it.",
+    )
+    exporter_state_dir: Path | None = Field(
+        default=None,
+        description="Folder for the file that remembers over restarts which label sets are shown"
+        " by name."
+        ' Without it a restart chooses anew, and what was in "other" may get a name.',
     )
     revision: str = Field(
         default="unknown", description="Commit this program was built from, for build_info."

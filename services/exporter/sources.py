@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 from clickhouse_connect.driver.client import Client
 from confluent_kafka import KafkaException, TopicPartition
@@ -22,28 +22,63 @@ from services.platform.kafka import Log, admin_client, describe_log
 T = TypeVar("T")
 
 
-class ClickHouseReader(Generic[T]):
-    """One query over a connection of its own, made at first need and anew after a failure."""
+#: For queries that nobody waits for: one core, and after those that somebody waits for.
+GENTLE: Final = {"max_threads": 1, "priority": 10}
 
-    def __init__(self, settings: ExporterSettings, read: Callable[[Client], T]) -> None:
+
+class Connection:
+    """A connection to ClickHouse, made at first need and anew after a failure.
+
+    With ``gentle`` its queries leave the database to others, where the user may ask for that.
+    """
+
+    def __init__(
+        self, settings: ExporterSettings, timeout_seconds: float, *, gentle: bool = False
+    ) -> None:
         # The driver counts whole seconds and waits so long per answer; the scrape's own limit
         # is kept by the sampler, this one gives the thread back.
         self._settings = settings.model_copy(
-            update={"clickhouse_timeout_seconds": math.ceil(settings.exporter_timeout_seconds)}
+            update={"clickhouse_timeout_seconds": math.ceil(timeout_seconds)}
         )
-        self._read = read
+        self._gentle = gentle
         self._client: Client | None = None
 
-    def __call__(self) -> T:
+    def run(self, read: Callable[[Client], T]) -> T:
         """Read once. Raises `UnavailableError` and `ConfigurationError`."""
         if self._client is None:
-            self._client = connect(self._settings)
+            self._client = self._connect()
         try:
-            return self._read(self._client)
+            return read(self._client)
         except UnavailableError:
             broken, self._client = self._client, None
             broken.close()
             raise
+
+    def _connect(self) -> Client:
+        client = connect(self._settings)
+        for name, value in GENTLE.items() if self._gentle else ():
+            known = client.server_settings.get(name)
+            # A user that only reads (`readonly` 1) may not set anything; then it goes without.
+            if known is not None and not known.readonly:
+                client.set_client_setting(name, value)
+        return client
+
+
+class ClickHouseReader(Generic[T]):
+    """One query, over a connection of its own or over one that several readers share in turn."""
+
+    def __init__(
+        self,
+        settings: ExporterSettings,
+        read: Callable[[Client], T],
+        connection: Connection | None = None,
+    ) -> None:
+        self._read = read
+        self._connection = connection or Connection(settings, settings.exporter_timeout_seconds)
+
+    def __call__(self) -> T:
+        """Read once. Raises `UnavailableError` and `ConfigurationError`."""
+        return self._connection.run(self._read)
 
 
 class LogEndsReader:

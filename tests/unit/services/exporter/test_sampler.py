@@ -6,7 +6,7 @@ import asyncio
 import threading
 import time
 
-from services.exporter.sampler import Sampler
+from services.exporter.sampler import KEPT_SECONDS_MAX, KeptSampler, Sampler, Turns, timed
 from services.platform.errors import UnavailableError
 
 
@@ -90,3 +90,158 @@ def test_one_that_gives_up_does_not_take_the_read_from_the_others() -> None:
         return (await staying).value
 
     assert asyncio.run(scenario()) == 7
+
+
+class Source:
+    """A source whose readings count up; it can be made to fail, to hang, and to be slow."""
+
+    def __init__(self) -> None:
+        self.reads = 0
+        self.fails = False
+        self.release = threading.Event()
+        self.release.set()
+
+    def __call__(self) -> int:
+        self.release.wait(30)
+        self.reads += 1
+        if self.fails:
+            raise UnavailableError("gone")
+        return self.reads
+
+
+class Hand:
+    """A clock set by hand."""
+
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def kept(source: Source, clock: Hand, refresh_seconds: float = 15) -> KeptSampler[int]:
+    sampler = Sampler("kept", timed(source), 5, Turns())
+    return KeptSampler(sampler, refresh_seconds, 0.1, clock)
+
+
+async def settled(sampler: KeptSampler[int]) -> None:
+    """Wait for a renewal that is under way."""
+    assert sampler._renewal is not None
+    await sampler._renewal
+
+
+def test_a_kept_reading_is_shown_until_it_is_time_and_nobody_waits_for_the_next() -> None:
+    async def scenario() -> None:
+        source, clock = Source(), Hand()
+        sampler = kept(source, clock)
+        assert (await sampler.sample()).value == 1
+        clock.now += 14
+        assert (await sampler.sample()).value == 1
+        assert source.reads == 1
+        clock.now += 2
+        source.release.clear()
+        begin = time.perf_counter()
+        assert (await sampler.sample()).value == 1
+        assert time.perf_counter() - begin < 0.05
+        source.release.set()
+        await settled(sampler)
+        assert (await sampler.sample()).value == 2
+
+    asyncio.run(scenario())
+
+
+def test_a_reading_that_takes_long_is_made_less_often() -> None:
+    async def scenario() -> None:
+        source, clock = Source(), Hand()
+        sampler: KeptSampler[int] = KeptSampler(
+            Sampler("kept", lambda: (source(), 30.0), 5, Turns()), 15, 5, clock
+        )
+        await sampler.sample()
+        clock.now += 119
+        await sampler.sample()
+        assert source.reads == 1
+        clock.now += 2
+        await sampler.sample()
+        await settled(sampler)
+        assert source.reads == 2
+
+    asyncio.run(scenario())
+
+
+def test_a_failed_reading_is_not_shown_nor_the_one_before_and_is_tried_again_at_once() -> None:
+    async def scenario() -> None:
+        source, clock = Source(), Hand()
+        sampler = kept(source, clock)
+        await sampler.sample()
+        clock.now += 16
+        source.fails = True
+        await sampler.sample()
+        await settled(sampler)
+        failed = await sampler.sample()
+        assert (failed.value, failed.error) == (None, "gone")
+        source.fails = False
+        await settled(sampler)
+        await sampler.sample()
+        await settled(sampler)
+        assert (await sampler.sample()).error is None
+
+    asyncio.run(scenario())
+
+
+def test_the_first_reading_is_waited_for_once() -> None:
+    async def scenario() -> None:
+        source, clock = Source(), Hand()
+        sampler = kept(source, clock)
+        source.release.clear()
+        begin = time.perf_counter()
+        assert (await sampler.sample()).error == "no reading within 0.1 s"
+        assert time.perf_counter() - begin >= 0.1
+        begin = time.perf_counter()
+        assert (await sampler.sample()).value is None
+        assert time.perf_counter() - begin < 0.05
+        source.release.set()
+        await settled(sampler)
+        assert (await sampler.sample()).value == 1
+
+    asyncio.run(scenario())
+
+
+def test_a_reading_from_long_ago_is_not_shown() -> None:
+    async def scenario() -> None:
+        source, clock = Source(), Hand()
+        sampler = kept(source, clock)
+        await sampler.sample()
+        clock.now += KEPT_SECONDS_MAX + 1
+        assert (await sampler.sample()).value == 2
+        clock.now += KEPT_SECONDS_MAX + 1
+        source.release.clear()
+        assert (await sampler.sample()).value is None
+        source.release.set()
+        await settled(sampler)
+
+    asyncio.run(scenario())
+
+
+def test_without_rest_every_sample_is_read_and_waited_for() -> None:
+    async def scenario() -> list[int | None]:
+        sampler = kept(Source(), Hand(), refresh_seconds=0)
+        return [(await sampler.sample()).value for _ in range(3)]
+
+    assert asyncio.run(scenario()) == [1, 2, 3]
+
+
+def test_turns_are_taken_one_at_a_time_in_order() -> None:
+    turns, running, done = Turns(), threading.Semaphore(1), []
+    finished = threading.Event()
+
+    def work(number: int) -> None:
+        assert running.acquire(blocking=False), "two at once"
+        time.sleep(0.005)
+        done.append(number)
+        running.release()
+        if number == 9:
+            finished.set()
+
+    for number in range(10):
+        turns(str(number), lambda number=number: work(number))  # type: ignore[misc]
+    assert finished.wait(5)
+    assert done == list(range(10))

@@ -103,3 +103,21 @@ def test_a_database_that_went_back_makes_nothing_fall() -> None:
     risen = water.rise(selection.select([row("b", 3)])[0])
     assert tokens(dict(risen.values)) == {"a": 10, "other": 5}
     assert risen.held == 2
+
+
+def test_those_admitted_before_a_restart_keep_their_places() -> None:
+    rows = [row("a", 5), row("b", 1), row("c", 3)]
+    before = SeriesSelection(2)
+    before.select(rows)
+    assert [series.model for series in before.named] == ["a", "c"]
+    rows = [row("a", 5), row("b", 100), row("c", 3)]
+    again, anew = SeriesSelection(2, before.named), SeriesSelection(2)
+    assert tokens(again.select(rows)[0]) == {"a": 5, "c": 3, "other": 100}
+    # What a restart without memory does: "other" falls from 100 to 3.
+    assert tokens(anew.select(rows)[0]) == {"a": 5, "b": 100, "other": 3}
+
+
+def test_a_lower_limit_keeps_the_first_and_an_unknown_series_is_other() -> None:
+    selection = SeriesSelection(1, [row("a", 0).series, row("b", 0).series])
+    assert selection.shown_as(row("a", 0).series).model == "a"
+    assert selection.shown_as(row("b", 0).series) == OTHER

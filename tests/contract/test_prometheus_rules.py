@@ -1,0 +1,150 @@
+"""Prometheus' configuration and rules: valid, tested one by one, each alert with its runbook."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from deploy.local.errors import ComponentMissing
+from deploy.local.prometheus import RULES, fetch_prometheus, find_promtool, prometheus_config
+from services.exporter.collector import METRICS, exposed_name
+from tests.contract import compose_file
+from tests.contract.compose_file import ROOT, theirs
+from tests.integration.conftest import missing
+
+CASES = Path(__file__).with_name("rule_tests")
+FILES = sorted(RULES.glob("*.yml"))
+ALERTS = "alerts.yml"
+
+
+@pytest.fixture(scope="module")
+def promtool() -> Path:
+    try:
+        fetch_prometheus(print)
+    except ComponentMissing as error:
+        missing(error)
+    found = find_promtool()
+    if found is None:
+        pytest.skip("promtool is not beside prometheus, where its packages have it")
+    return found
+
+
+def promtool_says(promtool: Path, *arguments: str | Path) -> tuple[int, str]:
+    done = subprocess.run([promtool, *arguments], capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout + done.stderr
+
+
+def rules() -> Iterator[dict[str, Any]]:
+    for path in FILES:
+        for group in yaml.safe_load(path.read_text(encoding="utf-8"))["groups"]:
+            yield from group["rules"]
+
+
+def alerts() -> list[dict[str, Any]]:
+    return [rule for rule in rules() if "alert" in rule]
+
+
+def cases() -> list[dict[str, Any]]:
+    return [
+        case
+        for path in sorted(CASES.glob("*.yml"))
+        for case in yaml.safe_load(path.read_text(encoding="utf-8"))["tests"]
+    ]
+
+
+def run_cases(promtool: Path, folder: Path, rule_files: list[Path]) -> tuple[int, str]:
+    """Run all rule tests on these rules."""
+    filled = []
+    for path in sorted(CASES.glob("*.yml")):
+        text = path.read_text(encoding="utf-8")
+        paths = json.dumps([str(file) for file in rule_files])
+        filled.append(folder / path.name)
+        filled[-1].write_text(text.replace("rule_files: RULES", f"rule_files: {paths}"))
+    return promtool_says(promtool, "test", "rules", *filled)
+
+
+def test_compose_prometheus_takes_its_configuration(promtool: Path) -> None:
+    mounts = {target: source for source, target, _ in compose_file.volumes(theirs()["prometheus"])}
+    assert (ROOT / mounts["/etc/prometheus/rules"]).resolve() == RULES.resolve()
+    config = ROOT / mounts["/etc/prometheus/prometheus.yml"]
+    code, said = promtool_says(promtool, "check", "config", config)
+    assert code == 0, said
+    assert all(f"{path.name}\n" in said for path in FILES), "a rule file is not loaded"
+
+
+def test_local_prometheus_takes_its_configuration(promtool: Path, tmp_path: Path) -> None:
+    config = tmp_path / "prometheus.yml"
+    config.write_text(prometheus_config(tmp_path))
+    code, said = promtool_says(promtool, "check", "config", config)
+    assert code == 0, said
+    assert all(f"{path.name}\n" in said for path in FILES), "a rule file is not loaded"
+
+
+def test_each_rule_does_what_its_cases_say(promtool: Path, tmp_path: Path) -> None:
+    code, said = run_cases(promtool, tmp_path, FILES)
+    assert code == 0, said
+
+
+@pytest.mark.parametrize("expression", ["vector(1) > 2", "vector(1)"], ids=["never", "always"])
+def test_the_cases_notice_an_alert_that_never_or_always_fires(
+    promtool: Path, tmp_path: Path, expression: str
+) -> None:
+    document = yaml.safe_load((RULES / ALERTS).read_text(encoding="utf-8"))
+    for rule in document["groups"][0]["rules"]:
+        rule["expr"] = expression
+    broken = tmp_path / "broken.yml"
+    broken.write_text(yaml.safe_dump(document))
+    code, said = run_cases(promtool, tmp_path, [RULES / "recording.yml", broken])
+    assert code != 0
+    noticed = set(re.findall(r"alertname: (\w+)", said))
+    assert noticed == {alert["alert"] for alert in alerts()}, said
+
+
+def test_each_rule_has_cases_and_each_alert_fires_and_does_not() -> None:
+    asked = " ".join(
+        check["expr"] for case in cases() for check in case.get("promql_expr_test", ())
+    )
+    assert all(rule["record"] in asked for rule in rules() if "record" in rule)
+    for alert in alerts():
+        outcomes = {
+            bool(check.get("exp_alerts"))
+            for case in cases()
+            for check in case.get("alert_rule_test", ())
+            if check["alertname"] == alert["alert"]
+        }
+        assert outcomes == {True, False}, f"{alert['alert']} is seen {outcomes}"
+
+
+def test_rules_use_metrics_that_there_are() -> None:
+    known = {exposed_name(meaning) for meaning in METRICS}
+    recorded = {rule["record"] for rule in rules() if "record" in rule}
+    for name in recorded:
+        assert re.fullmatch(r"[a-z]+:wattoken_[a-z_]+:(rate\d+[mh]|ratio(_rate\d+[mh])?)", name)
+    for rule in rules():
+        used = set(re.findall(r"[\w:]*wattoken_[\w:]+", rule["expr"]))
+        assert used <= known | recorded, f"{used - known - recorded} in {rule['expr']}"
+
+
+def anchors(text: str) -> set[str]:
+    """The anchors of a page's headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("alert", alerts(), ids=lambda alert: alert["alert"])
+def test_each_alert_says_how_bad_it_is_and_what_to_do(alert: dict[str, Any]) -> None:
+    assert alert["labels"]["severity"] in ("critical", "warning")
+    assert alert["for"]
+    assert alert["annotations"]["summary"].endswith(".")
+    assert alert["annotations"]["description"].endswith(".")
+    page, _, anchor = alert["annotations"]["runbook"].partition("#")
+    text = (ROOT / page).read_text(encoding="utf-8")
+    assert anchor in anchors(text)
+    assert alert["alert"] in text, f"{page} does not name {alert['alert']}"

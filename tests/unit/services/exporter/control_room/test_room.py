@@ -1,0 +1,52 @@
+"""The document without a database: an answer all the same, shared, and soon."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import json
+import time
+
+import pytest
+
+from deploy.local.ports import LOOPBACK, give_back, pick_port
+from services.exporter.control_room.room import ControlRoom
+from services.exporter.settings import ExporterSettings
+
+
+@pytest.fixture
+def room() -> ControlRoom:
+    port = pick_port(None)
+    give_back(port)
+    return ControlRoom(
+        ExporterSettings(
+            clickhouse_port=port,
+            kafka_bootstrap_servers=f"{LOOPBACK}:{port}",
+            exporter_timeout_seconds=1,
+        ),
+        clock=lambda: 1_773_576_000.0,
+    )
+
+
+def test_without_clickhouse_it_says_so_in_time(room: ControlRoom) -> None:
+    begun = time.monotonic()
+    answer = asyncio.run(room.answer())
+    assert time.monotonic() - begun < 3
+    document = json.loads(answer.body)
+    assert document["version"] == 1
+    assert document["status"]["state"] == "unavailable"
+    assert document["status"]["since"] == 1_773_576_000.0
+    assert "ClickHouse" in document["sections"]["load"]["error"]
+    assert set(document["sections"]) == {
+        *("load", "registers", "today", "period", "mix", "league", "models", "health"),
+    }
+    assert gzip.decompress(answer.packed) == answer.body
+
+
+def test_viewers_share_one_answer(room: ControlRoom) -> None:
+    async def both() -> None:
+        first, second = await asyncio.gather(room.answer(), room.answer())
+        assert first is second
+        assert await room.answer() is first
+
+    asyncio.run(both())
