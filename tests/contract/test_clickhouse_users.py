@@ -18,7 +18,11 @@ from deploy.local.errors import ComponentMissing
 from deploy.local.ports import LOOPBACK, give_back, pick_port
 from deploy.local.processes import Child
 from deploy.local.supervisor import Supervisor
+from schemas.catalogue import load_catalogue
+from services.exporter.control_room import queries as control_room
+from services.exporter.control_room.figures import window_of
 from services.exporter.queries import read_checkpoints, read_registers
+from services.platform.catalogue import store_catalogue
 from services.platform.clickhouse import connect
 from services.platform.migrate import MIGRATIONS, migrate_tables, statements
 from services.platform.settings import ClickHouseSettings
@@ -102,6 +106,13 @@ def exporter(migrated: tuple[int, Path]) -> Iterator[Client]:
     client.close()
 
 
+@pytest.fixture
+def grafana(migrated: tuple[int, Path]) -> Iterator[Client]:
+    client = connect(settings(migrated, "grafana"))
+    yield client
+    client.close()
+
+
 def refused(client: Client, statement: str) -> None:
     with pytest.raises(ClickHouseError, match=r"Not enough privileges|in readonly mode"):
         client.command(statement)
@@ -118,6 +129,19 @@ def test_the_aggregator_writes_and_reads_and_makes_nothing(aggregator: Client) -
     refused(aggregator, "TRUNCATE TABLE checkpoints")
 
 
+def test_migrate_replaces_the_catalogue_and_the_exporter_reads_bills(
+    migrated: tuple[int, Path], exporter: Client
+) -> None:
+    catalogue = load_catalogue()
+    without = catalogue.regions.model_copy(update={"regions": ()})
+    for one in (catalogue, catalogue.model_copy(update={"regions": without}), catalogue):
+        store_catalogue(settings(migrated, "migrate"), one, print)
+        regions = exporter.query("SELECT count() FROM regions").result_rows
+        assert regions == [(len(one.regions.regions),)]
+    for view in ("charges", "statements", "current_prices", "model_origins"):
+        exporter.query(f"SELECT * FROM {view}")
+
+
 def test_the_exporter_reads_and_writes_nothing(aggregator: Client, exporter: Client) -> None:
     aggregator.insert(
         "slices_register", [["eu", "a-log", 7]], column_names=["region", "log", "requests"]
@@ -130,8 +154,33 @@ def test_the_exporter_reads_and_writes_nothing(aggregator: Client, exporter: Cli
     refused(exporter, "SELECT 1 SETTINGS max_execution_time = 0")
 
 
-def test_nobody_gets_beyond_the_own_database(aggregator: Client, exporter: Client) -> None:
-    for client in (aggregator, exporter):
+def test_the_exporter_may_ask_all_that_the_control_room_asks(exporter: Client) -> None:
+    window = window_of(1_800_000_000)
+    for read in (
+        *(control_room.read_load, control_room.read_registers, control_room.read_today),
+        *(control_room.read_period, control_room.read_mix, control_room.read_league),
+        control_room.read_models,
+    ):
+        assert isinstance(read(exporter, window), list)
+
+
+def test_grafana_reads_views_with_a_time_limit_of_its_own(grafana: Client) -> None:
+    for view in ("registers", "usage_hour", "load_duration", "token_league", "data_quality"):
+        grafana.query(f"SELECT * FROM {view}")
+    # The plug-in says with every query how long it waits.
+    grafana.query("SELECT 1 SETTINGS max_execution_time = 20")
+    with pytest.raises(ClickHouseError, match="max_execution_time shouldn't be greater than 30"):
+        grafana.query("SELECT 1 SETTINGS max_execution_time = 31")
+    refused(grafana, "SELECT 1 SETTINGS max_memory_usage = 0")
+    refused(grafana, "SELECT payload FROM dead_letters")
+    refused(grafana, "INSERT INTO checkpoints (log) VALUES ('x')")
+    refused(grafana, "DROP TABLE checkpoints")
+
+
+def test_nobody_gets_beyond_the_own_database(
+    aggregator: Client, exporter: Client, grafana: Client
+) -> None:
+    for client in (aggregator, exporter, grafana):
         refused(client, "CREATE USER more")
         refused(client, "SELECT * FROM file('/etc/passwd', 'LineAsString')")
         refused(client, "SELECT * FROM url('http://127.0.0.1:1', 'LineAsString')")

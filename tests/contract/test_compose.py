@@ -33,7 +33,7 @@ SETTINGS: dict[str, tuple[type[Settings], ...]] = {
     "exporter": (ExporterSettings,),
     "migrate": (KafkaSettings, ClickHouseSettings),
     "simulate": (KafkaSettings,),
-    "new-key": (IngestSettings,),
+    "keys": (IngestSettings,),
     "init-secrets": (),
 }
 LONG_RUNNING = ("ingest", "aggregator", "exporter")
@@ -48,6 +48,9 @@ def wattoken(words: list[str]) -> tuple[Any, typer.Context | Any]:
     group = typer.main.get_command(cli)
     name, *arguments = words
     command = group.commands[name]  # type: ignore[attr-defined]
+    if hasattr(command, "commands"):
+        name, *arguments = arguments
+        command = command.commands[name]
     return command, command.make_context(name, [word for word in arguments if word != "--help"])
 
 

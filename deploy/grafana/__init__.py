@@ -1,0 +1,1 @@
+"""Grafana: dashboards written as Python, the JSON made from it, and what provisions both."""

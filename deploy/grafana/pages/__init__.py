@@ -1,0 +1,1 @@
+"""The dashboards, one a module: their sections, panels and queries."""
