@@ -8,7 +8,7 @@ export UV_PROJECT_ENVIRONMENT := $(VENV)
 # Trust what this machine trusts, a company's own authority for instance.
 export UV_SYSTEM_CERTS := true
 
-.PHONY: demo up test faults bench bench-peers lint format docs setup clean
+.PHONY: demo up test faults bench bench-peers gateway-clients lint format docs dashboards setup screenshots clean
 
 setup: $(VENV)/.synced
 
@@ -27,8 +27,15 @@ demo: setup
 up: setup
 	$(BIN)/wattoken up
 
-test: setup
+test: setup gateway-clients
 	$(BIN)/python -m pytest
+
+# LiteLLM and the other real clients, which tests/integration/test_real_clients.py runs.
+gateway-clients: tests/gateway-clients/.venv/.synced
+
+tests/gateway-clients/.venv/.synced: tests/gateway-clients/pyproject.toml tests/gateway-clients/uv.lock .bootstrap/bin/uv
+	.bootstrap/bin/uv sync --quiet --frozen --python $(PYTHON) --project tests/gateway-clients
+	@touch $@
 
 # Kills, pauses and outages of real processes; takes minutes, and is no part of `make test` yet.
 faults: setup
@@ -56,6 +63,15 @@ format: setup
 # Pages that are generated from the code; a test holds that they are up to date.
 docs: setup
 	$(BIN)/python -m services.settings_reference
+	$(BIN)/python -m services.metrics_reference
+
+# Grafana's dashboards (deploy/grafana/dashboards), likewise.
+dashboards: setup
+	$(BIN)/python -m deploy.grafana.generate
+
+# The pictures of the control room in docs/img, from synthetic history at a large platform's scale.
+screenshots: setup
+	$(BIN)/python -m deploy.local.screenshots
 
 clean:
-	rm -rf $(VENV) bench/quix-streams/.venv .bootstrap .cache .mypy_cache .pytest_cache .ruff_cache .wattoken out
+	rm -rf $(VENV) bench/quix-streams/.venv tests/gateway-clients/.venv .bootstrap .cache .mypy_cache .pytest_cache .ruff_cache .wattoken out

@@ -1,4 +1,4 @@
-"""The command line of the benchmarks: `python -m bench run` and `python -m bench scaling`."""
+"""The command line of the benchmarks: `python -m bench run`, `scaling` and `soak`."""
 
 from __future__ import annotations
 
@@ -28,9 +28,16 @@ def run_command(
     freshness_seconds: Annotated[
         float, typer.Option(min=1, help="How long freshness is measured, each run.")
     ] = 30,
+    ingest_seconds: Annotated[
+        float, typer.Option(min=1, help="How long each load is put on ingest, each run.")
+    ] = 10,
     only: Annotated[
-        str, typer.Option(help="Comma-separated: names of programs, recovery, freshness.")
+        str,
+        typer.Option(help="Comma-separated: programs, recovery, freshness, ingest, exporter."),
     ] = "",
+    minute_slices: Annotated[
+        int, typer.Option(min=1_000_000, help="Minute slices that the exporter stands over.")
+    ] = 50_000_000,
     results: Annotated[Path | None, typer.Option(help="Result file to write.")] = None,
     chart: Annotated[Path | None, typer.Option(help="Chart to write.")] = None,
 ) -> None:
@@ -39,7 +46,8 @@ def run_command(
     from bench.run import CHART, Plan, run, say
 
     chosen = tuple(name.strip() for name in only.split(",") if name.strip())
-    plan = Plan(events, runs, slices, freshness_rate, freshness_seconds, chosen)
+    load = (freshness_rate, freshness_seconds, ingest_seconds)
+    plan = Plan(events, runs, slices, *load, chosen, minute_slices)
     if not run(plan, results or LATEST, chart or CHART, say):
         raise typer.Exit(1)
 
@@ -63,6 +71,20 @@ def scaling_command(
     chosen = tuple(name.strip() for name in only.split(",") if name.strip())
     plan = Plan(events, runs, slices_max, ids_max, chosen)
     run(plan, results or SCALING, charts or CHARTS, say)
+
+
+@app.command("soak")
+def soak_command(
+    minutes: Annotated[float, typer.Option(min=0.5, help="How long.")] = 10.0,
+    rate: Annotated[float, typer.Option(min=1, help="Events/s, in batches of 500.")] = 20_000,
+    results: Annotated[Path | None, typer.Option(help="Result file to write.")] = None,
+) -> None:
+    """Watch ingest's memory under a steady load; exit 1 if it grows."""
+    from bench.run import say
+    from bench.soak import SOAK, run
+
+    if not run(minutes, rate, results or SOAK, say):
+        raise typer.Exit(1)
 
 
 def main() -> None:

@@ -21,10 +21,15 @@ NAMED = {"WATTOKEN_AGGREGATOR_INSTANCE_ID": "the-worker"}
 
 @dataclass(frozen=True, slots=True)
 class Recovery:
-    """One restart: seconds from the start of the process to its first record, and its memory."""
+    """One restart: seconds from the start of the process to its first record, and its memory.
+
+    What comes first are the records of the dedup horizon whose ids were only in memory: how many
+    of them it reads a second is `rebuilt_ids_per_second`.
+    """
 
     slices: int
     seconds: float
+    rebuilt_ids_per_second: float
     peak_mb: float
 
 
@@ -56,19 +61,21 @@ def measure(
             if held < slices:
                 raise BenchError(f"the worker holds {held} slices, not {slices}")
             worker.child.kill()
+            lost = produced
             more = Load(WAITING_EVENTS, now_ms(), seed=1000 + run, tenants=load.tenants)
             fill_topic(servers, topic.name, topic.partitions, more, lambda line: None)
             produced += WAITING_EVENTS
             worker.child.start()
-            seconds = _first_record(worker)
+            seconds = _read(worker, 1)
+            rebuilding = _read(worker, lost)
             meter.wait_metered(produced)
-            yield Recovery(held, seconds, worker.memory().peak_mb)
+            yield Recovery(held, seconds, lost / rebuilding, worker.memory().peak_mb)
 
 
-def _first_record(worker: Worker) -> float:
-    """Wait until the worker has read a record; return the seconds since its start."""
+def _read(worker: Worker, records: int) -> float:
+    """Wait until the worker has read so many records; return the seconds that took."""
     started = time.monotonic()
-    while not worker.metric("wattoken_aggregator_records_total"):
+    while (worker.metric("wattoken_aggregator_records_total") or 0) < records:
         if not worker.child.alive:
             raise BenchError(worker.child.failure(f"ended with {worker.child.ending}"))
         if time.monotonic() - started > TIMEOUT_SECONDS:

@@ -9,7 +9,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from bench.exporter import Scraped
 from bench.freshness import Freshness
+from bench.ingest import IngestRun
 from bench.machine import ROOT, commit, machine
 from bench.recovery import Recovery
 from bench.schedule import medians
@@ -18,6 +20,15 @@ from bench.worker import Memory
 RESULTS = ROOT / "bench" / "results"
 LATEST = RESULTS / "latest.json"
 WATTOKEN = "wattoken"
+#: What of an ingest run is a result; the rest stands with the runs.
+INGEST_KEYS = (
+    "batch_events_per_second",
+    "single_requests_per_second",
+    "single_p99_ms",
+    "empty_handler_requests_per_second",
+)
+#: The same of an exporter run.
+EXPORTER_KEYS = ("scrape_p99_ms", "rss_mb", "series", "minute_slices")
 
 
 @dataclass(slots=True)
@@ -37,6 +48,8 @@ class Measured:
     memory: list[Memory] = field(default_factory=list)
     recovery: list[Recovery] = field(default_factory=list)
     freshness: list[Freshness] = field(default_factory=list)
+    ingest: list[IngestRun] = field(default_factory=list)
+    exporter: list[Scraped] = field(default_factory=list)
     #: Runs that failed or found other totals, and why.
     void: list[str] = field(default_factory=list)
 
@@ -47,8 +60,15 @@ def document(measured: Measured) -> dict[str, Any]:
     single = {
         "aggregator_memory_mb": [memory.peak_mb for memory in measured.memory],
         "recovery_seconds": [recovery.seconds for recovery in measured.recovery],
+        "rebuilt_ids_per_second": [
+            recovery.rebuilt_ids_per_second for recovery in measured.recovery
+        ],
         "freshness_p99_seconds": [freshness.p99_seconds for freshness in measured.freshness],
     }
+    ingest_runs = [asdict(found) for found in measured.ingest]
+    ingest = medians({key: [found[key] for found in ingest_runs] for key in INGEST_KEYS})
+    exporter_runs = [asdict(found) for found in measured.exporter]
+    exporter = medians({key: [found[key] for found in exporter_runs] for key in EXPORTER_KEYS})
     return {
         "machine": machine(measured.versions),
         "commit": commit(),
@@ -56,6 +76,8 @@ def document(measured: Measured) -> dict[str, Any]:
         "benchmarks": {
             "aggregator": {name: round(rate) for name, rate in rates.items()},
             **{name: round(value, 3) for name, value in medians(single).items()},
+            **({"ingest": _rounded(ingest)} if ingest else {}),
+            **({"exporter": _rounded(exporter)} if exporter else {}),
         },
         "wattoken_times_faster_than": ratios(rates),
         "settings": measured.settings,
@@ -71,6 +93,8 @@ def document(measured: Measured) -> dict[str, Any]:
         "aggregator_memory_runs": [_rounded(asdict(memory)) for memory in measured.memory],
         "recovery_runs": [_rounded(asdict(recovery)) for recovery in measured.recovery],
         "freshness_runs": [_rounded(asdict(freshness)) for freshness in measured.freshness],
+        "ingest_runs": [_rounded(found) for found in ingest_runs],
+        "exporter_runs": [_rounded(found) for found in exporter_runs],
         "void_runs": measured.void,
     }
 

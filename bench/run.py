@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-from bench import aggregator, freshness, recovery
+from bench import aggregator, exporter, freshness, ingest, recovery
 from bench.fill import FilledTopic, fill_topic
 from bench.generator import Load, now_ms
 from bench.machine import ROOT
@@ -41,8 +41,10 @@ class Plan:
     slices: int = 1_000_000
     freshness_rate: float = 20_000
     freshness_seconds: float = 30
-    #: Names of programs and of `recovery`, `freshness`; empty means all.
+    ingest_seconds: float = 10
+    #: Names of programs and of `recovery`, `freshness`, `ingest`, `exporter`; empty means all.
     only: Collection[str] = ()
+    minute_slices: int = 50_000_000
 
     def wants(self, name: str) -> bool:
         """Whether this part is to be measured."""
@@ -65,6 +67,10 @@ def run(plan: Plan, results: Path, chart: Path, say: Say) -> bool:
             measure_recovery(infrastructure, plan, measured, say)
         if plan.wants("freshness"):
             measure_freshness(infrastructure, plan, measured, say)
+        if plan.wants("ingest"):
+            measure_ingest(infrastructure, plan, measured, say)
+        if plan.wants("exporter"):
+            measure_exporter(infrastructure, plan, measured, say)
     contents = document(measured)
     write(results, contents)
     say(f"wrote {results}")
@@ -148,7 +154,10 @@ def measure_recovery(
         found = recovery.measure(infrastructure, plan.slices, plan.runs, "bench.slices", say)
         for done in found:
             measured.recovery.append(done)
-            say(f"recovery with {done.slices:,} slices: {done.seconds:.1f} s")
+            say(
+                f"recovery with {done.slices:,} slices: {done.seconds:.1f} s,"
+                f" then {done.rebuilt_ids_per_second:,.0f} ids/s read again"
+            )
     except WattokenError as error:
         measured.void.append(f"recovery: {error}")
         say(f"recovery: VOID: {error}")
@@ -172,6 +181,45 @@ def measure_freshness(
             say(
                 f"freshness, run {number}: p50 {done.p50_seconds:.2f} s, p99"
                 f" {done.p99_seconds:.2f} s at {done.load_events_per_second:,.0f} events/s"
+            )
+
+
+def measure_exporter(
+    infrastructure: Infrastructure, plan: Plan, measured: Measured, say: Say
+) -> None:
+    """Scrape an exporter that has many label sets over many minute slices."""
+    try:
+        for done in exporter.measure(infrastructure, plan.minute_slices, plan.runs, say):
+            measured.exporter.append(done)
+            say(
+                f"exporter, {done.series:,} label sets over {done.minute_slices:,} minute slices:"
+                f" p99 {done.scrape_p99_ms:.0f} ms, median {done.scrape_median_ms:.0f} ms,"
+                f" {done.rss_mb:.0f} MB"
+            )
+    except WattokenError as error:
+        measured.void.append(f"exporter: {error}")
+        say(f"exporter: VOID: {error}")
+
+
+def measure_ingest(
+    infrastructure: Infrastructure, plan: Plan, measured: Measured, say: Say
+) -> None:
+    """Measure ingest on one core, and beside it the framework's empty handler."""
+    for number in range(1, plan.runs + 1):
+        try:
+            done = ingest.measure(infrastructure, plan.ingest_seconds, f"ingest-{number}")
+        except WattokenError as error:
+            measured.void.append(f"ingest, run {number}: {error}")
+            say(f"ingest, run {number}: VOID: {error}")
+        else:
+            measured.ingest.append(done)
+            say(
+                f"ingest, run {number}: {done.batch_events_per_second:,.0f} events/s in batches"
+                f" ({done.batch_events_per_cpu_second:,.0f} a CPU second),"
+                f" {done.single_requests_per_second:,.0f} single requests/s"
+                f" ({done.single_requests_per_cpu_second:,.0f} a CPU second), p99 at half of it"
+                f" {done.single_p99_ms:.1f} ms; empty handler"
+                f" {done.empty_handler_requests_per_second:,.0f} requests/s"
             )
 
 

@@ -18,12 +18,15 @@ from bench.generator import Load, now_ms
 from bench.machine import ROOT, commit, machine
 from bench.results import RESULTS, write
 from bench.run import PARTITIONS, Say, stack_versions
+from bench.worker import metering
 from deploy.local.infrastructure import Infrastructure
 from services.platform.errors import WattokenError
 
 SCALING = RESULTS / "scaling.json"
 CHARTS = ROOT / "docs" / "img"
 TENANTS = 1000
+#: With 60 series and one or two hours they make a million hour slices and some.
+MEMORY_TENANTS = 17_000
 KIB = 1024
 Point = dict[str, float]
 
@@ -117,6 +120,26 @@ def fetch_bytes(bench: Bench) -> Iterator[Point]:
         yield {"fetch_kib": kib, **bench.throughput(bench.topic(), env=env)}
 
 
+def memory(bench: Bench) -> Iterator[Point]:
+    """More and more ids within the horizon, in the end with some 10^6 slices beside them."""
+    for ids in (1_000_000, 4_000_000, 10_000_000):
+        if ids > bench.plan.ids_max:
+            return
+        load = Load(ids, now_ms(), tenants=MEMORY_TENANTS)
+        servers = bench.infrastructure.bootstrap_servers
+        topic = fill_topic(servers, f"bench.memory.{ids}", PARTITIONS, load, bench.say)
+        with metering(bench.infrastructure, topic, f"memory-{ids}") as meter:
+            worker = meter.launch()
+            worker.wait_reading()
+            ended = meter.wait_metered(ids)
+            yield {
+                "ids": ids,
+                "slices": worker.metric("wattoken_aggregator_slices") or 0,
+                "peak_rss_mb": round(worker.memory().peak_mb, 1),
+                "events_per_second": round(ids / (ended - worker.ready_at)),
+            }
+
+
 def restarts(bench: Bench) -> Iterator[Point]:
     """Restart after kill -9 with more and more slices in memory."""
     for slices in (10_000, 100_000, 1_000_000):
@@ -130,6 +153,9 @@ def restarts(bench: Bench) -> Iterator[Point]:
         yield {
             "slices": statistics.median(run.slices for run in found),
             "recovery_seconds": round(statistics.median(run.seconds for run in found), 3),
+            "rebuilt_ids_per_second": round(
+                statistics.median(run.rebuilt_ids_per_second for run in found)
+            ),
             "peak_rss_mb": round(max(run.peak_mb for run in found), 1),
         }
 
@@ -150,6 +176,7 @@ SWEEPS = {
     "recovery": Sweep(
         "Restart after kill -9", "slices", "recovery_seconds", "slices", "seconds", restarts
     ),
+    "memory": Sweep("Memory", "ids", "peak_rss_mb", "ids within the horizon", "MB", memory),
     "seen_ids": Sweep(
         "Dedup store",
         *("ids", "ids_per_second", "ids in the store", "ids checked per second"),

@@ -7,7 +7,7 @@ import re
 import time
 import urllib.request
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,7 +34,7 @@ STALL_SECONDS = 120.0
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """Resident memory of a process now and at its highest, in MB (10^6 bytes)."""
+    """Resident memory now and at its highest, in MB (10^6 bytes)."""
 
     now_mb: float
     peak_mb: float
@@ -61,10 +61,9 @@ class Worker:
         return float(found[1]) if found else None
 
     def memory(self) -> Memory:
-        """Resident memory, from the kernel."""
-        status = Path(f"/proc/{self.child.pid}/status").read_text(encoding="ascii")
-        sizes = dict(re.findall(r"^(VmRSS|VmHWM):\s+(\d+) kB$", status, re.MULTILINE))
-        return Memory(int(sizes["VmRSS"]) * 1024 / 1e6, int(sizes["VmHWM"]) * 1024 / 1e6)
+        """Resident memory of the worker and the processes that it started, from the kernel."""
+        found = [memory_of(pid) for pid in [self.child.pid, *children(self.child.pid)]]
+        return Memory(sum(one.now_mb for one in found), sum(one.peak_mb for one in found))
 
     def wait_reading(self) -> None:
         """Wait until it reads, and set `ready_at`.
@@ -84,6 +83,23 @@ class Worker:
             if time.monotonic() > deadline:
                 raise BenchError(self.child.failure(f"not ready in {READY_TIMEOUT_SECONDS:g} s"))
             time.sleep(READY_POLL_SECONDS)
+
+
+def memory_of(pid: int) -> Memory:
+    """Resident memory of one process."""
+    status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
+    sizes = dict(re.findall(r"^(VmRSS|VmHWM):\s+(\d+) kB$", status, re.MULTILINE))
+    return Memory(int(sizes["VmRSS"]) * 1024 / 1e6, int(sizes["VmHWM"]) * 1024 / 1e6)
+
+
+def children(pid: int) -> list[int]:
+    """The processes that a process has started."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):  # it ended while it was read
+            if int(stat.read_text().rpartition(")")[2].split()[1]) == pid:
+                found.append(int(stat.parent.name))
+    return found
 
 
 class Meter:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import time
 from datetime import UTC, datetime
@@ -31,6 +32,7 @@ from tests.integration.faults import (
     send,
     wait_until_metered,
 )
+from tests.living import children, left_after
 
 #: Faust's commit interval and some more.
 COMMITTED_WITHIN_SECONDS = 20
@@ -82,6 +84,20 @@ def test_sigterm_writes_what_was_read(infrastructure: Infrastructure, tmp_path: 
         assert checkpoints(pipeline) == ends
         assert commits(pipeline) == ends
         assert_exact(pipeline, tmp_path / "ledger")
+
+
+def test_without_its_decoder_a_worker_stops(infrastructure: Infrastructure, tmp_path: Path) -> None:
+    ledger = tmp_path / "ledger"
+    with metering(infrastructure) as pipeline:
+        (decoder,) = children(pipeline.aggregator.pid)
+        os.kill(decoder, signal.SIGKILL)
+        send(pipeline, ledger, events=3_000)
+        assert "a decoder process ended with -9" in why_it_stopped(pipeline)
+        pipeline.aggregator.start()
+        assert_exact(pipeline, ledger)
+        (decoder,) = children(pipeline.aggregator.pid)
+        pipeline.aggregator.kill(signal.SIGKILL)
+        assert left_after([decoder], 10) == [], "it does not outlive its worker"
 
 
 def test_commits_follow_the_checkpoints(infrastructure: Infrastructure, tmp_path: Path) -> None:

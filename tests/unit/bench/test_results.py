@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 
 from bench import machine
+from bench.exporter import Scraped
 from bench.freshness import Freshness
+from bench.ingest import IngestRun
 from bench.recovery import Recovery
 from bench.results import Measured, document, ratios, write
 from bench.worker import Memory
@@ -20,7 +22,7 @@ def measured() -> Measured:
         events={"wattoken": 10, "kafka_streams": 10, "gone": 10},
         versions={"kafka": "4"},
         memory=[Memory(90.0, 100.0), Memory(95.0, 120.0), Memory(80.0, 110.0)],
-        recovery=[Recovery(7, 2.5, 100.0)],
+        recovery=[Recovery(7, 2.5, 600_000.0, 100.0)],
         freshness=[Freshness(0.5, seconds, 2.0, 9, 10.0, 0) for seconds in (1.0, 3.0, 2.0)],
         void=["gone, run 1: why"],
     )
@@ -32,6 +34,7 @@ def test_benchmarks_are_medians_under_the_promised_names(measured: Measured) -> 
         "aggregator": {"wattoken": 200, "kafka_streams": 50},
         "aggregator_memory_mb": 110.0,
         "recovery_seconds": 2.5,
+        "rebuilt_ids_per_second": 600_000.0,
         "freshness_p99_seconds": 2.0,
     }
 
@@ -44,7 +47,8 @@ def test_every_run_is_kept(measured: Measured) -> None:
         "gone": [],
     }
     assert [run["peak_mb"] for run in contents["aggregator_memory_runs"]] == [100, 120, 110]
-    assert contents["recovery_runs"] == [{"slices": 7, "seconds": 2.5, "peak_mb": 100.0}]
+    (recovery,) = contents["recovery_runs"]
+    assert (recovery["slices"], recovery["seconds"], recovery["peak_mb"]) == (7, 2.5, 100.0)
     assert [run["p99_seconds"] for run in contents["freshness_runs"]] == [1.0, 3.0, 2.0]
     assert contents["void_runs"] == ["gone, run 1: why"]
 
@@ -80,3 +84,31 @@ def test_write_replaces_the_file_as_a_whole(tmp_path: Path) -> None:
     write(path, {"b": 2})
     assert json.loads(path.read_text(encoding="utf-8")) == {"b": 2}
     assert list(path.parent.iterdir()) == [path]
+
+
+def test_ingest_has_the_promised_names_and_every_run(measured: Measured) -> None:
+    runs = (1.0, 3.0, 2.0)
+    measured.ingest = [IngestRun(*(number * 1000 + place for place in range(8))) for number in runs]
+    contents = document(measured)
+    assert contents["benchmarks"]["ingest"] == {
+        "batch_events_per_second": 2000,
+        "single_requests_per_second": 2002,
+        "single_p99_ms": 2005,
+        "empty_handler_requests_per_second": 2006,
+    }
+    assert [run["batch_events_per_cpu_second"] for run in contents["ingest_runs"]] == [
+        *(1001, 3001, 2001)
+    ]
+
+
+def test_the_exporter_is_a_group_of_its_own_medians(measured: Measured) -> None:
+    for p99_ms in (250.04, 900.0, 200.0):
+        measured.exporter.append(Scraped(p99_ms, 100.0, 120.5, 10_000, 50_000_000, 120, 9.5))
+    contents = document(measured)
+    assert contents["benchmarks"]["exporter"] == {
+        "scrape_p99_ms": 250.04,
+        "rss_mb": 120.5,
+        "series": 10_000,
+        "minute_slices": 50_000_000,
+    }
+    assert [run["scrape_p99_ms"] for run in contents["exporter_runs"]] == [250.04, 900, 200]
