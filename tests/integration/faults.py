@@ -7,8 +7,7 @@ import json
 import os
 import signal
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -28,6 +27,7 @@ from deploy.local.services import service_plan, wattoken_command
 from services.platform.clickhouse import connect
 from services.platform.kafka import admin_client, describe_log
 from services.platform.settings import ClickHouseSettings, KafkaSettings
+from tests.waiting import eventually
 
 PARTITIONS = 4
 #: Every kind of trouble that an event can be, often enough for a short run to have plenty of it.
@@ -120,14 +120,6 @@ def assert_exact(pipeline: Pipeline, ledger: Path) -> dict[str, Any]:
     assert result["exact"]
     assert result["metered_events"] > 0
     return result
-
-
-def eventually(what: str, check: Callable[[], bool], seconds: float = 60) -> None:
-    """Wait until ``check`` says yes."""
-    deadline = time.monotonic() + seconds
-    while not check():
-        assert time.monotonic() < deadline, f"{what}: not after {seconds:g} s"
-        time.sleep(0.1)
 
 
 def add_worker(pipeline: Pipeline, name: str) -> Child:

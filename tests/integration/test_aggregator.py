@@ -21,7 +21,6 @@ from tests.integration.faults import (
     checkpoints,
     commits,
     database,
-    eventually,
     kafka_admin,
     load,
     log_ends,
@@ -33,6 +32,7 @@ from tests.integration.faults import (
     wait_until_metered,
 )
 from tests.living import children, left_after
+from tests.waiting import eventually
 
 #: Faust's commit interval and some more.
 COMMITTED_WITHIN_SECONDS = 20

@@ -18,7 +18,6 @@ from tests.integration.faults import (
     assert_exact,
     checkpoints,
     database,
-    eventually,
     load,
     metering,
     metric,
@@ -26,6 +25,7 @@ from tests.integration.faults import (
     send,
     wait_until_metered,
 )
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.faults
 

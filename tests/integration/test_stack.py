@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,6 +16,7 @@ import httpx
 import pytest
 from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
+from prometheus_client.parser import text_string_to_metric_families
 
 from deploy.local.errors import StackError
 from deploy.local.infrastructure import Infrastructure
@@ -24,13 +24,7 @@ from deploy.local.pipeline import Pipeline
 from services.platform.clickhouse import connect
 from services.platform.settings import ClickHouseSettings
 from tests.living import left_after, lives
-
-
-def eventually(what: str, check: Callable[[], bool], seconds: float = 30) -> None:
-    deadline = time.monotonic() + seconds
-    while not check():
-        assert time.monotonic() < deadline, f"{what}: not after {seconds:g} s"
-        time.sleep(0.2)
+from tests.waiting import eventually
 
 
 def select(pipeline: Pipeline, query: str) -> list[tuple[Any, ...]]:
@@ -177,12 +171,16 @@ def test_an_event_sent_over_http_reaches_the_registers(
 
 
 def test_the_exporter_shows_the_registers(pipeline: Pipeline, region_metered: str) -> None:
-    labels = f'model="gpt-5",provider="openai",region="{region_metered}"'
-    line = f"wattoken_input_tokens_total{{{labels}}} 1200.0"
+    labels = {"region": region_metered, "provider": "openai", "model": "gpt-5"}
 
     def shown() -> bool:
         answer = httpx.get(f"{pipeline.addresses['exporter']}/metrics", trust_env=False)
-        return line in answer.text.splitlines()
+        return any(
+            (sample.name, sample.labels, sample.value)
+            == ("wattoken_input_tokens_total", labels, 1200)
+            for family in text_string_to_metric_families(answer.text)
+            for sample in family.samples
+        )
 
     eventually("the exporter's counter", shown)
 
