@@ -27,8 +27,9 @@ demo: setup
 up: setup
 	$(BIN)/wattoken up
 
+# Two at a time, each with a Kafka, ClickHouse and Prometheus of its own: most of it is waiting.
 test: setup gateway-clients
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 # LiteLLM and the other real clients, which tests/integration/test_real_clients.py runs.
 gateway-clients: tests/gateway-clients/.venv/.synced
@@ -37,7 +38,7 @@ tests/gateway-clients/.venv/.synced: tests/gateway-clients/pyproject.toml tests/
 	.bootstrap/bin/uv sync --quiet --frozen --python $(PYTHON) --project tests/gateway-clients
 	@touch $@
 
-# Kills, pauses and outages of real processes; takes minutes, and is no part of `make test` yet.
+# Of the tests, those that kill, pause and cut off real processes, one after the other.
 faults: setup
 	$(BIN)/python -m pytest -m faults tests/integration
 
