@@ -29,7 +29,7 @@ up: setup
 
 # Two at a time, each with a Kafka, ClickHouse and Prometheus of its own: most of it is waiting.
 test: setup gateway-clients
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 # LiteLLM and the other real clients, which tests/integration/test_real_clients.py runs.
 gateway-clients: tests/gateway-clients/.venv/.synced
