@@ -8,15 +8,15 @@ import fcntl
 import subprocess
 import sys
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Generator, Sequence
 from io import BufferedIOBase
 from queue import SimpleQueue
 from threading import Thread
-from typing import IO, Final, TypeVar, cast
+from typing import IO, Any, Final, TypeVar, cast
 
 import numpy as np
 
-from services.aggregator.core.decoding import Decoded
+from services.aggregator.core.decoding import Decoded, joined
 from services.aggregator.core.key_index import Ints
 from services.aggregator.core.labels import Labels
 from services.aggregator.decoder_messages import Reply, columns, read_reply, request
@@ -24,6 +24,9 @@ from services.aggregator.errors import DecoderDiedError
 
 T = TypeVar("T")
 
+#: So few that the next request fits into the pipe while one is worked on, and that what a request
+#: becomes stays in a core's cache.
+REQUEST_VALUES_MAX: Final = 3000
 PIPE_BYTES: Final = 1 << 20
 #: How long a decoder may take to end once its pipe is closed.
 END_SECONDS: Final = 5.0
@@ -44,20 +47,38 @@ class Decoders:
         """Start the processes."""
         self.running = [DecoderProcess(self._labels) for _ in range(self._processes)]
 
-    def submit(self, values: Sequence[bytes | None]) -> asyncio.Future[Decoded] | None:
+    def submit(self, values: Sequence[bytes | None]) -> Awaitable[Decoded] | None:
         """Have the values of a batch decoded; None where nobody does that ahead.
 
-        The future raises `DecoderDiedError` when the process ends, and `TooManyLabelsError`.
+        Awaited, it raises `DecoderDiedError` when a process ends, and `TooManyLabelsError`.
         """
         if not self.running or not len(values):
             return None
-        return min(self.running, key=len).submit(values)
+        return Ahead(
+            [
+                min(self.running, key=len).submit(values[start : start + REQUEST_VALUES_MAX])
+                for start in range(0, len(values), REQUEST_VALUES_MAX)
+            ]
+        )
 
     def close(self) -> None:
         """End the processes."""
         for process in self.running:
             process.close()
         self.running = []
+
+
+class Ahead:
+    """A batch being decoded in parts; dropped without being awaited, nothing is left behind."""
+
+    def __init__(self, parts: Sequence[asyncio.Future[Decoded]]) -> None:
+        self._parts = parts
+
+    def __await__(self) -> Generator[Any, None, Decoded]:
+        found = []
+        for part in self._parts:
+            found.append((yield from part))
+        return joined(found)
 
 
 class DecoderProcess:

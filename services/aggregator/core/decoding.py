@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate, chain
 from operator import attrgetter
 from typing import Final
 
@@ -75,6 +76,28 @@ class Decoded:
                 if start <= failure.index < end
             ],
         )
+
+
+def joined(parts: Sequence[Decoded]) -> Decoded:
+    """Join what was decoded of one stretch of records after the other."""
+    if len(parts) == 1:
+        return parts[0]
+    starts = list(accumulate([part.count for part in parts], initial=0))
+    return Decoded(
+        starts[-1],
+        np.concatenate([part.places + start for part, start in zip(parts, starts, strict=False)]),
+        np.concatenate([part.time_us for part in parts]),
+        np.concatenate([part.tenants for part in parts]),
+        np.concatenate([part.series for part in parts]),
+        list(chain.from_iterable(part.identities for part in parts)),
+        np.concatenate([part.measures for part in parts]),
+        np.concatenate([part.adjusting for part in parts]),
+        [
+            Failure(failure.index + start, failure.code, failure.message)
+            for part, start in zip(parts, starts, strict=False)
+            for failure in part.failures
+        ],
+    )
 
 
 def decode(values: Sequence[bytes | None], labels: Labels) -> Decoded:

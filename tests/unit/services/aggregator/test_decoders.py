@@ -12,7 +12,7 @@ import pytest
 
 from services.aggregator.core.decoding import Decoded, decode
 from services.aggregator.core.labels import Labels, Series
-from services.aggregator.decoders import Decoders
+from services.aggregator.decoders import REQUEST_VALUES_MAX, Decoders
 from services.aggregator.errors import DecoderDiedError
 from tests.living import left_after
 from tests.property.world import T0_MS, event
@@ -41,17 +41,19 @@ def pids(decoders: Decoders) -> list[int]:
 
 
 async def decoded(decoders: Decoders, values: list[bytes | None]) -> Decoded:
-    future = decoders.submit(values)
-    assert future is not None
-    return await asyncio.wait_for(future, 30)
+    ahead = decoders.submit(values)
+    assert ahead is not None
+
+    async def wait() -> Decoded:
+        return await ahead
+
+    return await asyncio.wait_for(wait(), 30)
 
 
 def test_says_what_decoding_here_would_say(decoders: Decoders, labels: Labels) -> None:
-    batches: list[list[bytes | None]] = [
-        list(VALUES),
-        [event(n, T0_MS, n) for n in range(2000)],
-        [*VALUES[::-1]],
-    ]
+    many: list[bytes | None] = [event(n % 5000, T0_MS, n) for n in range(REQUEST_VALUES_MAX)]
+    many += [b"{", *VALUES] * 40
+    batches: list[list[bytes | None]] = [list(VALUES), many, [*VALUES[::-1]]]
 
     async def run() -> list[Decoded]:
         return await asyncio.gather(*(decoded(decoders, batch) for batch in batches * 3))
@@ -72,10 +74,10 @@ def test_a_killed_process_fails_what_waits_and_what_comes(decoders: Decoders) ->
         waiting = [decoders.submit(VALUES) for _ in range(4)]
         for pid in pids(decoders):
             os.kill(pid, signal.SIGKILL)
-        for future in waiting:
-            assert future is not None
+        for ahead in waiting:
+            assert ahead is not None
             with pytest.raises(DecoderDiedError, match="-9"):
-                await asyncio.wait_for(future, 30)
+                await ahead
         with pytest.raises(DecoderDiedError):
             await decoded(decoders, list(VALUES))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from itertools import pairwise
 
 import numpy as np
 from hypothesis import given
@@ -12,7 +13,7 @@ from schemas.metering_rules import DAY_MS, MINUTE_MS, MeteringRules
 from schemas.usage_event import TIME_MAX, TIME_MIN
 from schemas.wire import UncheckedEvent, decode_many
 from services.aggregator.core.batch import Records
-from services.aggregator.core.decoding import Decoded, Failure, decode, times_us
+from services.aggregator.core.decoding import Decoded, Failure, decode, joined, times_us
 from services.aggregator.core.dedup import SeenIds
 from services.aggregator.core.labels import Labels
 from services.aggregator.core.partition import Checkpoint, PartitionState, Snapshot
@@ -69,6 +70,18 @@ def test_a_part_is_what_decoding_the_part_gives(start: int, end: int) -> None:
     assert part.failures == alone.failures
     for name in ("places", "time_us", "tenants", "series", "measures", "adjusting"):
         assert (getattr(part, name) == getattr(alone, name)).all(), name
+
+
+@given(st.lists(st.integers(0, len(VALUES)), min_size=1, max_size=4))
+def test_joined_parts_are_the_whole(cuts: list[int]) -> None:
+    labels = Labels()
+    whole, edges = decode(VALUES, labels), [0, *sorted(cuts), len(VALUES)]
+    again = joined([whole.cut(start, end) for start, end in pairwise(edges)])
+    assert again.count == whole.count
+    assert again.identities == whole.identities
+    assert again.failures == whole.failures
+    for name in ("places", "time_us", "tenants", "series", "measures", "adjusting"):
+        assert (getattr(again, name) == getattr(whole, name)).all(), name
 
 
 @given(st.integers(0, len(VALUES)), st.booleans())
