@@ -21,8 +21,9 @@ $(VENV)/.synced: pyproject.toml uv.lock .bootstrap/bin/uv
 	.bootstrap/bin/uv sync --quiet --frozen --python $(PYTHON) --all-extras
 	@touch $@
 
+# `make demo --keep` works as written: make takes it for its own -k, which is put to use here.
 demo: setup
-	$(BIN)/wattoken demo
+	$(BIN)/wattoken demo $(if $(findstring k,$(firstword -$(MAKEFLAGS))),--keep)
 
 up: setup
 	$(BIN)/wattoken up

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing, nullcontext, suppress
+from contextlib import closing, contextmanager, nullcontext, suppress
 from pathlib import Path
 from threading import Event
 from typing import Any, Final, TypeVar, get_args
@@ -40,6 +41,9 @@ LEDGER: Final = OUT / "demo.ledger"
 RATIOS: Final = Ratios(duplicates=0.02, disorder=0.05, late=0.01, poison=0.001)
 AUDIT_TIMEOUT_SECONDS: Final = 60.0
 REFRESH_SECONDS: Final = 1.0
+#: What goes on after the audit with ``--keep``: enough to see it move, little enough for a laptop.
+KEEP_RATE: Final = 300.0
+KEEP_SECONDS: Final = 7 * 24 * 3600.0
 LINE_EVERY_SECONDS: Final = 5.0
 
 
@@ -70,7 +74,7 @@ def run(*, seconds: float, rate: float, seed: int, broker: str, keep: bool) -> b
             exact = _meter_and_compare(pipeline, seconds, rate, seed, started)
             if keep:
                 say(guide(pipeline))
-                with suppress(KeyboardInterrupt):
+                with suppress(KeyboardInterrupt), _still_reporting(pipeline, rate, seed):
                     watch(pipeline)
     return exact
 
@@ -131,21 +135,46 @@ def _send(
 ) -> Delivered:
     """Let the fleet report in a thread of its own, and show the meter meanwhile."""
     plan = FleetPlan(seed, now_ms(), rate, seconds, ratios=RATIOS, poison_straight=0.5)
-    route = Route(
-        "http",
-        kafka=settings(KafkaSettings, pipeline),
-        url=pipeline.addresses["ingest"],
-        keys={credential.tenant: credential.key for credential in pipeline.credentials},
-    )
     stop = Event()
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="fleet") as fleet:
-        sending = fleet.submit(_report, plan, route, stop)
+        sending = fleet.submit(_report, plan, _route(pipeline), stop)
         try:
             _show(pipeline, sending, console)
         finally:
             # Also after Ctrl-C: what is in flight is answered, nothing more is sent.
             stop.set()
     return sending.result()
+
+
+@contextmanager
+def _still_reporting(pipeline: Pipeline, rate: float, seed: int) -> Iterator[None]:
+    """Let a smaller fleet go on, so that there is something to look at."""
+    plan = FleetPlan(seed + 1, now_ms(), min(rate, KEEP_RATE), KEEP_SECONDS, ratios=RATIOS)
+    stop = Event()
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="fleet") as fleet:
+        sending = fleet.submit(
+            send_fleet, plan, _route(pipeline), None, paced=True, stop=stop, progress=_ignore
+        )
+        sending.add_done_callback(_say_why_it_ended)
+        try:
+            yield
+        finally:
+            stop.set()
+
+
+def _say_why_it_ended(sending: Future[Delivered]) -> None:
+    error = sending.exception()
+    if error is not None:
+        say(f"the fleet reports no more: {error}")
+
+
+def _route(pipeline: Pipeline) -> Route:
+    return Route(
+        "http",
+        kafka=settings(KafkaSettings, pipeline),
+        url=pipeline.addresses["ingest"],
+        keys={credential.tenant: credential.key for credential in pipeline.credentials},
+    )
 
 
 def _report(plan: FleetPlan, route: Route, stop: Event) -> Delivered:

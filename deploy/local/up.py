@@ -80,6 +80,8 @@ def guide(pipeline: Pipeline) -> str:
     }
     lines = [
         "",
+        f"Control room  {pipeline.addresses['exporter']}/",
+        "",
         f"Broker      {infrastructure.broker_name} at {infrastructure.bootstrap_servers},"
         f" topic {pipeline.topic}",
         f"ClickHouse  {infrastructure.clickhouse_url}/play, database {pipeline.database}",
@@ -97,7 +99,7 @@ def guide(pipeline: Pipeline) -> str:
         f"  curl -s {pipeline.addresses['exporter']}/metrics | grep tokens_total",
     ]
     if infrastructure.prometheus is not None:
-        lines[3:3] = [f"Prometheus  {infrastructure.prometheus_url}"]
+        lines[5:5] = [f"Prometheus  {infrastructure.prometheus_url}"]
         lines += [
             "Query it with PromQL:",
             f"  curl -s {infrastructure.prometheus_url}/api/v1/query"

@@ -12,8 +12,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from clickhouse_connect.driver.client import Client
+from prometheus_client.parser import text_string_to_metric_families
 
 from deploy.local.errors import StackError
 from deploy.local.infrastructure import Infrastructure
@@ -22,6 +24,7 @@ from deploy.local.services import wattoken_command
 from services.platform.clickhouse import connect
 from services.platform.settings import ClickHouseSettings
 from tests.integration.conftest import PipelineFactory
+from tests.waiting import eventually
 
 FIELDS = {
     *("events_sent", "unique_events", "metered_events", "duplicates_dropped", "rejected"),
@@ -100,10 +103,24 @@ def test_demo_keeps_running_until_it_is_told_to_end(
         assert json.loads((tmp_path / "out" / "demo.json").read_text())["broker"].startswith(
             "tansu"
         )
+        room = next(line.split()[-1] for line in lines if line.startswith("Control room"))
+        assert "text/html" in httpx.get(room, trust_env=False).headers["content-type"]
+        before = requests_metered(room)
+        eventually("the fleet goes on", lambda: requests_metered(room) > before + 100)
     finally:
         process.send_signal(signal.SIGINT)
         rest, _ = process.communicate(timeout=60)
     assert process.returncode == 0, rest[-3000:]
+
+
+def requests_metered(exporter: str) -> float:
+    text = httpx.get(f"{exporter}metrics", trust_env=False).text
+    return sum(
+        sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+        if sample.name == "wattoken_requests_total"
+    )
 
 
 def client_of(pipeline: Pipeline) -> Client:

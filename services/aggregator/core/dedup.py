@@ -12,7 +12,7 @@ duplicates that were never counted.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Protocol
@@ -107,22 +107,16 @@ class SeenIds:
     def see_all(self, identities: Sequence[bytes], append_ms: Ints, horizon_ms: int) -> list[int]:
         """Record sightings, oldest first, and give the indexes of those that are duplicates."""
         seen = self._last_seen_ms
-        unlike = dict.fromkeys(identities)
-        # The usual case, that none was seen before, costs one walk and no new set.
-        doubtful = set() if seen.keys().isdisjoint(unlike) else seen.keys() & unlike.keys()
-        if self._older is not None:
-            unknown = list(unlike.keys() - doubtful) if doubtful else list(unlike)
-            found = self._older.last_seen(unknown)
-            seen.update(found)
-            doubtful |= found.keys()
-        if len(unlike) < len(identities):
-            doubtful |= repeated(identities)
+        # A store that is complete up to no time at all has nothing that is not in memory as well.
+        if self._older is not None and self._older.complete_before_ms > 0:
+            seen.update(self._older.last_seen(list(set(identities) - seen.keys())))
         duplicates: list[int] = []
         # Records of one Kafka batch bear one append time: whole runs are taken over at once.
         for start, end in runs(append_ms):
             run, now_ms = identities[start:end], int(append_ms[start])
-            if not doubtful or doubtful.isdisjoint(run):
-                seen.update(dict.fromkeys(run, now_ms))
+            fresh = dict.fromkeys(run, now_ms)
+            if len(fresh) == len(run) and seen.keys().isdisjoint(fresh):
+                seen.update(fresh)
                 continue
             for index, identity in enumerate(run, start):
                 last_ms = seen.pop(identity, None)
@@ -176,12 +170,3 @@ def runs(values: Ints) -> Iterator[tuple[int, int]]:
         return iter(())
     edges = (np.flatnonzero(values[1:] != values[:-1]) + 1).tolist()
     return zip([0, *edges], [*edges, len(values)], strict=True)
-
-
-def repeated(identities: Iterable[bytes]) -> set[bytes]:
-    """The identities that occur more than once."""
-    once: set[bytes] = set()
-    again: set[bytes] = set()
-    for identity in identities:
-        (again if identity in once else once).add(identity)
-    return again
