@@ -25,8 +25,8 @@ from services.platform.errors import WattokenError
 SCALING = RESULTS / "scaling.json"
 CHARTS = ROOT / "docs" / "img"
 TENANTS = 1000
-#: With 60 series and one or two hours they make a million hour slices and some.
-MEMORY_TENANTS = 17_000
+#: With 60 series, in one hour or two and 4 partitions, they make a million hour slices or two.
+MEMORY_TENANTS = 4_200
 KIB = 1024
 Point = dict[str, float]
 

@@ -28,7 +28,7 @@ import aiokafka
 import faust
 import numpy as np
 from aiokafka.consumer import fetcher
-from aiokafka.errors import CorruptRecordException
+from aiokafka.errors import CorruptRecordException, NoOffsetForPartitionError
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 
@@ -180,7 +180,12 @@ class Consumer(driver.Consumer):
 
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, ConsumerMessage]]:
         """Fetch, and yield one message for each partition that brought records."""
-        records, active = await self._wait_next_records(timeout)
+        try:
+            records, active = await self._wait_next_records(timeout)
+        except NoOffsetForPartitionError:
+            # Just assigned, and the group has committed nothing yet: recovery will say where to
+            # read from (`perform_seek`). Until then there is nothing to hand out.
+            return
         epoch = self.epoch
         generation = self.app.consumer_generation_id
         if not records or self.should_stop:
