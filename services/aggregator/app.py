@@ -91,6 +91,9 @@ class MeterApp(faust.App):
         """The topic partition as Faust names it."""
         return TP(self.log_read.topic, partition)
 
+    def _create_directories(self) -> None:
+        """Make no folders for tables: there are none, and they would lie wherever it starts."""
+
     def _new_consumer(self) -> Any:
         consumer = super()._new_consumer()
         consumer.positions = lambda: {

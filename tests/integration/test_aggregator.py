@@ -83,6 +83,8 @@ def test_sigterm_writes_what_was_read(infrastructure: Infrastructure, tmp_path: 
         stop_in_order(pipeline)
         assert checkpoints(pipeline) == ends
         assert commits(pipeline) == ends
+        left = [path.name for path in worker.plan.directory.iterdir()]
+        assert pipeline.group + "-data" not in left, "Faust's folders for tables"
         assert_exact(pipeline, tmp_path / "ledger")
 
 
