@@ -42,6 +42,10 @@ ADAPTER_MISTAKES = {
 }
 #: Those of the pipeline behind them, and the test that each would fail.
 PIPELINE_MISTAKES = {
+    "cache tokens priced twice on the bill": (
+        "tests/integration/test_billing.py",
+        "test_charges_and_statements_are_the_oracles",
+    ),
     "the same id with a new timestamp counted twice": (
         "tests/unit/services/ingest/adapters/test_golden.py",
         "test_a_new_time_makes_no_new_identity",
