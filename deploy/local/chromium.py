@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from deploy.local.cache import Report, cache_folder, cached, run_fetcher
-from deploy.local.errors import ComponentMissing
+from deploy.local.cache import Report, cache_folder, cached
+from deploy.local.debian import fetch_packages
 
 #: The folder's name in the cache; Debian decides the version.
 UNPACKED = "chromium-debian"
@@ -56,22 +55,7 @@ def _fetch(folder: Path, report: Report) -> None:
         # Nothing is installed: neither the lock nor the folder of the system's own is needed.
         *("-o", "Debug::NoLocking=true", "-o", f"Dir::Cache::archives={folder}/", *PACKAGES),
     ]
-    what = "Chromium (Debian packages)"
-    try:
-        run_fetcher(what, download, folder, report, REMEDY)
-    except ComponentMissing:
-        if shutil.which("apt-get") is None or os.geteuid() != 0:
-            raise
-        # A fresh machine has no package lists, or old ones that name a version now gone.
-        with tempfile.TemporaryDirectory() as elsewhere:
-            update = ["apt-get", "update", "--quiet"]
-            run_fetcher("Debian's package lists", update, Path(elsewhere), report, REMEDY)
-        run_fetcher(what, download, folder, report, REMEDY)
-    packages = sorted(folder.glob("*.deb"))
-    unpack = 'for package in *.deb; do dpkg -x "$package" . || exit; done'
-    run_fetcher("Chromium (unpacking)", ["sh", "-c", unpack], folder, report, REMEDY)
-    for package in packages:
-        package.unlink()
+    fetch_packages("Chromium", download, folder, report, REMEDY)
     shutil.rmtree(folder / "partial", ignore_errors=True)
 
 

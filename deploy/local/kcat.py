@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import tempfile
 from pathlib import Path
 
-from deploy.local.cache import Report, cache_folder, cached, run_fetcher
-from deploy.local.errors import ComponentMissing
+from deploy.local.cache import Report, cache_folder, cached
+from deploy.local.debian import fetch_packages
 
 UNPACKED = "kcat-debian"
 #: The program, and the two libraries it needs beside the C library.
@@ -35,21 +33,7 @@ def fetch_kcat(report: Report) -> Path:
 
     def fetch(folder: Path) -> None:
         remedy = "install kcat and put it on the PATH"
-        what, download = "kcat (Debian packages)", ["apt-get", "download", *PACKAGES]
-        try:
-            run_fetcher(what, download, folder, report, remedy)
-        except ComponentMissing:
-            if shutil.which("apt-get") is None or os.geteuid() != 0:
-                raise
-            # A fresh machine has no package lists, or old ones that name versions now gone.
-            with tempfile.TemporaryDirectory() as elsewhere:
-                update = ["apt-get", "update", "--quiet"]
-                run_fetcher("Debian's package lists", update, Path(elsewhere), report, remedy)
-            run_fetcher(what, download, folder, report, remedy)
-        for package in sorted(folder.glob("*.deb")):
-            unpack = ["dpkg", "-x", package.name, "."]
-            run_fetcher("kcat (unpacking)", unpack, folder, report, remedy)
-            package.unlink()
+        fetch_packages("kcat", ["apt-get", "download", *PACKAGES], folder, report, remedy)
 
     return cached(UNPACKED, fetch) / "usr/bin/kcat"
 

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from deploy.local.cache import Report, cache_folder, cached, run_fetcher
-from deploy.local.errors import ComponentMissing
+from deploy.local.cache import Report, cache_folder, cached
+from deploy.local.debian import fetch_packages
 from deploy.local.ports import LOOPBACK
 from deploy.local.processes import ChildPlan
 from deploy.local.readiness import http_answers
@@ -54,20 +52,7 @@ def fetch_prometheus(report: Report) -> Path:
     def fetch(folder: Path) -> None:
         remedy = "install Prometheus and put it on the PATH"
         download = ["apt-get", "download", "prometheus"]
-        try:
-            run_fetcher("Prometheus (Debian package)", download, folder, report, remedy)
-        except ComponentMissing:
-            if shutil.which("apt-get") is None or os.geteuid() != 0:
-                raise
-            # A fresh machine has no package lists, or old ones that name a version now gone.
-            with tempfile.TemporaryDirectory() as elsewhere:
-                update = ["apt-get", "update", "--quiet"]
-                run_fetcher("Debian's package lists", update, Path(elsewhere), report, remedy)
-            run_fetcher("Prometheus (Debian package)", download, folder, report, remedy)
-        package = next(folder.glob("prometheus_*.deb"))
-        unpack = ["dpkg", "-x", package.name, "."]
-        run_fetcher("Prometheus (unpacking)", unpack, folder, report, remedy)
-        package.unlink()
+        fetch_packages("Prometheus", download, folder, report, remedy)
 
     return cached(UNPACKED, fetch) / "usr/bin/prometheus"
 

@@ -1,0 +1,37 @@
+"""Debian's packages, fetched and unpacked into the cache; nothing is installed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from deploy.local.cache import Report, run_fetcher
+from deploy.local.errors import ComponentMissing
+
+
+def fetch_packages(
+    what: str, download: Sequence[str], folder: Path, report: Report, remedy: str
+) -> None:
+    """Run a command that leaves ``.deb`` files in ``folder``, and unpack them there.
+
+    ``what`` names the program for messages. Raises `ComponentMissing`, which says ``remedy``.
+    Reading the package lists anew needs root.
+    """
+    packages = f"{what} (Debian packages)"
+    try:
+        run_fetcher(packages, list(download), folder, report, remedy)
+    except ComponentMissing:
+        if shutil.which("apt-get") is None or os.geteuid() != 0:
+            raise
+        # A fresh machine has no package lists, or old ones that name versions now gone.
+        with tempfile.TemporaryDirectory() as elsewhere:
+            update = ["apt-get", "update", "--quiet"]
+            run_fetcher("Debian's package lists", update, Path(elsewhere), report, remedy)
+        run_fetcher(packages, list(download), folder, report, remedy)
+    unpack = 'for package in *.deb; do dpkg -x "$package" . || exit; done'
+    run_fetcher(f"{what} (unpacking)", ["sh", "-c", unpack], folder, report, remedy)
+    for package in folder.glob("*.deb"):
+        package.unlink()
