@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import signal
 import sys
 from functools import partial
@@ -15,6 +14,7 @@ from faust.types import TP
 from services.aggregator.agent import meter_batches
 from services.aggregator.clickhouse_sink import ClickHouseSink
 from services.aggregator.core.labels import Labels, TooManyLabelsError
+from services.aggregator.decoder_process import GC_THRESHOLDS
 from services.aggregator.decoders import Decoders
 from services.aggregator.errors import (
     DatabaseBehindError,
@@ -32,6 +32,7 @@ from services.aggregator.settings import AggregatorSettings
 from services.aggregator.sink_thread import SinkThread
 from services.aggregator.transport import BatchSchema
 from services.aggregator.watchdog import keep_watch
+from services.platform.collection import spare_the_collector
 from services.platform.errors import WattokenError
 from services.platform.health import HealthServer
 from services.platform.kafka import Log, admin_client, describe_log
@@ -242,7 +243,7 @@ def run() -> None:
     )
     health.start()
     app.decoders.start()
-    spare_the_collector()
+    spare_the_collector(*GC_THRESHOLDS)
     worker = app.Worker(loglevel=None, override_logging=False, redirect_stdouts=False, quiet=True)
     try:
         worker.execute_from_commandline()
@@ -254,13 +255,3 @@ def run() -> None:
         health.stop()
     if app.failure is not None:
         raise app.failure
-
-
-def spare_the_collector() -> None:
-    """Keep Python's cycle collector from walking millions of ids and slices over and over.
-
-    Batches make many short-lived objects and no cycles; what is there at the start stays.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(200_000, 20, 50)

@@ -6,15 +6,18 @@ depends on nothing but its bytes, so it is what a second core can take over.
 
 from __future__ import annotations
 
-import gc
 import signal
 import sys
 from io import BufferedIOBase
-from typing import cast
+from typing import Final, cast
 
 from services.aggregator.core.decoding import decode
 from services.aggregator.core.labels import Labels
 from services.aggregator.decoder_messages import read_request, reply
+from services.platform.collection import spare_the_collector
+
+#: When worker and decoders look for cycles, of which batches make none.
+GC_THRESHOLDS: Final = (200_000, 20, 50)
 
 
 def main() -> None:
@@ -24,8 +27,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     labels = Labels(limited=False)
     tenants = series = 0
-    gc.freeze()
-    gc.set_threshold(200_000, 20, 50)
+    spare_the_collector(*GC_THRESHOLDS)
     requests = cast(BufferedIOBase, sys.stdin.buffer)
     while (values := read_request(requests)) is not None:
         decoded = decode(values, labels)

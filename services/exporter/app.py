@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import signal
-import socket
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -24,7 +23,8 @@ from services.exporter.control_room.room import ControlRoom
 from services.exporter.exposition import Exposition, Family, gzipped
 from services.exporter.scrape import Scraper
 from services.exporter.settings import ExporterSettings
-from services.platform.errors import ConfigurationError, UnavailableError
+from services.platform.address import require_free
+from services.platform.errors import UnavailableError
 from services.platform.log import configure_logging, get_logger
 from services.platform.settings import read_settings
 
@@ -103,7 +103,7 @@ def run(max_series: int | None = None) -> None:
 
 
 async def _serve(settings: ExporterSettings) -> None:
-    _require_free(settings.exporter_host, settings.exporter_port)
+    require_free(settings.exporter_host, settings.exporter_port, "WATTOKEN_EXPORTER")
     server = Server(
         create_app(Scraper(settings), control_room.routes(ControlRoom(settings))),
         address=settings.exporter_host,
@@ -121,17 +121,3 @@ async def _serve(settings: ExporterSettings) -> None:
     if server.interrupt_children:
         raise UnavailableError("the HTTP server ended by itself: see the log")
     _log.info("stopped")
-
-
-def _require_free(host: str, port: int) -> None:
-    """Refuse an address that is taken: the server would share it and get half of the scrapes."""
-    try:
-        family, kind, proto, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        with socket.socket(family, kind, proto) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(address)
-    except OSError as error:
-        raise ConfigurationError(
-            f"cannot listen on {host}:{port} ({error.strerror}): set WATTOKEN_EXPORTER_HOST and"
-            " WATTOKEN_EXPORTER_PORT to a free address"
-        ) from None

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import signal
-import socket
 from typing import Any, Final
 
 import uvloop
@@ -13,7 +11,9 @@ from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
 from granian.server.embed import Server
 
-from services.platform.errors import ConfigurationError, UnavailableError
+from services.platform.address import require_free
+from services.platform.collection import spare_the_collector
+from services.platform.errors import UnavailableError
 from services.platform.log import get_logger
 
 log = get_logger(__name__)
@@ -32,11 +32,8 @@ def serve(app: Any, host: str, port: int, stop_timeout_seconds: float) -> None:
     application's lifespan ends; all of it within ``stop_timeout_seconds``. Raises
     `ConfigurationError` when the address cannot be listened on.
     """
-    _check_address(host, port)
-    # What is there at the start stays; walking over it again and again would cost every request.
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(_GC_ALLOCATIONS)
+    require_free(host, port, "WATTOKEN_INGEST")
+    spare_the_collector(_GC_ALLOCATIONS)
     uvloop.run(_serve(app, host, port, stop_timeout_seconds))
 
 
@@ -69,17 +66,3 @@ async def _serve(app: Any, host: str, port: int, stop_timeout_seconds: float) ->
     except TimeoutError:
         # Not an error of ours: a client that stalls in the middle of its body must not fail a stop.
         log.warning("stopped before all requests were finished", waited_s=stop_timeout_seconds)
-
-
-def _check_address(host: str, port: int) -> None:
-    # The server itself would only say so in a log line of its own.
-    try:
-        family, kind, proto, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        with socket.socket(family, kind, proto) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(address)
-    except OSError as error:
-        raise ConfigurationError(
-            f"cannot listen on {host}:{port} ({error.strerror}): set WATTOKEN_INGEST_HOST and"
-            " WATTOKEN_INGEST_PORT to a free address"
-        ) from None
