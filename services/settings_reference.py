@@ -38,7 +38,7 @@ SECTIONS: Final[tuple[tuple[str, type[Settings], str], ...]] = (
         ClickHouseSettings,
         "Read by aggregator, exporter, and the commands that reach the database.",
     ),
-    ("Catalogue", CatalogueSettings, "Read by `wattoken migrate` and `wattoken tariffs`."),
+    ("Catalogue", CatalogueSettings, "Read by `wattoken migrate`, `wattoken tariffs` and ingest."),
     ("Ingest", IngestSettings, "Read by `wattoken ingest`."),
     ("Aggregator", AggregatorSettings, "Read by `wattoken aggregator`."),
     ("Exporter", ExporterSettings, "Read by `wattoken exporter`."),

@@ -24,6 +24,7 @@ from services.ingest.keys.limits import Allowance
 from services.ingest.keys.reload import KeyReload
 from services.ingest.metrics import IngestMetrics
 from services.ingest.producer import Publisher
+from services.ingest.providers import catalogue
 from services.ingest.readiness import Readiness
 from services.ingest.server import serve
 from services.ingest.settings import IngestSettings
@@ -139,6 +140,7 @@ def run() -> None:
     settings = read_settings(IngestSettings)
     configure_logging("ingest", level=settings.log_level, log_format=settings.log_format)
     app = create_app(settings, load_keys(settings))
+    catalogue()  # Wrong files are told now, not to the first gateway.
     log.info(
         "ingest starts",
         host=settings.ingest_host,
