@@ -53,21 +53,21 @@ def adapt(raw: bytes | msgspec.Raw, key: KeyEntry) -> WireEvent:
 
 
 def _complete(event: NativeEvent, key: KeyEntry) -> WireEvent:
-    """Fill in what the key knows; the struct is frozen, but nobody else has it yet."""
+    """Fill in what the key knows."""
+    fields = msgspec.structs.asdict(event)
     if event.tenant is msgspec.UNSET:
-        msgspec.structs.force_setattr(event, "tenant", key.tenant)
+        fields["tenant"] = key.tenant
     elif not key.allows_tenant(event.tenant):
         raise foreign_tenant()
     if event.region is msgspec.UNSET:
-        msgspec.structs.force_setattr(event, "region", key.region)
+        fields["region"] = key.region
     if event.provider is msgspec.UNSET:
-        provider = key.provider or provider_of(event.model)
-        if provider is None:
+        fields["provider"] = key.provider or provider_of(event.model)
+        if fields["provider"] is None:
             raise _provider_missing()
-        msgspec.structs.force_setattr(event, "provider", provider)
-    if event.time.tzinfo is not UTC:
-        msgspec.structs.force_setattr(event, "time", event.time.astimezone(UTC))
-    return event
+    fields["time"] = event.time.astimezone(UTC)
+    # Made anew, not filled up: a redefined field is written at the end, not in the wire's order.
+    return WireEvent(**fields)
 
 
 def foreign_tenant() -> EventRejectedError:
