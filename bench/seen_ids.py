@@ -7,7 +7,6 @@ horizon of log time, so all buckets fill.
 from __future__ import annotations
 
 import json
-import re
 import subprocess
 import sys
 import tempfile
@@ -17,6 +16,7 @@ from pathlib import Path
 
 from bench.errors import BenchError
 from bench.machine import ROOT
+from deploy.local.process_table import memory_of
 
 COUNTS = (1_000_000, 10_000_000, 100_000_000)
 BATCH_IDS = 50_000
@@ -24,7 +24,6 @@ ASKED_BATCHES = 20
 #: Of each batch asked for, this part was seen before.
 KNOWN_SHARE = 0.02
 STORE = ROOT / "services" / "aggregator" / "seen_store.py"
-ID_BYTES = 16
 
 
 def points(folder: Path, most: int, say: Callable[[str], None]) -> Iterator[dict[str, float]]:
@@ -49,6 +48,7 @@ def fill_and_ask(folder: Path, ids: int) -> dict[str, float]:
     import numpy as np
 
     from schemas.metering_rules import MeteringRules
+    from services.aggregator.core.byte_spans import Words
     from services.aggregator.core.dedup import Sightings
     from services.aggregator.seen_store import SeenStores
     from services.aggregator.settings import AggregatorSettings
@@ -60,26 +60,26 @@ def fill_and_ask(folder: Path, ids: int) -> dict[str, float]:
     ).open(0, 0, horizon_ms, 1)
     rng = np.random.default_rng(1)
 
-    def draw(count: int) -> list[bytes]:
-        drawn = rng.bytes(ID_BYTES * count)
-        return [drawn[at : at + ID_BYTES] for at in range(0, len(drawn), ID_BYTES)]
+    def draw(count: int) -> Words:
+        return rng.integers(0, 2**64, (count, 2), np.uint64)
 
-    known: list[bytes] = []
+    sample: list[Words] = []
     keeping = 0.0
     for first in range(0, ids, BATCH_IDS):
         batch = draw(min(BATCH_IDS, ids - first))
-        known += batch[:: max(1, ids // 100_000)]
+        sample.append(batch[:: max(1, ids // 100_000)].copy())
         at_ms = first * horizon_ms // ids
-        sightings = Sightings(dict.fromkeys(batch, at_ms), at_ms + 1)
+        sightings = Sightings(batch, np.full(len(batch), at_ms), at_ms + 1)
         started = time.monotonic()
         store.keep(sightings)
         keeping += time.monotonic() - started
     old = int(BATCH_IDS * KNOWN_SHARE)
+    known = np.concatenate(sample)
     asking, found = 0.0, 0
     for _ in range(ASKED_BATCHES):
-        asked = draw(BATCH_IDS - old) + [known[i] for i in rng.integers(0, len(known), old)]
+        asked = np.concatenate((draw(BATCH_IDS - old), rng.choice(known, old)))
         started = time.monotonic()
-        found += len(store.last_seen(asked))
+        found += int((store.last_seen(asked) >= 0).sum())
         asking += time.monotonic() - started
     if not found:
         raise BenchError("the store does not know ids that it was given")
@@ -89,15 +89,8 @@ def fill_and_ask(folder: Path, ids: int) -> dict[str, float]:
         "ids_per_second": round(ASKED_BATCHES * BATCH_IDS / asking),
         "ids_kept_per_second": round(ids / keeping),
         "disk_mb": round(sum(path.stat().st_size for path in folder.rglob("*")) / 1e6, 1),
-        "rss_mb": round(resident_mb(), 1),
+        "rss_mb": round(memory_of("self").now_mb, 1),
     }
-
-
-def resident_mb() -> float:
-    """Resident memory of this process, in MB."""
-    status = Path("/proc/self/status").read_text(encoding="ascii")
-    found = re.search(r"^VmRSS:\s+(\d+) kB$", status, re.MULTILINE)
-    return int(found[1]) * 1024 / 1e6 if found else 0.0
 
 
 if __name__ == "__main__":

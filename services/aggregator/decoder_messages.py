@@ -1,4 +1,4 @@
-"""What a worker and its decoder processes say to each other: record values there, columns back.
+"""What a worker and its decoder processes say to each other: Kafka batches there, columns back.
 
 Frames of plain bytes, written and read here only. No pickle: a frame can hold nothing but data.
 """
@@ -8,23 +8,56 @@ from __future__ import annotations
 import struct
 from collections.abc import Sequence
 from io import BufferedIOBase
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.identity import IDENTITY_BYTES
-from services.aggregator.core.decoding import Decoded, Failure
+from services.aggregator.core.decoding import Decoded, Failure, no_measures
 from services.aggregator.core.key_index import Ints
 from services.aggregator.core.labels import Series
-from services.aggregator.core.slices import MEASURES
+from services.aggregator.record_batch import RecordBatch
 
-#: Number of values and their bytes altogether; follows the length of each, and the values.
-REQUEST_HEADER: Final = struct.Struct("<II")
+#: Number of batches; follows the length of each, and the batches.
+REQUEST_HEADER: Final = struct.Struct("<I")
 #: Bytes of a reply.
 REPLY_HEADER: Final = struct.Struct("<I")
 _LENGTH: Final = np.dtype("<u4")
+#: What a column may be sent as, narrowest first; signed as the last resort.
+_WIDTHS: Final = tuple(np.dtype(name) for name in ("<u1", "<u2", "<u4"))
+_WIDEST: Final = np.dtype("<i8")
+
+
+class Column(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """Integers as their distance from the least, in as few bytes each as hold it.
+
+    No data stands for a column that has the same number everywhere.
+    """
+
+    least: int
+    data: bytes
+
+    @classmethod
+    def of(cls, numbers: Ints) -> Column:
+        """Pack a column."""
+        if not len(numbers):
+            return cls(0, b"")
+        least, most = int(numbers.min()), int(numbers.max())
+        if least == most:
+            return cls(least, b"")
+        for width in _WIDTHS:
+            if most - least <= np.iinfo(width).max:
+                return cls(least, (numbers - least).astype(width).tobytes())
+        return cls(0, numbers.astype(_WIDEST).tobytes())
+
+    def numbers(self, count: int) -> Ints:
+        """Unpack a column of so many numbers."""
+        if not self.data:
+            return np.full(count, self.least)
+        width = len(self.data) // count
+        kind = _WIDEST if width == _WIDEST.itemsize else np.dtype(f"<u{width}")
+        return np.frombuffer(self.data, kind).astype(np.int64) + self.least
 
 
 class Reply(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -35,13 +68,14 @@ class Reply(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """
 
     count: int
-    places: bytes | None
-    time_us: bytes
-    tenants: bytes
-    series: bytes
+    events: int
+    places: Column | None
+    time_us: Column
+    tenants: Column
+    series: Column
     identities: bytes
     #: By index of `MEASURES`, those that are not all 0.
-    measures: dict[int, bytes]
+    measures: dict[int, Column]
     adjusting: bytes | None
     failures: list[tuple[int, str, str]]
     new_tenants: list[str]
@@ -52,24 +86,29 @@ _encode: Final = msgspec.msgpack.Encoder().encode
 _decode: Final = msgspec.msgpack.Decoder(Reply).decode
 
 
-def request(values: Sequence[bytes | None]) -> list[bytes]:
-    """Write a request, in parts. A record without a value is sent as an empty one."""
-    blob = b"".join(value for value in values if value is not None)
-    lengths = np.array([len(value or b"") for value in values], _LENGTH)
-    return [REQUEST_HEADER.pack(len(values), len(blob)), lengths.tobytes(), blob]
+def request(batches: Sequence[RecordBatch]) -> list[bytes]:
+    """Write a request, in parts."""
+    lengths = np.array([len(batch.raw) for batch in batches], _LENGTH)
+    header = REQUEST_HEADER.pack(len(batches))
+    return [header + lengths.tobytes(), *(batch.raw for batch in batches)]
 
 
-def read_request(source: BufferedIOBase) -> list[bytes] | None:
+def read_request(source: BufferedIOBase) -> list[RecordBatch] | None:
     """Read a request; None at the end."""
     header = _read(source, REQUEST_HEADER.size)
     if header is None:
         return None
-    count, size = REQUEST_HEADER.unpack(header)
-    lengths, blob = _read(source, count * _LENGTH.itemsize), _read(source, size)
-    if lengths is None or blob is None:
+    (count,) = REQUEST_HEADER.unpack(header)
+    lengths = _read(source, count * _LENGTH.itemsize)
+    if lengths is None:
         return None
-    ends = np.frombuffer(lengths, _LENGTH).cumsum().tolist()
-    return [blob[start:end] for start, end in zip([0, *ends], ends, strict=False)]
+    batches = []
+    for length in np.frombuffer(lengths, _LENGTH).tolist():
+        raw = _read(source, length)
+        if raw is None:
+            return None
+        batches.append(RecordBatch.of(raw))
+    return batches
 
 
 def reply(decoded: Decoded, new_tenants: list[str], new_series: list[Series]) -> list[bytes]:
@@ -79,12 +118,13 @@ def reply(decoded: Decoded, new_tenants: list[str], new_series: list[Series]) ->
     payload = _encode(
         Reply(
             decoded.count,
-            None if whole else decoded.places.tobytes(),
-            decoded.time_us.tobytes(),
-            decoded.tenants.tobytes(),
-            decoded.series.tobytes(),
-            b"".join(decoded.identities),
-            {index: decoded.measures[:, index].tobytes() for index in used},
+            len(decoded.places),
+            None if whole else Column.of(decoded.places),
+            Column.of(decoded.time_us),
+            Column.of(decoded.tenants),
+            Column.of(decoded.series),
+            decoded.identities.tobytes(),
+            {index: Column.of(decoded.measures[:, index]) for index in used},
             decoded.adjusting.tobytes() if decoded.adjusting.any() else None,
             [(failure.index, failure.code, failure.message) for failure in decoded.failures],
             new_tenants,
@@ -105,12 +145,10 @@ def read_reply(source: BufferedIOBase) -> Reply | None:
 
 def columns(reply: Reply, tenants: Ints, series: Ints) -> Decoded:
     """Make columns of a reply; ``tenants`` and ``series`` give our numbers for the sender's."""
-    time_us = _ints(reply.time_us)
-    events = len(time_us)
-    measures = np.zeros((events, len(MEASURES)), np.int64)
+    events = reply.events
+    measures = no_measures(events)
     for index, column in reply.measures.items():
-        measures[:, index] = _ints(column)
-    blob = reply.identities
+        measures[:, index] = column.numbers(events)
     adjusting: NDArray[np.bool_] = (
         np.zeros(events, np.bool_)
         if reply.adjusting is None
@@ -118,11 +156,11 @@ def columns(reply: Reply, tenants: Ints, series: Ints) -> Decoded:
     )
     return Decoded(
         reply.count,
-        np.arange(events) if reply.places is None else _ints(reply.places),
-        time_us,
-        tenants[_ints(reply.tenants)],
-        series[_ints(reply.series)],
-        [blob[start : start + IDENTITY_BYTES] for start in range(0, len(blob), IDENTITY_BYTES)],
+        np.arange(events) if reply.places is None else reply.places.numbers(events),
+        reply.time_us.numbers(events),
+        tenants[reply.tenants.numbers(events)],
+        series[reply.series.numbers(events)],
+        np.frombuffer(reply.identities, np.uint64).reshape(-1, 2),
         measures,
         adjusting,
         [Failure(*failure) for failure in reply.failures],
@@ -134,7 +172,3 @@ def _read(source: BufferedIOBase, size: int) -> bytes | None:
     # Into a buffer of the right size: `read` would put it together from pieces.
     buffer = bytearray(size)
     return bytes(buffer) if source.readinto(buffer) == size else None
-
-
-def _ints(column: bytes) -> NDArray[Any]:
-    return np.frombuffer(column, np.int64)

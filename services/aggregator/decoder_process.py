@@ -11,9 +11,10 @@ import sys
 from io import BufferedIOBase
 from typing import Final, cast
 
-from services.aggregator.core.decoding import decode
+from services.aggregator.core.decoding import Decoder
 from services.aggregator.core.labels import Labels
 from services.aggregator.decoder_messages import read_request, reply
+from services.aggregator.record_batch import unpack
 from services.platform.collection import spare_the_collector
 
 #: When worker and decoders look for cycles, of which batches make none.
@@ -26,11 +27,12 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     labels = Labels(limited=False)
+    decoder = Decoder(labels)
     tenants = series = 0
     spare_the_collector(*GC_THRESHOLDS)
     requests = cast(BufferedIOBase, sys.stdin.buffer)
-    while (values := read_request(requests)) is not None:
-        decoded = decode(values, labels)
+    while (batches := read_request(requests)) is not None:
+        decoded = decoder.decode(unpack(batches).frames)
         new_tenants = [labels.tenants.meaning[n] for n in range(tenants, len(labels.tenants))]
         new_series = [labels.series.meaning[n] for n in range(series, len(labels.series))]
         tenants, series = len(labels.tenants), len(labels.series)

@@ -8,7 +8,7 @@ import fcntl
 import subprocess
 import sys
 from collections import deque
-from collections.abc import Awaitable, Callable, Generator, Sequence
+from collections.abc import Awaitable, Callable, Generator, Iterator, Sequence
 from io import BufferedIOBase
 from queue import SimpleQueue
 from threading import Thread
@@ -21,12 +21,13 @@ from services.aggregator.core.key_index import Ints
 from services.aggregator.core.labels import Labels
 from services.aggregator.decoder_messages import Reply, columns, read_reply, request
 from services.aggregator.errors import DecoderDiedError
+from services.aggregator.record_batch import RecordBatch
 
 T = TypeVar("T")
 
 #: So few that the next request fits into the pipe while one is worked on, and that what a request
-#: becomes stays in a core's cache.
-REQUEST_VALUES_MAX: Final = 3000
+#: becomes stays in a core's cache; so many that an array operation is worth its call.
+REQUEST_RECORDS: Final = 3000
 PIPE_BYTES: Final = 1 << 20
 #: How long a decoder may take to end once its pipe is closed.
 END_SECONDS: Final = 5.0
@@ -47,25 +48,34 @@ class Decoders:
         """Start the processes."""
         self.running = [DecoderProcess(self._labels) for _ in range(self._processes)]
 
-    def submit(self, values: Sequence[bytes | None]) -> Awaitable[Decoded] | None:
-        """Have the values of a batch decoded; None where nobody does that ahead.
+    def submit(self, batches: Sequence[RecordBatch]) -> Awaitable[Decoded] | None:
+        """Have the values in some batches decoded; None where nobody does that ahead.
 
         Awaited, it raises `DecoderDiedError` when a process ends, and `TooManyLabelsError`.
         """
-        if not self.running or not len(values):
+        if not self.running or not batches:
             return None
-        return Ahead(
-            [
-                min(self.running, key=len).submit(values[start : start + REQUEST_VALUES_MAX])
-                for start in range(0, len(values), REQUEST_VALUES_MAX)
-            ]
-        )
+        return Ahead([min(self.running, key=len).submit(some) for some in requests(batches)])
 
     def close(self) -> None:
         """End the processes."""
         for process in self.running:
             process.close()
         self.running = []
+
+
+def requests(batches: Sequence[RecordBatch]) -> Iterator[list[RecordBatch]]:
+    """Put batches together to requests of about `REQUEST_RECORDS`; no batch is cut."""
+    some: list[RecordBatch] = []
+    records = 0
+    for batch in batches:
+        some.append(batch)
+        records += batch.count
+        if records >= REQUEST_RECORDS:
+            yield some
+            some, records = [], 0
+    if some:
+        yield some
 
 
 class Ahead:
@@ -96,7 +106,7 @@ class DecoderProcess:
         for pipe in (self._process.stdin, self._process.stdout):
             widen(cast(IO[bytes], pipe))
         self._labels = Translation(labels)
-        self._to_write: SimpleQueue[Sequence[bytes | None] | None] = SimpleQueue()
+        self._to_write: SimpleQueue[Sequence[RecordBatch] | None] = SimpleQueue()
         self._pending: deque[asyncio.Future[Decoded]] = deque()
         self._ended = False
         for work in (self._write, self._read):
@@ -110,11 +120,11 @@ class DecoderProcess:
         """The process' id."""
         return self._process.pid
 
-    def submit(self, values: Sequence[bytes | None]) -> asyncio.Future[Decoded]:
-        """Have values decoded; replies come in the order of submission."""
+    def submit(self, batches: Sequence[RecordBatch]) -> asyncio.Future[Decoded]:
+        """Have the values in batches decoded; replies come in the order of submission."""
         future: asyncio.Future[Decoded] = asyncio.get_running_loop().create_future()
         self._pending.append(future)
-        self._to_write.put(values)
+        self._to_write.put(batches)
         if self._ended:
             self._fail_pending()
         return future
@@ -132,8 +142,8 @@ class DecoderProcess:
         pipe = cast(IO[bytes], self._process.stdin)
         # A pipe that breaks is noticed by the reading thread too, which says so.
         with contextlib.suppress(OSError), pipe:
-            while (values := self._to_write.get()) is not None:
-                for part in request(values):
+            while (batches := self._to_write.get()) is not None:
+                for part in request(batches):
                     pipe.write(part)
                 pipe.flush()
 

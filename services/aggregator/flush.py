@@ -13,7 +13,7 @@ are ahead of it are recognised by their version. A failed insert is retried in p
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from services.aggregator.core.partition import Checkpoint, Snapshot
 from services.aggregator.errors import DatabaseWentBackError
@@ -53,13 +53,16 @@ class Flusher:
     async def insert_checkpoints(self, snapshots: Mapping[int, Snapshot]) -> None:
         """Do steps 3 and 4."""
         checkpoints = {partition: taken.checkpoint for partition, taken in snapshots.items()}
-        stored = await self._sink.call(lambda sink: sink.read_offsets())
-        for partition in checkpoints:
+        self.check(checkpoints, await self._sink.call(lambda sink: sink.read_offsets()))
+        await self._sink.call(lambda sink: sink.write_checkpoints(checkpoints))
+        for partition, checkpoint in checkpoints.items():
+            self._written[partition] = checkpoint.next_offset
+
+    def check(self, partitions: Iterable[int], stored: Mapping[int, int]) -> None:
+        """Raise `DatabaseWentBackError` where a stored checkpoint is below the last written."""
+        for partition in partitions:
             if stored.get(partition, 0) < self._written.get(partition, 0):
                 raise DatabaseWentBackError(
                     f"checkpoint of partition {partition} is {stored.get(partition, 0)},"
                     f" but {self._written[partition]} was written"
                 )
-        await self._sink.call(lambda sink: sink.write_checkpoints(checkpoints))
-        for partition, checkpoint in checkpoints.items():
-            self._written[partition] = checkpoint.next_offset

@@ -1,7 +1,7 @@
 """The partitions that this worker meters: batches in, flushes out, recovery between.
 
-Everything here runs on one event loop. Two locks keep the order: a batch is folded whole before
-a snapshot is taken, and flushes follow one another.
+Everything here runs on one event loop. Locks keep the order: a batch is folded whole before a
+snapshot is taken, flushes follow one another, and so do recoveries.
 """
 
 from __future__ import annotations
@@ -10,13 +10,14 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from operator import methodcaller
 from typing import Protocol
 
 from services.aggregator.clickhouse_sink import ClickHouseSink
 from services.aggregator.core.batch import Records
 from services.aggregator.core.decoding import Decoded
+from services.aggregator.core.key_index import Ints
 from services.aggregator.core.partition import PartitionState, Sifted, Snapshot
+from services.aggregator.core.slices import SliceRows
 from services.aggregator.flush import Flusher
 from services.aggregator.metrics import (
     BATCHES,
@@ -70,6 +71,7 @@ class Meter:
         self._acknowledge = acknowledge
         self._batch_lock = asyncio.Lock()
         self._flush_lock = asyncio.Lock()
+        self._recovery_lock = asyncio.Lock()
         self.last_flush_seconds = 0.0
         self._room = asyncio.Event()
         self._room.set()
@@ -94,21 +96,23 @@ class Meter:
         Retries while ClickHouse or Kafka is away. Raises `AbandonedError` when ``abandoned()``
         says so, and `MeteringStoppedError`.
         """
-        self.drop(set(self.states) - set(partitions))
-        missing = [partition for partition in partitions if partition not in self.states]
-        if not missing:
-            return
+        # A rebalance, a flush and a look-up may each ask for it: what one has recovered, it keeps.
+        async with self._recovery_lock:
+            self.drop(set(self.states) - set(partitions))
+            missing = [partition for partition in partitions if partition not in self.states]
+            if not missing:
+                return
 
-        def attempt(sink: ClickHouseSink) -> dict[int, PartitionState]:
-            return recover(self._edges, sink, missing)
+            def attempt(sink: ClickHouseSink) -> dict[int, PartitionState]:
+                return recover(self._edges, sink, missing)
 
-        states = await persist("recover", lambda: self._reader.call(attempt), abandoned)
-        if abandoned():
-            raise AbandonedError("recover")
-        self._flusher.recovered({number: state.checkpoint for number, state in states.items()})
-        self.states.update(states)
-        RECOVERIES.inc(len(states))
-        self._measure()
+            states = await persist("recover", lambda: self._reader.call(attempt), abandoned)
+            if abandoned():
+                raise AbandonedError("recover")
+            self._flusher.recovered({number: state.checkpoint for number, state in states.items()})
+            self.states.update(states)
+            RECOVERIES.inc(len(states))
+            self._measure()
 
     def drop(self, partitions: set[int]) -> None:
         """Forget partitions. What was not flushed is read again by whoever recovers them."""
@@ -133,6 +137,8 @@ class Meter:
         Waits while too much is unwritten. Batches of lost partitions are void. False where records
         before it are missing, dropped on their way by a rebalance say: then it is not metered, and
         the partition must be read again from its position.
+
+        Raises `DatabaseWentBackError` when a look-up shows that; the partition is dropped then.
         """
         await self._room.wait()
         async with self._batch_lock:
@@ -166,11 +172,13 @@ class Meter:
 
     async def _look_up(self, partition: int, state: PartitionState, sifted: Sifted) -> None:
         for name, keys in state.unknown_slices(sifted).items():
-            found = await persist(
+            found, stored = await persist(
                 "look up slices",
-                partial(self._reader.call, methodcaller("look_up", name, partition, keys)),
+                partial(self._reader.call, partial(look_up, name, partition, keys)),
                 lambda: self.states.get(partition) is not state,
             )
+            # In a database that was restored meanwhile, what is missing may yet exist.
+            self._flusher.check([partition], stored)
             state.learn(name, keys, *found)
             LOOK_UPS.inc(len(keys))
 
@@ -242,3 +250,10 @@ class Meter:
         PENDING_ROWS.set(self.pending_rows)
         SEEN_IDS.set(sum(len(state.seen) for state in self.states.values()))
         SLICES.set(sum(len(state.slices) for state in self.states.values()))
+
+
+def look_up(
+    family: str, partition: int, keys: Ints, sink: ClickHouseSink
+) -> tuple[tuple[SliceRows, Ints], dict[int, int]]:
+    """Read slices with their versions, and then the checkpoints."""
+    return sink.look_up(family, partition, keys), sink.read_offsets()

@@ -17,7 +17,6 @@ import fcntl
 import json
 import os
 import shutil
-from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Final, cast
@@ -25,8 +24,10 @@ from typing import Final, cast
 import numpy as np
 from rocksdict import BlockBasedOptions, Cache, Options, Rdict, WriteBatch, WriteOptions
 
+from services.aggregator.core.byte_spans import Words
 from services.aggregator.core.dedup import Sightings, Stamp
 from services.aggregator.core.id_filter import IdFilter
+from services.aggregator.core.key_index import Ints
 from services.platform.errors import ConfigurationError
 from services.platform.log import get_logger
 
@@ -34,7 +35,10 @@ logger = get_logger(__name__)
 
 #: A horizon is this many buckets long, so at most one more is alive.
 BUCKETS_PER_HORIZON: Final = 4
-TIME_BYTES: Final = 8
+TIME: Final = np.dtype("<u8")
+ID_BYTES: Final = 16
+#: By which hash ids are known here: another makes a store useless.
+HASH: Final = "murmur3-128"
 #: Other names tried for a store that another process, a paused predecessor say, still has open.
 SPARE_PLACES: Final = 8
 
@@ -52,29 +56,30 @@ class Bucket:
         else:
             self._filter = IdFilter.of_size(filter_bytes)
 
-    def last_seen(self, identities: Sequence[bytes]) -> dict[bytes, int]:
-        """When those of these ids that are here were last seen."""
-        asked = [identities[index] for index in self._filter.perhaps(identities)]
-        if not asked:
-            return {}
-        return {
-            identity: int.from_bytes(value, "little")
-            for identity, value in zip(asked, self._values(asked), strict=True)
-            if value is not None
-        }
+    def last_seen(self, ids: Words) -> Ints:
+        """When each of these ids was last seen; -1 for those that are not here."""
+        times_ms = np.full(len(ids), -1)
+        asked = self._filter.perhaps(ids)
+        if len(asked):
+            values = self._values(keys(ids[asked]))
+            there = [index for index, value in enumerate(values) if value is not None]
+            found = b"".join([value for value in values if value is not None])
+            times_ms[asked[there]] = np.frombuffer(found, TIME)
+        return times_ms
 
     def _values(self, asked: list[bytes]) -> list[bytes | None]:
         return cast("list[bytes | None]", self._database.get(list(asked)))
 
-    def put(self, sightings: Mapping[bytes, int]) -> None:
+    def put(self, ids: Words, times_ms: Ints) -> None:
         """Put ids in, durably."""
         batch = WriteBatch(raw_mode=True)
-        for identity, last_ms in sightings.items():
-            batch.put(identity, last_ms.to_bytes(TIME_BYTES, "little"))
+        data = times_ms.astype(TIME).tobytes()
+        for number, key in enumerate(keys(ids)):
+            batch.put(key, data[TIME.itemsize * number : TIME.itemsize * (number + 1)])
         synced = WriteOptions()
         synced.sync = True
         self._database.write(batch, synced)
-        self._filter.add(list(sightings))
+        self._filter.add(ids)
         write_durably(self._path / "filter", self._filter.words.tobytes())
 
     def close(self) -> None:
@@ -96,8 +101,9 @@ class SeenStore:
         self._path = path
         self._cache = cache
         self._filter_bytes = filter_bytes
-        self._log = log
         self._bucket_ms = bucket_ms
+        #: What makes a store one that can be read.
+        self._layout = {"log": log, "bucket_ms": bucket_ms, "hash": HASH}
         self._stamp = Stamp()
         self._buckets: dict[int, Bucket] = {}
         path.mkdir(parents=True, exist_ok=True)
@@ -134,7 +140,7 @@ class SeenStore:
         """The stamp on disk; None where there is none, or one of another log or layout."""
         try:
             content = json.loads((self._path / "stamp").read_bytes())
-            if (content.pop("log"), content.pop("bucket_ms")) != (self._log, self._bucket_ms):
+            if {name: content.pop(name) for name in self._layout} != self._layout:
                 return None
             return Stamp(**content)
         except (OSError, ValueError, TypeError, KeyError, AttributeError):
@@ -142,30 +148,28 @@ class SeenStore:
 
     def _write_stamp(self, stamp: Stamp) -> None:
         self._stamp = stamp
-        content = {"log": self._log, "bucket_ms": self._bucket_ms, **asdict(stamp)}
+        content = {**self._layout, **asdict(stamp)}
         write_durably(self._path / "stamp", json.dumps(content).encode())
 
-    def last_seen(self, identities: Sequence[bytes]) -> dict[bytes, int]:
-        """When those of these identities that are here were last seen, in log time."""
-        found: dict[bytes, int] = {}
-        # Ascending, so that an id in two buckets ends with its newer sighting.
-        for number in sorted(self._buckets):
-            found |= self._buckets[number].last_seen(identities)
-        return found
+    def last_seen(self, ids: Words) -> Ints:
+        """When each of these ids was last seen, in log time; -1 for those that are not here."""
+        times_ms = np.full(len(ids), -1)
+        for bucket in self._buckets.values():
+            # An id may be in two buckets; its newer sighting counts.
+            times_ms = np.maximum(times_ms, bucket.last_seen(ids))
+        return times_ms
 
     def keep(self, sightings: Sightings) -> None:
         """Take over ids durably, between the two stamps that `Stamp` says."""
         self._write_stamp(self._stamp.before_moving(sightings))
-        by_bucket: dict[int, dict[bytes, int]] = {}
-        for identity, last_ms in sightings.last_seen_ms.items():
-            number = last_ms // self._bucket_ms
-            by_bucket.setdefault(number, {})[identity] = last_ms
-        for number, part in by_bucket.items():
+        numbers = sightings.last_seen_ms // self._bucket_ms
+        for number in np.unique(numbers).tolist():
             bucket = self._buckets.get(number)
             if bucket is None:
                 path = self._path / f"bucket-{number}"
                 bucket = self._buckets[number] = Bucket(path, self._cache, self._filter_bytes)
-            bucket.put(part)
+            here = numbers == number
+            bucket.put(sightings.ids[here], sightings.last_seen_ms[here])
         self._write_stamp(self._stamp.after_moving(sightings))
 
     def forget(self, before_ms: int) -> None:
@@ -220,6 +224,12 @@ class SeenStores:
         raise ConfigurationError(
             f"{SPARE_PLACES} processes use the folder {self._folder}: stop those not needed"
         )
+
+
+def keys(ids: Words) -> list[bytes]:
+    """The 16 bytes of each id."""
+    data = ids.tobytes()
+    return [data[start : start + ID_BYTES] for start in range(0, len(data), ID_BYTES)]
 
 
 def options(cache: Cache) -> Options:

@@ -59,7 +59,7 @@ class AggregatorSettings(KafkaSettings, ClickHouseSettings):
         description="Folder for ids that do not fit into memory. Losing it costs time, no tokens.",
     )
     aggregator_ids_in_memory_max: int = Field(
-        default=4_000_000, gt=0, description="Ids kept in memory for dedup, about 130 bytes each."
+        default=4_000_000, gt=0, description="Ids kept in memory for dedup, 35 to 65 bytes each."
     )
     aggregator_filter_bytes: int = Field(
         default=192 * 1024 * 1024,

@@ -17,11 +17,8 @@ Found by the URL scheme ``wattoken://`` through the entry-point group ``faust.tr
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
-from operator import attrgetter
 from typing import Any, ClassVar, Final
 
 import aiokafka
@@ -29,15 +26,19 @@ import faust
 import numpy as np
 from aiokafka.consumer import fetcher
 from aiokafka.errors import CorruptRecordException, NoOffsetForPartitionError
+from aiokafka.record.default_records import DefaultRecordBatch
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 
 from services.aggregator.core.batch import Records
 from services.aggregator.core.decoding import Decoded
+from services.aggregator.record_batch import NO_PRODUCER, RawValues, RecordBatch, first_end
 from services.platform.log import get_logger
 
 logger = get_logger(__name__)
 
+#: How long the broker may wait for records when it has none.
+FETCH_WAIT_MS: Final = 100
 #: Kafka's timestamp type for "the broker's time when it appended the batch".
 LOG_APPEND_TIME: Final = 1
 
@@ -62,18 +63,47 @@ class FetchedBatch:
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """One Kafka batch of a fetch: the log from `first_offset` to below `next_offset`."""
+    """One Kafka batch of a fetch: the log from `first_offset` to below `next_offset`.
+
+    The broker sends whole batches, so the first may also hold records before it. No batch where it
+    has no record of anybody's.
+    """
 
     first_offset: int
     next_offset: int
-    records: Records
+    batch: RecordBatch | None
+
+
+class FetchedBatches:
+    """What a fetch brought of a partition: as aiokafka's `MemoryRecords`, but batches stay raw."""
+
+    def __init__(self, data: bytes) -> None:
+        # Headers are read one by one, where an error reaches the worker: aiokafka makes this object
+        # in a task that nobody waits for.
+        self._data = data
+        self._place = 0
+
+    def size_in_bytes(self) -> int:
+        """The size of all that came."""
+        return len(self._data)
+
+    def has_next(self) -> bool:
+        """Whether a whole batch is left; the last may have come in part."""
+        return first_end(self._data, self._place) is not None
+
+    def next_batch(self) -> RecordBatch:
+        """Hand over the next batch. Raises `MalformedBatchError`."""
+        start, end = self._place, first_end(self._data, self._place)
+        assert end is not None, "there is no next batch"
+        self._place = end
+        return RecordBatch.of(self._data[start:end])
 
 
 class RawPartitionRecords(fetcher.PartitionRecords):
-    """Unpacks a fetch as columns, a `Stretch` for each Kafka batch, instead of record by record.
+    """Hands out a `Stretch` for each Kafka batch instead of a message for each record.
 
     aiokafka makes a Python object with eleven fields for each record, which takes five times as
-    long as all the rest of fetching; offset and value are all that is needed here.
+    long as all the rest of fetching; here not even the batch is decompressed.
     """
 
     next_fetch_offset: int
@@ -87,38 +117,24 @@ class RawPartitionRecords(fetcher.PartitionRecords):
             aborted = self._is_aborted(batch)
             first_offset, self.next_fetch_offset = self.next_fetch_offset, batch.next_offset
             # Control batches hold the markers of transactions, no records of anybody's.
-            empty = aborted or batch.is_control_batch
-            records = NO_RECORDS if empty else self._columns(batch, first_offset)
-            yield Stretch(first_offset, self.next_fetch_offset, records)
+            empty = aborted or batch.is_control
+            yield Stretch(first_offset, self.next_fetch_offset, None if empty else batch)
 
-    def _is_aborted(self, batch: Any) -> bool:
+    def _is_aborted(self, batch: RecordBatch) -> bool:
         """Whether a batch belongs to a transaction that its producer took back."""
-        if batch.producer_id is None:
+        if batch.producer_id == NO_PRODUCER:
             return False
         self._consume_aborted_up_to(batch.base_offset)
-        if batch.is_control_batch:
-            if self._contains_abort_marker(batch):
+        if batch.is_control:
+            if self._contains_abort_marker(DefaultRecordBatch(batch.raw)):
                 self._aborted_producers.discard(batch.producer_id)
             return False
-        return bool(batch.is_transactional and batch.producer_id in self._aborted_producers)
-
-    def _columns(self, batch: Any, first_offset: int) -> Records:
-        records = list(batch)
-        # The broker sends whole batches; records before the offset asked for come along.
-        records = records[bisect_left(records, first_offset, key=attrgetter("offset")) :]
-        offsets = np.array([record.offset for record in records], np.int64)
-        if batch.timestamp_type == LOG_APPEND_TIME:
-            append_ms = np.full(len(records), batch.max_timestamp, np.int64)
-        else:
-            append_ms = np.array([record.timestamp for record in records], np.int64)
-        return Records(offsets, append_ms, [record.value for record in records])
+        return batch.is_transactional and batch.producer_id in self._aborted_producers
 
 
-# The one way in: aiokafka's fetcher makes these objects by this name.
+# The one way in: aiokafka's fetcher makes these objects by these names.
+fetcher.MemoryRecords = FetchedBatches
 fetcher.PartitionRecords = RawPartitionRecords
-
-
-NO_RECORDS: Final = Records(np.empty(0, np.int64), np.empty(0, np.int64), [])
 
 
 class BatchSchema(faust.Schema):
@@ -137,12 +153,16 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
     """The thread that owns the aiokafka consumer and keeps its heartbeat going."""
 
     def _create_worker_consumer(self, transport: Any) -> aiokafka.AIOKafkaConsumer:
-        """Make the consumer, and have it pass over what a gateway's transaction aborted.
+        """Make the consumer, with two options that Faust does not give.
 
-        Faust ties the isolation level to its own exactly_once mode, which is not used here.
+        It passes over what a gateway's transaction aborted: Faust ties the isolation level to its
+        own exactly_once mode, which is not used here. And the broker answers a fetch that finds
+        nothing soon, not after Faust's 1.5 s: aiokafka asks it for nothing else meanwhile, though
+        other partitions may have plenty.
         """
         consumer = super()._create_worker_consumer(transport)
         consumer._isolation_level = "read_committed"
+        consumer._fetch_max_wait_ms = FETCH_WAIT_MS
         return consumer
 
     async def _commit(self, offsets: Mapping[TP, int]) -> bool:
@@ -166,8 +186,8 @@ class Consumer(driver.Consumer):
 
     #: Set by the app: the offset to read next, for each partition that is recovered.
     positions: Callable[[], Mapping[TP, int]]
-    #: Set by the app: has the values of a batch decoded while earlier batches are metered.
-    decode_ahead: Callable[[Sequence[bytes | None]], Awaitable[Decoded] | None]
+    #: Set by the app: has the values in batches decoded while earlier batches are metered.
+    decode_ahead: Callable[[Sequence[RecordBatch]], Awaitable[Decoded] | None]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -177,6 +197,16 @@ class Consumer(driver.Consumer):
 
     def _new_consumer_thread(self) -> ConsumerThread:
         return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
+
+    def on_buffer_full(self, tp: TP) -> None:
+        """Go on reading the partition: a full stream makes the fetching task wait by itself.
+
+        Stock Faust leaves it out of the next `getmany`, which then waits a second for data that is
+        there.
+        """
+
+    def on_buffer_drop(self, tp: TP) -> None:
+        """Nothing was left out, see `on_buffer_full`."""
 
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, ConsumerMessage]]:
         """Fetch, and yield one message for each partition that brought records."""
@@ -201,7 +231,8 @@ class Consumer(driver.Consumer):
                 yield tp, self._batch_message(TP(tp.topic, tp.partition), epoch, fetched)
 
     def _batch_message(self, tp: TP, epoch: int, fetched: list[Stretch]) -> ConsumerMessage:
-        records = joined([stretch.records for stretch in fetched])
+        batches = [stretch.batch for stretch in fetched if stretch.batch is not None]
+        records = records_of(batches)
         first_offset, next_offset = fetched[0].first_offset, fetched[-1].next_offset
         return ConsumerMessage(
             tp.topic,
@@ -214,7 +245,7 @@ class Consumer(driver.Consumer):
             FetchedBatch(
                 *(tp, epoch, first_offset, next_offset),
                 records,
-                self.decode_ahead(records.values),
+                self.decode_ahead(batches),
             ),
             None,
             0,
@@ -276,12 +307,9 @@ class Transport(driver.Transport):
     driver_version = f"wattoken batches over aiokafka={aiokafka.__version__}"
 
 
-def joined(parts: Sequence[Records]) -> Records:
-    """Join the records of several Kafka batches."""
-    if len(parts) == 1:
-        return parts[0]
-    return Records(
-        np.concatenate([part.offsets for part in parts]),
-        np.concatenate([part.append_ms for part in parts]),
-        list(chain.from_iterable(part.values for part in parts)),
-    )
+def records_of(batches: Sequence[RecordBatch]) -> Records:
+    """The records of some batches: their places on the log now, their values when asked for."""
+    if not batches:
+        return Records(np.empty(0, np.int64), np.empty(0, np.int64), [])
+    offsets, times = zip(*[batch.offsets_and_times() for batch in batches], strict=True)
+    return Records(np.concatenate(offsets), np.concatenate(times), RawValues(batches))

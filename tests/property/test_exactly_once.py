@@ -12,6 +12,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
@@ -19,6 +20,7 @@ from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_a
 
 from schemas.metering_rules import HOUR_MS, MINUTE_MS
 from services.aggregator import recovery
+from services.aggregator.core.byte_spans import Flags, Words
 from services.aggregator.core.dedup import SeenIds, Stamp
 from services.aggregator.core.slices import FamilySlices
 from services.aggregator.errors import DatabaseWentBackError, MeteringStoppedError
@@ -80,9 +82,7 @@ class Schedule(RuleBasedStateMachine):
     @rule(count=st.integers(1, 5))
     def read(self, count: int) -> None:
         self._go_on(self.owner)
-        work = self.owner.read(count)
-        if work is not None:
-            run(work)
+        self._read(self.owner, count)
 
     @rule(skip=st.integers(1, 3))
     def miss_records(self, skip: int) -> None:
@@ -147,9 +147,7 @@ class Schedule(RuleBasedStateMachine):
             return
         zombie = self.zombies[which]
         self._go_on(zombie)
-        work = zombie.read(count)
-        if work is not None:
-            run(work)
+        self._read(zombie, count)
         self._flush(zombie)
 
     @rule()
@@ -179,6 +177,11 @@ class Schedule(RuleBasedStateMachine):
 
     def _go_on(self, worker: Worker) -> None:
         work, worker.paused = worker.paused, None
+        if work is not None:
+            self._guarded(worker, lambda: run(work))
+
+    def _read(self, worker: Worker, count: int) -> None:
+        work = worker.read(count)
         if work is not None:
             self._guarded(worker, lambda: run(work))
 
@@ -322,13 +325,17 @@ def from_checkpoint(
     return {number: checkpoint.next_offset for number, checkpoint in checkpoints.items()}
 
 
+def no_duplicates(self: SeenIds, ids: Words, append_ms: Any, horizon_ms: int) -> Flags:
+    return np.zeros(len(ids), np.bool_)
+
+
 PLANTED: dict[str, tuple[Any, str, Any]] = {
     "checkpoint before insert": (Flusher, "write", checkpoint_first),
     "skip rule off": (FamilySlices, "missing", lambda self, keys, offsets: None),
     ">= for >": (FamilySlices, "load", one_too_many),
     "look-up of old windows off": (FamilySlices, "unknown", lambda self, keys: keys[:0]),
     "topic id ignored": (Schedule, "one_name", True),
-    "dedup off": (SeenIds, "see_all", lambda self, identities, append_ms, horizon_ms: []),
+    "dedup off": (SeenIds, "see_all", no_duplicates),
     "dedup store ahead of checkpoint": (Stamp, "may_be_used", lambda self, last_append_ms: True),
     "dedup starts open": (recovery, "rebuild_from", from_checkpoint),
 }

@@ -19,6 +19,7 @@ import numpy as np
 
 from schemas.metering_rules import HOUR_MS, MINUTE_MS, MeteringRules
 from services.aggregator.core.batch import Records
+from services.aggregator.core.byte_spans import Words
 from services.aggregator.core.dedup import Sightings, Stamp
 from services.aggregator.core.key_index import Ints
 from services.aggregator.core.labels import Labels, Series
@@ -144,12 +145,13 @@ class ModelStore:
     def complete_before_ms(self) -> int:
         return self._stamp.complete_before_ms
 
-    def last_seen(self, identities: Sequence[bytes]) -> dict[bytes, int]:
-        return {identity: self._ids[identity] for identity in identities if identity in self._ids}
+    def last_seen(self, ids: Words) -> Ints:
+        return np.array([self._ids.get(row.tobytes(), -1) for row in ids], np.int64)
 
     def keep(self, sightings: Sightings) -> None:
         self._disk.stamps[self._log] = self._stamp.before_moving(sightings)
-        self._ids.update(sightings.last_seen_ms)
+        names = [row.tobytes() for row in sightings.ids]
+        self._ids.update(zip(names, sightings.last_seen_ms.tolist(), strict=True))
         if self.dies_before_stamp:
             raise Crash
         self._disk.stamps[self._log] = self._stamp.after_moving(sightings)

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import compress
 from typing import Final
 
 import numpy as np
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 from schemas.metering_rules import MeteringRules
 from schemas.usage_event import TIME_MAX, TIME_MIN
 from schemas.wire import decode_many, problem
+from services.aggregator.core.byte_spans import Words
 from services.aggregator.core.decoding import Decoded
 from services.aggregator.core.key_index import Ints
 from services.aggregator.core.timing import EPOCH, epoch_ms, rejection
@@ -61,8 +61,8 @@ class DeadLetter:
 class Columns:
     """Events of a batch.
 
-    `seconds` counts from 1970, `tenants` and `series` are numbers of `Labels`, `measures` has the
-    shape (events, measures).
+    `seconds` counts from 1970, `tenants` and `series` are numbers of `Labels`; `identities` has
+    the shape (events, 2), `measures` (events, measures).
     """
 
     offsets: Ints
@@ -70,7 +70,7 @@ class Columns:
     seconds: Ints
     tenants: Ints
     series: Ints
-    identities: list[bytes]
+    identities: Words
     measures: Ints
 
     def __len__(self) -> int:
@@ -86,7 +86,7 @@ class Columns:
             self.seconds[wanted],
             self.tenants[wanted],
             self.series[wanted],
-            list(compress(self.identities, wanted.tolist())),
+            self.identities[wanted],
             self.measures[wanted],
         )
 

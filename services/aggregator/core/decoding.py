@@ -2,29 +2,44 @@
 
 A pure function of the bytes, but for the numbers of labels: so it may run ahead of everything
 else, and elsewhere. All columns are parallel: the n-th entry of each is about the n-th event.
+
+Events in the form that Wattoken writes are read all together (`core.canonical`), the others one by
+one (`schemas.wire`), with the same outcome.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import accumulate, chain
+from itertools import accumulate
 from operator import attrgetter
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from xxhash import xxh3_128_digest
 
 from schemas.wire import UncheckedEvent, decode_many
+from services.aggregator.core.byte_spans import Buffer, Words
+from services.aggregator.core.canonical import Canonical, read
+from services.aggregator.core.frames import Frames, frames_of
+from services.aggregator.core.gateways import Gateways
 from services.aggregator.core.key_index import Ints
 from services.aggregator.core.labels import Labels
+from services.aggregator.core.phrases import Phrases
+from services.aggregator.core.seen_hash import seen_hashes
 from services.aggregator.core.slices import MEASURES
 
-SUBSETS: Final = (
-    (3, attrgetter("cache_read_input_tokens")),
-    (4, attrgetter("cache_write_input_tokens")),
-    (6, attrgetter("reasoning_output_tokens")),
+#: Gateways remembered at once; beyond this all that is known of texts is learnt anew.
+GATEWAYS_MAX: Final = 500_000
+INPUT, OUTPUT = MEASURES.index("input_tokens"), MEASURES.index("output_tokens")
+FAILED, ESTIMATED = MEASURES.index("failed_requests"), MEASURES.index("estimated_tokens")
+SUBSETS: Final = tuple(
+    (MEASURES.index(name), name)
+    for name in (
+        "cache_read_input_tokens",
+        "cache_write_input_tokens",
+        "reasoning_output_tokens",
+    )
 )
 
 
@@ -42,8 +57,9 @@ class Decoded:
     """The events among some records, and why the others are none.
 
     `places` are the indexes of the records that the events come from, ascending; `time_us` counts
-    microseconds from 1970; `tenants` and `series` are numbers of `Labels`; `measures` has the shape
-    (events, measures). `adjusting` marks events that are, or half are, debits or credits.
+    microseconds from 1970; `tenants` and `series` are numbers of `Labels`; `identities` has the
+    shape (events, 2) and `measures` (events, measures). `adjusting` marks events that are, or half
+    are, debits or credits.
     """
 
     count: int
@@ -51,7 +67,7 @@ class Decoded:
     time_us: Ints
     tenants: Ints
     series: Ints
-    identities: list[bytes]
+    identities: Words
     measures: Ints
     adjusting: NDArray[np.bool_]
     failures: list[Failure]
@@ -89,7 +105,7 @@ def joined(parts: Sequence[Decoded]) -> Decoded:
         np.concatenate([part.time_us for part in parts]),
         np.concatenate([part.tenants for part in parts]),
         np.concatenate([part.series for part in parts]),
-        list(chain.from_iterable(part.identities for part in parts)),
+        np.concatenate([part.identities for part in parts]),
         np.concatenate([part.measures for part in parts]),
         np.concatenate([part.adjusting for part in parts]),
         [
@@ -100,27 +116,133 @@ def joined(parts: Sequence[Decoded]) -> Decoded:
     )
 
 
+class Decoder:
+    """Decodes the values of records; remembers the labels that it met, for speed only."""
+
+    def __init__(self, labels: Labels) -> None:
+        self._labels = labels
+        self._forget()
+
+    def _forget(self) -> None:
+        self._gateways = Gateways(self._labels)
+        self._gateway_texts = Phrases()
+        self._series_texts = Phrases()
+
+    def decode(self, frames: Frames) -> Decoded:
+        """Decode values; an empty one, of a record without a value, is no event.
+
+        Raises `TooManyLabelsError`.
+        """
+        if len(self._gateways) > GATEWAYS_MAX:
+            self._forget()
+        found = read(frames.buffer, frames.starts, frames.ends)
+        gateways = self._gateway_texts.find(frames.buffer, *found.gateways)
+        series = self._series_texts.find(frames.buffer, *found.series)
+        known = found.good & (gateways >= 0) & (series >= 0)
+        quick = self._quick(frames.buffer, found, np.flatnonzero(known), gateways, series)
+        rest = np.flatnonzero(~known)
+        if not len(rest):
+            return quick
+        return merged(len(frames), quick, self._one_by_one(frames, rest, found))
+
+    def _quick(
+        self, buffer: Buffer, found: Canonical, rows: Ints, gateways: Ints, series: Ints
+    ) -> Decoded:
+        """What was read of events whose labels are known."""
+        every = len(rows) == len(gateways)
+        only = slice(None) if every else rows
+        gateways = gateways[only]
+        starts, lengths = found.ids
+        return Decoded(
+            len(rows),
+            rows,
+            found.time_us[only],
+            self._gateways.tenants[gateways],
+            series[only],
+            seen_hashes(buffer, starts[only], lengths[only], self._gateways.seeds[gateways]),
+            quick_measures({name: column[only] for name, column in found.numbers.items()}),
+            np.zeros(len(rows), np.bool_),
+            [],
+        )
+
+    def _one_by_one(self, frames: Frames, rows: Ints, found: Canonical) -> Decoded:
+        """Decode some of the values with the decoder, and learn the labels of the canonical."""
+        events, failures = decode_many(frames.values(rows))
+        places = np.delete(rows, list(failures)) if failures else rows
+        gateways = np.array(
+            [self._gateways.number(event.tenant, event.source) for event in events], np.int64
+        )
+        series = np.array(self._labels.series_of(events), np.int64)
+        self._learn(frames.buffer, found, places, gateways, series)
+        ids = frames_of([event.id.encode() for event in events])
+        return Decoded(
+            len(rows),
+            places,
+            times_us(events),
+            self._gateways.tenants[gateways],
+            series,
+            seen_hashes(
+                ids.buffer, ids.starts, ids.ends - ids.starts, self._gateways.seeds[gateways]
+            ),
+            measures(events),
+            adjusting(events),
+            [
+                Failure(int(rows[index]), error.code, error.message)
+                for index, error in failures.items()
+            ],
+        )
+
+    def _learn(
+        self, buffer: Buffer, found: Canonical, places: Ints, gateways: Ints, series: Ints
+    ) -> None:
+        good = np.flatnonzero(found.good[places])
+        rows = places[good]
+        for texts, (starts, lengths), numbers in (
+            (self._gateway_texts, found.gateways, gateways),
+            (self._series_texts, found.series, series),
+        ):
+            texts.learn(buffer, starts[rows], lengths[rows], numbers[good])
+
+
 def decode(values: Sequence[bytes | None], labels: Labels) -> Decoded:
-    """Decode the values of records; one without a value is no event."""
-    events, failures = decode_many([value or b"" for value in values])
-    places = np.arange(len(values))
-    if failures:
-        places = np.delete(places, list(failures))
-    gateways = labels.gateways_of(events)
+    """Decode values once, with nothing remembered."""
+    return Decoder(labels).decode(frames_of(values))
+
+
+def merged(count: int, first: Decoded, second: Decoded) -> Decoded:
+    """Put together what was decoded of some records and of the others, in their order."""
+    places = np.concatenate((first.places, second.places))
+    order = np.argsort(places)
     return Decoded(
-        len(values),
-        places,
-        times_us(events),
-        np.array([tenant for tenant, _ in gateways], np.int64),
-        np.array(labels.series_of(events), np.int64),
-        [
-            xxh3_128_digest(prefix + event.id)
-            for (_, prefix), event in zip(gateways, events, strict=True)
-        ],
-        measures(events),
-        adjusting(events),
-        [Failure(index, error.code, error.message) for index, error in failures.items()],
+        count,
+        places[order],
+        np.concatenate((first.time_us, second.time_us))[order],
+        np.concatenate((first.tenants, second.tenants))[order],
+        np.concatenate((first.series, second.series))[order],
+        np.concatenate((first.identities, second.identities))[order],
+        np.concatenate((first.measures, second.measures))[order],
+        np.concatenate((first.adjusting, second.adjusting))[order],
+        first.failures + second.failures,
     )
+
+
+def no_measures(events: int) -> Ints:
+    """A row of zeros for each event, laid out by column: that is how they are summed."""
+    return np.zeros((events, len(MEASURES)), np.int64, order="F")
+
+
+def quick_measures(numbers: dict[str, Ints]) -> Ints:
+    """What each event adds to its slices, a row each in the order of `MEASURES`."""
+    rows = no_measures(len(numbers["input_tokens"]))
+    rows[:, 0] = 1
+    for name, column in numbers.items():
+        if name == "failed":
+            rows[:, FAILED] = column
+        elif name == "estimated":
+            rows[:, ESTIMATED] = column * (numbers["input_tokens"] + numbers["output_tokens"])
+        else:
+            rows[:, MEASURES.index(name)] = column
+    return rows
 
 
 def times_us(events: Sequence[UncheckedEvent]) -> Ints:
@@ -147,18 +269,18 @@ def adjusting(events: Sequence[UncheckedEvent]) -> NDArray[np.bool_]:
 
 def measures(events: Sequence[UncheckedEvent]) -> Ints:
     """What each event adds to its slices, a row each in the order of `MEASURES`."""
-    rows = np.zeros((len(events), len(MEASURES)), np.int64)
+    rows = no_measures(len(events))
     rows[:, 0] = 1
     failed = [event.status == "error" for event in events]
     if True in failed:
-        rows[:, 1] = failed
-    rows[:, 2] = [event.input_tokens for event in events]
-    rows[:, 5] = [event.output_tokens for event in events]
-    for column, get in SUBSETS:
-        reported = list(map(get, events))
+        rows[:, FAILED] = failed
+    rows[:, INPUT] = [event.input_tokens for event in events]
+    rows[:, OUTPUT] = [event.output_tokens for event in events]
+    for column, name in SUBSETS:
+        reported = list(map(attrgetter(name), events))
         if any(reported):
             rows[:, column] = [tokens or 0 for tokens in reported]
     estimated = [event.quality == "estimated" for event in events]
     if True in estimated:
-        rows[:, 7] = np.where(estimated, rows[:, 2] + rows[:, 5], 0)
+        rows[:, ESTIMATED] = np.where(estimated, rows[:, INPUT] + rows[:, OUTPUT], 0)
     return rows

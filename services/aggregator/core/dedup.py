@@ -12,14 +12,14 @@ duplicates that were never counted.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
 from typing import Protocol
 
 import numpy as np
 
+from services.aggregator.core.byte_spans import Flags, Words
 from services.aggregator.core.key_index import Ints
+from services.aggregator.core.seen_table import SeenTable
 
 
 class OlderIds(Protocol):
@@ -29,8 +29,8 @@ class OlderIds(Protocol):
     def complete_before_ms(self) -> int:
         """Every id last seen before this log time is here; 0 for an empty store."""
 
-    def last_seen(self, identities: Sequence[bytes]) -> Mapping[bytes, int]:
-        """When those of these identities that are here were last seen, in log time."""
+    def last_seen(self, ids: Words) -> Ints:
+        """When each of these ids was last seen, in log time; -1 for those that are not here."""
 
     def keep(self, sightings: Sightings) -> None:
         """Take over ids durably, between the two stamps that `Stamp` says."""
@@ -49,13 +49,14 @@ class Sightings:
     With them the store has every id last seen before `complete_before_ms`.
     """
 
-    last_seen_ms: dict[bytes, int]
+    ids: Words
+    last_seen_ms: Ints
     complete_before_ms: int
 
     @property
     def newest_ms(self) -> int:
         """The latest of the sightings."""
-        return max(self.last_seen_ms.values())
+        return int(self.last_seen_ms.max())
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,48 +93,50 @@ class SeenIds:
     how many ids may stay in memory when `spill` is called.
     """
 
-    __slots__ = ("_last_seen_ms", "_memory_max", "_older")
+    __slots__ = ("_memory_max", "_older", "_recent")
 
     def __init__(self, older: OlderIds | None = None, memory_max: int = 1 << 62) -> None:
-        # A dict keeps insertion order; a sighting moves its id to the end, so the oldest come
-        # first, and neither expiry nor overflow looks at an id that stays.
-        self._last_seen_ms: dict[bytes, int] = {}
+        self._recent = SeenTable()
         self._older = older
         self._memory_max = memory_max
 
     def __len__(self) -> int:
-        return len(self._last_seen_ms)
+        return len(self._recent)
 
-    def see_all(self, identities: Sequence[bytes], append_ms: Ints, horizon_ms: int) -> list[int]:
-        """Record sightings, oldest first, and give the indexes of those that are duplicates."""
-        seen = self._last_seen_ms
+    def see_all(self, ids: Words, append_ms: Ints, horizon_ms: int) -> Flags:
+        """Record sightings, oldest first, and say which are duplicates."""
+        repeated = repetitions(ids)
+        if repeated is None:
+            return self._see_unlike(ids, append_ms, append_ms, horizon_ms)
+        order, begins = repeated
+        # Seen again within the batch: what was before the batch matters for the first sighting
+        # only, what comes after it for the last only.
+        firsts, lasts = order[begins], order[np.append(begins[1:], len(order)) - 1]
+        previous_ms = np.empty(len(order), np.int64)
+        previous_ms[order[1:]] = append_ms[order[:-1]]
+        duplicates = append_ms - previous_ms < horizon_ms
+        by_time = np.argsort(lasts)
+        firsts, lasts = firsts[by_time], lasts[by_time]
+        duplicates[firsts] = self._see_unlike(
+            ids[firsts], append_ms[firsts], append_ms[lasts], horizon_ms
+        )
+        return duplicates
+
+    def _see_unlike(self, ids: Words, first_ms: Ints, last_ms: Ints, horizon_ms: int) -> Flags:
+        """The same for ids that are all unlike, each seen from its first to its last time."""
+        found = self._recent.find(ids)
+        seen_ms = self._recent.last_seen(found)
         # A store that is complete up to no time at all has nothing that is not in memory as well.
         if self._older is not None and self._older.complete_before_ms > 0:
-            seen.update(self._older.last_seen(list(set(identities) - seen.keys())))
-        duplicates: list[int] = []
-        # Records of one Kafka batch bear one append time: whole runs are taken over at once.
-        for start, end in runs(append_ms):
-            run, now_ms = identities[start:end], int(append_ms[start])
-            fresh = dict.fromkeys(run, now_ms)
-            if len(fresh) == len(run) and seen.keys().isdisjoint(fresh):
-                seen.update(fresh)
-                continue
-            for index, identity in enumerate(run, start):
-                last_ms = seen.pop(identity, None)
-                seen[identity] = now_ms
-                if last_ms is not None and now_ms - last_ms < horizon_ms:
-                    duplicates.append(index)
+            absent = np.flatnonzero(seen_ms < 0)
+            seen_ms[absent] = self._older.last_seen(ids[absent])
+        self._recent.see(ids, last_ms, found)
+        duplicates: Flags = (seen_ms >= 0) & (first_ms - seen_ms < horizon_ms)
         return duplicates
 
     def forget(self, append_ms: int, horizon_ms: int) -> None:
         """Drop the ids that can make nothing appended at ``append_ms`` or later a duplicate."""
-        expired = []
-        for identity, last_ms in self._last_seen_ms.items():
-            if append_ms - last_ms < horizon_ms:
-                break
-            expired.append(identity)
-        for identity in expired:
-            del self._last_seen_ms[identity]
+        self._recent.forget(append_ms - horizon_ms)
 
     def spill(self, below_ms: int, horizon_ms: int, most: int) -> bool:
         """Move the oldest ids to the store if too many are in memory; say whether more remain.
@@ -145,17 +148,15 @@ class SeenIds:
             return False
         self._older.forget(below_ms - horizon_ms)
         excess = min(len(self) - self._memory_max, most)
-        oldest = {
-            identity: last_ms
-            for identity, last_ms in islice(self._last_seen_ms.items(), max(0, excess))
-            if last_ms < below_ms
-        }
-        if not oldest:
+        # One more than is moved, because its time says up to when the store is complete.
+        ids, times_ms = self._recent.oldest(max(0, excess) + 1)
+        count = min(max(0, excess), int(np.searchsorted(times_ms, below_ms)))
+        if not count:
             return False
-        next_oldest_ms = next(islice(self._last_seen_ms.values(), len(oldest), None), below_ms)
-        self._older.keep(Sightings(oldest, min(below_ms, next_oldest_ms)))
-        for identity in oldest:
-            del self._last_seen_ms[identity]
+        next_oldest_ms = int(times_ms[count]) if count < len(times_ms) else below_ms
+        complete_before_ms = min(below_ms, next_oldest_ms)
+        self._older.keep(Sightings(ids[:count], times_ms[:count], complete_before_ms))
+        self._recent.drop_oldest(count)
         return len(self) > self._memory_max
 
     def close(self) -> None:
@@ -164,9 +165,15 @@ class SeenIds:
             self._older.close()
 
 
-def runs(values: Ints) -> Iterator[tuple[int, int]]:
-    """Cut into stretches of equal values: index ranges."""
-    if not len(values):
-        return iter(())
-    edges = (np.flatnonzero(values[1:] != values[:-1]) + 1).tolist()
-    return zip([0, *edges], [*edges, len(values)], strict=True)
+def repetitions(ids: Words) -> tuple[Ints, Ints] | None:
+    """The order that puts like ids together, each group in its own order, and where groups begin.
+
+    None where all are unlike, as mostly.
+    """
+    halves = np.sort(ids[:, 0])
+    if not (halves[1:] == halves[:-1]).any():
+        return None
+    order = np.lexsort((ids[:, 1], ids[:, 0]))
+    ordered = ids[order]
+    begins = np.flatnonzero(np.append(True, (ordered[1:] != ordered[:-1]).any(axis=1)))
+    return order, begins

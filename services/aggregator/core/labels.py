@@ -9,14 +9,11 @@ from collections.abc import Hashable, Sequence
 from itertools import count
 from typing import Final, Generic, NamedTuple, TypeVar, cast
 
-from schemas.identity import identity_prefix
 from schemas.wire import UncheckedEvent
 
 #: Bits of a series' and of a tenant's number; with 21 bits of window number they fill a key.
 SERIES_BITS: Final = 18
 TENANT_BITS: Final = 24
-#: Pairs of tenant and source remembered at once; beyond this the memory is started anew.
-REMEMBERED_MAX: Final = 500_000
 
 H = TypeVar("H", bound=Hashable)
 
@@ -74,7 +71,6 @@ class Labels:
         self.tenants: Numbers[str] = Numbers("tenants", tenant_bits)
         # Labels repeat from event to event: one look-up gives all there is to know.
         self._series_of: dict[tuple[str, ...], int] = {}
-        self._gateway_of: dict[tuple[str, str], tuple[int, str]] = {}
 
     def series_of(self, events: Sequence[UncheckedEvent]) -> list[int]:
         """The number of each event's series."""
@@ -88,18 +84,3 @@ class Labels:
                     series = Series(event.entry, event.region, event.provider, event.model)
                     found[index] = known[tuple(series)] = self.series.number(series)
         return cast("list[int]", found)
-
-    def gateways_of(self, events: Sequence[UncheckedEvent]) -> list[tuple[int, str]]:
-        """The number of each event's tenant, and the prefix of its identity."""
-        known = self._gateway_of
-        if len(known) > REMEMBERED_MAX:
-            known.clear()
-        found = [known.get((event.tenant, event.source)) for event in events]
-        if None in found:
-            for index, event in enumerate(events):
-                if found[index] is None:
-                    found[index] = known[event.tenant, event.source] = (
-                        self.tenants.number(event.tenant),
-                        identity_prefix(event.tenant, event.source),
-                    )
-        return cast("list[tuple[int, str]]", found)

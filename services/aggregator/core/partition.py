@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 
 from schemas.metering_rules import MeteringRules
 from services.aggregator.core.batch import Columns, DeadLetter, Judged, Records, judge
-from services.aggregator.core.decoding import Decoded, decode
+from services.aggregator.core.decoding import Decoded, Decoder
 from services.aggregator.core.dedup import SeenIds
+from services.aggregator.core.frames import frames_of
 from services.aggregator.core.key_index import Ints
 from services.aggregator.core.labels import Labels
 from services.aggregator.core.slices import SliceRows, SliceStore, pack
@@ -105,7 +106,7 @@ class PartitionState:
         self.checkpoint = checkpoint
         self.next_offset = read_from
         self._rules = rules
-        self._labels = labels
+        self._decoder = Decoder(labels)
         self._rejected = dict(checkpoint.rejected)
         self._dead_letters: list[DeadLetter] = []
         self._live = checkpoint
@@ -124,14 +125,14 @@ class PartitionState:
     def sift(self, records: Records, decoded: Decoded | None = None) -> Sifted:
         """Judge and dedup a batch. Records already read are passed over.
 
-        ``decoded`` is the batch as `decode` sees it, where somebody has done that ahead.
+        ``decoded`` is the batch as `Decoder` sees it, where somebody has done that ahead.
         """
         start = int(np.searchsorted(records.offsets, self.next_offset))
         whole, records = len(records), records.cut(start, len(records))
         if not len(records):
             return Sifted(self.next_offset)
         if decoded is None:
-            decoded = decode(records.values, self._labels)
+            decoded = self._decoder.decode(frames_of(records.values))
         else:
             decoded = decoded.cut(start, whole)
         sifted = Sifted(int(records.offsets[-1]) + 1)
@@ -156,10 +157,7 @@ class PartitionState:
     ) -> None:
         judged = judge(records, decoded, rules)
         columns = judged.columns
-        counts = np.ones(len(columns), np.bool_)
-        counts[self.seen.see_all(columns.identities, columns.append_ms, rules.dedup_horizon_ms)] = (
-            False
-        )
+        counts = ~self.seen.see_all(columns.identities, columns.append_ms, rules.dedup_horizon_ms)
         self.seen.forget(int(records.append_ms[-1]), rules.dedup_horizon_ms)
         fresh_from = self.checkpoint.next_offset
         received = len(records) - int(np.searchsorted(records.offsets, fresh_from))

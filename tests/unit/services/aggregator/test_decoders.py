@@ -5,18 +5,22 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-import numpy as np
 import pytest
 
 from services.aggregator.core.decoding import Decoded, decode
 from services.aggregator.core.labels import Labels, Series
-from services.aggregator.decoders import REQUEST_VALUES_MAX, Decoders
+from services.aggregator.decoders import REQUEST_RECORDS, Decoders, requests
 from services.aggregator.errors import DecoderDiedError
+from services.aggregator.record_batch import RawValues, RecordBatch
 from tests.living import left_after
 from tests.property.world import T0_MS, event
+from tests.record_batches import CODECS, batch_of, with_header
 from tests.unit.services.aggregator.core.test_decoding import VALUES
+from tests.unit.services.aggregator.test_decoder_messages import equal
+
+BATCH = batch_of(VALUES, codec=4)
 
 
 @pytest.fixture
@@ -40,8 +44,8 @@ def pids(decoders: Decoders) -> list[int]:
     return [process.pid for process in decoders.running]
 
 
-async def decoded(decoders: Decoders, values: list[bytes | None]) -> Decoded:
-    ahead = decoders.submit(values)
+async def decoded(decoders: Decoders, batches: Sequence[RecordBatch]) -> Decoded:
+    ahead = decoders.submit(batches)
     assert ahead is not None
 
     async def wait() -> Decoded:
@@ -51,27 +55,31 @@ async def decoded(decoders: Decoders, values: list[bytes | None]) -> Decoded:
 
 
 def test_says_what_decoding_here_would_say(decoders: Decoders, labels: Labels) -> None:
-    many: list[bytes | None] = [event(n % 5000, T0_MS, n) for n in range(REQUEST_VALUES_MAX)]
+    many: list[bytes | None] = [event(n % 5000, T0_MS, n) for n in range(REQUEST_RECORDS)]
     many += [b"{", *VALUES] * 40
-    batches: list[list[bytes | None]] = [list(VALUES), many, [*VALUES[::-1]]]
+    fetches = [
+        [BATCH],
+        [batch_of(many, codec=codec) for codec in CODECS],
+        [batch_of([value]) for value in VALUES[::-1]],
+        [batch_of([]), BATCH, batch_of(many[-50:]), batch_of([])],
+    ]
 
     async def run() -> list[Decoded]:
-        return await asyncio.gather(*(decoded(decoders, batch) for batch in batches * 3))
+        assert decoders.submit([]) is None, "nothing to decode is no request"
+        return await asyncio.gather(*(decoded(decoders, fetch) for fetch in fetches * 3))
 
-    for batch, got in zip(batches * 3, asyncio.run(run()), strict=True):
-        expected = decode(batch, labels)
-        assert got.identities == expected.identities
-        assert got.failures == expected.failures
-        for name in ("places", "time_us", "tenants", "series", "measures", "adjusting"):
-            assert np.array_equal(getattr(got, name), getattr(expected, name)), name
+    for fetch, got in zip(fetches * 3, asyncio.run(run()), strict=True):
+        values = RawValues(fetch)
+        assert got.count == len(values)
+        equal(got, decode(values, labels))
 
 
 def test_a_killed_process_fails_what_waits_and_what_comes(decoders: Decoders) -> None:
     async def run() -> None:
-        await decoded(decoders, list(VALUES))
+        await decoded(decoders, [BATCH])
         for pid in pids(decoders):
             os.kill(pid, signal.SIGSTOP)
-        waiting = [decoders.submit(VALUES) for _ in range(4)]
+        waiting = [decoders.submit([BATCH]) for _ in range(4)]
         for pid in pids(decoders):
             os.kill(pid, signal.SIGKILL)
         for ahead in waiting:
@@ -79,19 +87,29 @@ def test_a_killed_process_fails_what_waits_and_what_comes(decoders: Decoders) ->
             with pytest.raises(DecoderDiedError, match="-9"):
                 await ahead
         with pytest.raises(DecoderDiedError):
-            await decoded(decoders, list(VALUES))
+            await decoded(decoders, [BATCH])
+
+    asyncio.run(run())
+
+
+def test_a_batch_that_cannot_be_read_fails_and_is_not_left_out(decoders: Decoders) -> None:
+    wrong = RecordBatch.of(with_header(batch_of([b"v", b"v"]).raw, count=3))
+
+    async def run() -> None:
+        with pytest.raises(DecoderDiedError):
+            await decoded(decoders, [wrong])
 
     asyncio.run(run())
 
 
 def test_ignores_the_signals_that_end_its_worker(decoders: Decoders) -> None:
     async def run() -> None:
-        await decoded(decoders, list(VALUES))
+        await decoded(decoders, [BATCH])
         for pid in pids(decoders):
             os.kill(pid, signal.SIGTERM)
             os.kill(pid, signal.SIGINT)
-        await decoded(decoders, list(VALUES))
-        await decoded(decoders, list(VALUES))
+        await decoded(decoders, [BATCH])
+        await decoded(decoders, [BATCH])
 
     asyncio.run(run())
     running = pids(decoders)
@@ -100,4 +118,27 @@ def test_ignores_the_signals_that_end_its_worker(decoders: Decoders) -> None:
 
 
 def test_with_no_process_nothing_is_decoded_ahead(labels: Labels) -> None:
-    assert Decoders(0, labels).submit(VALUES) is None
+    assert Decoders(0, labels).submit([BATCH]) is None
+
+
+def counted(*records: int) -> list[RecordBatch]:
+    return [batch_of([b""] * count) for count in records]
+
+
+@pytest.mark.parametrize(
+    ("records", "together"),
+    [
+        ([], []),
+        ([5], [1]),
+        ([REQUEST_RECORDS], [1]),
+        ([2 * REQUEST_RECORDS, 1], [1, 1]),
+        ([REQUEST_RECORDS - 1, 1, 1], [2, 1]),
+        ([1, REQUEST_RECORDS - 2, 7, 7, REQUEST_RECORDS], [3, 2]),
+        ([0, 0], [2]),
+    ],
+)
+def test_batches_go_together_until_they_are_many(records: list[int], together: list[int]) -> None:
+    batches = counted(*records)
+    found = list(requests(batches))
+    assert [len(some) for some in found] == together
+    assert [batch for some in found for batch in some] == batches

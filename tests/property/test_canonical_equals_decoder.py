@@ -1,0 +1,631 @@
+"""Reading events many at a time finds what the decoder finds in each of them alone.
+
+`core.canonical` is a shortcut around `schemas.wire`, so it must never say anything else; and
+`core.decoding` must say the same of a record whatever stands around it, and whatever it has learnt
+before. Records are written as text, because what tells two readers apart is mostly a byte.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from itertools import accumulate
+from pathlib import Path
+from random import Random
+from typing import Any, Final, NamedTuple
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import schemas
+from bench.generator import Load, blocks
+from schemas import wire
+from schemas.usage_event import DURATION_MS_MAX, TOKENS_MAX, UsageEvent
+from schemas.wire import UncheckedEvent, WireEvent, decode_many
+from services.aggregator.core import decoding
+from services.aggregator.core.byte_spans import Buffer
+from services.aggregator.core.canonical import SUBSETS, read
+from services.aggregator.core.decoding import Decoded, Decoder, Failure
+from services.aggregator.core.frames import Frames, frames_of
+from services.aggregator.core.key_index import Ints
+from services.aggregator.core.labels import Labels, Series
+from services.aggregator.core.timing import EPOCH
+from services.ingest.adapters.native import adapt
+from services.ingest.keys import Key, KeyEntry
+from services.ingest.keys.limits import KeyUse
+from services.ingest.keys.ring import NO_LIMITS
+from services.ingest.native_batches import record_of_object
+from services.ingest.records import to_record
+
+MICROSECOND: Final = timedelta(microseconds=1)
+
+
+class Said(NamedTuple):
+    """What a record says, by the decoder alone."""
+
+    place: int
+    tenant: str
+    series: Series
+    measures: tuple[int, ...]
+    adjusting: bool
+
+
+def said(place: int, event: UncheckedEvent) -> Said:
+    return Said(
+        place,
+        event.tenant,
+        Series(event.entry, event.region, event.provider, event.model),
+        (
+            1,
+            int(event.status == "error"),
+            event.input_tokens,
+            event.cache_read_input_tokens or 0,
+            event.cache_write_input_tokens or 0,
+            event.output_tokens,
+            event.reasoning_output_tokens or 0,
+            event.input_tokens + event.output_tokens if event.quality == "estimated" else 0,
+        ),
+        event.entry != "usage" or event.adjusts is not None or event.reason is not None,
+    )
+
+
+def each_alone(values: Sequence[bytes | None]) -> tuple[list[Said], list[UncheckedEvent]]:
+    """What each record says that is an event, and the event."""
+    words: list[Said] = []
+    events: list[UncheckedEvent] = []
+    for place, value in enumerate(values):
+        found, _ = decode_many([value or b""])
+        words += [said(place, event) for event in found]
+        events += found
+    return words, events
+
+
+def failures_of(values: Sequence[bytes | None]) -> list[Failure]:
+    return [
+        Failure(place, fault.code, fault.message)
+        for place, value in enumerate(values)
+        for fault in decode_many([value or b""])[1].values()
+    ]
+
+
+def assert_times(found: Ints, events: Sequence[UncheckedEvent]) -> None:
+    """Times are exact; those far out of range, which are refused, only nearly."""
+    exact = np.array([(event.time - EPOCH) // MICROSECOND for event in events], np.int64)
+    far = np.array([not 1999 <= event.time.year <= 2101 for event in events], np.bool_)
+    assert (np.abs(found - exact) <= np.where(far, 1000, 0)).all()
+
+
+def in_words(decoded: Decoded, labels: Labels) -> list[Said]:
+    rows = zip(
+        decoded.places.tolist(),
+        [labels.tenants.meaning[number] for number in decoded.tenants.tolist()],
+        [labels.series.meaning[number] for number in decoded.series.tolist()],
+        map(tuple, decoded.measures.tolist()),
+        decoded.adjusting.tolist(),
+        strict=True,
+    )
+    return [Said(*row) for row in rows]
+
+
+def assert_decoded_as_each_alone(
+    values: Sequence[bytes | None], ways: Sequence[tuple[Decoder, Frames]], labels: Labels
+) -> None:
+    """Decode the same values in one way after the other."""
+    expected, events = each_alone(values)
+    identities = [(event.tenant, event.source, event.id) for event in events]
+    failures = failures_of(values)
+    pairs = set()
+    for decoder, frames in ways:
+        decoded = decoder.decode(frames)
+        assert decoded.count == len(values)
+        assert in_words(decoded, labels) == expected
+        assert_times(decoded.time_us, events)
+        assert decoded.failures == failures
+        assert decoded.identities.shape == (len(events), 2)
+        pairs |= set(zip(map(tuple, decoded.identities.tolist()), identities, strict=True))
+    # The same two words for one identity each time, and never for two.
+    assert len(pairs) == len({words for words, _ in pairs}) == len(set(identities))
+
+
+def count_good(values: Sequence[bytes | None], frames: Frames) -> int:
+    """Assert that all that is read at once is what the decoder reads; count it."""
+    found = read(frames.buffer, frames.starts, frames.ends)
+    data = frames.buffer.data
+
+    def texts(spans: tuple[Any, Any], row: int) -> bytes:
+        start, length = int(spans[0][row]), int(spans[1][row])
+        assert frames.starts[row] <= start <= start + length <= frames.ends[row]
+        return data[start : start + length]
+
+    rows = np.flatnonzero(found.good).tolist()
+    for row in rows:
+        value = values[row] or b""
+        (event,), failures = decode_many([value])
+        assert not failures
+        assert int(found.time_us[row]) == (event.time - EPOCH) // MICROSECOND, value
+        numbers = {name: int(column[row]) for name, column in found.numbers.items()}
+        assert numbers.pop("input_tokens") == event.input_tokens, value
+        assert numbers.pop("output_tokens") == event.output_tokens, value
+        assert numbers.pop("failed", 0) == (event.status == "error"), value
+        assert numbers.pop("estimated", 0) == (event.quality == "estimated"), value
+        for name in SUBSETS:
+            assert numbers.pop(name, 0) == (getattr(event, name) or 0), value
+        assert not numbers
+        assert (event.entry, event.adjusts, event.reason) == ("usage", None, None), value
+        assert texts(found.ids, row) == event.id.encode()
+        assert texts(found.gateways, row) == f'{event.source}","tenant":"{event.tenant}'.encode()
+        assert (
+            texts(found.series, row)
+            == f'{event.region}","provider":"{event.provider}","model":"{event.model}'.encode()
+        )
+    return len(rows)
+
+
+def scattered(values: Sequence[bytes | None], chance: Random) -> Frames:
+    """Lay values out in any order with other bytes between them, as Kafka's batches have them."""
+    order = list(range(len(values)))
+    chance.shuffle(order)
+    pieces = [chance.choice(BETWEEN)]
+    for index in order:
+        pieces += [values[index] or b"", chance.choice(BETWEEN)]
+    edges = np.array(list(accumulate(map(len, pieces), initial=0)), np.int64)
+    starts, ends = np.zeros((2, len(values)), np.int64)
+    starts[order], ends[order] = edges[1:-1:2], edges[2::2]
+    return Frames(Buffer(*pieces), starts, ends)
+
+
+def assert_same(values: Sequence[bytes | None], chance: Random) -> int:
+    """Everything that must hold for records, together; says how many were read at once."""
+    close, apart = frames_of(values), scattered(values, chance)
+    good = count_good(values, close)
+    assert count_good(values, apart) == good
+    # With nothing learnt, with everything, and with half of it.
+    labels = Labels()
+    fresh, halfway = Decoder(labels), Decoder(labels)
+    halfway.decode(frames_of(values[::2]))
+    assert_decoded_as_each_alone(values, [(fresh, apart), (fresh, close), (halfway, close)], labels)
+    return good
+
+
+# Records as text: fields in the order of the schema, each a name and the text of its value.
+
+Fields = list[tuple[bytes, bytes]]
+
+PLAIN: Final = "".join(chr(code) for code in range(0x20, 0x80) if chr(code) not in '"\\')
+#: Around the ends of words and of what is looked at first, and of what is allowed.
+LENGTHS: Final = (1, 2, 7, 8, 9, 15, 16, 17, 24, 32, 36, 39, 40, 41, 63, 64, 127, 128)
+#: Few, so that they repeat; ("aa", "b") and ("a", "ab") are one text when joined.
+LABELS: Final = (b'"a"', b'"b"', b'"aa"', b'"ab"', b'"tenant-1"', b'"openai/gpt-4.1"', b'"x y"')
+NAMES: Final = (b"id", b"source", b"tenant", b"region", b"provider", b"model")
+SUBSET_NAMES: Final = tuple(name.encode() for name in SUBSETS)
+
+TIMES: Final = tuple(
+    f'"{date}T{clock}{fraction}Z"'.encode()
+    for date in ("2000-01-01", "2024-02-29", "2026-03-15", "2026-12-31", "2099-12-31")
+    for clock in ("00:00:00", "12:34:56", "23:59:59")
+    for fraction in ("", ".250", ".000001", ".999999")
+)
+NUMBERS: Final = (b"0", b"1", b"7", b"10", b"100", b"1234", b"9999999")
+
+ODD_NAMES: Final = tuple(
+    b'"' + text + b'"'
+    for text in (
+        *(b"", b" ", b"\x7f", b"\0", b"\n", b"\x1f", b"a\0", b"\x80", b"\xff", b"\xc3", b"\xc0"),
+        *("é".encode(), ("é" * 128).encode(), ("😀" * 128).encode(), ("é" * 129).encode()),
+        *(b"a" * 129, b"a" * 130, b"a" * 136, b"a" * 137, b"a" * 300, b"a" * 2000, b"\x7f" * 128),
+        *(b'\\"', b"\\\\", b"a\\u0041", b"\\n", b"\\ud800", b"\\ud83d\\ude00", b"\\x", b"\\"),
+        *(b'a"', b'"', b'a","tenant":"b', b'a","model":"b', b'{\\"id\\":\\"x\\"}'),
+        b'b","source":"a","tenant":"b","time":"2026-01-01T00:00:00Z","region":"r',
+    )
+)
+ODD_NUMBERS: Final = (
+    *(b"00", b"01", b"007", b"0123456", b"-0", b"-1", b"+1", b"1.0", b"1.5", b"0.0", b".5", b"5."),
+    *(b"1e3", b"1E3", b"1e", b"10000000", b"12345678", b"99999999", b"123456789", b"null", b"true"),
+    *(str(TOKENS_MAX).encode(), str(TOKENS_MAX + 1).encode(), b"9007199254740993"),
+    *(b"9223372036854775808", b"18446744073709551616", b'"5"', b"", b" 5", b"5 ", b"0x10", b"1_0"),
+    *("٣".encode(), b"NaN", b"[5]", b"5\0", b"\x005", b"5\xff", b"5\xb5", b"5/", b"5:", b"::"),
+)
+ODD_TIMES: Final = tuple(
+    b'"' + text + b'"'
+    for text in (
+        *(b"2025-02-29T12:00:00Z", b"2026-02-29T12:00:00Z", b"2024-02-30T12:00:00Z"),
+        *(b"2026-04-31T12:00:00Z", b"2026-01-32T12:00:00Z", b"2026-01-00T12:00:00Z"),
+        *(b"2026-00-10T12:00:00Z", b"2026-13-10T12:00:00Z", b"2100-02-29T12:00:00Z"),
+        *(b"2000-02-29T12:00:00Z", b"1999-12-31T23:59:59Z", b"1999-12-31T23:59:59.999999Z"),
+        *(b"2100-01-01T00:00:00Z", b"2101-05-05T05:05:05.5Z", b"0001-01-01T00:00:00Z"),
+        *(b"2026-03-15T24:00:00Z", b"2026-03-15T23:60:00Z", b"2026-03-15T23:59:60Z"),
+        *(b"2026-03-15t12:00:00Z", b"2026-03-15T12:00:00z", b"2026-03-15 12:00:00Z"),
+        *(b"2026-03-15T12:00:00+00:00", b"2026-03-15T12:00:00-00:00", b"2026-03-15T12:00:00"),
+        *(b"2026-03-15T12:00:00+05:30", b"2026-03-15T12:00:00.250+00:00", b"2026-03-15T12:00Z"),
+        *(b"2026-03-15T12:00:00.Z", b"2026-03-15T12:00:00.1Z", b"2026-03-15T12:00:00.12Z"),
+        *(b"2026-03-15T12:00:00.1234Z", b"2026-03-15T12:00:00.12345Z", b"2026-03-15T12:00:00.-12Z"),
+        *(b"2026-03-15T12:00:00.1234567Z", b"2026-03-15T12:00:00.9999999Z", b"2026-03-15"),
+        *(b"2026-03-15T12:00:00.123456789Z", b"2026-03-15T12:00:00.12ZZ", b"2026-03-15T12:00:00ZZ"),
+        *(b"2026-03-15T12:00:00.1Z3Z", b"2026-03-15T12:00:00.123Z56Z", b"2026-03-15T12:00:00,250Z"),
+        *(b"2026-03-15T12:00:00Z ", b" 2026-03-15T12:00:00Z", b"2026-3-15T12:00:00Z", b""),
+        *(b"+026-03-15T12:00:00Z", b"2026-03-15T12:00:0:Z", b"2026/03/15T12:00:00Z"),
+        *(b"2026-03-15T12-00-00Z", b"202:-03-15T12:00:00Z", b"2026-03-15T1\xb2:00:00Z"),
+    )
+)
+ODD_WORDS: Final = (
+    *(b'"ok"', b'"error"', b'"measured"', b'"estimated"', b'"OK"', b'"ok "', b'"o\\u006b"'),
+    *(b'""', b"null", b"0", b'"errors"', b'"usage"', b'"debit"', b'"ok","status":"error"'),
+)
+ANYTHING: Final = (b"null", b"true", b"[]", b"{}", b'"a"', b"1", b"", b'"', b"{", b"\xff")
+OTHER_KEYS: Final = (b"Id", b"", b"id ", b"\\u0069d", b"prompt_tokens", b"entry", b"adjusts", b"\0")
+ODD: Final = {
+    **dict.fromkeys(NAMES, ODD_NAMES),
+    b"time": ODD_TIMES,
+    **dict.fromkeys((b"input_tokens", b"output_tokens", *SUBSET_NAMES), ODD_NUMBERS),
+    b"duration_ms": (*ODD_NUMBERS, str(DURATION_MS_MAX).encode(), b"2592000001"),
+    **dict.fromkeys((b"status", b"quality"), ODD_WORDS),
+    **{b"entry": (b'"usage"', b'"debit"', b'"credit"', b"null"), b"adjusts": ODD_NAMES},
+    b"reason": ODD_NAMES,
+}
+
+
+def written(fields: Fields) -> bytes:
+    return b"{" + b",".join(b'"' + name + b'":' + value for name, value in fields) + b"}"
+
+
+EVENT: Final = written(
+    [(b"id", b'"z"'), (b"source", b'"s"'), (b"tenant", b'"t"'), (b"time", TIMES[0])]
+    + [(b"region", b'"r"'), (b"provider", b'"p"'), (b"model", b'"m"')]
+    + [(b"input_tokens", b"3"), (b"output_tokens", b"2"), (b"status", b'"error"')]
+)
+#: What may stand between two values in one buffer.
+BETWEEN: Final = (
+    *(b"", b"}", b'"', b",", b"0", b"9999999", b'{"id":"', b"\xff" * 40, b"\0\x02", EVENT),
+)
+EDITS: Final = (b"", *(bytes([byte]) for byte in b'\0 "\\,:}09-.\x7f\x80'))
+
+
+def plain_name(chance: Random) -> bytes:
+    if chance.random() < 0.6:
+        return chance.choice(LABELS)
+    return b'"' + "".join(chance.choices(PLAIN, k=chance.choice(LENGTHS))).encode() + b'"'
+
+
+def plain_fields(chance: Random) -> Fields:
+    """An event in the canonical form, with some of what may be missing."""
+    names = {name: plain_name(chance) for name in NAMES}
+    fields = [(name, names[name]) for name in NAMES[:3]]
+    fields += [(b"time", chance.choice(TIMES))]
+    fields += [(name, names[name]) for name in NAMES[3:]]
+    fields += [(name, chance.choice(NUMBERS)) for name in (b"input_tokens", b"output_tokens")]
+    optional: list[tuple[bytes, tuple[bytes, ...]]] = [(name, NUMBERS) for name in SUBSET_NAMES]
+    optional += [(b"status", (b'"ok"', b'"error"')), (b"quality", (b'"measured"', b'"estimated"'))]
+    optional += [(b"duration_ms", NUMBERS)]
+    return fields + [(n, chance.choice(values)) for n, values in optional if chance.random() < 0.3]
+
+
+def other_value(fields: Fields, chance: Random) -> None:
+    at = chance.randrange(len(fields))
+    name = fields[at][0]
+    fields[at] = (name, chance.choice(ODD.get(name, ANYTHING)))
+
+
+def any_value(fields: Fields, chance: Random) -> None:
+    at = chance.randrange(len(fields))
+    fields[at] = (fields[at][0], chance.choice(ANYTHING))
+
+
+def other_key(fields: Fields, chance: Random) -> None:
+    at = chance.randrange(len(fields))
+    fields[at] = (chance.choice((*OTHER_KEYS, *ODD)), fields[at][1])
+
+
+def dropped(fields: Fields, chance: Random) -> None:
+    del fields[chance.randrange(len(fields))]
+
+
+def doubled(fields: Fields, chance: Random) -> None:
+    name, value = chance.choice(fields)
+    value = chance.choice((value, chance.choice(ODD.get(name, ANYTHING))))
+    at = fields.index((name, value)) if (name, value) in fields else chance.randrange(len(fields))
+    fields.insert(chance.choice((at, chance.randrange(len(fields) + 1))), (name, value))
+
+
+def swapped(fields: Fields, chance: Random) -> None:
+    one, other = chance.randrange(len(fields)), chance.randrange(len(fields))
+    if chance.random() < 0.5:
+        other = (one + 1) % len(fields)
+    fields[one], fields[other] = fields[other], fields[one]
+
+
+def added(fields: Fields, chance: Random) -> None:
+    name = chance.choice((*ODD, *OTHER_KEYS))
+    at = chance.choice((len(fields), chance.randrange(len(fields) + 1)))
+    fields.insert(at, (name, chance.choice(ODD.get(name, ANYTHING))))
+
+
+FIELD_MUTATIONS: Final[tuple[Callable[[Fields, Random], None], ...]] = (
+    *(other_value, other_value, other_value, any_value, other_key),
+    *(dropped, doubled, swapped, added),
+)
+
+
+def bytes_changed(record: bytes, chance: Random) -> bytes:
+    start = chance.randrange(len(record) + 1)
+    end = start + chance.choice((0, 1, 1, 1, 2, 8))
+    new = chance.choice((*EDITS, bytes([chance.randrange(256)]), record[start : start + 12] * 2))
+    return record[:start] + new + record[end:]
+
+
+def bit_flipped(record: bytes, chance: Random) -> bytes:
+    at = chance.randrange(len(record))
+    return record[:at] + bytes([record[at] ^ 1 << chance.randrange(8)]) + record[at + 1 :]
+
+
+def cut_off(record: bytes, chance: Random) -> bytes:
+    return record[: chance.randrange(len(record) + 1)]
+
+
+def surrounded(record: bytes, chance: Random) -> bytes:
+    around = (b"", b" ", b"\n", b"\0", b"}", b",", b"\xef\xbb\xbf", b"[", EVENT, b'"', b"\t")
+    return chance.choice(around) + record + chance.choice(around)
+
+
+def without_its_start(record: bytes, chance: Random) -> bytes:
+    return record[chance.randrange(len(record) + 1) :]
+
+
+BYTE_MUTATIONS: Final[tuple[Callable[[bytes, Random], bytes], ...]] = (
+    *(bytes_changed, bytes_changed, bit_flipped, cut_off, surrounded, without_its_start),
+)
+
+
+def record(chance: Random) -> bytes | None:
+    """A record: in the canonical form, or changed somewhere, or nothing at all."""
+    fields = plain_fields(chance)
+    dice = chance.random()
+    if dice < 0.25:
+        return written(fields)
+    if dice < 0.65:
+        for _ in range(chance.choice((1, 1, 2))):
+            if fields:
+                chance.choice(FIELD_MUTATIONS)(fields, chance)
+        return written(fields)
+    if dice < 0.97:
+        return chance.choice(BYTE_MUTATIONS)(written(fields), chance)
+    return chance.choice((None, b"", b"{}", b"{", b"null", b"\0" * 50, b"x" * 1500, b'{"id":"'))
+
+
+# (a) What `schemas.wire.encode` writes.
+
+
+def moments(first_year: int, last_year: int) -> st.SearchStrategy[datetime]:
+    """Times with six, three or no digits behind the second that are not 0."""
+    first, end = (datetime(year, 1, 1, tzinfo=UTC) - EPOCH for year in (first_year, last_year + 1))
+    return st.builds(
+        lambda micros, step: EPOCH + micros // step * step * MICROSECOND,
+        st.integers(first // MICROSECOND, end // MICROSECOND - 1),
+        st.sampled_from([1, 1000, 1_000_000]),
+    )
+
+
+#: The decoder takes times that are out of range too; that is found later (`core.batch`).
+MOMENT: Final = moments(2000, 2099) | moments(1999, 2101)
+NAME: Final = st.one_of(
+    st.sampled_from([label[1:-1].decode() for label in LABELS]),
+    st.text(PLAIN, min_size=1, max_size=129),
+    st.builds(lambda char, count: char * count, st.sampled_from(PLAIN), st.sampled_from(LENGTHS)),
+    st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=129),
+    st.text('"\\/\0\b\n\x1f\x7f\x80éa€😀', min_size=1, max_size=20),
+)
+TOKENS: Final = st.one_of(
+    st.integers(0, 20), st.integers(0, TOKENS_MAX), st.sampled_from([9_999_999, 10_000_000])
+)
+REQUIRED: Final = {
+    **{name.decode(): NAME for name in NAMES},
+    **{"time": MOMENT, "input_tokens": TOKENS, "output_tokens": TOKENS},
+}
+MAYBE: Final = {
+    **dict.fromkeys(SUBSETS, st.none() | TOKENS),
+    "status": st.sampled_from(["ok", "error"]),
+    "quality": st.sampled_from(["measured", "estimated"]),
+    "duration_ms": st.none() | st.integers(0, DURATION_MS_MAX),
+    **{"entry": st.sampled_from(["usage", "debit"]), "adjusts": st.none() | NAME, "reason": NAME},
+}
+
+
+def encoded(fields: dict[str, Any], as_model: bool) -> bytes:
+    """Encode an event for the log, as ingest does; one that is not valid, just as it is."""
+    try:
+        return wire.encode(model(fields) if as_model else WireEvent(**fields))
+    except ValueError:
+        return msgspec.json.encode(UncheckedEvent(**fields))
+
+
+def model(fields: dict[str, Any]) -> UsageEvent:
+    return UsageEvent(**(fields | {"time": fields["time"].isoformat()}))
+
+
+@given(
+    st.lists(
+        st.builds(encoded, st.fixed_dictionaries(REQUIRED, optional=MAYBE), as_model=st.booleans()),
+        min_size=1,
+        max_size=4,
+    ),
+    st.integers(0, 2**32),
+)
+@settings(max_examples=120, deadline=None)
+def test_what_is_written_for_the_log(values: list[bytes], seed: int) -> None:
+    chance = Random(seed)
+    values += chance.choices(values, k=2)
+    chance.shuffle(values)
+    assert_same(values, chance)
+
+
+# (b) Whatever else may stand on the log.
+
+
+@given(st.randoms(use_true_random=False), st.integers(1, 4))
+@settings(max_examples=120, deadline=None)
+def test_a_few_records_changed_anywhere(chance: Random, count: int) -> None:
+    assert_same([record(chance) for _ in range(count)], chance)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_many_records_changed_anywhere(seed: int) -> None:
+    chance = Random(seed)
+    values = [record(chance) for _ in range(2000)]
+    good = assert_same(values, chance)
+    valid = len(each_alone(values)[1])
+    assert 500 < good < valid < 1500, "enough of each kind to tell them apart"
+
+
+def test_every_odd_value_in_every_field() -> None:
+    chance = Random(1)
+    values: list[bytes | None] = []
+    for shape in range(4):
+        while len(base := plain_fields(chance)) != 9 + 2 * shape:
+            pass
+        for name, odd in ODD.items():
+            for text in odd:
+                fields = [(key, text if key == name else value) for key, value in base]
+                if name not in dict(base):
+                    fields.append((name, text))
+                values.append(written(fields))
+    assert 50 < assert_same(values, chance) < len(values) // 2
+
+
+#: Everything that the canonical form has, and the least.
+WHOLE: Final = (
+    b'{"id":"0b54","source":"gw-1","tenant":"acme","time":"2026-03-15T12:34:56.250Z","region":"eu",'
+    b'"provider":"p","model":"m-1","input_tokens":1250,"output_tokens":80,'
+    b'"cache_read_input_tokens":100,"cache_write_input_tokens":0,"reasoning_output_tokens":64,'
+    b'"status":"error","quality":"estimated","duration_ms":950}'
+)
+LEAST: Final = (
+    b'{"id":"0","source":"g","tenant":"a","time":"2024-02-29T23:59:59Z","region":"e",'
+    b'"provider":"p","model":"m","input_tokens":0,"output_tokens":0}'
+)
+
+
+@pytest.mark.parametrize(
+    ("record", "names_bytes"), [(WHOLE, 18), (LEAST, 6)], ids=["whole", "least"]
+)
+def test_every_byte_changed_to_every_other_left_out_and_put_in(
+    record: bytes, names_bytes: int
+) -> None:
+    good = 0
+    for at in range(len(record)):
+        before, after = record[:at], record[at + 1 :]
+        values = [before + bytes([byte]) + after for byte in range(256)]
+        # Any byte may stand in the middle of a token; of those put in, these make a difference.
+        values += [before + byte + record[at:] for byte in EDITS]
+        values += [before, before + after, before + record[at : at + 1] * 2 + after]
+        good += count_good(values, frames_of(values))
+    assert good > 94 * names_bytes, "of all bytes in names, those that stand for themselves"
+
+
+# That the quick way is taken at all.
+
+
+def all_good(values: Sequence[bytes]) -> bool:
+    return count_good(values, frames_of(values)) == len(values)
+
+
+def test_the_load_of_the_benchmarks_is_read_at_once() -> None:
+    (block,) = blocks(Load(events=2000, end_ms=1_773_576_000_000))
+    assert all_good(block.values)
+    assert assert_same(block.values, Random(1)) == 2000
+
+
+def test_what_is_learnt_is_not_decoded_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    alone: list[int] = []
+
+    def counted(records: Sequence[bytes]) -> Any:
+        alone.append(len(records))
+        return decode_many(records)
+
+    (block,) = blocks(Load(events=2000, end_ms=1_773_576_000_000, tenants=10, models=5))
+    monkeypatch.setattr(decoding, "decode_many", counted)
+    decoder = Decoder(Labels())
+    decoder.decode(frames_of(block.values[:1000]))
+    assert alone == [1000]
+    decoder.decode(frames_of(block.values[1000:]))
+    assert alone == [1000], "all labels were met before, so none is left to the decoder"
+    decoder.decode(frames_of([*block.values, EVENT, b"{"]))
+    assert alone == [1000, 2]
+
+
+PLAIN_EVENT: Final[dict[str, Any]] = {
+    "id": "018f3c5e-7b1a-7c3d-9e4f-5a6b7c8d9e0f",
+    "source": "litellm-eu-1",
+    "tenant": "acme",
+    "time": datetime(2026, 3, 15, 12, 0, 0, 250_000, UTC),
+    "region": "eu-central",
+    "provider": "aws.bedrock",
+    "model": "anthropic/claude-sonnet-4.5@eu",
+    "input_tokens": 1250,
+    "output_tokens": 80,
+}
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        *({}, {"time": datetime(2026, 3, 15, 12, tzinfo=UTC)}, {"status": "error"}),
+        *({"cache_read_input_tokens": 7}, {"cache_write_input_tokens": 0}, {"duration_ms": 950}),
+        *({"reasoning_output_tokens": 64}, {"quality": "estimated"}, {"id": "x" * 128}),
+        *({"input_tokens": 9_999_999}, {"output_tokens": 0}, {"model": "m\x7f"}),
+        {
+            **dict.fromkeys(SUBSETS, 3),
+            **{"status": "error", "quality": "estimated", "duration_ms": 9_999_999},
+        },
+    ],
+    ids=lambda more: ",".join(more) or "plain",
+)
+def test_ordinary_events_are_read_at_once(more: dict[str, Any]) -> None:
+    fields = {**PLAIN_EVENT, **more}
+    assert all_good([wire.encode(model(fields)), wire.encode(WireEvent(**fields))])
+
+
+def test_what_is_left_to_the_decoder() -> None:
+    others: list[dict[str, Any]] = [
+        *({"id": "é"}, {"model": 'm"'}, {"source": "a\\b"}, {"input_tokens": 10_000_000}),
+        {"entry": "debit", "adjusts": "a", "reason": "r"},
+    ]
+    values = [wire.encode(WireEvent(**{**PLAIN_EVENT, **more})) for more in others]
+    assert count_good(values, frames_of(values)) == 0
+    assert_same(values, Random(1))
+
+
+def test_valid_examples_are_read_as_the_decoder_reads_them() -> None:
+    paths = (Path(schemas.__file__).with_name("examples") / "valid").glob("*.json")
+    events = [wire.decode(path.read_bytes()) for path in paths]
+    values = [wire.encode(event) for event in events]
+    plain = [
+        event.entry == "usage"
+        and max(event.input_tokens, event.output_tokens, event.duration_ms or 0) < 10_000_000
+        and b"\\" not in value
+        and value.isascii()
+        for event, value in zip(events, values, strict=True)
+    ]
+    assert assert_same(values, Random(1)) == sum(plain) > len(values) // 2
+
+
+#: What a key says fills in what an event leaves out.
+KEYS: Final = [
+    KeyEntry(id="abcd", hmac_sha256="0" * 64, tenant="acme", region="eu", provider=provider)
+    for provider in ("openai", None)
+]
+
+
+@pytest.mark.parametrize("entry", KEYS, ids=["key with provider", "key without"])
+@pytest.mark.parametrize("names_labels", [True, False], ids=["labels named", "labels left out"])
+def test_what_ingest_writes_of_native_events_is_read_at_once(
+    entry: KeyEntry, names_labels: bool
+) -> None:
+    fields = PLAIN_EVENT | {"provider": "openai", "model": "gpt-4.1"}
+    if not names_labels:
+        del fields["tenant"], fields["region"]
+    body = msgspec.json.encode(fields)
+    quick = record_of_object(body, Key(entry, KeyUse(NO_LIMITS, 0.0)))
+    assert quick is not None
+    assert all_good([quick[0]["value"], to_record(adapt(body, entry))["value"]])
