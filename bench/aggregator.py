@@ -13,8 +13,9 @@ from dataclasses import dataclass
 
 from bench.errors import BenchError
 from bench.fill import FilledTopic
-from bench.worker import Memory, Worker, metering
+from bench.worker import Worker, metering
 from deploy.local.infrastructure import Infrastructure
+from deploy.local.process_table import Memory
 
 SHARED_TIMEOUT_SECONDS = 60.0
 SHARED_POLL_SECONDS = 0.05

@@ -16,7 +16,6 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
-from pathlib import Path
 
 from clickhouse_connect.driver.client import Client
 
@@ -24,6 +23,7 @@ from bench.errors import BenchError, VoidRunError
 from bench.schedule import percentile
 from deploy.local.infrastructure import Infrastructure
 from deploy.local.pipeline import Pipeline
+from deploy.local.process_table import memory_of
 from services.exporter.settings import ExporterSettings
 from services.platform.clickhouse import connect
 from services.platform.settings import ClickHouseSettings
@@ -144,13 +144,11 @@ def scrape_one(
             begin = time.perf_counter()
             fetch(url)
             seconds.append(time.perf_counter() - begin)
-        status = Path(f"/proc/{pipeline.exporter.pid}/status").read_text(encoding="ascii")
-    highest = re.search(r"^VmHWM:\s+(\d+) kB$", status, re.MULTILINE)
-    assert highest is not None
+        memory = memory_of(pipeline.exporter.pid)
     return Scraped(
         scrape_p99_ms=percentile(seconds, 99) * 1000,
         scrape_median_ms=percentile(seconds, 50) * 1000,
-        rss_mb=int(highest[1]) * 1024 / 1e6,
+        rss_mb=memory.peak_mb,
         series=SERIES,
         minute_slices=minute_slices,
         scrapes=SCRAPES,

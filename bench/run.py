@@ -6,8 +6,8 @@ import inspect
 import re
 import sys
 import time
-from collections.abc import Callable, Collection, Sequence
-from contextlib import closing
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -110,12 +110,8 @@ class Comparison:
             self._measured.events[name] = self._topic(name).totals.events
             self._measured.events_per_second[name] = []
         for run_number, name in interleaved(names, self._plan.runs):
-            try:
+            with void_if_it_fails(f"{name}, run {run_number}", self._measured, self._say):
                 rate = self._measure(name, run_number)
-            except WattokenError as error:
-                self._measured.void.append(f"{name}, run {run_number}: {error}")
-                self._say(f"{name}, run {run_number}: VOID: {error}")
-            else:
                 self._measured.events_per_second[name].append(rate)
                 self._say(f"{name}, run {run_number}: {rate:,.0f} events/s")
             time.sleep(PAUSE_SECONDS)
@@ -146,11 +142,21 @@ class Comparison:
         return self._topics[events]
 
 
+@contextmanager
+def void_if_it_fails(what: str, measured: Measured, say: Say) -> Iterator[None]:
+    """Note and tell a measurement that failed; the others go on."""
+    try:
+        yield
+    except WattokenError as error:
+        measured.void.append(f"{what}: {error}")
+        say(f"{what}: VOID: {error}")
+
+
 def measure_recovery(
     infrastructure: Infrastructure, plan: Plan, measured: Measured, say: Say
 ) -> None:
     """Kill and restart a worker with many slices."""
-    try:
+    with void_if_it_fails("recovery", measured, say):
         found = recovery.measure(infrastructure, plan.slices, plan.runs, "bench.slices", say)
         for done in found:
             measured.recovery.append(done)
@@ -158,9 +164,6 @@ def measure_recovery(
                 f"recovery with {done.slices:,} slices: {done.seconds:.1f} s,"
                 f" then {done.rebuilt_ids_per_second:,.0f} ids/s read again"
             )
-    except WattokenError as error:
-        measured.void.append(f"recovery: {error}")
-        say(f"recovery: VOID: {error}")
 
 
 def measure_freshness(
@@ -168,15 +171,11 @@ def measure_freshness(
 ) -> None:
     """Measure the way from ingest's 202 to the view under load."""
     for number in range(1, plan.runs + 1):
-        try:
+        with void_if_it_fails(f"freshness, run {number}", measured, say):
             done = freshness.measure(
                 *(infrastructure, plan.freshness_rate, plan.freshness_seconds),
                 f"fresh-{number}",
             )
-        except WattokenError as error:
-            measured.void.append(f"freshness, run {number}: {error}")
-            say(f"freshness, run {number}: VOID: {error}")
-        else:
             measured.freshness.append(done)
             say(
                 f"freshness, run {number}: p50 {done.p50_seconds:.2f} s, p99"
@@ -188,7 +187,7 @@ def measure_exporter(
     infrastructure: Infrastructure, plan: Plan, measured: Measured, say: Say
 ) -> None:
     """Scrape an exporter that has many label sets over many minute slices."""
-    try:
+    with void_if_it_fails("exporter", measured, say):
         for done in exporter.measure(infrastructure, plan.minute_slices, plan.runs, say):
             measured.exporter.append(done)
             say(
@@ -196,9 +195,6 @@ def measure_exporter(
                 f" p99 {done.scrape_p99_ms:.0f} ms, median {done.scrape_median_ms:.0f} ms,"
                 f" {done.rss_mb:.0f} MB"
             )
-    except WattokenError as error:
-        measured.void.append(f"exporter: {error}")
-        say(f"exporter: VOID: {error}")
 
 
 def measure_ingest(
@@ -206,12 +202,8 @@ def measure_ingest(
 ) -> None:
     """Measure ingest on one core, and beside it the framework's empty handler."""
     for number in range(1, plan.runs + 1):
-        try:
+        with void_if_it_fails(f"ingest, run {number}", measured, say):
             done = ingest.measure(infrastructure, plan.ingest_seconds, f"ingest-{number}")
-        except WattokenError as error:
-            measured.void.append(f"ingest, run {number}: {error}")
-            say(f"ingest, run {number}: VOID: {error}")
-        else:
             measured.ingest.append(done)
             say(
                 f"ingest, run {number}: {done.batch_events_per_second:,.0f} events/s in batches"

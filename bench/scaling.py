@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import statistics
 import time
 from collections.abc import Callable, Collection, Iterator
@@ -198,33 +199,35 @@ def run(plan: Plan, results: Path, charts: Path, say: Say) -> None:
     state_dir = ROOT / ".wattoken" / f"scaling-{time.strftime('%Y%m%d-%H%M%S')}"
     with Infrastructure(state_dir, broker="kafka", prometheus="none", report=say) as started:
         bench = Bench(started, plan, say)
-        contents: dict[str, Any] = {
+        surroundings = {
             "machine": machine(stack_versions(started)),
             "commit": commit(),
-            "date": datetime.now(UTC).isoformat(timespec="seconds"),
             "settings": asdict(plan),
-            "sweeps": {},
-            "void": [],
         }
         for name, sweep in SWEEPS.items():
             if plan.only and name not in plan.only:
                 continue
-            measure_sweep(bench, name, sweep, contents)
+            began = datetime.now(UTC).isoformat(timespec="seconds")
+            found = measured(bench, name, sweep)
+            # What other goes have measured stays.
+            contents = json.loads(results.read_text("utf-8")) if results.exists() else {}
+            contents[name] = {"date": began, **surroundings, **found}
             write(results, contents)
-            draw(sweep, contents["sweeps"][name], charts / f"scaling_{name}.png")
+            draw(sweep, found["points"], charts / f"scaling_{name}.png")
     say(f"wrote {results}")
 
 
-def measure_sweep(bench: Bench, name: str, sweep: Sweep, contents: dict[str, Any]) -> None:
+def measured(bench: Bench, name: str, sweep: Sweep) -> dict[str, Any]:
     """Measure one sweep's points; what fails ends the sweep, not the others."""
-    found = contents["sweeps"][name] = []
+    points: list[Point] = []
     try:
         for point in sweep.points(bench):
-            found.append(point)
+            points.append(point)
             bench.say(f"{name}: " + ", ".join(f"{key} {value:,}" for key, value in point.items()))
     except WattokenError as error:
-        contents["void"].append(f"{name}: {error}")
         bench.say(f"{name}: VOID: {error}")
+        return {"points": points, "void": str(error)}
+    return {"points": points}
 
 
 def draw(sweep: Sweep, points: list[Point], path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import statistics
 import threading
 import time
@@ -16,6 +15,7 @@ from bench.machine import ROOT, machine
 from bench.results import RESULTS, write
 from deploy.local.infrastructure import Infrastructure
 from deploy.local.pipeline import Pipeline
+from deploy.local.process_table import memory_of
 
 SOAK = RESULTS / "soak.json"
 SAMPLE_SECONDS = 2.0
@@ -66,7 +66,7 @@ def run(minutes: float, rate: float, results: Path, say: Callable[[str], None]) 
         loading.start()
         samples_mb = []
         while loading.is_alive():
-            samples_mb.append(resident_mb(pipeline.ingest.pid))
+            samples_mb.append(memory_of(pipeline.ingest.pid).now_mb)
             time.sleep(SAMPLE_SECONDS)
     grown, result = growth(samples_mb), found[0]
     events_per_second = result.requests * BATCH_EVENTS / result.seconds
@@ -87,10 +87,3 @@ def run(minutes: float, rate: float, results: Path, say: Callable[[str], None]) 
         f" warm-up, {grown.late_mb:.1f} MB at the end, peak {grown.peak_mb:.1f} MB"
     )
     return grown.flat
-
-
-def resident_mb(pid: int) -> float:
-    """Resident memory of a process, in MB (10^6 bytes)."""
-    status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
-    found = re.search(r"^VmRSS:\s+(\d+) kB$", status, re.MULTILINE)
-    return int(found[1]) * 1024 / 1e6 if found else 0.0

@@ -7,9 +7,8 @@ import re
 import time
 import urllib.request
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 from clickhouse_connect.driver.client import Client
 
@@ -19,6 +18,7 @@ from bench.generator import Totals
 from deploy.local.infrastructure import Infrastructure
 from deploy.local.pipeline import Pipeline
 from deploy.local.ports import LOOPBACK, give_back, pick_port
+from deploy.local.process_table import Memory, children, memory_of
 from deploy.local.processes import Child
 from deploy.local.readiness import http_answers
 from deploy.local.services import service_plan
@@ -30,14 +30,6 @@ READY_TIMEOUT_SECONDS = 90.0
 #: Rare, so that looking takes nothing from what is looked at; times come from ClickHouse.
 PROGRESS_POLL_SECONDS = 0.5
 STALL_SECONDS = 120.0
-
-
-@dataclass(frozen=True, slots=True)
-class Memory:
-    """Resident memory now and at its highest, in MB (10^6 bytes)."""
-
-    now_mb: float
-    peak_mb: float
 
 
 @dataclass(slots=True)
@@ -83,23 +75,6 @@ class Worker:
             if time.monotonic() > deadline:
                 raise BenchError(self.child.failure(f"not ready in {READY_TIMEOUT_SECONDS:g} s"))
             time.sleep(READY_POLL_SECONDS)
-
-
-def memory_of(pid: int) -> Memory:
-    """Resident memory of one process."""
-    status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
-    sizes = dict(re.findall(r"^(VmRSS|VmHWM):\s+(\d+) kB$", status, re.MULTILINE))
-    return Memory(int(sizes["VmRSS"]) * 1024 / 1e6, int(sizes["VmHWM"]) * 1024 / 1e6)
-
-
-def children(pid: int) -> list[int]:
-    """The processes that a process has started."""
-    found = []
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        with suppress(OSError):  # it ended while it was read
-            if int(stat.read_text().rpartition(")")[2].split()[1]) == pid:
-                found.append(int(stat.parent.name))
-    return found
 
 
 class Meter:

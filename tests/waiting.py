@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 
-def eventually(what: str, check: Callable[[], bool], seconds: float = 60) -> None:
+def eventually(what: str, check: Callable[[], object], seconds: float = 60) -> None:
     """Wait until ``check`` says yes."""
     deadline = time.monotonic() + seconds
     while not check():

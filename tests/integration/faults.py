@@ -152,12 +152,6 @@ def metric(worker: Child, name: str) -> float:
     )
 
 
-def rss_bytes(worker: Child) -> int:
-    """Memory that a process holds, as Linux tells."""
-    pages = int(Path(f"/proc/{worker.pid}/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE")
-
-
 def database(pipeline: Pipeline) -> closing[Client]:
     """A connection to the pipeline's database, as a context manager."""
     return closing(

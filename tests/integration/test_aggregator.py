@@ -13,6 +13,7 @@ from confluent_kafka import KafkaError, Message, Producer, TopicPartition
 
 from deploy.local.infrastructure import Infrastructure
 from deploy.local.pipeline import Pipeline
+from deploy.local.process_table import children
 from schemas.wire import WireEvent, encode
 from tests.integration.faults import (
     PARTITIONS,
@@ -31,7 +32,7 @@ from tests.integration.faults import (
     send,
     wait_until_metered,
 )
-from tests.living import children, left_after
+from tests.living import left_after
 from tests.waiting import eventually
 
 #: Faust's commit interval and some more.

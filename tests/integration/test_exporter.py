@@ -35,6 +35,7 @@ from services.exporter.settings import ExporterSettings
 from services.platform.kafka import admin_client, describe_log
 from services.platform.settings import KafkaSettings, read_settings
 from tests.integration.conftest import PipelineFactory
+from tests.waiting import eventually
 
 TIMEOUT_SECONDS = 2.0
 PARTITIONS = 4
@@ -342,7 +343,7 @@ def all_families(pipeline: Pipeline) -> bool:
 
 
 def test_both_formats_say_the_same_and_name_what_the_table_names(exporting: Pipeline) -> None:
-    eventually(lambda: all_families(exporting))
+    eventually("all families", lambda: all_families(exporting))
     text, _ = get(exporting)
     openmetrics, _ = get(exporting, accept="application/openmetrics-text;version=1.0.0")
     names = {family.name for family in parse_openmetrics(openmetrics)}  # type: ignore[no-untyped-call]
@@ -390,7 +391,7 @@ def test_prometheus_answers_with_the_counters_values(exporting: Pipeline) -> Non
             for found in ask_prometheus(exporting, query)
         } == shown
 
-    eventually(answered)
+    eventually("answered", answered)
 
 
 def test_prometheus_evaluates_the_rules(exporting: Pipeline) -> None:
@@ -406,7 +407,7 @@ def test_prometheus_evaluates_the_rules(exporting: Pipeline) -> None:
         found = ask_prometheus(exporting, f"region:wattoken_reserve_margin:ratio{chosen}")
         return [float(one["value"][1]) for one in found]
 
-    eventually(margin)
+    eventually("margin", margin)
     assert margin() == [pytest.approx(capacity / peak - 1)]
     with urllib.request.urlopen(
         f"{exporting.infrastructure.prometheus_url}/api/v1/rules", timeout=10
@@ -425,13 +426,6 @@ def paused(child: Child) -> Iterator[None]:
         yield
     finally:
         child.kill(signal.SIGCONT)
-
-
-def eventually(check: Any, timeout_seconds: float = 30.0) -> None:
-    deadline = time.monotonic() + timeout_seconds
-    while not check():
-        assert time.monotonic() < deadline, "did not come true in time"
-        time.sleep(0.1)
 
 
 def assert_without_clickhouse(samples: Samples) -> None:
@@ -465,7 +459,7 @@ def test_a_hung_clickhouse_is_absent_not_zero_and_costs_no_threads(exporting: Pi
         assert "ok" in health
         with pytest.raises(urllib.error.HTTPError, match="503"):
             get(exporting, "/readyz")
-    eventually(lambda: value(scrape(exporting), "up") == 1)
+    eventually("up", lambda: value(scrape(exporting), "up") == 1)
     counters = {key: number for key, number in before.items() if key[0].endswith("_total")}
     assert {key: scrape(exporting)[key] for key in counters} == counters
 
@@ -482,13 +476,13 @@ def test_a_clickhouse_that_is_gone_is_absent_and_back_when_it_is(
         assert_without_clickhouse(scrape(exporting))
     finally:
         clickhouse.restart()
-    eventually(lambda: value(scrape(exporting), "up") == 1)
+    eventually("up", lambda: value(scrape(exporting), "up") == 1)
     counters = {key: number for key, number in before.items() if key[0].endswith("_total")}
     assert {key: scrape(exporting)[key] for key in counters} == counters
 
 
 def test_a_hung_broker_takes_only_the_lag_away(exporting: Pipeline) -> None:
-    eventually(lambda: all_families(exporting))
+    eventually("all families", lambda: all_families(exporting))
     with paused(exporting.infrastructure.broker):
         body, seconds = get(exporting)
         assert seconds < TIMEOUT_SECONDS + 1
@@ -497,7 +491,10 @@ def test_a_hung_broker_takes_only_the_lag_away(exporting: Pipeline) -> None:
         assert value(samples, "scrape_collector_success", collector="log") == 0
         absent = {exposed_name(m) for m in METRICS} - {name for name, _ in samples}
         assert absent == {"wattoken_consumer_lag_messages"}
-    eventually(lambda: value(scrape(exporting), "consumer_lag_messages", partition="0") is not None)
+    eventually(
+        "lag",
+        lambda: value(scrape(exporting), "consumer_lag_messages", partition="0") is not None,
+    )
 
 
 def test_label_sets_beyond_the_limit_are_summed_and_never_fall(

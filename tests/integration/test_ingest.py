@@ -22,6 +22,7 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from deploy.local.infrastructure import Infrastructure
 from deploy.local.pipeline import Pipeline
+from deploy.local.process_table import memory_of
 from schemas import wire
 from schemas.identity import identity_hash
 from schemas.wire import WireEvent
@@ -267,16 +268,10 @@ def test_a_bomb_is_413_and_takes_little_memory(
     zeros = bytes(512 * 1024 * 1024)
     bomb = gzip.compress(zeros, 1) if encoding == "gzip" else zstandard.compress(zeros)
     del zeros
-    before_kb = peak_memory_kb(pipeline.ingest.pid)
+    before = memory_of(pipeline.ingest.pid)
     answer = post(client, bomb, content_encoding=encoding)
     assert answer.status_code == 413
-    assert peak_memory_kb(pipeline.ingest.pid) - before_kb < 100_000
-
-
-def peak_memory_kb(pid: int) -> int:
-    status = Path(f"/proc/{pid}/status").read_text()
-    line = next(line for line in status.splitlines() if line.startswith("VmHWM"))
-    return int(line.split()[1])
+    assert memory_of(pipeline.ingest.pid).peak_mb - before.peak_mb < 100
 
 
 def test_too_many_bytes_or_events_are_413(pipeline: Pipeline, client: httpx.Client) -> None:

@@ -22,6 +22,7 @@ from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from deploy.local.infrastructure import Infrastructure
 from deploy.local.pipeline import Pipeline
+from deploy.local.process_table import memory_of
 from schemas import wire
 from services.ingest.keys import KeyLimits, KeyStore
 from services.ingest.openapi import document
@@ -166,7 +167,7 @@ def test_a_broker_outage_costs_no_event_and_no_memory(
         [event(f"out-{number}-{n}", model="m" * 100) for n in range(1500)] for number in range(12)
     ]
     gateway.send_until(202, event("warm-up"))
-    before_mb = memory_mb(pipeline)
+    before = memory_of(pipeline.ingest.pid)
     with paused(infrastructure):
         with ThreadPoolExecutor(len(batches)) as pool:
             answers = list(pool.map(lambda batch: gateway.send(*batch), batches))
@@ -175,7 +176,7 @@ def test_a_broker_outage_costs_no_event_and_no_memory(
         told = {answer.json()["error"]["message"] for answer in answers}
         assert any("did not acknowledge" in message for message in told)
         assert any("too many events wait" in message for message in told)
-        assert memory_mb(pipeline) - before_mb < GROWTH_MB_MAX
+        assert memory_of(pipeline.ingest.pid).now_mb - before.now_mb < GROWTH_MB_MAX
     for batch in batches:
         gateway.send_until(202, *batch)
     assert ids(pipeline, "out-") == {item["id"] for batch in batches for item in batch}
@@ -207,13 +208,6 @@ def reader(pipeline: Pipeline, store: KeyStore) -> tuple[str, str]:
     gateway = Gateway(pipeline, text)
     gateway.send_until(202, event("described"))
     return gateway.address, text
-
-
-def memory_mb(pipeline: Pipeline) -> float:
-    status = Path(f"/proc/{pipeline.ingest.pid}/status").read_text(encoding="ascii")
-    found = re.search(r"^VmRSS:\s+(\d+) kB$", status, re.MULTILINE)
-    assert found is not None
-    return int(found[1]) * 1024 / 1e6
 
 
 @contextmanager
