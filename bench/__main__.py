@@ -24,7 +24,7 @@ def run_command(
     slices: Annotated[int, typer.Option(min=1000, help="Slices held when killed.")] = 1_000_000,
     freshness_rate: Annotated[
         float, typer.Option(min=1, help="Events/s through ingest while freshness is measured.")
-    ] = 20_000,
+    ] = 30_000,
     freshness_seconds: Annotated[
         float, typer.Option(min=1, help="How long freshness is measured, each run.")
     ] = 30,

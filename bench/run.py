@@ -39,7 +39,7 @@ class Plan:
     events: int = 2_000_000
     runs: int = 3
     slices: int = 1_000_000
-    freshness_rate: float = 20_000
+    freshness_rate: float = 30_000
     freshness_seconds: float = 30
     ingest_seconds: float = 10
     #: Names of programs and of `recovery`, `freshness`, `ingest`, `exporter`; empty means all.
