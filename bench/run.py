@@ -156,9 +156,14 @@ def measure_recovery(
     infrastructure: Infrastructure, plan: Plan, measured: Measured, say: Say
 ) -> None:
     """Kill and restart a worker with many slices."""
+    with void_if_it_fails("rebuild", measured, say):
+        load = Load(plan.events, now_ms(), seed=3)
+        for done in recovery.measure(infrastructure, load, plan.runs, "bench.rebuild", say):
+            measured.rebuilding.append(done)
+            say(f"rebuild: {done.rebuilt_ids_per_second:,.0f} ids/s read again")
     with void_if_it_fails("recovery", measured, say):
-        found = recovery.measure(infrastructure, plan.slices, plan.runs, "bench.slices", say)
-        for done in found:
+        load = recovery.many_tenants(plan.slices)
+        for done in recovery.measure(infrastructure, load, plan.runs, "bench.slices", say):
             measured.recovery.append(done)
             say(
                 f"recovery with {done.slices:,} slices: {done.seconds:.1f} s,"

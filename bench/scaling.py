@@ -148,7 +148,11 @@ def restarts(bench: Bench) -> Iterator[Point]:
             return
         found = list(
             recovery.measure(
-                bench.infrastructure, slices, bench.plan.runs, f"bench.slices.{slices}", bench.say
+                bench.infrastructure,
+                recovery.many_tenants(slices),
+                bench.plan.runs,
+                f"bench.slices.{slices}",
+                bench.say,
             )
         )
         yield {

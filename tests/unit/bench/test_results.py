@@ -22,7 +22,8 @@ def measured() -> Measured:
         events={"wattoken": 10, "kafka_streams": 10, "gone": 10},
         versions={"kafka": "4"},
         memory=[Memory(90.0, 100.0), Memory(95.0, 120.0), Memory(80.0, 110.0)],
-        recovery=[Recovery(7, 2.5, 600_000.0, 100.0)],
+        recovery=[Recovery(7, 2.5, 300_000.0, 100.0)],
+        rebuilding=[Recovery(7, 2.5, 600_000.0, 100.0)],
         freshness=[Freshness(0.5, seconds, 2.0, 9, 10.0, 0) for seconds in (1.0, 3.0, 2.0)],
         void=["gone, run 1: why"],
     )
@@ -35,6 +36,7 @@ def test_benchmarks_are_medians_under_the_promised_names(measured: Measured) -> 
         "aggregator_memory_mb": 110.0,
         "recovery_seconds": 2.5,
         "rebuilt_ids_per_second": 600_000.0,
+        "rebuilt_ids_per_second_with_new_tenants": 300_000.0,
         "freshness_p99_seconds": 2.0,
     }
 
@@ -55,6 +57,7 @@ def test_every_run_is_kept(measured: Measured) -> None:
 
 def test_what_was_not_measured_has_no_number(measured: Measured) -> None:
     measured.recovery.clear()
+    measured.rebuilding.clear()
     measured.freshness.clear()
     assert document(measured)["benchmarks"].keys() == {"aggregator", "aggregator_memory_mb"}
 
