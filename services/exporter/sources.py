@@ -17,7 +17,7 @@ from services.exporter.rows import LogEnds
 from services.exporter.settings import ExporterSettings
 from services.platform.clickhouse import connect
 from services.platform.errors import UnavailableError
-from services.platform.kafka import Log, admin_client, describe_log
+from services.platform.kafka import ADMIN_TIMEOUT_SECONDS, Log, admin_client, describe_log
 
 T = TypeVar("T")
 
@@ -86,24 +86,27 @@ class LogEndsReader:
 
     def __init__(self, settings: ExporterSettings) -> None:
         self._topic = settings.kafka_topic
-        self._timeout_seconds = settings.exporter_timeout_seconds
         self._settings = settings
         self._admin: AdminClient | None = None
 
     def __call__(self) -> LogEnds:
         """Read once. Raises `UnavailableError` and `ConfigurationError`."""
-        if self._admin is None:
-            self._admin = admin_client(self._settings)
-        log = describe_log(self._admin, self._topic)
-        return LogEnds(
+        # A client whose question went unanswered is not asked again: librdkafka 2.16 was seen to
+        # end the process (rd_kafka_admin_response_parse) when an answer came too late.
+        admin, self._admin = self._admin or admin_client(self._settings), None
+        log = describe_log(admin, self._topic)
+        ends = LogEnds(
             log_name=log.name,
-            start_offsets=self._offsets(self._admin, log, OffsetSpec.earliest()),
-            end_offsets=self._offsets(self._admin, log, OffsetSpec.latest()),
+            start_offsets=self._offsets(admin, log, OffsetSpec.earliest()),
+            end_offsets=self._offsets(admin, log, OffsetSpec.latest()),
         )
+        self._admin = admin
+        return ends
 
     def _offsets(self, admin: AdminClient, log: Log, spec: OffsetSpec) -> dict[int, int]:
         asked = {TopicPartition(log.topic, number): spec for number in range(log.partitions)}
-        answers = admin.list_offsets(asked, request_timeout=self._timeout_seconds)
+        # Whoever asks waits for less; an answer that is late is better taken than met by nobody.
+        answers = admin.list_offsets(asked, request_timeout=ADMIN_TIMEOUT_SECONDS)
         try:
             return {place.partition: answer.result().offset for place, answer in answers.items()}
         except KafkaException as error:
