@@ -13,6 +13,7 @@ from faust.types import TP
 
 from services.aggregator.agent import meter_batches
 from services.aggregator.clickhouse_sink import ClickHouseSink
+from services.aggregator.core.decoding import Decoder
 from services.aggregator.core.labels import Labels, TooManyLabelsError
 from services.aggregator.decoder_process import GC_THRESHOLDS
 from services.aggregator.decoders import Decoders
@@ -66,6 +67,7 @@ class MeterApp(faust.App):
         self.offsets = LogOffsets(admin_client(settings), log, settings.aggregator_group)
         self.failure: Exception | None = None
         self.catching_up = False
+        labels = Labels()
         edges = Edges(
             log,
             self.offsets,
@@ -80,13 +82,13 @@ class MeterApp(faust.App):
                 int(settings.aggregator_keep_hours_seconds * 1000),
                 settings.aggregator_ids_in_memory_max,
             ),
-            Labels(),
+            Decoder(labels),
         )
-        self.decoders = Decoders(settings.aggregator_decoder_processes, edges.labels)
+        self.decoders = Decoders(settings.aggregator_decoder_processes, labels)
         self.meter = Meter(
             edges,
-            SinkThread(ClickHouseSink(settings, log, edges.labels), "clickhouse-read"),
-            SinkThread(ClickHouseSink(settings, log, edges.labels), "clickhouse-write"),
+            SinkThread(ClickHouseSink(settings, log, labels), "clickhouse-read"),
+            SinkThread(ClickHouseSink(settings, log, labels), "clickhouse-write"),
             settings.aggregator_pending_rows_max,
             lambda partition, offset: self.consumer.checkpoint(self.tp(partition), offset),
         )

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.aggregator.core.key_index import Ints
+from services.platform.varint import varint
 
 #: LowCardinality: the version of how keys are written, then flags: keys follow in this block
 #: (bit 9), and they are a new dictionary (bit 10). The lowest bits say how wide indexes are.
@@ -63,13 +64,3 @@ class NativeBlock:
     def data(self) -> bytes:
         """The block as it goes over the wire."""
         return b"".join((varint(len(self.names)), varint(self._rows), *self._parts))
-
-
-def varint(number: int) -> bytes:
-    """Write a length: seven bits a byte, lowest first."""
-    data = bytearray()
-    while number > 0x7F:
-        data.append(number & 0x7F | 0x80)
-        number >>= 7
-    data.append(number)
-    return bytes(data)

@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from services.aggregator.clickhouse_sink import ClickHouseSink
+from services.aggregator.core.decoding import Decoder
 from services.aggregator.core.dedup import OlderIds, SeenIds
-from services.aggregator.core.labels import Labels
 from services.aggregator.core.partition import Checkpoint, PartitionState
 from services.aggregator.core.slices import FamilySlices, SliceStore
 from services.aggregator.core.timing import RuleBook
@@ -71,7 +71,8 @@ class Edges:
     offsets: LogOffsets
     stores: Stores
     keep: Keep
-    labels: Labels
+    #: For batches that nobody decodes ahead.
+    decoder: Decoder
 
 
 def recover(
@@ -122,7 +123,7 @@ def recover(
             slices[partition],
             SeenIds(seen[partition], memory_max),
             read_from[partition],
-            edges.labels,
+            edges.decoder,
         )
         for partition in partitions
     }

@@ -20,6 +20,7 @@ import numpy as np
 from schemas.metering_rules import HOUR_MS, MINUTE_MS, MeteringRules
 from services.aggregator.core.batch import Records
 from services.aggregator.core.byte_spans import Words
+from services.aggregator.core.decoding import Decoder
 from services.aggregator.core.dedup import Sightings, Stamp
 from services.aggregator.core.key_index import Ints
 from services.aggregator.core.labels import Labels, Series
@@ -337,7 +338,7 @@ class Worker:
             ModelOffsets(self.log),  # type: ignore[arg-type]
             self.store,
             KEEP,
-            labels,
+            Decoder(labels),
         )
         self.meter = Meter(
             edges,

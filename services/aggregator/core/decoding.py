@@ -10,7 +10,7 @@ one (`schemas.wire`), with the same outcome.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate
 from operator import attrgetter
 from typing import Final
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from schemas.wire import UncheckedEvent, decode_many
 from services.aggregator.core.byte_spans import Buffer, Words
-from services.aggregator.core.canonical import Canonical, read
+from services.aggregator.core.canonical import SUBSETS, Canonical, read
 from services.aggregator.core.frames import Frames, frames_of
 from services.aggregator.core.gateways import Gateways
 from services.aggregator.core.key_index import Ints
@@ -33,14 +33,6 @@ from services.aggregator.core.slices import MEASURES
 GATEWAYS_MAX: Final = 500_000
 INPUT, OUTPUT = MEASURES.index("input_tokens"), MEASURES.index("output_tokens")
 FAILED, ESTIMATED = MEASURES.index("failed_requests"), MEASURES.index("estimated_tokens")
-SUBSETS: Final = tuple(
-    (MEASURES.index(name), name)
-    for name in (
-        "cache_read_input_tokens",
-        "cache_write_input_tokens",
-        "reasoning_output_tokens",
-    )
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,21 +69,21 @@ class Decoded:
         if start == 0 and end == self.count:
             return self
         first, last = np.searchsorted(self.places, (start, end)).tolist()
-        return Decoded(
-            end - start,
-            self.places[first:last] - start,
-            self.time_us[first:last],
-            self.tenants[first:last],
-            self.series[first:last],
-            self.identities[first:last],
-            self.measures[first:last],
-            self.adjusting[first:last],
-            [
-                Failure(failure.index - start, failure.code, failure.message)
-                for failure in self.failures
-                if start <= failure.index < end
-            ],
-        )
+        part = self.chosen(slice(first, last))
+        failures = [
+            Failure(failure.index - start, failure.code, failure.message)
+            for failure in self.failures
+            if start <= failure.index < end
+        ]
+        return replace(part, count=end - start, places=part.places - start, failures=failures)
+
+    def chosen(self, events: slice | Ints) -> Decoded:
+        """The same with some of the events, or in another order."""
+        return replace(self, **{name: getattr(self, name)[events] for name in COLUMNS})
+
+
+#: What of `Decoded` has an entry for each event.
+COLUMNS: Final = ("places", "time_us", "tenants", "series", "identities", "measures", "adjusting")
 
 
 def joined(parts: Sequence[Decoded]) -> Decoded:
@@ -99,21 +91,25 @@ def joined(parts: Sequence[Decoded]) -> Decoded:
     if len(parts) == 1:
         return parts[0]
     starts = list(accumulate([part.count for part in parts], initial=0))
-    return Decoded(
-        starts[-1],
-        np.concatenate([part.places + start for part, start in zip(parts, starts, strict=False)]),
-        np.concatenate([part.time_us for part in parts]),
-        np.concatenate([part.tenants for part in parts]),
-        np.concatenate([part.series for part in parts]),
-        np.concatenate([part.identities for part in parts]),
-        np.concatenate([part.measures for part in parts]),
-        np.concatenate([part.adjusting for part in parts]),
-        [
-            Failure(failure.index + start, failure.code, failure.message)
-            for part, start in zip(parts, starts, strict=False)
-            for failure in part.failures
-        ],
-    )
+    moved = [
+        replace(
+            part,
+            places=part.places + start,
+            failures=[
+                Failure(failure.index + start, failure.code, failure.message)
+                for failure in part.failures
+            ],
+        )
+        for part, start in zip(parts, starts, strict=False)
+    ]
+    return together(starts[-1], moved)
+
+
+def together(count: int, parts: Sequence[Decoded]) -> Decoded:
+    """Put together what was decoded of so many records, their places being those among all."""
+    columns = {name: np.concatenate([getattr(part, name) for part in parts]) for name in COLUMNS}
+    failures = [failure for part in parts for failure in part.failures]
+    return Decoded(count=count, failures=failures, **columns)
 
 
 class Decoder:
@@ -143,7 +139,8 @@ class Decoder:
         rest = np.flatnonzero(~known)
         if not len(rest):
             return quick
-        return merged(len(frames), quick, self._one_by_one(frames, rest, found))
+        both = together(len(frames), (quick, self._one_by_one(frames, rest, found)))
+        return both.chosen(np.argsort(both.places))
 
     def _quick(
         self, buffer: Buffer, found: Canonical, rows: Ints, gateways: Ints, series: Ints
@@ -204,28 +201,6 @@ class Decoder:
             texts.learn(buffer, starts[rows], lengths[rows], numbers[good])
 
 
-def decode(values: Sequence[bytes | None], labels: Labels) -> Decoded:
-    """Decode values once, with nothing remembered."""
-    return Decoder(labels).decode(frames_of(values))
-
-
-def merged(count: int, first: Decoded, second: Decoded) -> Decoded:
-    """Put together what was decoded of some records and of the others, in their order."""
-    places = np.concatenate((first.places, second.places))
-    order = np.argsort(places)
-    return Decoded(
-        count,
-        places[order],
-        np.concatenate((first.time_us, second.time_us))[order],
-        np.concatenate((first.tenants, second.tenants))[order],
-        np.concatenate((first.series, second.series))[order],
-        np.concatenate((first.identities, second.identities))[order],
-        np.concatenate((first.measures, second.measures))[order],
-        np.concatenate((first.adjusting, second.adjusting))[order],
-        first.failures + second.failures,
-    )
-
-
 def no_measures(events: int) -> Ints:
     """A row of zeros for each event, laid out by column: that is how they are summed."""
     return np.zeros((events, len(MEASURES)), np.int64, order="F")
@@ -276,10 +251,10 @@ def measures(events: Sequence[UncheckedEvent]) -> Ints:
         rows[:, FAILED] = failed
     rows[:, INPUT] = [event.input_tokens for event in events]
     rows[:, OUTPUT] = [event.output_tokens for event in events]
-    for column, name in SUBSETS:
+    for name in SUBSETS:
         reported = list(map(attrgetter(name), events))
         if any(reported):
-            rows[:, column] = [tokens or 0 for tokens in reported]
+            rows[:, MEASURES.index(name)] = [tokens or 0 for tokens in reported]
     estimated = [event.quality == "estimated" for event in events]
     if True in estimated:
         rows[:, ESTIMATED] = np.where(estimated, rows[:, INPUT] + rows[:, OUTPUT], 0)

@@ -16,7 +16,7 @@ SLOTS_MIN: Final = 128
 #: Keys are never negative.
 _FREE: Final = -1
 #: 2**64 divided by the golden ratio: spreads neighbouring keys (Knuth, TAOCP 3, section 6.4).
-_MULTIPLIER: Final = np.uint64(0x9E3779B97F4A7C15)
+SPREAD: Final = np.uint64(0x9E3779B97F4A7C15)
 
 
 class KeyIndex:
@@ -40,7 +40,7 @@ class KeyIndex:
         self._shift = np.uint64(64 - (slots.bit_length() - 1))
 
     def _first_slots(self, keys: Ints) -> Ints:
-        return ((keys.view(np.uint64) * _MULTIPLIER) >> self._shift).astype(np.int64)
+        return ((keys.view(np.uint64) * SPREAD) >> self._shift).astype(np.int64)
 
     def find(self, keys: Ints) -> Ints:
         """The place of each key, -1 for those that have none."""

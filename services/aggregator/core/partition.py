@@ -21,7 +21,6 @@ from services.aggregator.core.decoding import Decoded, Decoder
 from services.aggregator.core.dedup import SeenIds
 from services.aggregator.core.frames import frames_of
 from services.aggregator.core.key_index import Ints
-from services.aggregator.core.labels import Labels
 from services.aggregator.core.slices import SliceRows, SliceStore, pack
 from services.aggregator.core.timing import RuleBook
 from services.aggregator.core.windows import FAMILIES, Family
@@ -96,7 +95,7 @@ class PartitionState:
         slices: SliceStore,
         seen: SeenIds,
         read_from: int,
-        labels: Labels,
+        decoder: Decoder,
     ) -> None:
         if read_from > checkpoint.next_offset:
             raise ValueError("reading must start at or below the checkpoint")
@@ -106,7 +105,7 @@ class PartitionState:
         self.checkpoint = checkpoint
         self.next_offset = read_from
         self._rules = rules
-        self._decoder = Decoder(labels)
+        self._decoder = decoder
         self._rejected = dict(checkpoint.rejected)
         self._dead_letters: list[DeadLetter] = []
         self._live = checkpoint

@@ -10,13 +10,11 @@ from typing import Final
 import numpy as np
 
 from services.aggregator.core.byte_spans import Buffer, Words, texts
-from services.aggregator.core.key_index import Ints, KeyIndex
+from services.aggregator.core.key_index import SPREAD, Ints, KeyIndex
 
 #: Longer texts are never known.
 PHRASE_BYTES_MAX: Final = 256
 ROOM_MIN: Final = 64
-#: An odd constant that spreads bits: 2**64 divided by the golden ratio.
-_MULTIPLIER: Final = np.uint64(0x9E3779B97F4A7C15)
 _DOWN: Final = np.uint64(29)
 #: Keys of a `KeyIndex` are at least 0.
 _SIGN: Final = np.uint64(1)
@@ -78,8 +76,8 @@ class Phrases:
 
 def keys(words: Words, lengths: Ints) -> Ints:
     """Hash texts to keys, the same however many words of zeros follow."""
-    mixed = lengths.astype(np.uint64) * _MULTIPLIER
+    mixed = lengths.astype(np.uint64) * SPREAD
     for column in words.T:
-        step = (mixed ^ column) * _MULTIPLIER
+        step = (mixed ^ column) * SPREAD
         mixed = np.where(column != 0, step ^ (step >> _DOWN), mixed)
     return (mixed >> _SIGN).view(np.int64)

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from services.ingest.errors import MalformedError, TooLargeError
+from services.platform.varint import varint
 
 _VARINT: Final = 0
 _BYTES: Final = 2
@@ -72,14 +73,5 @@ def _malformed() -> MalformedError:
 def field(number: int, value: int | bytes) -> bytes:
     """Write one field: a varint for an int, else bytes with their length."""
     if isinstance(value, int):
-        return _written(number << 3 | _VARINT) + _written(value)
-    return _written(number << 3 | _BYTES) + _written(len(value)) + value
-
-
-def _written(value: int) -> bytes:
-    parts = bytearray()
-    while value > 0x7F:
-        parts.append(value & 0x7F | 0x80)
-        value >>= 7
-    parts.append(value)
-    return bytes(parts)
+        return varint(number << 3 | _VARINT) + varint(value)
+    return varint(number << 3 | _BYTES) + varint(len(value)) + value

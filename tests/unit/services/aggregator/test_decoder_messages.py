@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from services.aggregator.core.decoding import Decoded, decode
+from services.aggregator.core.decoding import Decoded
 from services.aggregator.core.key_index import Ints
 from services.aggregator.core.labels import Labels, Series
 from services.aggregator.decoder_messages import (
@@ -20,7 +20,7 @@ from services.aggregator.decoder_messages import (
 )
 from services.aggregator.record_batch import RawValues, RecordBatch
 from tests.record_batches import CODECS, batch_of
-from tests.unit.services.aggregator.core.test_decoding import VALUES
+from tests.unit.services.aggregator.core.test_decoding import VALUES, decode
 
 BATCHES = st.builds(
     lambda values, offset, codec: batch_of(values, offset, codec=codec if values else 0),

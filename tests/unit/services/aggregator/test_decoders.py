@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
-from services.aggregator.core.decoding import Decoded, decode
+from services.aggregator.core.decoding import Decoded
 from services.aggregator.core.labels import Labels, Series
 from services.aggregator.decoders import REQUEST_RECORDS, Decoders, requests
 from services.aggregator.errors import DecoderDiedError
@@ -17,7 +17,7 @@ from services.aggregator.record_batch import RawValues, RecordBatch
 from tests.living import left_after
 from tests.property.world import T0_MS, event
 from tests.record_batches import CODECS, batch_of, with_header
-from tests.unit.services.aggregator.core.test_decoding import VALUES
+from tests.unit.services.aggregator.core.test_decoding import VALUES, decode
 from tests.unit.services.aggregator.test_decoder_messages import equal
 
 BATCH = batch_of(VALUES, codec=4)

@@ -18,7 +18,7 @@ from schemas.wire import UncheckedEvent, decode_many, encode
 from schemas.wire import decode as wire_decode
 from services.aggregator.core import decoding
 from services.aggregator.core.batch import Records
-from services.aggregator.core.decoding import Decoded, Decoder, Failure, decode, joined, times_us
+from services.aggregator.core.decoding import Decoded, Decoder, Failure, joined, times_us
 from services.aggregator.core.dedup import SeenIds
 from services.aggregator.core.frames import frames_of
 from services.aggregator.core.labels import Labels
@@ -50,6 +50,11 @@ VALUES = (
     b"{}",
     compact(event(10, T0_MS - 6 * MINUTE_MS, 5, reasoning_output_tokens=1)),
 )
+
+
+def decode(values: Sequence[bytes | None], labels: Labels) -> Decoded:
+    """Decode values with nothing remembered."""
+    return Decoder(labels).decode(frames_of(values))
 
 
 def read(time: str) -> UncheckedEvent:
@@ -169,7 +174,7 @@ def test_known_ahead_or_not_the_same_is_metered(read_already: int, changing: boo
     def metered(ahead: Decoded | None) -> Snapshot | None:
         state = PartitionState(
             *(0, RuleBook(tuple(entries)), Checkpoint(0, 0), SliceStore({})),
-            *(SeenIds(), 0, labels),
+            *(SeenIds(), 0, Decoder(labels)),
         )
         state.fold(state.sift(records.cut(0, read_already)))
         state.fold(state.sift(records, ahead))

@@ -8,6 +8,7 @@ import numpy as np
 
 from schemas.metering_rules import DAY_MS, MINUTE_MS, MeteringRules
 from services.aggregator.core.batch import PAYLOAD_BYTES_MAX, Records
+from services.aggregator.core.decoding import Decoder
 from services.aggregator.core.dedup import SeenIds
 from services.aggregator.core.labels import SERIES_BITS, Labels
 from services.aggregator.core.partition import Checkpoint, PartitionState, Snapshot
@@ -16,13 +17,14 @@ from services.aggregator.core.timing import RuleBook
 from tests.property.world import T0_MS, event
 
 LABELS = Labels()
+DECODER = Decoder(LABELS)
 RULES = RuleBook(((0, MeteringRules()),))
 
 
 def state(checkpoint: Checkpoint | None = None, read_from: int | None = None) -> PartitionState:
     checkpoint = checkpoint or Checkpoint(0, 0)
     start = checkpoint.next_offset if read_from is None else read_from
-    return PartitionState(3, RULES, checkpoint, SliceStore({}), SeenIds(), start, LABELS)
+    return PartitionState(3, RULES, checkpoint, SliceStore({}), SeenIds(), start, DECODER)
 
 
 def feed(partition: PartitionState, *values: bytes | None, append_ms: int = T0_MS) -> None:
@@ -164,7 +166,7 @@ def test_a_dead_letter_keeps_the_beginning_and_the_length() -> None:
 def test_families_past_retention_are_left_out() -> None:
     rules = MeteringRules(too_old_ms=500 * DAY_MS)
     partition = PartitionState(
-        0, RuleBook(((0, rules),)), Checkpoint(0, 0), SliceStore({}), SeenIds(), 0, LABELS
+        0, RuleBook(((0, rules),)), Checkpoint(0, 0), SliceStore({}), SeenIds(), 0, DECODER
     )
     feed(partition, event(1, T0_MS - 91 * DAY_MS, 10), event(2, T0_MS - 401 * DAY_MS, 5))
     snapshot = taken(partition)
@@ -206,7 +208,7 @@ def test_a_longer_horizon_counts_from_its_offset_whatever_the_batches() -> None:
     whole = Records(np.arange(3, dtype=np.int64), times, values)
     counts = []
     for batches in ([whole], [whole.cut(0, 2), whole.cut(2, 3)]):
-        partition = PartitionState(0, book, Checkpoint(0, 0), SliceStore({}), SeenIds(), 0, LABELS)
+        partition = PartitionState(0, book, Checkpoint(0, 0), SliceStore({}), SeenIds(), 0, DECODER)
         for batch in batches:
             partition.fold(partition.sift(batch))
         counts.append(taken(partition).checkpoint.duplicate)
