@@ -10,14 +10,12 @@ from collections.abc import Callable
 from typing import Final, Generic, TypeVar
 
 from clickhouse_connect.driver.client import Client
-from confluent_kafka import KafkaException, TopicPartition
-from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from services.exporter.rows import LogEnds
 from services.exporter.settings import ExporterSettings
 from services.platform.clickhouse import connect
 from services.platform.errors import UnavailableError
-from services.platform.kafka import ADMIN_TIMEOUT_SECONDS, Log, admin_client, describe_log
+from services.platform.kafka_questions import KafkaQuestions
 
 T = TypeVar("T")
 
@@ -86,29 +84,14 @@ class LogEndsReader:
 
     def __init__(self, settings: ExporterSettings) -> None:
         self._topic = settings.kafka_topic
-        self._settings = settings
-        self._admin: AdminClient | None = None
+        self._questions = KafkaQuestions(settings)
 
     def __call__(self) -> LogEnds:
         """Read once. Raises `UnavailableError` and `ConfigurationError`."""
-        # A client whose question went unanswered is not asked again: librdkafka 2.16 was seen to
-        # end the process (rd_kafka_admin_response_parse) when an answer came too late.
-        admin, self._admin = self._admin or admin_client(self._settings), None
-        log = describe_log(admin, self._topic)
-        ends = LogEnds(
+        log = self._questions.describe(self._topic)
+        partitions = range(log.partitions)
+        return LogEnds(
             log_name=log.name,
-            start_offsets=self._offsets(admin, log, OffsetSpec.earliest()),
-            end_offsets=self._offsets(admin, log, OffsetSpec.latest()),
+            start_offsets=self._questions.starts(log.topic, partitions),
+            end_offsets=self._questions.ends(log.topic, partitions),
         )
-        self._admin = admin
-        return ends
-
-    def _offsets(self, admin: AdminClient, log: Log, spec: OffsetSpec) -> dict[int, int]:
-        asked = {TopicPartition(log.topic, number): spec for number in range(log.partitions)}
-        # Whoever asks waits for less; an answer that is late is better taken than met by nobody.
-        answers = admin.list_offsets(asked, request_timeout=ADMIN_TIMEOUT_SECONDS)
-        try:
-            return {place.partition: answer.result().offset for place, answer in answers.items()}
-        except KafkaException as error:
-            reason = error.args[0].str()
-            raise UnavailableError(f"Kafka does not tell its offsets: {reason}") from None
