@@ -45,6 +45,9 @@ def migrate(
     max_event_age_days: Annotated[
         int, typer.Option(min=1, help="On a new log: reject events older than this.")
     ] = 35,
+    accept_log_start: Annotated[
+        bool, typer.Option(help="Begin where the topic begins now, whatever was deleted before.")
+    ] = False,
 ) -> None:
     """Create topic, tables and metering rules, and load the catalogue; safe to run again."""
     from schemas.metering_rules import DAY_MS, MeteringRules
@@ -58,7 +61,9 @@ def migrate(
         read_settings,
     )
 
-    plan = TopicPlan(partitions, replication_factor, retention_days * DAY_MS)
+    plan = TopicPlan(
+        partitions, replication_factor, retention_days * DAY_MS, accept_log_start=accept_log_start
+    )
     rules = MeteringRules(too_old_ms=max_event_age_days * DAY_MS)
     catalogue = read_catalogue(read_settings(CatalogueSettings).catalogue_dir)
     kafka, clickhouse = read_settings(KafkaSettings), read_settings(ClickHouseSettings)

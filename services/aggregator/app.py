@@ -15,6 +15,7 @@ from services.aggregator.agent import meter_batches
 from services.aggregator.clickhouse_sink import ClickHouseSink
 from services.aggregator.core.decoding import Decoder
 from services.aggregator.core.labels import Labels, TooManyLabelsError
+from services.aggregator.core.slices import TotalTooLargeError
 from services.aggregator.decoder_process import GC_THRESHOLDS
 from services.aggregator.decoders import Decoders
 from services.aggregator.errors import (
@@ -36,7 +37,8 @@ from services.aggregator.watchdog import keep_watch
 from services.platform.collection import spare_the_collector
 from services.platform.errors import WattokenError
 from services.platform.health import HealthServer
-from services.platform.kafka import Log, admin_client, describe_log
+from services.platform.kafka import Log
+from services.platform.kafka_questions import KafkaQuestions
 from services.platform.log import configure_logging, get_logger
 from services.platform.settings import read_settings
 
@@ -60,11 +62,11 @@ REPLICA_LOOK_SECONDS = 2.0
 class MeterApp(faust.App):
     """A Faust app whose partitions are recovered from ClickHouse and flushed before they leave."""
 
-    def __init__(self, settings: AggregatorSettings, log: Log) -> None:
+    def __init__(self, settings: AggregatorSettings, log: Log, questions: KafkaQuestions) -> None:
         super().__init__(settings.aggregator_group, **faust_options(settings))
         self.settings = settings
         self.log_read = log
-        self.offsets = LogOffsets(admin_client(settings), log, settings.aggregator_group)
+        self.offsets = LogOffsets(questions, log, settings.aggregator_group)
         self.failure: Exception | None = None
         self.catching_up = False
         labels = Labels()
@@ -102,6 +104,7 @@ class MeterApp(faust.App):
 
     def _new_consumer(self) -> Any:
         consumer = super()._new_consumer()
+        consumer.log_name = self.log_read.name
         consumer.positions = lambda: {
             self.tp(partition): offset for partition, offset in self.meter.positions().items()
         }
@@ -109,12 +112,15 @@ class MeterApp(faust.App):
         consumer.decode_ahead = self.decoders.submit
         return consumer
 
+    def assigned_partitions(self) -> list[int]:
+        """The partitions that the group has given to this worker."""
+        assigned = () if self._consumer is None else self.consumer.assignment()
+        return sorted(tp.partition for tp in assigned if tp.topic == self.log_read.topic)
+
     async def recover(self) -> None:
         """Recover what is assigned; runs after each rebalance, before reading begins."""
         generation = self.consumer_generation_id
-        partitions = sorted(
-            tp.partition for tp in self.consumer.assignment() if tp.topic == self.log_read.topic
-        )
+        partitions = self.assigned_partitions()
 
         def abandoned() -> bool:
             return bool(self.should_stop or self.consumer_generation_id != generation)
@@ -131,7 +137,7 @@ class MeterApp(faust.App):
                     await self.sleep(REPLICA_LOOK_SECONDS)
                     continue
                 await self.fail(error)
-            except (WattokenError, TooManyLabelsError) as error:
+            except (WattokenError, TooManyLabelsError, TotalTooLargeError) as error:
                 await self.fail(error)
             return
 
@@ -139,7 +145,10 @@ class MeterApp(faust.App):
         """Stop the worker: a person must decide. The error is printed once, at the end."""
         if isinstance(error, TooManyLabelsError):
             error = MeteringStoppedError(f"{error}: give the group more workers and restart them")
-        self.failure = error
+        if isinstance(error, TotalTooLargeError):
+            error = MeteringStoppedError(f"{error}: docs/runbook.md, 'A total is too large'")
+        # What comes after it may be no more than its consequence.
+        self.failure = self.failure or error
         logger.error("worker stops", error=str(error))
         # The way out that an operator takes too; `run` turns the failure into the exit code.
         signal.raise_signal(signal.SIGTERM)
@@ -187,7 +196,7 @@ class MeterApp(faust.App):
     def records_behind(self) -> int:
         """How many more records are on the log, as far as was last heard."""
         return sum(
-            max(0, (self.consumer.highwater(self.tp(partition)) or 0) - offset)
+            max(0, self.consumer.highwater(self.tp(partition)) - offset)
             for partition, offset in self.meter.positions().items()
         )
 
@@ -227,9 +236,9 @@ class MeterApp(faust.App):
         return None
 
 
-def create_app(settings: AggregatorSettings, log: Log) -> MeterApp:
+def create_app(settings: AggregatorSettings, log: Log, questions: KafkaQuestions) -> MeterApp:
     """Build the app with its agent, its flush task and its recovery."""
-    app = MeterApp(settings, log)
+    app = MeterApp(settings, log, questions)
     topic = app.topic(log.topic, schema=BatchSchema())
     app.agent(topic, name="meter", concurrency=1)(meter_batches(app))
     app.task(app.keep_flushing)
@@ -246,8 +255,8 @@ def run() -> None:
     """Run a worker until it is told to stop. Raises `WattokenError` when it had to stop."""
     settings = read_settings(AggregatorSettings)
     configure_logging("aggregator", level=settings.log_level, log_format=settings.log_format)
-    log = describe_log(admin_client(settings), settings.kafka_topic)
-    app = create_app(settings, log)
+    questions = KafkaQuestions(settings)
+    app = create_app(settings, questions.describe(settings.kafka_topic), questions)
     health = HealthServer(
         settings.aggregator_host,
         settings.aggregator_port,
@@ -266,6 +275,7 @@ def run() -> None:
             sys.exit(end.code)
     finally:
         app.decoders.close()
+        questions.close()
         health.stop()
     if app.failure is not None:
         raise app.failure

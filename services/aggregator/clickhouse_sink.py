@@ -1,7 +1,11 @@
 """ClickHouse as the aggregator uses it: slices, dead letters and checkpoints, in and out.
 
-Synchronous; the caller runs it in a thread. Library errors arrive as `UnavailableError` (a retry
-may help) or `ConfigurationError`.
+Synchronous; the caller runs it in a thread. Library errors arrive as `DatabaseUnavailableError` (a
+retry may help) or `ConfigurationError`.
+
+On a full disk ClickHouse may answer 200 and nothing, as if there were no rows. What decides here
+must not be taken for fact then: a small question is put so that its answer always is one row, and
+to a large one a row is added that marks an answer.
 """
 
 from __future__ import annotations
@@ -21,6 +25,7 @@ from services.aggregator.core.partition import Checkpoint, Snapshot
 from services.aggregator.core.slices import (
     MEASURES,
     SliceRows,
+    TotalTooLargeError,
     pack,
     series_of,
     tenants_of,
@@ -29,7 +34,7 @@ from services.aggregator.core.slices import (
 from services.aggregator.core.timing import RuleBook, epoch_ms
 from services.aggregator.core.windows import FAMILIES, FAMILY_BY_NAME, Family
 from services.aggregator.native_block import NativeBlock
-from services.platform.clickhouse import connect, mapped_errors
+from services.platform.clickhouse import all_rows, connect, mapped_errors, nothing_answered
 from services.platform.errors import UnavailableError
 from services.platform.kafka import Log
 from services.platform.settings import ClickHouseSettings
@@ -63,7 +68,7 @@ CHECKPOINT_COLUMNS = (
 )
 #: Keys asked for in one look-up; more would make the query text and its parsing long.
 LOOK_UP_KEYS_MAX = 2000
-NO_TOTALS = np.empty((0, len(MEASURES)), np.int64)
+INT64_MAX = np.iinfo(np.int64).max
 
 
 def key_columns(family: Family) -> list[str]:
@@ -209,7 +214,7 @@ class ClickHouseSink:
 
     def read_offsets(self) -> dict[int, int]:
         """Read the checkpoints' next offsets by partition."""
-        rows = self._query(
+        rows = self._all_rows(
             "SELECT partition, max(next_offset) FROM checkpoints WHERE log = {log:String}"
             " GROUP BY partition"
         )
@@ -217,7 +222,7 @@ class ClickHouseSink:
 
     def read_checkpoints(self, partitions: Sequence[int]) -> dict[int, Checkpoint]:
         """Read the checkpoints of these partitions; one never metered is missing."""
-        rows = self._query(
+        rows = self._all_rows(
             "SELECT partition, next_offset, start_offset, received, accepted, duplicate, late,"
             " rejected, newest_event, last_append FROM checkpoints FINAL"
             " WHERE log = {log:String} AND partition IN {partitions:Array(UInt32)}",
@@ -238,17 +243,25 @@ class ClickHouseSink:
             for row in rows
         }
 
+    def read_starts(self, partitions: Sequence[int]) -> dict[int, int]:
+        """Read where these partitions begin; one that `migrate` has not seen is missing."""
+        rows = self._all_rows(
+            "SELECT partition, start_offset FROM log_partitions FINAL"
+            " WHERE log = {log:String} AND partition IN {partitions:Array(UInt32)}",
+            partitions=list(partitions),
+        )
+        return {int(partition): int(offset) for partition, offset in rows}
+
     def read_rules(self, partitions: Sequence[int]) -> dict[int, RuleBook]:
         """Read the metering rules of these partitions; one without any is missing."""
         names = [rule.name for rule in fields(MeteringRules)]
-        rows = self._query(
+        rows = self._all_rows(
             f"SELECT partition, from_offset, {', '.join(names)} FROM metering_rules FINAL"
-            " WHERE log = {log:String} AND partition IN {partitions:Array(UInt32)}"
-            " ORDER BY partition, from_offset",
+            " WHERE log = {log:String} AND partition IN {partitions:Array(UInt32)}",
             partitions=list(partitions),
         )
         entries: dict[int, list[tuple[int, MeteringRules]]] = {}
-        for partition, from_offset, *values in rows:
+        for partition, from_offset, *values in sorted(rows):
             entries.setdefault(int(partition), []).append((from_offset, MeteringRules(*values)))
         return {partition: RuleBook(tuple(rules)) for partition, rules in entries.items()}
 
@@ -267,7 +280,7 @@ class ClickHouseSink:
         """Name a key and version of which rows with unlike totals are stored, or None."""
         key = ", ".join([*key_columns(family), "version"])
         totals = f"sipHash64({', '.join(MEASURES)})"
-        rows = self._query(
+        rows = self._all_rows(
             f"SELECT {key} FROM slices_{family.name}"
             " WHERE log = {log:String} AND partition = {partition:UInt32}"
             f"{from_window(family)} GROUP BY {key}"
@@ -318,13 +331,18 @@ class ClickHouseSink:
         )
 
     def _read_rows(self, family: Family, text: str, **parameters: Any) -> tuple[SliceRows, Ints]:
+        # No slice has version 0: it marks the row that says the answer came.
         blocks = [
-            self._rows_of(family, list(block)) for block in self._column_blocks(text, **parameters)
+            self._rows_of(family, list(block))
+            for block in self._column_blocks(f"{text} UNION ALL {no_slice(family)}", **parameters)
         ]
         if not blocks:
-            return SliceRows(np.empty(0, np.int64), NO_TOTALS), np.empty(0, np.int64)
+            raise nothing_answered()
         keys, totals, versions = (np.concatenate(parts) for parts in zip(*blocks, strict=True))
-        return SliceRows(keys, totals), versions
+        slices = versions > 0
+        if slices.all():
+            raise nothing_answered()
+        return SliceRows(keys[slices], totals[slices]), versions[slices]
 
     def _rows_of(self, family: Family, columns: list[Sequence[Any]]) -> tuple[Ints, Ints, Ints]:
         """Keys, totals and versions of a block, in the order of `_select_slices`."""
@@ -336,6 +354,8 @@ class ClickHouseSink:
         labels = zip(*columns[:4], strict=True)
         series = numbers_of(labels, lambda one: self._labels.series.number(Series(*one)))
         totals = np.stack([np.asarray(column, np.uint64) for column in columns[4:-1]], axis=1)
+        if totals.max(initial=0) > INT64_MAX:
+            raise TotalTooLargeError(f"slices_{family.name} holds a sum above 2^63")
         return (
             pack(family, windows, tenants, series),
             totals.astype(np.int64),
@@ -352,11 +372,17 @@ class ClickHouseSink:
         ):
             yield from blocks
 
-    def _query(self, text: str, **parameters: Any) -> Sequence[Sequence[Any]]:
-        with mapped_errors():
-            result = self._connected().query(text, {"log": self._log.name, **parameters})
-        rows: Sequence[Sequence[Any]] = result.result_rows
-        return rows
+    def _all_rows(self, text: str, **parameters: Any) -> Sequence[tuple[Any, ...]]:
+        return all_rows(self._connected(), text, {"log": self._log.name, **parameters})
+
+
+def no_slice(family: Family) -> str:
+    """A query for one row in the columns of `ClickHouseSink._select_slices`, of version 0."""
+    window = [] if family.window_ms is None else ["toUInt32(0)"]
+    texts = ["''"] if family.has_tenant else []
+    texts += ["CAST('usage' AS Enum8('usage' = 0, 'debit' = 1, 'credit' = 2))"]
+    texts += ["toLowCardinality('')"] * 3
+    return f"SELECT {', '.join([*window, *texts, *['toUInt64(0)'] * (len(MEASURES) + 1)])}"
 
 
 def numbers_of(things: Iterable[T], number: Callable[[T], int]) -> Ints:

@@ -4,67 +4,52 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
-from confluent_kafka.admin import AdminClient, OffsetSpec
-
-from services.platform.errors import UnavailableError
-from services.platform.kafka import ADMIN_TIMEOUT_SECONDS, Log, describe_log
+from services.platform.kafka import Log
+from services.platform.kafka_questions import KafkaQuestions
 
 
 class LogOffsets:
-    """Questions about a log's offsets, asked through the admin client. Synchronous.
+    """Questions about one log's offsets. Synchronous.
 
     Every question raises `UnavailableError` when the broker does not answer in time.
     """
 
-    def __init__(self, admin: AdminClient, log: Log, group: str) -> None:
-        self._admin = admin
+    def __init__(self, questions: KafkaQuestions, log: Log, group: str) -> None:
+        self._questions = questions
         self._log = log
         self._group = group
 
     def starts(self, partitions: Sequence[int]) -> dict[int, int]:
         """The first offset that the log still holds."""
-        return self._list({partition: OffsetSpec.earliest() for partition in partitions})
+        return self._questions.starts(self._log.topic, partitions)
 
     def ends(self, partitions: Sequence[int]) -> dict[int, int]:
         """The offset that the next record will get."""
-        return self._list({partition: OffsetSpec.latest() for partition in partitions})
+        return self._questions.ends(self._log.topic, partitions)
+
+    def readable_ends(self, partitions: Sequence[int]) -> dict[int, int]:
+        """Up to where a worker can read now: an open transaction ends it before the log's end."""
+        return self._questions.stable_ends(self._log.topic, partitions)
 
     def at(self, times_ms: Mapping[int, int]) -> dict[int, int]:
         """The first offset appended at or after a time; -1 where there is none."""
-        return self._list(
-            {
-                partition: OffsetSpec.for_timestamp(time_ms)
-                for partition, time_ms in times_ms.items()
-            }
-        )
+        return self._questions.at(self._log.topic, times_ms)
 
     def committed(self, partitions: Sequence[int]) -> dict[int, int]:
-        """The offsets that the consumer group committed; missing where it never did."""
-        asked = [TopicPartition(self._log.topic, partition) for partition in partitions]
-        answers = self._admin.list_consumer_group_offsets(
-            [ConsumerGroupTopicPartitions(self._group, asked)],
-            request_timeout=ADMIN_TIMEOUT_SECONDS,
-        )
-        try:
-            found = answers[self._group].result().topic_partitions
-        except KafkaException as error:
-            raise UnavailableError(f"Kafka does not give the group's offsets: {error}") from None
-        return {where.partition: where.offset for where in found if where.offset >= 0}
+        """The offsets that the group committed of this log; missing where it never did.
 
-    def replaced_by(self) -> str | None:
-        """The name of the log that the topic is now, if it is another than it was."""
-        name = describe_log(self._admin, self._log.topic).name
-        return None if name == self._log.name else name
-
-    def _list(self, specs: Mapping[int, OffsetSpec]) -> dict[int, int]:
-        if not specs:
-            return {}
-        asked = {
-            TopicPartition(self._log.topic, partition): spec for partition, spec in specs.items()
+        Kafka keeps commits by the topic's name, and a late worker may commit to a topic that was
+        deleted and made anew meanwhile. So each commit bears its log's name; one of another log
+        says nothing about this one.
+        """
+        found = self._questions.commits(self._group, self._log.topic, partitions)
+        return {
+            partition: commit.offset
+            for partition, commit in found.items()
+            # Workers before 0.2.0 wrote none.
+            if commit.metadata in ("", self._log.name)
         }
-        answers = self._admin.list_offsets(asked, request_timeout=ADMIN_TIMEOUT_SECONDS)
-        try:
-            return {where.partition: answer.result().offset for where, answer in answers.items()}
-        except KafkaException as error:
-            raise UnavailableError(f"Kafka does not list offsets: {error}") from None
+
+    def now(self) -> Log:
+        """What the topic is now: made anew it is another log, and it may have grown."""
+        return self._questions.describe(self._log.topic)

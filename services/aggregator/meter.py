@@ -18,7 +18,7 @@ from services.aggregator.core.decoding import Decoded
 from services.aggregator.core.key_index import Ints
 from services.aggregator.core.partition import PartitionState, Sifted, Snapshot
 from services.aggregator.core.slices import SliceRows
-from services.aggregator.flush import Flusher
+from services.aggregator.flush import Flusher, check_not_back
 from services.aggregator.metrics import (
     BATCHES,
     GAPS,
@@ -66,6 +66,7 @@ class Meter:
         self.states: dict[int, PartitionState] = {}
         self._edges = edges
         self._reader = reader
+        self._writer = writer
         self._flusher = Flusher(writer)
         self._pending_rows_max = pending_rows_max
         self._acknowledge = acknowledge
@@ -87,8 +88,9 @@ class Meter:
 
     @property
     def held(self) -> bool:
-        """Whether reading waits on purpose: for room, or for an old window to be looked up."""
-        return not self._room.is_set() or self._batch_lock.locked()
+        """Whether reading waits on purpose: for room, an old window's look-up, or the database."""
+        away = self._reader.away or self._writer.away
+        return away or not self._room.is_set() or self._batch_lock.locked()
 
     async def recover(self, partitions: Sequence[int], abandoned: Callable[[], bool]) -> None:
         """Build the states of these partitions; forget those of all others.
@@ -109,7 +111,6 @@ class Meter:
             states = await persist("recover", lambda: self._reader.call(attempt), abandoned)
             if abandoned():
                 raise AbandonedError("recover")
-            self._flusher.recovered({number: state.checkpoint for number, state in states.items()})
             self.states.update(states)
             RECOVERIES.inc(len(states))
             self._measure()
@@ -161,8 +162,9 @@ class Meter:
                 state.fold(sifted)
                 state.pass_over(next_offset)
             except BaseException:
-                # Half done: this state has seen ids that it has not counted.
-                self.drop({partition})
+                # Half done: this state has seen ids that it has not counted. Meanwhile the
+                # partition may have gone and come back, with a new state that is whole.
+                self._drop_same({partition: state})
                 raise
         BATCHES.inc()
         RECORDS.inc(len(records))
@@ -172,15 +174,24 @@ class Meter:
 
     async def _look_up(self, partition: int, state: PartitionState, sifted: Sifted) -> None:
         for name, keys in state.unknown_slices(sifted).items():
-            found, stored = await persist(
+            found = await persist(
                 "look up slices",
-                partial(self._reader.call, partial(look_up, name, partition, keys)),
+                partial(self._look_up_once, name, state, keys),
                 lambda: self.states.get(partition) is not state,
             )
-            # In a database that was restored meanwhile, what is missing may yet exist.
-            self._flusher.check([partition], stored)
             state.learn(name, keys, *found)
             LOOK_UPS.inc(len(keys))
+
+    async def _look_up_once(
+        self, family: str, state: PartitionState, keys: Ints
+    ) -> tuple[SliceRows, Ints]:
+        # As of now: a flush may write a newer checkpoint while the question is under way, which the
+        # answer does not know.
+        written = state.written_offset
+        found, stored = await self._reader.call(partial(look_up, family, state.partition, keys))
+        # In a database that was restored meanwhile, what is missing may yet exist.
+        check_not_back({state.partition: written}, stored)
+        return found
 
     async def flush(self, abandoned: Callable[[], bool] = lambda: False) -> None:
         """Write what changed, as `services.aggregator.flush` says.
@@ -197,11 +208,9 @@ class Meter:
                 return
             started = time.monotonic()
             try:
-                await self._flusher.write(
-                    {partition: snapshot for partition, (_, snapshot) in taken.items()}, abandoned
-                )
+                await self._flusher.write([snapshot for _, snapshot in taken.values()], abandoned)
             except BaseException:
-                self._drop_same(taken)
+                self._drop_same({number: state for number, (state, _) in taken.items()})
                 raise
             self.last_flush_seconds = time.monotonic() - started
             for partition, (state, snapshot) in taken.items():
@@ -227,10 +236,9 @@ class Meter:
                 taken[partition] = (state, snapshot)
         return taken
 
-    def _drop_same(self, taken: Mapping[int, tuple[PartitionState, Snapshot]]) -> None:
-        self.drop(
-            {number for number, (state, _) in taken.items() if self.states.get(number) is state}
-        )
+    def _drop_same(self, states: Mapping[int, PartitionState]) -> None:
+        """Drop these very states, and none that took their place."""
+        self.drop({number for number, state in states.items() if self.states.get(number) is state})
 
     async def _spill(self) -> None:
         """Move ids that are too many for memory to disk, a few at a time between batches."""

@@ -1,7 +1,10 @@
 """Recovery: what a worker must know of a partition before it reads its first record.
 
-1. The checkpoint ``c`` (none yet: the log's start) and the metering rules, from ClickHouse.
-2. What the log still holds: its start and end. Stop where they contradict the checkpoint.
+1. Where the log starts now, and what the group committed; then, from ClickHouse, the metering
+   rules and the checkpoint ``c`` (none yet: where `migrate` saw the partition begin); then where
+   the log ends. In this order, for all of them only ever grow: a worker that was thought dead may
+   move on meanwhile, and must not make a checkpoint look ahead of its log or behind its commits.
+2. Stop where these contradict one another.
 3. The slices: every register, and the windows that late events are likely to touch.
 4. The store of ids seen, if it is not beyond ``c``, and the offset from which the ids of the dedup
    horizon before ``c`` that it lacks are read again.
@@ -84,21 +87,22 @@ def recover(
     be guessing.
     """
     log, offsets = edges.log, edges.offsets
-    starts, ends = offsets.starts(partitions), offsets.ends(partitions)
-    rules = sink.read_rules(partitions)
+    starts, committed = offsets.starts(partitions), offsets.committed(partitions)
+    rules, begins = sink.read_rules(partitions), sink.read_starts(partitions)
     stored = sink.read_checkpoints(partitions)
+    ends = offsets.ends(partitions)
     checkpoints: dict[int, Checkpoint] = {}
     for partition in partitions:
-        if partition not in rules:
+        if partition not in rules or partition not in begins:
             raise RulesMissingError(
                 f"partition {partition} of {log.topic} (log {log.name}) has no metering rules:"
                 " run `wattoken migrate`"
             )
-        start = starts[partition]
-        checkpoint = stored.get(partition, Checkpoint(start, start))
-        check_against_log(log, partition, checkpoint, start, ends[partition])
+        begin = begins[partition]
+        checkpoint = stored.get(partition, Checkpoint(begin, begin))
+        check_against_log(log, partition, checkpoint, starts[partition], ends[partition])
         checkpoints[partition] = checkpoint
-    check_against_commits(log, checkpoints, offsets.committed(partitions))
+    check_against_commits(log, checkpoints, committed)
     slices = load_slices(sink, checkpoints, edges.keep)
     seen: dict[int, OlderIds] = {}
     try:

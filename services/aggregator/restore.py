@@ -16,7 +16,8 @@ from services.aggregator.core.labels import Labels
 from services.aggregator.log_offsets import LogOffsets
 from services.aggregator.settings import AggregatorSettings
 from services.platform.errors import ConfigurationError
-from services.platform.kafka import ADMIN_TIMEOUT_SECONDS, admin_client, describe_log
+from services.platform.kafka import ADMIN_TIMEOUT_SECONDS, admin_client
+from services.platform.kafka_questions import KafkaQuestions
 
 
 def accept_restore(settings: AggregatorSettings, report: Callable[[str], None]) -> None:
@@ -25,25 +26,31 @@ def accept_restore(settings: AggregatorSettings, report: Callable[[str], None]) 
     Raises `ConfigurationError` while workers of the group run, `UnavailableError` when Kafka or
     ClickHouse does not answer.
     """
-    admin = admin_client(settings)
-    log = describe_log(admin, settings.kafka_topic)
-    offsets = LogOffsets(admin, log, settings.aggregator_group)
-    partitions = range(log.partitions)
+    questions = KafkaQuestions(settings)
+    try:
+        log = questions.describe(settings.kafka_topic)
+        partitions = range(log.partitions)
+        committed = LogOffsets(questions, log, settings.aggregator_group).committed(partitions)
+    finally:
+        questions.close()
     sink = ClickHouseSink(settings, log, Labels())
     try:
-        checkpoints = sink.read_offsets()
+        checkpoints = {**sink.read_starts(partitions), **sink.read_offsets()}
     finally:
         sink.close()
-    starts, committed = offsets.starts(partitions), offsets.committed(partitions)
     wanted = {
-        partition: checkpoints.get(partition, starts[partition])
+        partition: checkpoints[partition]
         for partition, offset in committed.items()
-        if offset > checkpoints.get(partition, starts[partition])
+        if partition in checkpoints and offset > checkpoints[partition]
     }
     if not wanted:
         report("the database is not behind the group's commits: nothing to accept")
         return
-    changes = [TopicPartition(log.topic, number, offset) for number, offset in wanted.items()]
+    changes = [
+        TopicPartition(log.topic, number, offset, log.name) for number, offset in wanted.items()
+    ]
+    # Held until its answer has come: a client that is dropped answers nothing.
+    admin = admin_client(settings)
     answers = admin.alter_consumer_group_offsets(
         [ConsumerGroupTopicPartitions(settings.aggregator_group, changes)],
         request_timeout=ADMIN_TIMEOUT_SECONDS,

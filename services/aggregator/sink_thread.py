@@ -8,13 +8,17 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol, TypeVar
 
 from services.aggregator.clickhouse_sink import ClickHouseSink
-from services.platform.errors import UnavailableError
+from services.platform.errors import DatabaseUnavailableError
 
 T = TypeVar("T")
 
 
 class SinkCalls(Protocol):
     """Something that runs calls on a sink, one after another."""
+
+    @property
+    def away(self) -> bool:
+        """Whether ClickHouse did not answer the last call."""
 
     async def call(self, work: Callable[[ClickHouseSink], T]) -> T:
         """Run ``work`` with the sink; what it raises comes out here."""
@@ -25,6 +29,7 @@ class SinkThread:
 
     def __init__(self, sink: ClickHouseSink, name: str) -> None:
         self._sink = sink
+        self.away = False
         self._executor = ThreadPoolExecutor(1, name)
 
     async def call(self, work: Callable[[ClickHouseSink], T]) -> T:
@@ -32,11 +37,14 @@ class SinkThread:
 
         def guarded() -> T:
             try:
-                return work(self._sink)
-            except UnavailableError:
+                done = work(self._sink)
+            except DatabaseUnavailableError:
                 # A connection that failed once is not trusted again.
                 self._sink.close()
+                self.away = True
                 raise
+            self.away = False
+            return done
 
         return await asyncio.get_running_loop().run_in_executor(self._executor, guarded)
 

@@ -25,7 +25,11 @@ import aiokafka
 import faust
 import numpy as np
 from aiokafka.consumer import fetcher
-from aiokafka.errors import CorruptRecordException, NoOffsetForPartitionError
+from aiokafka.errors import (
+    CorruptRecordException,
+    IllegalStateError,
+    NoOffsetForPartitionError,
+)
 from aiokafka.record.default_records import DefaultRecordBatch
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
@@ -165,11 +169,25 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         consumer._fetch_max_wait_ms = FETCH_WAIT_MS
         return consumer
 
+    def highwater(self, tp: TP) -> int:
+        """Up to where a partition could be read when a fetch last said so; 0 where none has yet.
+
+        Not the log's end, which an open transaction keeps out of reach. aiokafka asserts that the
+        partition is assigned, which another thread may change at any time: after the broker was
+        away, say.
+        """
+        try:
+            return self._ensure_consumer().last_stable_offset(tp) or 0
+        except (AssertionError, AttributeError, IllegalStateError):
+            return 0
+
     async def _commit(self, offsets: Mapping[TP, int]) -> bool:
         """Commit for lag tools only; failing to do so stops nothing."""
         consumer = self._ensure_consumer()
         known = {
-            aiokafka.TopicPartition(tp.topic, tp.partition): aiokafka.OffsetAndMetadata(offset, "")
+            aiokafka.TopicPartition(tp.topic, tp.partition): aiokafka.OffsetAndMetadata(
+                offset, self.consumer.log_name
+            )
             for tp, offset in offsets.items()
             if tp in self.assignment()
         }
@@ -186,6 +204,9 @@ class Consumer(driver.Consumer):
 
     #: Set by the app: the offset to read next, for each partition that is recovered.
     positions: Callable[[], Mapping[TP, int]]
+    #: Set by the app: the log that is read. Committed beside each offset, for Kafka keeps commits
+    #: by the topic's name, whatever log that is.
+    log_name: str = ""
     #: Set by the app: has the values in batches decoded while earlier batches are metered.
     decode_ahead: Callable[[Sequence[RecordBatch]], Awaitable[Decoded] | None]
 

@@ -19,6 +19,8 @@ logger = get_logger(__name__)
 
 #: How often the log is looked at.
 WATCH_SECONDS: Final = 15.0
+#: The position of a partition of ours that is not recovered: before every log's end.
+NO_STATE: Final = -1
 
 
 async def keep_watch(app: MeterApp) -> None:
@@ -29,20 +31,23 @@ async def keep_watch(app: MeterApp) -> None:
     while not app.should_stop:
         await app.sleep(WATCH_SECONDS)
         try:
-            replaced_by = await app.loop.run_in_executor(None, app.offsets.replaced_by)
-            ends = await app.loop.run_in_executor(None, app.offsets.ends, sorted(app.meter.states))
+            now = await app.loop.run_in_executor(None, app.offsets.now)
+            owned = app.assigned_partitions()
+            ends = await app.loop.run_in_executor(None, app.offsets.readable_ends, owned)
         except WattokenError as error:
             logger.warning("cannot look at the log", error=str(error))
             continue
-        if replaced_by is not None:
+        if now.name != app.log_read.name:
             await app.fail(
                 LogReplacedError(
                     f"topic {topic} was deleted and made anew: it was log {app.log_read.name} and"
-                    f" is {replaced_by}. Run `wattoken migrate` and start the worker again: it"
+                    f" is {now.name}. Run `wattoken migrate` and start the worker again: it"
                     " begins with the new log"
                 )
             )
-        still = watch.look(app.loop.time(), app.meter.positions(), ends, held=app.meter.held)
+        # What is ours without a state stands still as well, wherever its log ends.
+        positions = {**dict.fromkeys(owned, NO_STATE), **app.meter.positions()}
+        still = watch.look(app.loop.time(), positions, ends, held=app.meter.held)
         if still:
             await app.fail(
                 StandstillError(

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import clickhouse_connect
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError, DatabaseError, OperationalError
 
-from services.platform.errors import ConfigurationError, UnavailableError
+from services.platform.errors import ConfigurationError, DatabaseUnavailableError
 from services.platform.settings import ClickHouseSettings, secret
 
 
@@ -35,22 +36,45 @@ def connect(settings: ClickHouseSettings, *, database: str | None = None) -> Cli
         )
 
 
+def all_rows(client: Client, text: str, parameters: Mapping[str, Any]) -> Sequence[tuple[Any, ...]]:
+    """Give the rows of a query, in whatever order; for few, as they are put into one array.
+
+    On a full disk ClickHouse may answer 200 and nothing, as if there were no rows. Put like this,
+    every true answer has one row. Raises `DatabaseUnavailableError` where it is missing, and what
+    `mapped_errors` raises.
+    """
+    with mapped_errors():
+        answer = client.query(f"SELECT groupArray(tuple(*)) FROM ({text})", dict(parameters))
+    if len(answer.result_rows) != 1:
+        raise nothing_answered()
+    rows: Sequence[tuple[Any, ...]] = answer.result_rows[0][0]
+    return rows
+
+
+def nothing_answered() -> DatabaseUnavailableError:
+    """Say that an answer came without what every answer has."""
+    return DatabaseUnavailableError(
+        "ClickHouse answered with nothing at all, as it does when its disk is full: see to its disk"
+    )
+
+
 @contextmanager
 def mapped_errors() -> Iterator[None]:
-    """Map the driver's exceptions: what a retry may mend to `UnavailableError`.
+    """Map the driver's exceptions: what a retry may mend to `DatabaseUnavailableError`.
 
     Wrong names, types and rights (ClickHouse codes below) are `ConfigurationError`.
     """
     try:
         yield
     except OperationalError as error:
-        raise UnavailableError(f"ClickHouse does not answer: {_first_line(error)}") from error
+        text = f"ClickHouse does not answer: {_first_line(error)}"
+        raise DatabaseUnavailableError(text) from error
     except DatabaseError as error:
         if error.code in PERMANENT_CODES:
             raise ConfigurationError(f"ClickHouse refuses: {_first_line(error)}") from error
-        raise UnavailableError(f"ClickHouse failed: {_first_line(error)}") from error
+        raise DatabaseUnavailableError(f"ClickHouse failed: {_first_line(error)}") from error
     except ClickHouseError as error:
-        raise UnavailableError(f"ClickHouse failed: {_first_line(error)}") from error
+        raise DatabaseUnavailableError(f"ClickHouse failed: {_first_line(error)}") from error
 
 
 #: ClickHouse error codes that no retry mends: unknown identifier, unknown table, unknown

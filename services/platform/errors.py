@@ -5,6 +5,7 @@
     WattokenError                 anything of ours; its text is one line that says what to do
     ├── ConfigurationError        a setting, file or argument is wrong; a person must mend it
     └── UnavailableError          Kafka or ClickHouse does not answer (in time); retrying may help
+        └── DatabaseUnavailableError    the same, and it is ClickHouse
 """
 
 from __future__ import annotations
@@ -20,3 +21,7 @@ class ConfigurationError(WattokenError):
 
 class UnavailableError(WattokenError):
     """Kafka or ClickHouse does not answer, or not in time; retrying may help."""
+
+
+class DatabaseUnavailableError(UnavailableError):
+    """ClickHouse does not answer, not in time, or not soundly; retrying may help."""

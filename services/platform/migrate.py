@@ -20,9 +20,11 @@ import schemas
 from schemas.catalogue import Catalogue
 from schemas.metering_rules import DAY_MS, MeteringRules
 from services.platform.catalogue import store_catalogue
-from services.platform.clickhouse import connect, mapped_errors
+from services.platform.clickhouse import all_rows, connect, mapped_errors
 from services.platform.errors import ConfigurationError, UnavailableError
 from services.platform.kafka import ADMIN_TIMEOUT_SECONDS, Log, admin_client, describe_log
+from services.platform.kafka_questions import KafkaQuestions
+from services.platform.log_beginning import ensure_beginnings
 from services.platform.settings import ClickHouseSettings, KafkaSettings
 
 MIGRATIONS = Path(schemas.__file__).with_name("clickhouse")
@@ -40,6 +42,8 @@ class TopicPlan:
     replication_factor: int = 1
     #: Must exceed backup interval + dedup horizon (docs/runbook.md, "Restoring a backup").
     retention_ms: int = 7 * DAY_MS
+    #: Of a topic that exists: begin where it begins now, whatever was deleted before.
+    accept_log_start: bool = False
 
 
 def migrate(
@@ -60,8 +64,10 @@ def migrate(
     log = describe_made(admin, kafka.kafka_topic)
     migrate_tables(clickhouse, report)
     store_catalogue(clickhouse, catalogue, report)
+    starts = log_starts(kafka, log)
     client = connect(clickhouse)
     try:
+        ensure_beginnings(client, log, starts, report, accept_log_start=plan.accept_log_start)
         ensure_rules(client, log, rules, report)
     finally:
         client.close()
@@ -108,6 +114,15 @@ def describe_made(admin: AdminClient, topic: str) -> Log:
         time.sleep(HEARD_POLL_SECONDS)
 
 
+def log_starts(kafka: KafkaSettings, log: Log) -> dict[int, int]:
+    """Ask for the first offset that each partition holds. Raises `UnavailableError`."""
+    questions = KafkaQuestions(kafka)
+    try:
+        return questions.starts(log.topic, range(log.partitions))
+    finally:
+        questions.close()
+
+
 def check_topic(admin: AdminClient, topic: str) -> None:
     """Refuse a topic whose records do not bear the append time."""
     resource = ConfigResource(ResourceType.TOPIC, topic)
@@ -143,7 +158,7 @@ def migrate_tables(settings: ClickHouseSettings, report: Report) -> None:
                 " applied_at DateTime64(3, 'UTC') DEFAULT now64(3, 'UTC'))"
                 " ENGINE = ReplacingMergeTree ORDER BY (name, checksum)"
             )
-            rows = client.query("SELECT name, checksum FROM schema_migrations").result_rows
+        rows = all_rows(client, "SELECT name, checksum FROM schema_migrations", {})
         applied = {(str(name), str(checksum)) for name, checksum in rows}
         for path in sorted(MIGRATIONS.glob("*.sql")):
             apply_migration(client, path, applied, report)
@@ -179,11 +194,11 @@ def statements(text: str) -> Iterator[str]:
 
 def ensure_rules(client: Client, log: Log, rules: MeteringRules, report: Report) -> None:
     """Write the rules, from offset 0, for each partition of the log that has none."""
-    with mapped_errors():
-        rows = client.query(
-            "SELECT DISTINCT partition FROM metering_rules WHERE log = {log:String}",
-            parameters={"log": log.name},
-        ).result_rows
+    rows = all_rows(
+        client,
+        "SELECT DISTINCT partition FROM metering_rules WHERE log = {log:String}",
+        {"log": log.name},
+    )
     have = {int(partition) for (partition,) in rows}
     missing = [partition for partition in range(log.partitions) if partition not in have]
     if not missing:

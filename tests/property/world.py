@@ -249,6 +249,9 @@ class ModelSink:
         newest = self._newest()
         return {} if newest is None else {0: newest}
 
+    def read_starts(self, partitions: Sequence[int]) -> dict[int, int]:
+        return dict.fromkeys(partitions, 0)
+
     def read_rules(self, partitions: Sequence[int]) -> dict[int, RuleBook]:
         return dict.fromkeys(partitions, RuleBook(((0, RULES),)))
 
@@ -308,6 +311,8 @@ class Step:
 
 class SteppedCalls:
     """`SinkCalls` that stops before each call, and after part of an insert where told so."""
+
+    away = False
 
     def __init__(self, sink: ModelSink) -> None:
         self.sink = sink

@@ -49,6 +49,8 @@ class Snapshot:
     rows: dict[str, SliceRows]
     dead_letters: list[DeadLetter]
     checkpoint: Checkpoint
+    #: The checkpoint that must be in the database, for the rows not taken are from below it.
+    written_offset: int
 
     @property
     def row_count(self) -> int:
@@ -103,6 +105,8 @@ class PartitionState:
         self.slices = slices
         self.seen = seen
         self.checkpoint = checkpoint
+        #: Next offset of the checkpoint in the database; 0 while there is none.
+        self.written_offset = checkpoint.next_offset if checkpoint.received else 0
         self.next_offset = read_from
         self._rules = rules
         self._decoder = decoder
@@ -233,11 +237,12 @@ class PartitionState:
         )
         letters, self._dead_letters = self._dead_letters, []
         rows = {name: slices.take_dirty() for name, slices in self.slices.families.items()}
-        return Snapshot(self.partition, rows, letters, checkpoint)
+        return Snapshot(self.partition, rows, letters, checkpoint, self.written_offset)
 
     def flushed(self, snapshot: Snapshot) -> None:
         """Note that a snapshot is in the database, checkpoint and all."""
         self.checkpoint = snapshot.checkpoint
+        self.written_offset = snapshot.checkpoint.next_offset
 
     def spill(self, most: int) -> bool:
         """Move ids that are too many for memory to the store; say whether more remain."""

@@ -42,6 +42,10 @@ TENANT_MASK: Final = (1 << TENANT_BITS) - 1
 ROOM_MIN: Final = 64
 
 
+class TotalTooLargeError(Exception):
+    """A total would no longer fit into 63 bits; nothing of the batch may be written."""
+
+
 def pack(family: Family, windows: Ints, tenants: Ints, series: Ints) -> Ints:
     """Pack numbers into keys, without what the family does not keep apart."""
     if not family.has_tenant:
@@ -181,7 +185,11 @@ class FamilySlices:
             return
         unlike, totals = summed(keys, measures)
         places = self._place(unlike)
-        self._totals[places] += totals
+        grown = self._totals[places] + totals
+        # Two numbers below 2^63 wrap to a negative one.
+        if grown.min() < 0:
+            raise TotalTooLargeError(f"a sum of family {self.family.name} would pass 2^63 tokens")
+        self._totals[places] = grown
         self._dirty[places] = True
 
     def reached(self, position: int) -> None:
