@@ -1,0 +1,196 @@
+"""What a recovery asks, in which order, and when it stops instead of guessing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+
+from schemas.metering_rules import MeteringRules
+from services.aggregator.core.decoding import Decoder
+from services.aggregator.core.labels import Labels
+from services.aggregator.core.partition import Checkpoint, PartitionState
+from services.aggregator.core.slices import MEASURES, SliceRows
+from services.aggregator.core.timing import RuleBook
+from services.aggregator.errors import (
+    CheckpointAheadError,
+    ContradictionError,
+    DatabaseBehindError,
+    EventsLostError,
+    RulesMissingError,
+)
+from services.aggregator.recovery import Edges, Keep, recover
+from services.platform.kafka import Log
+
+NOTHING = (
+    SliceRows(np.empty(0, np.int64), np.empty((0, len(MEASURES)), np.int64)),
+    np.empty(0, np.int64),
+)
+
+
+class Kafka:
+    """`LogOffsets` of partition 0; notes what it is asked in `asked`."""
+
+    def __init__(self, asked: list[str], start: int, end: int, committed: int | None) -> None:
+        self.asked, self.start, self.end, self.commit = asked, start, end, committed
+        self.found = 0
+
+    def starts(self, partitions: Sequence[int]) -> dict[int, int]:
+        self.asked.append("starts")
+        return {0: self.start}
+
+    def ends(self, partitions: Sequence[int]) -> dict[int, int]:
+        self.asked.append("ends")
+        return {0: self.end}
+
+    def at(self, times_ms: Mapping[int, int]) -> dict[int, int]:
+        return dict.fromkeys(times_ms, self.found)
+
+    def committed(self, partitions: Sequence[int]) -> dict[int, int]:
+        self.asked.append("committed")
+        return {} if self.commit is None else {0: self.commit}
+
+
+class ClickHouse:
+    """`ClickHouseSink` with one partition's checkpoint, no slices."""
+
+    def __init__(self, asked: list[str], begin: int | None, checkpoint: Checkpoint | None) -> None:
+        self.asked, self.begin, self.checkpoint = asked, begin, checkpoint
+        self.contradiction: str | None = None
+
+    def read_rules(self, partitions: Sequence[int]) -> dict[int, RuleBook]:
+        return {0: RuleBook(((0, MeteringRules()),))}
+
+    def read_starts(self, partitions: Sequence[int]) -> dict[int, int]:
+        return {} if self.begin is None else {0: self.begin}
+
+    def read_checkpoints(self, partitions: Sequence[int]) -> dict[int, Checkpoint]:
+        self.asked.append("checkpoints")
+        return {} if self.checkpoint is None else {0: self.checkpoint}
+
+    def find_contradiction(self, family: Any, partition: int, first_window: int) -> str | None:
+        return self.contradiction
+
+    def read_slices(self, family: Any, partition: int, first_window: int) -> Any:
+        return NOTHING
+
+
+class NoStore:
+    """Ids on disk of which there are none."""
+
+    complete_before_ms = 0
+    closed = False
+
+    def open(self, *_: Any) -> NoStore:
+        return self
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class World:
+    """A log and a database that may contradict each other."""
+
+    def __init__(
+        self,
+        *,
+        start: int = 0,
+        end: int = 100,
+        committed: int | None = None,
+        begin: int | None = 0,
+        checkpoint: Checkpoint | None = None,
+    ) -> None:
+        self.asked: list[str] = []
+        self.kafka = Kafka(self.asked, start, end, committed)
+        self.sink = ClickHouse(self.asked, begin, checkpoint)
+        self.store = NoStore()
+
+    def recover(self) -> PartitionState:
+        edges = Edges(
+            Log("cluster", "topic-id", "usage", 1),
+            self.kafka,  # type: ignore[arg-type]
+            self.store,  # type: ignore[arg-type]
+            Keep(3_600_000, 3_600_000, 10),
+            Decoder(Labels()),
+        )
+        return recover(edges, self.sink, [0])[0]  # type: ignore[arg-type]
+
+
+def metered(next_offset: int) -> Checkpoint:
+    return Checkpoint(next_offset, 0, next_offset, next_offset, last_append_ms=1_000)
+
+
+def test_a_worker_thought_dead_may_move_on_between_the_questions() -> None:
+    """All that is asked only grows, so what must not be greater is asked first."""
+    world = World(checkpoint=metered(50))
+    world.recover()
+    assert world.asked.index("starts") < world.asked.index("checkpoints")
+    assert world.asked.index("committed") < world.asked.index("checkpoints")
+    assert world.asked.index("checkpoints") < world.asked.index("ends")
+
+
+@pytest.mark.parametrize(("begin", "start", "first"), [(0, 0, 0), (7, 5, 7)])
+def test_a_partition_never_metered_begins_where_it_is_recorded(
+    begin: int, start: int, first: int
+) -> None:
+    state = World(begin=begin, start=start).recover()
+    assert state.checkpoint == Checkpoint(first, first)
+    assert state.written_offset == 0
+
+
+def test_records_deleted_before_the_first_checkpoint_stop_it() -> None:
+    with pytest.raises(EventsLostError, match=r"starts at 499, but only 0.*499 records"):
+        World(begin=0, start=499).recover()
+
+
+@pytest.mark.parametrize(
+    ("world", "error", "said"),
+    [
+        (World(begin=None), RulesMissingError, "wattoken migrate"),
+        (World(start=51, checkpoint=metered(50)), EventsLostError, "1 records"),
+        (World(end=49, checkpoint=metered(50)), CheckpointAheadError, "ends at 49"),
+        (World(committed=51, checkpoint=metered(50)), DatabaseBehindError, "committed 51"),
+        (World(committed=1), DatabaseBehindError, "accept-restore"),
+    ],
+    ids=["no beginning", "lost", "ahead", "behind", "database from before the first checkpoint"],
+)
+def test_what_contradicts_itself_stops_it(world: World, error: type[Exception], said: str) -> None:
+    with pytest.raises(error, match=said):
+        world.recover()
+
+
+@pytest.mark.parametrize(
+    "world",
+    [
+        World(start=50, checkpoint=metered(50)),
+        World(end=50, checkpoint=metered(50)),
+        World(committed=50, checkpoint=metered(50)),
+    ],
+)
+def test_level_is_no_contradiction(world: World) -> None:
+    state = world.recover()
+    assert (state.checkpoint.next_offset, state.written_offset) == (50, 50)
+
+
+def test_two_rows_that_disagree_stop_it() -> None:
+    world = World(checkpoint=metered(50))
+    world.sink.contradiction = "model m, version 5"
+    with pytest.raises(ContradictionError, match="model m, version 5"):
+        world.recover()
+
+
+def test_ids_are_read_again_from_the_horizon_on_and_never_beyond_the_checkpoint() -> None:
+    world = World(start=10, checkpoint=metered(50))
+    for found, read_from in ((30, 30), (5, 10), (70, 50), (-1, 50)):
+        world.kafka.found = found
+        assert world.recover().next_offset == read_from
+
+
+def test_stores_are_closed_where_a_recovery_fails() -> None:
+    world = World(checkpoint=metered(50))
+    world.kafka.at = None  # type: ignore[method-assign, assignment]
+    with pytest.raises(TypeError):
+        world.recover()
+    assert world.store.closed
