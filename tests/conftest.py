@@ -5,6 +5,11 @@ from __future__ import annotations
 import os
 
 import pytest
+from hypothesis import settings
+
+# How long an example takes says how busy the machine is; what a test may cost is bounded elsewhere.
+settings.register_profile("wattoken", deadline=None)
+settings.load_profile("wattoken")
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -19,6 +19,7 @@ from services.aggregator.core.key_index import Ints
 from services.aggregator.core.partition import PartitionState, Sifted, Snapshot
 from services.aggregator.core.slices import SliceRows
 from services.aggregator.flush import Flusher, check_not_back
+from services.aggregator.handover import Handover
 from services.aggregator.metrics import (
     BATCHES,
     GAPS,
@@ -105,12 +106,19 @@ class Meter:
             if not missing:
                 return
 
-            def attempt(sink: ClickHouseSink) -> dict[int, PartitionState]:
-                return recover(self._edges, sink, missing)
+            handover = Handover()
 
-            states = await persist("recover", lambda: self._reader.call(attempt), abandoned)
-            if abandoned():
-                raise AbandonedError("recover")
+            def attempt(sink: ClickHouseSink) -> dict[int, PartitionState]:
+                return handover.offer(partial(recover, self._edges, sink, missing))
+
+            try:
+                states = await persist("recover", lambda: self._reader.call(attempt), abandoned)
+                if abandoned():
+                    raise AbandonedError("recover")
+            except BaseException:
+                # The thread may still be at it: what it builds has to be let go all the same.
+                handover.refuse()
+                raise
             self.states.update(states)
             RECOVERIES.inc(len(states))
             self._measure()
@@ -244,9 +252,12 @@ class Meter:
         """Move ids that are too many for memory to disk, a few at a time between batches."""
         for partition, state in list(self.states.items()):
             more = True
-            while more and self.states.get(partition) is state:
+            while more:
                 async with self._batch_lock:
-                    more = state.spill(SPILL_IDS_MAX)
+                    # Asked under the lock: whoever waits for it may find the partition given away,
+                    # and its place on disk with another owner.
+                    ours = self.states.get(partition) is state
+                    more = ours and state.spill(SPILL_IDS_MAX)
 
     def _evict(self) -> None:
         for state in self.states.values():

@@ -114,23 +114,23 @@ def recover(
                 len(partitions),
             )
         read_from = rebuild_from(offsets, checkpoints, rules, starts, seen)
+        memory_max = max(1, edges.keep.ids // len(partitions))
+        states = {
+            partition: PartitionState(
+                partition,
+                rules[partition],
+                checkpoints[partition],
+                slices[partition],
+                SeenIds(seen[partition], memory_max),
+                read_from[partition],
+                edges.decoder,
+            )
+            for partition in partitions
+        }
     except BaseException:
         for store in seen.values():
             store.close()
         raise
-    memory_max = max(1, edges.keep.ids // len(partitions))
-    states = {
-        partition: PartitionState(
-            partition,
-            rules[partition],
-            checkpoints[partition],
-            slices[partition],
-            SeenIds(seen[partition], memory_max),
-            read_from[partition],
-            edges.decoder,
-        )
-        for partition in partitions
-    }
     for partition, state in states.items():
         logger.info(
             "partition recovered",

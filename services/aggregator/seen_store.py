@@ -43,6 +43,10 @@ HASH: Final = "murmur3-128"
 SPARE_PLACES: Final = 8
 
 
+class ClosedStoreError(RuntimeError):
+    """A store was used after it was closed: a mistake of ours, never a fault of the disk."""
+
+
 class Bucket:
     """The ids of one stretch of time."""
 
@@ -107,7 +111,7 @@ class SeenStore:
         self._stamp = Stamp()
         self._buckets: dict[int, Bucket] = {}
         path.mkdir(parents=True, exist_ok=True)
-        self._lock = claim(path)
+        self._lock: int | None = claim(path)
 
     @property
     def complete_before_ms(self) -> int:
@@ -153,6 +157,7 @@ class SeenStore:
 
     def last_seen(self, ids: Words) -> Ints:
         """When each of these ids was last seen, in log time; -1 for those that are not here."""
+        self._check_open()
         times_ms = np.full(len(ids), -1)
         for bucket in self._buckets.values():
             # An id may be in two buckets; its newer sighting counts.
@@ -161,6 +166,7 @@ class SeenStore:
 
     def keep(self, sightings: Sightings) -> None:
         """Take over ids durably, between the two stamps that `Stamp` says."""
+        self._check_open()
         self._write_stamp(self._stamp.before_moving(sightings))
         numbers = sightings.last_seen_ms // self._bucket_ms
         for number in np.unique(numbers).tolist():
@@ -174,17 +180,26 @@ class SeenStore:
 
     def forget(self, before_ms: int) -> None:
         """Delete the buckets that end at or before a log time: now minus the horizon."""
+        self._check_open()
         for number in [
             number for number in self._buckets if (number + 1) * self._bucket_ms <= before_ms
         ]:
             self._buckets.pop(number).drop()
 
     def close(self) -> None:
-        """Close all databases and let others use the place."""
+        """Close all databases and let others use the place. Closing again does nothing."""
+        if self._lock is None:
+            return
         for bucket in self._buckets.values():
             bucket.close()
         self._buckets.clear()
         os.close(self._lock)
+        self._lock = None
+
+    def _check_open(self) -> None:
+        """Raise `ClosedStoreError` once closed: the place may have another owner by now."""
+        if self._lock is None:
+            raise ClosedStoreError(f"{self._path} was closed")
 
 
 class SeenStores:

@@ -129,7 +129,8 @@ def test_the_child_ends_with_its_user(topic: str, settings: KafkaSettings) -> No
 def test_a_broker_that_stands_still(
     infrastructure: Infrastructure, topic: str, settings: KafkaSettings
 ) -> None:
-    questions = KafkaQuestions(settings, answer_seconds=2)
+    # Less than librdkafka itself would wait.
+    questions = KafkaQuestions(settings, answer_seconds=8)
     questions.ends(topic, PARTITIONS)
     infrastructure.broker.kill(signal.SIGSTOP)
     try:

@@ -12,7 +12,7 @@ from services.aggregator import seen_store
 from services.aggregator.core.byte_spans import Words
 from services.aggregator.core.dedup import Sightings
 from services.aggregator.core.key_index import Ints
-from services.aggregator.seen_store import Bucket, SeenStore, SeenStores
+from services.aggregator.seen_store import Bucket, ClosedStoreError, SeenStore, SeenStores
 
 HORIZON_MS = 4000
 IDS: Words = np.random.default_rng(3).integers(0, 2**64, (8, 2), np.uint64)
@@ -174,3 +174,21 @@ def test_a_broken_stamp_is_as_good_as_none(stores: SeenStores, tmp_path: Path) -
     [stamp] = tmp_path.rglob("stamp")
     stamp.write_text("{")
     assert known(opened(stores)) == {}
+
+
+def test_a_closed_store_takes_and_says_nothing(stores: SeenStores, tmp_path: Path) -> None:
+    store = opened(stores)
+    store.keep(sightings(id0=10))
+    store.close()
+    store.close()
+    owner = opened(stores)
+    owner.keep(sightings(id1=1500))
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
+    with pytest.raises(ClosedStoreError):
+        store.keep(sightings(id2=3000))
+    with pytest.raises(ClosedStoreError):
+        store.forget(before_ms=10**6)
+    with pytest.raises(ClosedStoreError):
+        store.last_seen(IDS)
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
+    assert known(owner) == {0: 10, 1: 1500}

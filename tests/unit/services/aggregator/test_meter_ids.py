@@ -1,0 +1,246 @@
+"""The meter and its ids on disk: each place is let go, and written to by its owner only."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from services.aggregator.core.decoding import Decoder
+from services.aggregator.core.labels import Labels
+from services.aggregator.meter import Meter
+from services.aggregator.recovery import Edges, Keep, Stores
+from services.aggregator.retry import AbandonedError
+from services.aggregator.seen_store import SPARE_PLACES, SeenStores
+from services.platform.errors import UnavailableError
+from services.platform.kafka import Log
+from tests.property.world import ModelOffsets, ModelSink, World, event
+
+LOG = Log("cluster", "topic-0", "usage.events.v1", 1)
+
+
+class Calls:
+    """`SinkCalls` in a thread of its own, as in life; each call may be held up on its way."""
+
+    def __init__(self, sink: ModelSink) -> None:
+        self.away = False
+        self._sink = sink
+        self._executor = ThreadPoolExecutor(1)
+        self.begun = threading.Event()
+        self.go_on = threading.Event()
+        self.go_on.set()
+        self.ended = threading.Event()
+
+    async def call(self, work: Callable[[Any], Any]) -> Any:
+        def held_up() -> Any:
+            self.begun.set()
+            try:
+                result = work(self._sink)
+                assert self.go_on.wait(10)
+                return result
+            finally:
+                self.ended.set()
+
+        return await asyncio.get_running_loop().run_in_executor(self._executor, held_up)
+
+
+class Scene:
+    """A meter on one partition, with real stores in a folder."""
+
+    def __init__(self, stores: Stores) -> None:
+        self.world = World()
+        self.world.append(event(number, self.world.now_ms, 1) for number in range(3))
+        labels = Labels()
+        sink = ModelSink(self.world, LOG.name, labels)
+        self.reader, self.writer = Calls(sink), Calls(sink)
+        edges = Edges(
+            LOG,
+            ModelOffsets(self.world.log),  # type: ignore[arg-type]
+            stores,
+            Keep(minutes_ms=1, hours_ms=1, ids=1),
+            Decoder(labels),
+        )
+        self.meter = Meter(edges, self.reader, self.writer, 10_000, lambda partition, offset: None)
+
+    async def recover(self, abandoned: Callable[[], bool] = lambda: False) -> None:
+        await self.meter.recover([0], abandoned)
+
+    async def read_all(self) -> None:
+        position = self.meter.positions()[0]
+        records = self.world.log.read(position, 1000)
+        if len(records):
+            await self.meter.consume(0, position, records, position + len(records))
+
+    def more(self, *numbers: int) -> None:
+        self.world.now_ms += 10
+        self.world.append(event(number, self.world.now_ms, 1) for number in numbers)
+
+
+@pytest.fixture
+def stores(tmp_path: Path) -> SeenStores:
+    return SeenStores(tmp_path, LOG.name, filter_bytes=1024, cache_bytes=1 << 20)
+
+
+def run(work: Coroutine[Any, Any, None]) -> None:
+    asyncio.run(work)
+
+
+def assert_free(stores: SeenStores, folder: Path) -> None:
+    """The first place is nobody's: whoever opens a store now gets it."""
+    stores.open(0, 0, 1000, 1).close()
+    assert [path.name for path in folder.rglob("partition-*")] == ["partition-0"]
+
+
+def test_a_recovery_abandoned_at_its_end_lets_its_stores_go(
+    stores: SeenStores, tmp_path: Path
+) -> None:
+    async def scene() -> None:
+        scene = Scene(stores)
+        answers = iter([False, True])
+        with pytest.raises(AbandonedError):
+            await scene.recover(lambda: next(answers))
+        assert scene.meter.states == {}
+
+    run(scene())
+    assert_free(stores, tmp_path)
+
+
+def test_a_recovery_cancelled_while_its_thread_works_lets_its_stores_go(
+    stores: SeenStores, tmp_path: Path
+) -> None:
+    async def scene() -> None:
+        scene = Scene(stores)
+        scene.reader.go_on.clear()
+        recovering = asyncio.create_task(scene.recover())
+        await asyncio.to_thread(scene.reader.begun.wait, 10)
+        recovering.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await recovering
+        scene.reader.go_on.set()
+        await asyncio.to_thread(scene.reader.ended.wait, 10)
+        assert scene.meter.states == {}
+
+    run(scene())
+    assert_free(stores, tmp_path)
+
+
+def test_cancelled_with_the_states_built_but_not_handed_over(
+    stores: SeenStores, tmp_path: Path
+) -> None:
+    async def scene() -> None:
+        scene = Scene(stores)
+        recovering = asyncio.create_task(scene.recover())
+        while not scene.reader.begun.is_set():
+            await asyncio.sleep(0)
+        # The loop does not see the thread's end before it hears of the cancellation.
+        scene.reader.ended.wait(10)
+        recovering.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await recovering
+
+    run(scene())
+    assert_free(stores, tmp_path)
+
+
+def test_more_abandoned_recoveries_than_there_are_places(
+    stores: SeenStores, tmp_path: Path
+) -> None:
+    async def scene() -> None:
+        scene = Scene(stores)
+        for _ in range(SPARE_PLACES + 1):
+            answers = iter([False, True])
+            with pytest.raises(AbandonedError):
+                await scene.recover(lambda answers=answers: next(answers))  # type: ignore[misc]
+        await scene.recover()
+        scene.meter.drop({0})
+
+    run(scene())
+    assert_free(stores, tmp_path)
+
+
+def test_a_recovery_that_fails_behind_its_stores_lets_them_go(
+    stores: SeenStores, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scene() -> None:
+        scene = Scene(stores)
+        at = ModelOffsets.at
+        failures = iter([UnavailableError("away"), None])
+
+        def away(self: ModelOffsets, times_ms: Any) -> dict[int, int]:
+            failure = next(failures)
+            if failure is not None:
+                raise failure
+            return at(self, times_ms)
+
+        monkeypatch.setattr(ModelOffsets, "at", away)
+        monkeypatch.setattr("services.aggregator.retry.DELAY_SECONDS_MIN", 0.0)
+        await scene.recover()
+        assert list(scene.meter.states) == [0]
+        scene.meter.drop({0})
+
+    run(scene())
+    assert_free(stores, tmp_path)
+
+
+def test_what_a_recovery_hands_over_stays_open(stores: SeenStores, tmp_path: Path) -> None:
+    async def scene() -> None:
+        scene = Scene(stores)
+        await scene.recover()
+        assert_free_but_for_one(stores, tmp_path)
+        scene.meter.drop({0})
+
+    run(scene())
+
+
+def assert_free_but_for_one(stores: SeenStores, folder: Path) -> None:
+    stores.open(0, 0, 1000, 1).close()
+    assert sorted(path.name for path in folder.rglob("partition-*")) == [
+        "partition-0",
+        "partition-0-1",
+    ]
+
+
+def test_ids_are_not_moved_once_the_partition_is_given_away(
+    stores: SeenStores, tmp_path: Path
+) -> None:
+    """The move waits for the lock; meanwhile the partition goes, and its place has a new owner."""
+
+    async def scene() -> None:
+        scene = Scene(stores)
+        await scene.recover()
+        await scene.read_all()
+        scene.more(3, 4, 5)
+        await scene.read_all()
+        lock = scene.meter._batch_lock
+        scene.writer.go_on.clear()
+        flushing = asyncio.create_task(scene.meter.flush())
+        await asyncio.to_thread(scene.writer.begun.wait, 10)
+        await lock.acquire()
+        scene.writer.go_on.set()
+        while not lock._waiters:
+            await asyncio.sleep(0)
+        # The flush stands before evicting; whoever comes now goes before its move of ids.
+        next_holder = asyncio.create_task(lock.acquire())
+        await asyncio.sleep(0)
+        lock.release()
+        await next_holder
+        for _ in range(5):
+            await asyncio.sleep(0)
+        scene.meter.drop({0})
+        owner = stores.open(0, 0, 1000, 1)
+        before = contents(tmp_path)
+        lock.release()
+        await flushing
+        assert contents(tmp_path) == before
+        owner.close()
+
+    run(scene())
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
