@@ -10,7 +10,11 @@ import aiokafka
 import numpy as np
 import pytest
 from aiokafka.consumer import fetcher
-from aiokafka.errors import CorruptRecordException, NoOffsetForPartitionError
+from aiokafka.errors import (
+    CorruptRecordException,
+    IllegalStateError,
+    NoOffsetForPartitionError,
+)
 from aiokafka.record.memory_records import MemoryRecords
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
@@ -285,3 +289,42 @@ def test_the_consumer_passes_over_what_was_aborted_and_asks_again_soon(
     consumer = asyncio.run(made())
     assert consumer._isolation_level == "read_committed"
     assert consumer._fetch_max_wait_ms == FETCH_WAIT_MS
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [AssertionError("Partition is not assigned"), IllegalStateError("no"), AttributeError("None")],
+)
+def test_a_partition_taken_away_meanwhile_has_no_end_to_speak_of(answer: Exception) -> None:
+    """Another thread may unassign it at any time; that must not end the task that asks."""
+
+    def last_stable_offset(tp: TP) -> int:
+        raise answer
+
+    thread = ConsumerThread.__new__(ConsumerThread)
+    thread._ensure_consumer = lambda: SimpleNamespace(last_stable_offset=last_stable_offset)
+    assert thread.highwater(TPS[0]) == 0
+
+
+@pytest.mark.parametrize(("known", "end"), [(None, 0), (7, 7)])
+def test_where_reading_can_go_is_the_last_stable_offset(known: int | None, end: int) -> None:
+    thread = ConsumerThread.__new__(ConsumerThread)
+    thread._ensure_consumer = lambda: SimpleNamespace(last_stable_offset=lambda tp: known)
+    assert thread.highwater(TPS[0]) == end
+
+
+def test_commits_bear_the_log_that_they_are_of() -> None:
+    committed: list[dict[Any, Any]] = []
+
+    async def commit(offsets: dict[Any, Any]) -> None:
+        committed.append(offsets)
+
+    thread = ConsumerThread.__new__(ConsumerThread)
+    thread.consumer = SimpleNamespace(log_name="cluster/topic-id")
+    thread._ensure_consumer = lambda: SimpleNamespace(
+        commit=commit, assignment=lambda: set(TPS[:1])
+    )
+    assert asyncio.run(thread._commit({TPS[0]: 5, TPS[1]: 6}))
+    ((at, what),) = committed[0].items()
+    assert (at.topic, at.partition) == TPS[0]
+    assert (what.offset, what.metadata) == (5, "cluster/topic-id")
