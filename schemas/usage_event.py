@@ -27,9 +27,10 @@ from pydantic_core import PydanticCustomError
 NAME_LENGTH_MAX: Final = 128
 #: Longest reason of an adjustment, in Unicode code points.
 REASON_LENGTH_MAX: Final = 512
-#: Most tokens in one event. Far above any model's context, and low enough that a register
-#: (UInt64) holds 18 million events of this size before it could wrap.
-TOKENS_MAX: Final = 10**12
+#: Most tokens in one event: thousands of times the longest context, so that whoever reports a whole
+#: day in one event still can, and so little that no batch that a fetch may bring adds up to 2^63
+#: (docs/adr/0017-tokens-per-event.md).
+TOKENS_MAX: Final = 10**11
 #: Longest duration: 30 days.
 DURATION_MS_MAX: Final = 30 * 24 * 3600 * 1000
 #: Event times before this are no times of LLM requests; it also keeps every window in the range

@@ -9,7 +9,8 @@
     │   ├── DatabaseBehindError         Kafka knows of a later checkpoint than the database
     │   ├── ContradictionError          two rows of one key and version with unlike totals
     │   ├── LogReplacedError            the topic was deleted and made anew under the worker
-    │   ├── StandstillError             a partition with records to read does not move
+    │   ├── StandstillError             a partition with records to read does not move, or one of
+    │   │                               ours is not metered at all
     │   └── RulesMissingError           the log has no metering rules yet
     └── DecoderDiedError                a decoder process ended by itself; a restart mends it
 

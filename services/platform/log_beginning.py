@@ -53,8 +53,8 @@ def ensure_beginnings(
         raise ConfigurationError(
             f"partition {number} of {log.topic} starts at {start}, and what was before it was never"
             f" metered into this database ({len(lost)} partitions are so). If that is as it should"
-            " be, run `wattoken migrate --accept-log-start`: docs/runbook.md, 'Retention overtook"
-            " the meter'"
+            " be, run `wattoken migrate --accept-log-start`:"
+            " docs/runbook.md, 'Retention overtook the meter'"
         )
     new = {number: begin for number, begin in wanted.items() if recorded.get(number) != begin}
     if not new:

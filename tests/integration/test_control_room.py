@@ -32,7 +32,7 @@ LINES = [
 ]
 MARKUP = "<script>alert(1)</script><img src=x onerror=alert(2)>"
 LONG = "a-very-long-name-without-any-place-to-break-" + "x" * 80
-HEAVY_EVENTS = 10_100
+HEAVY_EVENTS = 101_000
 PHONE_WIDTH = 375
 
 
@@ -83,9 +83,9 @@ def sender(metering: Pipeline) -> Sender:
             at = end - timedelta(minutes=minutes)
             sender.send(region, provider, model, tokens + minutes * 11, at)
     for _ in range(HEAVY_EVENTS):
-        sender.send("heavy", "p", "heavy", 10**12 - 1, now() - timedelta(days=9))
+        sender.send("heavy", "p", "heavy", 10**11 - 1, now() - timedelta(days=9))
     # An odd sum, which a float of this size cannot hold.
-    sender.send("heavy", "p", "heavy", 10**12 - 2, now() - timedelta(days=9))
+    sender.send("heavy", "p", "heavy", 10**11 - 2, now() - timedelta(days=9))
     sender.flush()
     return sender
 

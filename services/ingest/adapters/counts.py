@@ -9,7 +9,7 @@ from schemas.usage_event import TOKENS_MAX
 from services.ingest.errors import EventRejectedError
 from services.ingest.explain import EXPECTED, shown_value
 
-#: 10**12 has 13 digits; more than this is out of range whatever they are.
+#: 10**11 has 12 digits; more than this is out of range whatever they are.
 _DIGITS_MAX: Final = 20
 _EXPECTED: Final = EXPECTED["input_tokens"]
 
