@@ -1,4 +1,5 @@
-# Everything sets up what it needs; only Python >= 3.11, a JDK >= 17 with Maven, and npm must be there.
+# Everything sets up what it needs; only Python >= 3.11 must be there. What else is used where the PATH
+# has it, and which targets need more: README.md, "Try it".
 PYTHON ?= python3
 UV_VERSION := 0.13.9
 VENV := .venv
@@ -8,7 +9,7 @@ export UV_PROJECT_ENVIRONMENT := $(VENV)
 # Trust what this machine trusts, a company's own authority for instance.
 export UV_SYSTEM_CERTS := true
 
-.PHONY: demo up test faults bench bench-peers gateway-clients lint format docs dashboards setup screenshots clean
+.PHONY: demo up test faults bench bench-peers gateway-clients lint format docs dashboards locks setup screenshots clean
 
 setup: $(VENV)/.synced
 
@@ -70,6 +71,14 @@ docs: setup
 # Grafana's dashboards (deploy/grafana/dashboards), likewise.
 dashboards: setup
 	$(BIN)/python -m deploy.grafana.generate
+
+# Checksums of what the local stack fetches, from broker/pom.xml (with Maven) and wheel_locks/*.in in
+# deploy/local. Versions that are locked stay while they fit; LOCK_ARGS=--upgrade takes the newest.
+locks: setup
+	$(BIN)/python -m deploy.local.lock_jars
+	for wheels in java maven npm; do .bootstrap/bin/uv pip compile --quiet --universal --python-version 3.11 \
+	  --only-binary :all: --generate-hashes --no-annotate --custom-compile-command "make locks" $(LOCK_ARGS) \
+	  --output-file deploy/local/wheel_locks/$$wheels.txt deploy/local/wheel_locks/$$wheels.in || exit; done
 
 # The pictures of the control room in docs/img, from synthetic history at a large platform's scale.
 screenshots: setup

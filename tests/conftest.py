@@ -14,7 +14,11 @@ settings.load_profile("wattoken")
 
 @pytest.fixture(autouse=True, scope="session")
 def _own_settings_only() -> None:
-    """Forget settings in the developer's environment: tests name every one they need."""
+    """Forget settings in the developer's environment: tests name every one they need.
+
+    Where the machine's components come from and lie is no setting of a test.
+    """
+    kept = {"WATTOKEN_CACHE", "WATTOKEN_MAVEN_REPOSITORY"}
     for name in [name for name in os.environ if name.startswith("WATTOKEN_")]:
-        if name != "WATTOKEN_CACHE":
+        if name not in kept:
             del os.environ[name]

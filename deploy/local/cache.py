@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -55,41 +55,51 @@ def cached(name: str, fetch: Fetch) -> Path:
 
 
 def run_fetcher(
-    what: str, command: Sequence[str], folder: Path, report: Report, remedy: str
+    what: str,
+    command: Sequence[str],
+    folder: Path,
+    report: Report,
+    remedy: str,
+    *,
+    tool: str | None = None,
+    env: Mapping[str, str] | None = None,
 ) -> None:
     """Run a download tool in ``folder``, reporting the megabytes as they arrive.
 
-    Raises `ComponentMissing`, with the end of the tool's output, when the tool is not installed,
-    fails or takes too long.
+    ``tool`` names it where its command does not; ``env`` is added to the environment. Raises
+    `ComponentMissing`, with the end of the tool's output, when the tool is not installed, fails or
+    takes too long.
     """
+    tool = tool or command[0]
     if shutil.which(command[0]) is None:
-        raise ComponentMissing(f"{what}: {command[0]} is not installed; {remedy}")
-    report(f"fetching {what} with {command[0]} into {cache_folder()} (once)")
+        raise ComponentMissing(f"{what}: {tool} is not installed; {remedy}")
+    report(f"fetching {what} with {tool} into {cache_folder()} (once)")
     started = reported = time.monotonic()
     with (
         tempfile.TemporaryFile() as output,
         subprocess.Popen(
             command,
             cwd=folder,
+            env={**os.environ, **(env or {})},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
-        ) as tool,
+        ) as process,
     ):
-        while tool.poll() is None:
+        while process.poll() is None:
             time.sleep(0.1)
             now = time.monotonic()
             if now - started > FETCH_TIMEOUT_SECONDS:
-                tool.kill()
+                process.kill()
             elif now - reported > REPORT_SECONDS:
                 reported = now
                 report(f"  … {what}: {folder_megabytes(folder):.0f} MB, {now - started:.0f} s")
         output.seek(0)
         text = output.read().decode("utf-8", "replace")
-    if tool.returncode != 0:
+    if process.returncode != 0:
         last = "\n".join(text.strip().splitlines()[-8:])
         raise ComponentMissing(
-            f"{what}: {command[0]} failed (exit code {tool.returncode}); {remedy}\n{last}"
+            f"{what}: {tool} failed (exit code {process.returncode}); {remedy}\n{last}"
         )
     report(f"  {what}: {folder_megabytes(folder):.0f} MB in {time.monotonic() - started:.0f} s")
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import platform
 import sys
 import tarfile
@@ -9,6 +11,7 @@ from pathlib import Path
 
 from deploy.local.cache import Report, cached, run_fetcher
 from deploy.local.errors import ComponentMissing
+from deploy.local.npm import npm
 from deploy.local.ports import LOOPBACK
 from deploy.local.processes import ChildPlan
 from deploy.local.readiness import clickhouse_answers
@@ -24,6 +27,14 @@ PACKAGES = {
     ("Darwin", "x86_64"): "@chdb/lib-darwin-x64",
 }
 
+#: SHA-512 of a package at `CHDB_VERSION`, as `npm view PACKAGE@VERSION dist.integrity` says it. npm
+#: itself holds every package to what its registry says; those named here do not depend on it.
+INTEGRITY = {
+    "@chdb/lib-linux-x64-gnu": (
+        "sha512-XP97mMqnc5tZpKQywR8N7cLTsHNiTmHr30pC5mzo3jWmukjKn2IBa60c2B/gWUNcuFjOMjWoorQICCqBVj5wpw=="
+    ),
+}
+
 
 def clickhouse_library(report: Report) -> Path:
     """Path of chDB's shared library, fetched on first use; raises `ComponentMissing`."""
@@ -36,13 +47,28 @@ def clickhouse_library(report: Report) -> Path:
         )
 
     def fetch(folder: Path) -> None:
-        command = ["npm", "pack", "--silent", f"{package}@{CHDB_VERSION}"]
-        remedy = "install npm and see that it reaches its registry"
-        run_fetcher(f"ClickHouse ({package} {CHDB_VERSION})", command, folder, report, remedy)
+        what = f"ClickHouse ({package} {CHDB_VERSION})"
+        remedy = "see that npm reaches its registry"
+        with npm(report) as tool:
+            command = [*tool.command, "pack", "--silent", f"{package}@{CHDB_VERSION}"]
+            run_fetcher(what, command, folder, report, remedy, tool="npm", env=tool.env)
+        check_tarball(folder, INTEGRITY.get(package))
         unpack_library(folder)
 
     folder = cached(f"chdb-{CHDB_VERSION}-{'-'.join(machine).lower()}", fetch)
     return next(folder.glob("libchdb.*"))
+
+
+def check_tarball(folder: Path, integrity: str | None) -> None:
+    """Raise `ComponentMissing` if the npm tarball in ``folder`` has another SHA-512 than given."""
+    tarball = next(folder.glob("*.tgz"))
+    with tarball.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha512").digest()
+    if integrity not in (None, f"sha512-{base64.b64encode(digest).decode()}"):
+        raise ComponentMissing(
+            f"ClickHouse: {tarball.name} has another SHA-512 than {Path(__file__).name} says;"
+            " ask who serves your npm registry"
+        )
 
 
 def unpack_library(folder: Path) -> None:

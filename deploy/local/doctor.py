@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import platform
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -13,9 +12,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from deploy.local.cache import Report, cache_folder
-from deploy.local.clickhouse import CHDB_VERSION, PACKAGES, clickhouse_library
+from deploy.local.clickhouse import PACKAGES, clickhouse_library
 from deploy.local.errors import ComponentMissing
-from deploy.local.kafka import LEAST_JAVA, java_version, kafka_jars, kafka_version
+from deploy.local.java import LEAST_JAVA, java_version
+from deploy.local.java import RUNTIME as JAVA
+from deploy.local.kafka import kafka_jars, kafka_version
+from deploy.local.maven import CLIENT as MAVEN_CLIENT
+from deploy.local.maven import maven_installed
+from deploy.local.npm import RUNTIME as NPM
+from deploy.local.npm import npm_installed
 from deploy.local.ports import is_free
 from deploy.local.prometheus import fetch_prometheus, find_prometheus
 from deploy.local.services import USUAL_PORTS
@@ -61,15 +66,10 @@ def examine() -> Iterator[Finding]:
     no_chdb = "" if machine in PACKAGES else "chDB is not built for it; use docker-compose.yml"
     yield Finding("machine", " ".join(machine), no_chdb)
     java = java_version()
-    yield Finding(
-        "java",
-        "none" if java is None else str(java),
-        "" if java and java >= LEAST_JAVA else f"install a JDK >= {LEAST_JAVA}, or --broker tansu",
-        needed=False,
-    )
-    in_cache = cache_folder() / f"chdb-{CHDB_VERSION}-{'-'.join(machine).lower()}"
-    yield tool("mvn", "install Maven, or use --broker tansu", needed=False)
-    yield tool("npm", "install npm: ClickHouse comes from it", needed=not in_cache.is_dir())
+    fits = java is not None and java >= LEAST_JAVA
+    yield Finding("java", str(java) if fits else f"{java or 'none'}: {instead(JAVA)}")
+    yield tool("mvn", usable=maven_installed(), otherwise=MAVEN_CLIENT)
+    yield tool("npm", usable=npm_installed(), otherwise=NPM)
     yield tansu()
     prometheus = find_prometheus()
     hint = "install Prometheus, or `wattoken doctor --fetch` (Debian); the stack runs without"
@@ -82,13 +82,18 @@ def examine() -> Iterator[Finding]:
         yield Finding(f"port {port}", f"{name}: {'free' if free else 'taken'}", remedy, False)
 
 
-def tool(name: str, remedy: str, *, needed: bool) -> Finding:
-    """Whether a program is on the PATH, and its version."""
-    if shutil.which(name) is None:
-        return Finding(name, "none", remedy, needed)
+def tool(name: str, *, usable: bool, otherwise: str) -> Finding:
+    """A program of the PATH with its version, or what is used in its place."""
+    if not usable:
+        return Finding(name, f"none: {instead(otherwise)}")
     said = subprocess.run([name, "--version"], capture_output=True, text=True, check=False)
     version = re.search(r"\d+(\.\d+)+", said.stdout)
     return Finding(name, version[0] if version else "unknown version")
+
+
+def instead(package: str) -> str:
+    """What is used where the PATH has no such program."""
+    return f"{package} from PyPI is used, fetched when needed"
 
 
 def tansu() -> Finding:

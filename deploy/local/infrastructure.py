@@ -82,6 +82,7 @@ class Infrastructure:
             if not self._keep_data:
                 stack.callback(shutil.rmtree, self.data, ignore_errors=True)
             plans = [self._broker_plan(), self._clickhouse_plan()]
+            self.report(f"broker: {self.broker_name}")
             prometheus = self._prometheus_plan()
             if prometheus is not None:
                 plans.append(prometheus)

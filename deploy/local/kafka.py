@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import hashlib
 import re
-import shutil
 import subprocess
 import uuid
 from base64 import urlsafe_b64encode
 from pathlib import Path
 
-from deploy.local.cache import Report, cached, run_fetcher
-from deploy.local.errors import ChildFailed, ComponentMissing
+from deploy.local.cache import Report, cached
+from deploy.local.errors import ChildFailed
+from deploy.local.java import find_java
+from deploy.local.maven import fetch_jars
 from deploy.local.ports import LOOPBACK
 from deploy.local.processes import ChildPlan
 from deploy.local.readiness import broker_answers
 
 BROKER = Path(__file__).with_name("broker")
 POM = BROKER / "pom.xml"
+#: What the pom resolves to, with checksums; `make locks` writes it.
+JARS = BROKER / "jars.lock"
 LOG_CONFIG = BROKER / "log4j2.xml"
-LEAST_JAVA = 17
 
 LOG_OPTION = f"-Dlog4j2.configurationFile={LOG_CONFIG}"
 #: A heap this small serves tests and demos; the log itself lives in the page cache.
@@ -35,34 +37,24 @@ def kafka_version() -> str:
     return found[1]
 
 
-def java_version() -> int | None:
-    """Major version of ``java`` on the PATH; None when there is none."""
-    if shutil.which("java") is None:
-        return None
-    said = subprocess.run(["java", "-version"], capture_output=True, text=True, check=False)
-    found = re.search(r'version "(?:1\.)?(\d+)', said.stderr)
-    return int(found[1]) if found else None
-
-
 def kafka_jars(report: Report) -> Path:
-    """Folder with the broker's jars, fetched on first use; raises `ComponentMissing`."""
-    version = java_version()
-    if version is None or version < LEAST_JAVA:
-        have = "no java" if version is None else f"java {version}"
-        raise ComponentMissing(f"Apache Kafka: needs a JDK >= {LEAST_JAVA}, found {have}")
+    """Folder with the broker's jars; they, and the Java they run on, are fetched on first use.
+
+    Raises `ComponentMissing`.
+    """
+    find_java(report)
 
     def fetch(folder: Path) -> None:
-        command = [
-            *["mvn", "--batch-mode", "--quiet", "--strict-checksums", "--file", str(POM)],
-            *["dependency:copy-dependencies", f"-DoutputDirectory={folder}"],
-            "-DincludeScope=runtime",
-        ]
-        remedy = "install Maven and see that it reaches Maven Central, or use `--broker tansu`"
-        run_fetcher(f"Apache Kafka {kafka_version()}", command, folder, report, remedy)
+        fetch_jars(f"Apache Kafka {kafka_version()}", POM, JARS, folder, report)
 
-    # Named after the pom's text too: another binding or version is another folder.
-    digest = hashlib.sha256(POM.read_bytes()).hexdigest()[:8]
+    # Named after the lock's text too: another binding or version is another folder.
+    digest = hashlib.sha256(JARS.read_bytes()).hexdigest()[:8]
     return cached(f"kafka-{kafka_version()}-{digest}", fetch)
+
+
+def java_command() -> str:
+    """The Java that `kafka_jars` found or fetched."""
+    return str(find_java(lambda line: None))
 
 
 def server_properties(data: Path, port: int, controller_port: int) -> str:
@@ -108,7 +100,7 @@ def format_storage(jars: Path, data: Path, port: int, controller_port: int) -> P
         return properties
     cluster_id = urlsafe_b64encode(uuid.uuid4().bytes).rstrip(b"=").decode()
     command = [
-        *["java", *TOOL_OPTIONS, "-cp", f"{jars}/*", "kafka.tools.StorageTool", "format"],
+        *[java_command(), *TOOL_OPTIONS, "-cp", f"{jars}/*", "kafka.tools.StorageTool", "format"],
         # = and not a space: a random id may begin with a dash.
         *[f"--cluster-id={cluster_id}", f"--config={properties}"],
     ]
@@ -125,7 +117,10 @@ def kafka_plan(
     properties = format_storage(jars, data, port, controller_port)
     return ChildPlan(
         name="kafka",
-        command=["java", *BROKER_OPTIONS, "-cp", f"{jars}/*", "kafka.Kafka", str(properties)],
+        command=[
+            *[java_command(), *BROKER_OPTIONS, "-cp", f"{jars}/*"],
+            *["kafka.Kafka", str(properties)],
+        ],
         log_path=log_path,
         ready=broker_answers(port),
         ready_timeout_seconds=90,

@@ -1,13 +1,21 @@
-"""The library is taken out of chDB's npm package."""
+"""The library is taken out of chDB's npm package, if that is the one it should be."""
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import tarfile
 from pathlib import Path
 
 import pytest
 
-from deploy.local.clickhouse import clickhouse_plan, unpack_library
+from deploy.local.clickhouse import (
+    INTEGRITY,
+    PACKAGES,
+    check_tarball,
+    clickhouse_plan,
+    unpack_library,
+)
 from deploy.local.errors import ComponentMissing
 
 
@@ -30,6 +38,24 @@ def test_a_package_without_a_library_is_refused(tmp_path: Path) -> None:
     pack(tmp_path, "package/package.json")
     with pytest.raises(ComponentMissing, match="holds no libchdb"):
         unpack_library(tmp_path)
+
+
+def test_a_package_that_is_not_the_one_known_is_refused(tmp_path: Path) -> None:
+    pack(tmp_path, "package/libchdb.so")
+    tarball = tmp_path / "chdb.tgz"
+    digest = hashlib.sha512(tarball.read_bytes()).digest()
+    integrity = f"sha512-{base64.b64encode(digest).decode()}"
+    check_tarball(tmp_path, integrity)
+    check_tarball(tmp_path, None)
+    tarball.write_bytes(tarball.read_bytes() + b"\0")
+    with pytest.raises(ComponentMissing, match=r"chdb\.tgz has another SHA-512"):
+        check_tarball(tmp_path, integrity)
+
+
+def test_each_known_sum_is_one_of_a_package_that_is_fetched() -> None:
+    assert set(PACKAGES.values()) >= INTEGRITY.keys() > set()
+    for integrity in INTEGRITY.values():
+        assert len(base64.b64decode(integrity.removeprefix("sha512-"))) == 64
 
 
 def test_it_listens_on_loopback_only(tmp_path: Path) -> None:

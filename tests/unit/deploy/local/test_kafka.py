@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from deploy.local.kafka import kafka_version, server_properties
+from deploy.local.jar_lock import locked_pom, read_lock, sha256_of
+from deploy.local.kafka import JARS, POM, kafka_version, server_properties
 
 
 def properties() -> dict[str, str]:
@@ -15,6 +16,13 @@ def properties() -> dict[str, str]:
 def test_the_version_is_the_one_of_the_pom() -> None:
     major, minor, _ = kafka_version().split(".")
     assert (int(major), int(minor)) >= (4, 1)
+
+
+def test_the_lock_is_of_this_pom_and_has_its_broker() -> None:
+    assert locked_pom(JARS) == sha256_of(POM), "pom.xml was changed: run `make locks`"
+    assert f"org.apache.kafka:kafka_2.13:{kafka_version()}" in {
+        jar.coordinates for jar in read_lock(JARS)
+    }
 
 
 def test_it_listens_on_loopback_only() -> None:
