@@ -8,10 +8,14 @@ from __future__ import annotations
 
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import redirect_stdout
+from io import StringIO
 from pathlib import Path
 
 #: A few at once: most of the time goes into waiting for the first byte of each.
 CONNECTIONS = 4
+#: Of so many answers one may break off; pip and npm ask again by themselves.
+ATTEMPTS = 3
 
 
 def main(client_folder: str, repository: str, lock: str) -> int:
@@ -27,15 +31,24 @@ def main(client_folder: str, repository: str, lock: str) -> int:
     def fetch(coordinates: str) -> None:
         artifact = Artifact.parse(coordinates)
         name = f"{artifact.artifact_id}-{artifact.version}.{artifact.extension}"
-        Downloader(repository).download(artifact, name)
+        for attempts_left in reversed(range(ATTEMPTS)):
+            try:
+                Downloader(repository).download(artifact, name)
+            except (RequestException, OSError):
+                if not attempts_left:
+                    raise
+            else:
+                return
 
-    try:
-        with ThreadPoolExecutor(CONNECTIONS) as pool:
-            for _ in pool.map(fetch, wanted):
-                pass
-    except RequestException as error:
-        print(error.msg, file=sys.stderr)
-        return 1
+    # The client tells of every jar, and would bury what went wrong.
+    with redirect_stdout(StringIO()), ThreadPoolExecutor(CONNECTIONS) as pool:
+        try:
+            for jar in [pool.submit(fetch, coordinates) for coordinates in wanted]:
+                jar.result()
+        except (RequestException, OSError) as error:
+            pool.shutdown(cancel_futures=True)
+            print(error, file=sys.stderr)
+            return 1
     return 0
 
 

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import platform
 import tarfile
 from pathlib import Path
 
 import pytest
 
+from deploy.local import clickhouse
 from deploy.local.clickhouse import (
     INTEGRITY,
     PACKAGES,
-    check_tarball,
+    clickhouse_library,
     clickhouse_plan,
     unpack_library,
 )
 from deploy.local.errors import ComponentMissing
+from tests.unit.deploy.local.conftest import PutProgram
 
 
 def pack(folder: Path, *names: str) -> None:
@@ -40,16 +43,23 @@ def test_a_package_without_a_library_is_refused(tmp_path: Path) -> None:
         unpack_library(tmp_path)
 
 
-def test_a_package_that_is_not_the_one_known_is_refused(tmp_path: Path) -> None:
+def test_what_npm_brings_is_used_only_if_it_is_the_one_known(
+    tmp_path: Path, put_program: PutProgram, monkeypatch: pytest.MonkeyPatch
+) -> None:
     pack(tmp_path, "package/libchdb.so")
     tarball = tmp_path / "chdb.tgz"
+    put_program("node", "")
+    put_program("npm", f"/bin/cp {tarball} .")
+    monkeypatch.setenv("WATTOKEN_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(clickhouse, "PACKAGES", {(platform.system(), platform.machine()): "chdb"})
     digest = hashlib.sha512(tarball.read_bytes()).digest()
-    integrity = f"sha512-{base64.b64encode(digest).decode()}"
-    check_tarball(tmp_path, integrity)
-    check_tarball(tmp_path, None)
-    tarball.write_bytes(tarball.read_bytes() + b"\0")
+    monkeypatch.setitem(INTEGRITY, "chdb", f"sha512-{base64.b64encode(digest).decode()}")
+    original = tarball.read_bytes()
+    tarball.write_bytes(original + b"\0")
     with pytest.raises(ComponentMissing, match=r"chdb\.tgz has another SHA-512"):
-        check_tarball(tmp_path, integrity)
+        clickhouse_library(print)
+    tarball.write_bytes(original)
+    assert clickhouse_library(print).read_bytes() == b"library"
 
 
 def test_each_known_sum_is_one_of_a_package_that_is_fetched() -> None:
