@@ -9,8 +9,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from confluent_kafka import KafkaError, Message, Producer, TopicPartition
+from confluent_kafka import (
+    ConsumerGroupTopicPartitions,
+    KafkaError,
+    Message,
+    Producer,
+    TopicPartition,
+)
 
+from deploy.local.errors import StackError
 from deploy.local.infrastructure import Infrastructure
 from deploy.local.pipeline import Pipeline
 from deploy.local.process_table import children
@@ -317,3 +324,69 @@ def delete_records(pipeline: Pipeline, partition: int, before: int) -> None:
     place = TopicPartition(pipeline.topic, partition, before)
     for answer in admin.delete_records([place]).values():
         answer.result()
+
+
+def test_records_deleted_before_the_first_checkpoint_are_missed(
+    infrastructure: Infrastructure, tmp_path: Path
+) -> None:
+    """Retention overtakes a worker that has not begun yet: it must not begin behind the gap."""
+    ledger = tmp_path / "ledger"
+    with metering(infrastructure) as pipeline:
+        stop_in_order(pipeline)
+        send(pipeline, ledger, events=1_000)
+        delete_records(pipeline, 1, 7)
+        message = why_it_does_not_start(pipeline)
+        assert f"partition 1 of {pipeline.topic}" in message
+        assert "the log starts at 7, but only 0 was metered, so 7 records" in message
+        assert checkpoints(pipeline) == {}
+
+        # The same in a database from before `migrate` saw the log.
+        with database(pipeline) as client:
+            client.command("TRUNCATE TABLE log_partitions")
+        with pytest.raises(StackError, match="starts at 7.*--accept-log-start"):
+            pipeline.run("migrate", "--partitions", str(PARTITIONS))
+        pipeline.run("migrate", "--partitions", str(PARTITIONS), "--accept-log-start")
+        pipeline.aggregator.restart()
+        wait_until_metered(pipeline)
+        starts = "SELECT partition, start_offset FROM checkpoints FINAL ORDER BY partition"
+        assert select(pipeline, starts) == [(0, 0), (1, 7), (2, 0), (3, 0)]
+
+
+def test_an_open_transaction_is_no_standstill(infrastructure: Infrastructure) -> None:
+    """Nothing can be read past it, for as long as its producer likes."""
+    with metering(infrastructure, aggregator_standstill_seconds="5") as pipeline:
+        sender = producer(
+            pipeline, **{"transactional.id": pipeline.name, "transaction.timeout.ms": 120_000}
+        )
+        sender.init_transactions(20)
+        sender.begin_transaction()
+        sender.produce(pipeline.topic, event(1), None, 0)
+        assert sender.flush(20) == 0
+        pid = pipeline.aggregator.pid
+        # The watch looks every 15 s, and at its third look patience would be at its end.
+        time.sleep(50)
+        assert pipeline.aggregator.alive and pipeline.aggregator.pid == pid
+        sender.commit_transaction(20)
+        eventually("metered", lambda: checkpoints(pipeline) == {0: log_ends(pipeline)[0]})
+        assert select(pipeline, "SELECT sum(accepted) FROM checkpoints FINAL") == [(1,)]
+        assert pipeline.aggregator.pid == pid
+
+
+def test_a_commit_of_the_old_log_stops_no_worker_of_the_new(
+    infrastructure: Infrastructure, tmp_path: Path
+) -> None:
+    """Kafka keeps commits by the topic's name; a late worker may commit after it was recreated."""
+    ledger = tmp_path / "ledger"
+    with metering(infrastructure, aggregator_replica_wait_seconds="1") as pipeline:
+        old = log_name(pipeline)
+        stop_in_order(pipeline)
+        admin = kafka_admin(pipeline)
+        admin.delete_topics([pipeline.topic])[pipeline.topic].result()
+        eventually("the topic is gone", lambda: topic_is_gone(pipeline))
+        pipeline.run("migrate", "--partitions", str(PARTITIONS))
+        late = [TopicPartition(pipeline.topic, p, 1_000_000, old) for p in range(PARTITIONS)]
+        request = [ConsumerGroupTopicPartitions(pipeline.group, late)]
+        admin.alter_consumer_group_offsets(request)[pipeline.group].result()
+        pipeline.aggregator.restart()
+        send(pipeline, ledger, events=1_000)
+        assert_exact(pipeline, ledger)

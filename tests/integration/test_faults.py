@@ -129,6 +129,30 @@ def test_kills_restarts_and_a_zombie(infrastructure: Infrastructure, tmp_path: P
     assert result["rejected"] > 200
 
 
+def test_a_rebalance_after_the_broker_was_restarted(
+    infrastructure: Infrastructure, tmp_path: Path
+) -> None:
+    """The worker asks for the log's offsets again, of a leader whose epoch is another by now."""
+    ledger = tmp_path / "ledger"
+    with (
+        metering(infrastructure, aggregator_flush_interval_seconds=FLUSH_SECONDS) as pipeline,
+        load(pipeline, ledger, rate=500) as running,
+    ):
+        worker = pipeline.aggregator
+        wait_for_progress(pipeline, worker)
+        infrastructure.broker.kill(signal.SIGKILL)
+        infrastructure.broker.restart()
+        guest = add_worker(pipeline, "guest")
+        guest.wait_ready()
+        wait_until_shared(worker, guest)
+        wait_for_progress(pipeline, worker, guest)
+        guest.kill(signal.SIGTERM)
+        assert guest.wait(30) == 0, guest.log_tail()
+        wait_for_progress(pipeline, worker)
+        running.stop()
+        assert_exact(pipeline, ledger)
+
+
 def test_workers_join_and_leave(infrastructure: Infrastructure, tmp_path: Path) -> None:
     ledger = tmp_path / "ledger"
     with (
