@@ -1,7 +1,7 @@
 """The dedup store on disk as its ids grow: speed, disk and memory, each point in a process.
 
-Most ids asked for are new, as in production; a part was seen before. Ids spread evenly over one
-horizon of log time, so all buckets fill.
+Most ids asked for are new, as in production; a part was seen before. Ids spread evenly over the log
+time for which they are kept, so all buckets fill.
 """
 
 from __future__ import annotations
@@ -49,15 +49,17 @@ def fill_and_ask(folder: Path, ids: int) -> dict[str, float]:
 
     from schemas.metering_rules import MeteringRules
     from services.aggregator.core.byte_spans import Words
-    from services.aggregator.core.dedup import Sightings
+    from services.aggregator.core.dedup import Settled, Sightings
+    from services.aggregator.core.log_time import CLOCK_STEP_MAX_MS
     from services.aggregator.seen_store import SeenStores
     from services.aggregator.settings import AggregatorSettings
 
     settings = AggregatorSettings()
-    horizon_ms = MeteringRules().dedup_horizon_ms
+    keep_ms = MeteringRules().dedup_horizon_ms + CLOCK_STEP_MAX_MS
+    settled = Settled(ids, keep_ms, keep_ms)
     store = SeenStores(
         folder, "bench", settings.aggregator_filter_bytes, settings.aggregator_cache_bytes
-    ).open(0, 0, horizon_ms, 1)
+    ).open(0, settled, 1)
     rng = np.random.default_rng(1)
 
     def draw(count: int) -> Words:
@@ -68,8 +70,8 @@ def fill_and_ask(folder: Path, ids: int) -> dict[str, float]:
     for first in range(0, ids, BATCH_IDS):
         batch = draw(min(BATCH_IDS, ids - first))
         sample.append(batch[:: max(1, ids // 100_000)].copy())
-        at_ms = first * horizon_ms // ids
-        sightings = Sightings(batch, np.full(len(batch), at_ms), at_ms + 1)
+        at_ms = first * keep_ms // ids
+        sightings = Sightings(batch, np.full(len(batch), at_ms), at_ms + 1, settled)
         started = time.monotonic()
         store.keep(sightings)
         keeping += time.monotonic() - started

@@ -21,7 +21,7 @@ from typing import Protocol
 
 from services.aggregator.clickhouse_sink import ClickHouseSink
 from services.aggregator.core.decoding import Decoder
-from services.aggregator.core.dedup import OlderIds, SeenIds
+from services.aggregator.core.dedup import OlderIds, SeenIds, Settled
 from services.aggregator.core.partition import Checkpoint, PartitionState
 from services.aggregator.core.slices import FamilySlices, SliceStore
 from services.aggregator.core.timing import RuleBook
@@ -60,10 +60,11 @@ class Keep:
 class Stores(Protocol):
     """Where the ids seen are kept on disk."""
 
-    def open(
-        self, partition: int, last_append_ms: int, horizon_ms: int, partitions: int
-    ) -> OlderIds:
-        """Open a partition's store as far as it is not beyond a checkpoint."""
+    def open(self, partition: int, settled: Settled, partitions: int) -> OlderIds:
+        """Open a partition's store as far as it is not beyond a checkpoint.
+
+        ``partitions`` share the memory that there is for such stores.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,12 +108,8 @@ def recover(
     seen: dict[int, OlderIds] = {}
     try:
         for partition, checkpoint in checkpoints.items():
-            seen[partition] = edges.stores.open(
-                partition,
-                checkpoint.last_append_ms,
-                rules[partition].horizon_ms_max,
-                len(partitions),
-            )
+            settled = checkpoint.settled(rules[partition])
+            seen[partition] = edges.stores.open(partition, settled, len(partitions))
         read_from = rebuild_from(offsets, checkpoints, rules, starts, seen)
         memory_max = max(1, edges.keep.ids // len(partitions))
         states = {
@@ -193,12 +190,14 @@ def rebuild_from(
     starts: Mapping[int, int],
     seen: Mapping[int, OlderIds],
 ) -> dict[int, int]:
-    """Find from where ids have to be read again: the horizon's begin, or where the store ends."""
+    """Find from where ids have to be read again: where they matter, or where the store ends.
+
+    From the first record appended at or after a time on, however the clock stepped: log time is
+    below that time before this record and not below it from there on.
+    """
     times_ms = {
         partition: max(
-            checkpoint.last_append_ms - rules[partition].horizon_ms_max,
-            seen[partition].complete_before_ms,
-            0,
+            checkpoint.settled(rules[partition]).past_ms, seen[partition].complete_before_ms, 0
         )
         for partition, checkpoint in checkpoints.items()
         if checkpoint.next_offset > starts[partition]

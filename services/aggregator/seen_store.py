@@ -25,7 +25,7 @@ import numpy as np
 from rocksdict import BlockBasedOptions, Cache, Options, Rdict, WriteBatch, WriteOptions
 
 from services.aggregator.core.byte_spans import Words
-from services.aggregator.core.dedup import Sightings, Stamp
+from services.aggregator.core.dedup import Settled, Sightings, Stamp
 from services.aggregator.core.id_filter import IdFilter
 from services.aggregator.core.key_index import Ints
 from services.platform.errors import ConfigurationError
@@ -33,8 +33,10 @@ from services.platform.log import get_logger
 
 logger = get_logger(__name__)
 
-#: A horizon is this many buckets long, so at most one more is alive.
-BUCKETS_PER_HORIZON: Final = 4
+#: The time for which ids matter is this many buckets long, so at most one more is alive.
+BUCKETS: Final = 4
+#: How stores are laid out and what their stamps mean: those of another layout are of no use.
+LAYOUT: Final = 2
 TIME: Final = np.dtype("<u8")
 ID_BYTES: Final = 16
 #: By which hash ids are known here: another makes a store useless.
@@ -107,7 +109,7 @@ class SeenStore:
         self._filter_bytes = filter_bytes
         self._bucket_ms = bucket_ms
         #: What makes a store one that can be read.
-        self._layout = {"log": log, "bucket_ms": bucket_ms, "hash": HASH}
+        self._layout = {"layout": LAYOUT, "log": log, "bucket_ms": bucket_ms, "hash": HASH}
         self._stamp = Stamp()
         self._buckets: dict[int, Bucket] = {}
         path.mkdir(parents=True, exist_ok=True)
@@ -115,17 +117,21 @@ class SeenStore:
 
     @property
     def complete_before_ms(self) -> int:
-        """Every id last seen before this log time is here; 0 for an empty store."""
+        """The last sighting below the checkpoint of every id is here if it was before this."""
         return self._stamp.complete_before_ms
 
-    def open(self, last_append_ms: int) -> None:
+    @property
+    def empty(self) -> bool:
+        """Whether no id at all is here."""
+        return not self._buckets
+
+    def open(self, settled: Settled) -> None:
         """Take over what is on disk if it is of this log and not beyond the checkpoint.
 
-        ``last_append_ms`` is the append time of the last record below the checkpoint. What is of
-        no use is deleted.
+        What is of no use is deleted.
         """
         found = self._read_stamp()
-        usable = found is not None and found.may_be_used(last_append_ms)
+        usable = found is not None and found.may_be_used(settled)
         for path in sorted(self._path.glob("bucket-*")):
             if usable:
                 number = int(path.name.partition("-")[2])
@@ -164,25 +170,26 @@ class SeenStore:
             times_ms = np.maximum(times_ms, bucket.last_seen(ids))
         return times_ms
 
-    def keep(self, sightings: Sightings) -> None:
-        """Take over ids durably, between the two stamps that `Stamp` says."""
+    def keep(self, sightings: Sightings) -> bool:
+        """Take over sightings durably, between the two stamps that `Stamp` says."""
         self._check_open()
         self._write_stamp(self._stamp.before_moving(sightings))
-        numbers = sightings.last_seen_ms // self._bucket_ms
+        numbers = sightings.seen_ms // self._bucket_ms
         for number in np.unique(numbers).tolist():
             bucket = self._buckets.get(number)
             if bucket is None:
                 path = self._path / f"bucket-{number}"
                 bucket = self._buckets[number] = Bucket(path, self._cache, self._filter_bytes)
             here = numbers == number
-            bucket.put(sightings.ids[here], sightings.last_seen_ms[here])
+            bucket.put(sightings.ids[here], sightings.seen_ms[here])
         self._write_stamp(self._stamp.after_moving(sightings))
+        return True
 
-    def forget(self, before_ms: int) -> None:
-        """Delete the buckets that end at or before a log time: now minus the horizon."""
+    def forget(self, past_ms: int) -> None:
+        """Delete the buckets of which all was last seen at or before a log time."""
         self._check_open()
         for number in [
-            number for number in self._buckets if (number + 1) * self._bucket_ms <= before_ms
+            number for number in self._buckets if (number + 1) * self._bucket_ms <= past_ms + 1
         ]:
             self._buckets.pop(number).drop()
 
@@ -211,15 +218,13 @@ class SeenStores:
         self._filter_bytes = filter_bytes
         self._cache = Cache(cache_bytes)
 
-    def open(
-        self, partition: int, last_append_ms: int, horizon_ms: int, partitions: int
-    ) -> SeenStore:
+    def open(self, partition: int, settled: Settled, partitions: int) -> SeenStore:
         """Open a partition's store; ``partitions`` share the memory for filters.
 
         Raises `ConfigurationError` when the folder cannot be used.
         """
-        bucket_ms = -(-horizon_ms // BUCKETS_PER_HORIZON)
-        filter_bytes = self._filter_bytes // (partitions * (BUCKETS_PER_HORIZON + 1))
+        bucket_ms = -(-settled.keep_ms // BUCKETS)
+        filter_bytes = self._filter_bytes // (partitions * (BUCKETS + 1))
         for spare in range(SPARE_PLACES):
             name = f"partition-{partition}" + (f"-{spare}" if spare else "")
             try:
@@ -234,7 +239,7 @@ class SeenStores:
                     f"cannot keep ids in {self._folder}: {error.strerror};"
                     " set WATTOKEN_AGGREGATOR_STATE_DIR to a folder that can be written"
                 ) from None
-            store.open(last_append_ms)
+            store.open(settled)
             return store
         raise ConfigurationError(
             f"{SPARE_PLACES} processes use the folder {self._folder}: stop those not needed"

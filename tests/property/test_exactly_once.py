@@ -325,7 +325,7 @@ def from_checkpoint(
     return {number: checkpoint.next_offset for number, checkpoint in checkpoints.items()}
 
 
-def no_duplicates(self: SeenIds, ids: Words, append_ms: Any, horizon_ms: int) -> Flags:
+def no_duplicates(self: SeenIds, ids: Words, judged_ms: Any, log_ms: Any, horizon_ms: int) -> Flags:
     return np.zeros(len(ids), np.bool_)
 
 
@@ -336,7 +336,7 @@ PLANTED: dict[str, tuple[Any, str, Any]] = {
     "look-up of old windows off": (FamilySlices, "unknown", lambda self, keys: keys[:0]),
     "topic id ignored": (Schedule, "one_name", True),
     "dedup off": (SeenIds, "see_all", no_duplicates),
-    "dedup store ahead of checkpoint": (Stamp, "may_be_used", lambda self, last_append_ms: True),
+    "dedup store ahead of checkpoint": (Stamp, "may_be_used", lambda self, settled: True),
     "dedup starts open": (recovery, "rebuild_from", from_checkpoint),
 }
 

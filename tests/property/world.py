@@ -21,7 +21,7 @@ from schemas.metering_rules import HOUR_MS, MINUTE_MS, MeteringRules
 from services.aggregator.core.batch import Records
 from services.aggregator.core.byte_spans import Words
 from services.aggregator.core.decoding import Decoder
-from services.aggregator.core.dedup import Sightings, Stamp
+from services.aggregator.core.dedup import Settled, Sightings, Stamp
 from services.aggregator.core.key_index import Ints
 from services.aggregator.core.labels import Labels, Series
 from services.aggregator.core.partition import Checkpoint, Snapshot
@@ -126,10 +126,8 @@ class ModelStore:
         self._log = log
         self.dies_before_stamp = False
 
-    def open(
-        self, partition: int, last_append_ms: int, horizon_ms: int, partitions: int
-    ) -> ModelStore:
-        if not self._stamp.may_be_used(last_append_ms):
+    def open(self, partition: int, settled: Settled, partitions: int) -> ModelStore:
+        if not self._stamp.may_be_used(settled):
             self._disk.ids[self._log] = {}
             self._disk.stamps[self._log] = Stamp()
         return self
@@ -146,19 +144,24 @@ class ModelStore:
     def complete_before_ms(self) -> int:
         return self._stamp.complete_before_ms
 
+    @property
+    def empty(self) -> bool:
+        return not self._ids
+
     def last_seen(self, ids: Words) -> Ints:
         return np.array([self._ids.get(row.tobytes(), -1) for row in ids], np.int64)
 
-    def keep(self, sightings: Sightings) -> None:
+    def keep(self, sightings: Sightings) -> bool:
         self._disk.stamps[self._log] = self._stamp.before_moving(sightings)
         names = [row.tobytes() for row in sightings.ids]
-        self._ids.update(zip(names, sightings.last_seen_ms.tolist(), strict=True))
+        self._ids.update(zip(names, sightings.seen_ms.tolist(), strict=True))
         if self.dies_before_stamp:
             raise Crash
         self._disk.stamps[self._log] = self._stamp.after_moving(sightings)
+        return True
 
-    def forget(self, before_ms: int) -> None:
-        for identity in [name for name, last_ms in self._ids.items() if last_ms < before_ms]:
+    def forget(self, past_ms: int) -> None:
+        for identity in [name for name, last_ms in self._ids.items() if last_ms <= past_ms]:
             del self._ids[identity]
 
     def close(self) -> None:

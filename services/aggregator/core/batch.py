@@ -61,12 +61,13 @@ class DeadLetter:
 class Columns:
     """Events of a batch.
 
-    `seconds` counts from 1970, `tenants` and `series` are numbers of `Labels`; `identities` has
-    the shape (events, 2), `measures` (events, measures).
+    `log_ms` is their log time; `seconds` counts from 1970, `tenants` and `series` are numbers of
+    `Labels`; `identities` has the shape (events, 2), `measures` (events, measures).
     """
 
     offsets: Ints
     append_ms: Ints
+    log_ms: Ints
     seconds: Ints
     tenants: Ints
     series: Ints
@@ -83,6 +84,7 @@ class Columns:
         return Columns(
             self.offsets[wanted],
             self.append_ms[wanted],
+            self.log_ms[wanted],
             self.seconds[wanted],
             self.tenants[wanted],
             self.series[wanted],
@@ -101,24 +103,29 @@ class Judged:
     dead_letters: list[DeadLetter]
 
 
-def judge(records: Records, decoded: Decoded, rules: MeteringRules) -> Judged:
-    """Apply the time rules to records that were decoded, and refuse what contradicts itself."""
+def judge(records: Records, log_ms: Ints, decoded: Decoded, rules: MeteringRules) -> Judged:
+    """Apply the time rules to records that were decoded, and refuse what contradicts itself.
+
+    ``log_ms`` is the log time of each record.
+    """
     letters = {
         failure.index: dead_letter(records, failure.index, failure.code, failure.message)
         for failure in decoded.failures
     }
-    append_ms = records.append_ms[decoded.places]
+    append_ms, log_ms = records.append_ms[decoded.places], log_ms[decoded.places]
     time_ms = decoded.time_us // 1000
     good = np.ones(len(decoded.places), np.bool_)
-    for number in np.flatnonzero(doubtful(decoded, time_ms, append_ms, rules)).tolist():
+    for number in np.flatnonzero(doubtful(decoded, time_ms, append_ms, log_ms, rules)).tolist():
         index = int(decoded.places[number])
-        refused = refusal(records.values[index] or b"", int(append_ms[number]), rules)
+        times = int(append_ms[number]), int(log_ms[number])
+        refused = refusal(records.values[index] or b"", *times, rules)
         if refused is not None:
             letters[index] = dead_letter(records, index, *refused)
             good[number] = False
     columns = Columns(
         records.offsets[decoded.places],
         append_ms,
+        log_ms,
         decoded.time_us // 1_000_000,
         decoded.tenants,
         decoded.series,
@@ -134,15 +141,14 @@ def judge(records: Records, decoded: Decoded, rules: MeteringRules) -> Judged:
 
 
 def doubtful(
-    decoded: Decoded, time_ms: Ints, append_ms: Ints, rules: MeteringRules
+    decoded: Decoded, time_ms: Ints, append_ms: Ints, log_ms: Ints, rules: MeteringRules
 ) -> NDArray[np.bool_]:
     """Say which events `refusal` has to look at; it would refuse none of the others."""
-    age_ms = append_ms - time_ms
     rows = decoded.measures
     doubt: NDArray[np.bool_] = (
         decoded.adjusting
-        | (age_ms > rules.too_old_ms)
-        | (age_ms < -rules.too_new_ms)
+        | (append_ms - time_ms > rules.too_old_ms)
+        | (time_ms - log_ms > rules.too_new_ms)
         | (time_ms < TIME_MS_MIN)
         | (time_ms >= TIME_MS_END)
         | (rows[:, 3] + rows[:, 4] > rows[:, 2])
@@ -151,13 +157,15 @@ def doubtful(
     return doubt
 
 
-def refusal(value: bytes, append_ms: int, rules: MeteringRules) -> tuple[str, str] | None:
+def refusal(
+    value: bytes, append_ms: int, log_ms: int, rules: MeteringRules
+) -> tuple[str, str] | None:
     """Say why a record that is an event is refused, as reason and error, or None."""
     ((event,), _) = decode_many([value])
     message = problem(event)
     if message is not None:
         return "invalid_event", message
-    reason = rejection(epoch_ms(event.time), append_ms, rules)
+    reason = rejection(epoch_ms(event.time), append_ms, log_ms, rules)
     if reason is None:
         return None
     return reason, f"event time {event.time.isoformat()}, append time {moment(append_ms)}"

@@ -1,162 +1,237 @@
 """The duplicate rule, and the ids seen that it decides by.
 
 A duplicate is an event whose identity was seen in the same log partition less than the horizon
-before it, measured in log-append time. Every sighting counts, a duplicate's too: so the answer
-is a function of the last horizon of the log alone, and the same on every worker. Events that the
-time rules refuse are not seen: sent again at a better time, they count.
+before it. Sightings bear their log time, and a record asks at the time it is judged at
+(`core.log_time`). Every sighting counts, a duplicate's too: so the answer is a function of the last
+stretch of the log alone, and the same on every worker. Events that the time rules refuse are not
+seen: sent again at a better time, they count.
 
-Recent ids are in memory; older ones may be moved to a store (`OlderIds`), but only ids whose last
-sighting lies below the checkpoint: a store that knew more would, after a crash, take events for
-duplicates that were never counted.
+Recent ids are in memory; older ones may be moved to a store (`OlderIds`), but only sightings below
+the checkpoint: a store that knew more would, after a crash, take events for duplicates that were
+never counted. And all of those, in their stretch of time: batches go on while a flush writes, so
+an id may have been seen below the checkpoint and again beyond it. The later sighting alone is what
+memory looks up; the earlier is what a crash leaves of the two, so it is moved like any other.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Final, Protocol
 
 import numpy as np
 
 from services.aggregator.core.byte_spans import Flags, Words
 from services.aggregator.core.key_index import Ints
+from services.aggregator.core.replaced import Replaced
 from services.aggregator.core.seen_table import SeenTable
+
+#: Before any log time.
+LONG_AGO: Final = -(1 << 62)
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What lies below a checkpoint: its next offset, the log time of the last record below it.
+
+    ``keep_ms`` is how long before that an id may have been seen and still matter to a record at or
+    beyond the checkpoint.
+    """
+
+    offset: int
+    log_ms: int
+    keep_ms: int
+
+    @property
+    def past_ms(self) -> int:
+        """Ids last seen at or before this log time matter no more."""
+        return self.log_ms - self.keep_ms
 
 
 class OlderIds(Protocol):
-    """Ids that no longer fit into memory."""
+    """Ids that no longer fit into memory. A fault of the disk is no error of these calls."""
 
     @property
     def complete_before_ms(self) -> int:
-        """Every id last seen before this log time is here; 0 for an empty store."""
+        """The last sighting below the checkpoint of every id is here if it was before this."""
+
+    @property
+    def empty(self) -> bool:
+        """Whether no id at all is here, so that there is nothing to ask."""
 
     def last_seen(self, ids: Words) -> Ints:
-        """When each of these ids was last seen, in log time; -1 for those that are not here."""
+        """When each of these ids was last seen, in log time; -1 for those that are not here.
 
-    def keep(self, sightings: Sightings) -> None:
-        """Take over ids durably, between the two stamps that `Stamp` says."""
+        Raises `IdsUnreadableError` where that cannot be said any more.
+        """
 
-    def forget(self, before_ms: int) -> None:
-        """Ids last seen before this log time are of no more use."""
+    def keep(self, sightings: Sightings) -> bool:
+        """Take over sightings durably, between the two stamps that `Stamp` says.
+
+        False where they cannot be taken now: then they have to stay in memory.
+        """
+
+    def forget(self, past_ms: int) -> None:
+        """Ids last seen at or before this log time are of no more use."""
 
     def close(self) -> None:
-        """Let others use the place; nothing may be asked any more."""
+        """Let others use the place; nothing may be asked any more. Again, it does nothing."""
+
+
+class IdsUnreadableError(Exception):
+    """Ids on disk cannot be read any more: they have to be read from the log again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sightings:
-    """Ids to be moved to the store, with their last sightings, oldest first.
+    """Sightings to be moved to the store, oldest first, all below the checkpoint.
 
-    With them the store has every id last seen before `complete_before_ms`.
+    With them the store is complete before `complete_before_ms`, as `OlderIds` says it.
     """
 
     ids: Words
-    last_seen_ms: Ints
+    seen_ms: Ints
     complete_before_ms: int
-
-    @property
-    def newest_ms(self) -> int:
-        """The latest of the sightings."""
-        return int(self.last_seen_ms.max())
+    settled: Settled
 
 
 @dataclass(frozen=True, slots=True)
 class Stamp:
-    """What a store stands for: every id last seen before `complete_before_ms` is in it.
+    """What a store stands for, at any checkpoint at or beyond ``below_offset``.
 
-    `newest_ms` is no earlier than any sighting in it, even if a crash cut a move short.
+    It holds the last sighting below the checkpoint of every id, if that was after `forgotten_ms`
+    and before `complete_before_ms`; and nothing in it was seen at or beyond `below_offset`, even if
+    a crash cut a move short.
     """
 
-    complete_before_ms: int = 0
-    newest_ms: int = 0
+    complete_before_ms: int = LONG_AGO
+    below_offset: int = 0
+    forgotten_ms: int = LONG_AGO
 
-    def may_be_used(self, last_append_ms: int) -> bool:
-        """Whether all in the store was seen below a checkpoint whose last record came then.
+    def may_be_used(self, settled: Settled) -> bool:
+        """Whether a worker that resumes from a checkpoint may use what is in the store.
 
-        An id seen at that very millisecond may have been seen beyond it. Ids from beyond a
-        checkpoint would make duplicates of events that were never counted.
+        Ids from beyond it would make duplicates of events that were never counted. And for an
+        older one, or a longer horizon, it may have forgotten too much.
         """
-        return self.newest_ms < last_append_ms or self == Stamp()
+        return self.below_offset <= settled.offset and self.forgotten_ms <= settled.past_ms
 
     def before_moving(self, sightings: Sightings) -> Stamp:
         """The stamp to be written before the ids of a move are."""
-        return replace(self, newest_ms=max(self.newest_ms, sightings.newest_ms))
+        return replace(self, below_offset=max(self.below_offset, sightings.settled.offset))
 
     def after_moving(self, sightings: Sightings) -> Stamp:
         """The stamp to be written when the ids of a move are in."""
-        return replace(self, complete_before_ms=sightings.complete_before_ms)
+        return replace(
+            self,
+            complete_before_ms=sightings.complete_before_ms,
+            forgotten_ms=max(self.forgotten_ms, sightings.settled.past_ms),
+        )
 
 
 class SeenIds:
     """The identities seen within the horizon of one partition, oldest sighting first.
 
-    Append times handed in must not fall; the caller sees to that. ``memory_max``, at least 1, is
-    how many ids may stay in memory when `spill` is called.
+    Log times handed in must not fall; the caller sees to that. ``memory_max``, at least 1, is how
+    many ids may stay in memory when `spill` is called.
     """
 
-    __slots__ = ("_memory_max", "_older", "_recent")
+    __slots__ = ("_memory_max", "_older", "_recent", "_replaced")
 
     def __init__(self, older: OlderIds | None = None, memory_max: int = 1 << 62) -> None:
         self._recent = SeenTable()
+        self._replaced = Replaced()
         self._older = older
         self._memory_max = memory_max
 
     def __len__(self) -> int:
         return len(self._recent)
 
-    def see_all(self, ids: Words, append_ms: Ints, horizon_ms: int) -> Flags:
-        """Record sightings, oldest first, and say which are duplicates."""
+    def see_all(self, ids: Words, judged_ms: Ints, log_ms: Ints, horizon_ms: int) -> Flags:
+        """Record sightings, oldest first, and say which are duplicates.
+
+        ``judged_ms`` is when each asks for sightings before it, ``log_ms`` when it was seen.
+        """
         repeated = repetitions(ids)
         if repeated is None:
-            return self._see_unlike(ids, append_ms, append_ms, horizon_ms)
+            return self._see_unlike(ids, judged_ms, log_ms, log_ms, horizon_ms)
         order, begins = repeated
         # Seen again within the batch: what was before the batch matters for the first sighting
         # only, what comes after it for the last only.
         firsts, lasts = order[begins], order[np.append(begins[1:], len(order)) - 1]
-        previous_ms = np.empty(len(order), np.int64)
-        previous_ms[order[1:]] = append_ms[order[:-1]]
-        duplicates = append_ms - previous_ms < horizon_ms
+        goes_on = np.ones(len(order), np.bool_)
+        goes_on[begins] = False
+        again, before = order[goes_on], order[np.flatnonzero(goes_on) - 1]
+        if self._older is not None:
+            self._replaced.add(ids[before], log_ms[before], log_ms[again])
+        duplicates = np.zeros(len(order), np.bool_)
+        duplicates[again] = judged_ms[again] - log_ms[before] < horizon_ms
         by_time = np.argsort(lasts)
         firsts, lasts = firsts[by_time], lasts[by_time]
         duplicates[firsts] = self._see_unlike(
-            ids[firsts], append_ms[firsts], append_ms[lasts], horizon_ms
+            ids[firsts], judged_ms[firsts], log_ms[firsts], log_ms[lasts], horizon_ms
         )
         return duplicates
 
-    def _see_unlike(self, ids: Words, first_ms: Ints, last_ms: Ints, horizon_ms: int) -> Flags:
+    def _see_unlike(
+        self, ids: Words, judged_ms: Ints, first_ms: Ints, last_ms: Ints, horizon_ms: int
+    ) -> Flags:
         """The same for ids that are all unlike, each seen from its first to its last time."""
         found = self._recent.find(ids)
         seen_ms = self._recent.last_seen(found)
-        # A store that is complete up to no time at all has nothing that is not in memory as well.
-        if self._older is not None and self._older.complete_before_ms > 0:
-            absent = np.flatnonzero(seen_ms < 0)
-            seen_ms[absent] = self._older.last_seen(ids[absent])
+        known = seen_ms >= 0
+        if self._older is not None:
+            if known.any():
+                self._replaced.add(ids[known], seen_ms[known], first_ms[known])
+            if not self._older.empty:
+                absent = np.flatnonzero(~known)
+                seen_ms[absent] = self._older.last_seen(ids[absent])
         self._recent.see(ids, last_ms, found)
-        duplicates: Flags = (seen_ms >= 0) & (first_ms - seen_ms < horizon_ms)
+        duplicates: Flags = (seen_ms >= 0) & (judged_ms - seen_ms < horizon_ms)
         return duplicates
 
-    def forget(self, append_ms: int, horizon_ms: int) -> None:
-        """Drop the ids that can make nothing appended at ``append_ms`` or later a duplicate."""
-        self._recent.forget(append_ms - horizon_ms)
+    def forget(self, settled: Settled) -> None:
+        """Drop the ids that can make nothing at or beyond a checkpoint a duplicate.
 
-    def spill(self, below_ms: int, horizon_ms: int, most: int) -> bool:
-        """Move the oldest ids to the store if too many are in memory; say whether more remain.
+        By the checkpoint and not by what was read since: after a crash it is read again, and what
+        the store says of its completeness goes from there on.
+        """
+        self._recent.forget(settled.past_ms)
+        self._replaced.settle(settled.log_ms, settled.past_ms)
 
-        ``below_ms`` is the append time of the last record below the checkpoint. Only ids last
-        seen before it are moved: they surely were seen below the checkpoint.
+    def spill(self, settled: Settled, most: int) -> bool:
+        """Move the oldest sightings to the store if too many ids are in memory.
+
+        Only those from before the log time of the checkpoint: they surely lie below it. Says
+        whether more have to be moved, and can be.
         """
         if self._older is None:
             return False
-        self._older.forget(below_ms - horizon_ms)
-        excess = min(len(self) - self._memory_max, most)
+        self.forget(settled)
+        self._older.forget(settled.past_ms)
+        excess = len(self) - self._memory_max
+        if excess <= 0:
+            return False
         # One more than is moved, because its time says up to when the store is complete.
-        ids, times_ms = self._recent.oldest(max(0, excess) + 1)
-        count = min(max(0, excess), int(np.searchsorted(times_ms, below_ms)))
+        ids, seen_ms = self._recent.oldest(min(excess, most) + 1)
+        replaced_ids, replaced_ms = self._replaced.before(int(seen_ms[-1]))
+        times_ms = np.append(seen_ms, replaced_ms)
+        order = np.argsort(times_ms, kind="stable")
+        below = int(np.searchsorted(times_ms[order], settled.log_ms))
+        count = min(len(order) - 1, most, below)
         if not count:
             return False
-        next_oldest_ms = int(times_ms[count]) if count < len(times_ms) else below_ms
-        complete_before_ms = min(below_ms, next_oldest_ms)
-        self._older.keep(Sightings(ids[:count], times_ms[:count], complete_before_ms))
-        self._recent.drop_oldest(count)
+        moved, next_ms = order[:count], int(times_ms[order[count]])
+        sightings = Sightings(
+            np.concatenate((ids, replaced_ids))[moved],
+            times_ms[moved],
+            min(settled.log_ms, next_ms),
+            settled,
+        )
+        if not self._older.keep(sightings):
+            return False
+        of_memory = int(np.count_nonzero(moved < len(ids)))
+        self._recent.drop_oldest(of_memory)
+        self._replaced.drop_oldest(count - of_memory)
         return len(self) > self._memory_max
 
     def close(self) -> None:

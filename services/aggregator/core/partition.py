@@ -18,9 +18,10 @@ from numpy.typing import NDArray
 from schemas.metering_rules import MeteringRules
 from services.aggregator.core.batch import Columns, DeadLetter, Judged, Records, judge
 from services.aggregator.core.decoding import Decoded, Decoder
-from services.aggregator.core.dedup import SeenIds
+from services.aggregator.core.dedup import SeenIds, Settled
 from services.aggregator.core.frames import frames_of
 from services.aggregator.core.key_index import Ints
+from services.aggregator.core.log_time import LogTime, judged_ms
 from services.aggregator.core.slices import SliceRows, SliceStore, pack
 from services.aggregator.core.timing import RuleBook
 from services.aggregator.core.windows import FAMILIES, Family
@@ -38,7 +39,12 @@ class Checkpoint:
     late: int = 0
     rejected: tuple[tuple[str, int], ...] = ()
     newest_event_ms: int = 0
+    #: Log time of the last record below.
     last_append_ms: int = 0
+
+    def settled(self, rules: RuleBook) -> Settled:
+        """What dedup has to know of it."""
+        return Settled(self.next_offset, self.last_append_ms, rules.keep_ms(self.next_offset))
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +119,10 @@ class PartitionState:
         self._rejected = dict(checkpoint.rejected)
         self._dead_letters: list[DeadLetter] = []
         self._live = checkpoint
-        self._log_time_ms = 0 if read_from < checkpoint.next_offset else checkpoint.last_append_ms
+        # Where reading begins below the checkpoint, all before was appended earlier than the first
+        # record that is read: so the log time is the same as if all had been read.
+        begins_anew = read_from < checkpoint.next_offset
+        self._log_time = LogTime(0 if begins_anew else checkpoint.last_append_ms)
 
     @property
     def rebuilding(self) -> bool:
@@ -139,29 +148,40 @@ class PartitionState:
         else:
             decoded = decoded.cut(start, whole)
         sifted = Sifted(int(records.offsets[-1]) + 1)
-        records = self._on_log_time(records)
+        log_ms = self._log_time.of(self._from_checkpoint_on(records))
         for first, last, rules in self._rules.segments(records.offsets):
-            self._sift_segment(records.cut(first, last), decoded.cut(first, last), rules, sifted)
+            self._sift_segment(
+                records.cut(first, last),
+                log_ms[first:last],
+                decoded.cut(first, last),
+                rules,
+                sifted,
+            )
         return sifted
 
-    def _on_log_time(self, records: Records) -> Records:
-        """Keep append times from falling: a broker clock stepped back reads as standing still."""
-        append_ms = records.append_ms.copy()
+    def _from_checkpoint_on(self, records: Records) -> Ints:
+        """Append times, with the checkpoint's log time as the least that comes behind it.
+
+        Of a log that lost what lay before, the records below say too little.
+        """
         fresh = int(np.searchsorted(records.offsets, self.checkpoint.next_offset))
-        if fresh < len(records):
-            # Only from here on: a record below the checkpoint was judged by its own time.
-            append_ms[fresh] = max(append_ms[fresh], self.checkpoint.last_append_ms)
-        append_ms = np.maximum(np.maximum.accumulate(append_ms), self._log_time_ms)
-        self._log_time_ms = int(append_ms[-1])
-        return Records(records.offsets, append_ms, records.values)
+        if fresh == len(records) or records.append_ms[fresh] >= self.checkpoint.last_append_ms:
+            return records.append_ms
+        append_ms = records.append_ms.copy()
+        append_ms[fresh] = self.checkpoint.last_append_ms
+        return append_ms
 
     def _sift_segment(
-        self, records: Records, decoded: Decoded, rules: MeteringRules, sifted: Sifted
+        self, records: Records, log_ms: Ints, decoded: Decoded, rules: MeteringRules, sifted: Sifted
     ) -> None:
-        judged = judge(records, decoded, rules)
+        judged = judge(records, log_ms, decoded, rules)
         columns = judged.columns
-        counts = ~self.seen.see_all(columns.identities, columns.append_ms, rules.dedup_horizon_ms)
-        self.seen.forget(int(records.append_ms[-1]), rules.dedup_horizon_ms)
+        counts = ~self.seen.see_all(
+            columns.identities,
+            judged_ms(columns.append_ms, columns.log_ms),
+            columns.log_ms,
+            rules.dedup_horizon_ms,
+        )
         fresh_from = self.checkpoint.next_offset
         received = len(records) - int(np.searchsorted(records.offsets, fresh_from))
         if not received:
@@ -170,12 +190,10 @@ class PartitionState:
         duplicate = int(np.count_nonzero(fresh & ~counts))
         counts &= fresh
         late = int(np.count_nonzero(judged.late & counts))
-        self._count(records, received, judged, duplicate, late)
+        self._count(received, judged, duplicate, late, int(log_ms[-1]))
         sifted.additions += additions(columns.only(counts), rules)
 
-    def _count(
-        self, records: Records, received: int, judged: Judged, duplicate: int, late: int
-    ) -> None:
+    def _count(self, received: int, judged: Judged, duplicate: int, late: int, log_ms: int) -> None:
         rejected = 0
         for letter in judged.dead_letters:
             if letter.offset >= self.checkpoint.next_offset:
@@ -190,7 +208,7 @@ class PartitionState:
             duplicate=live.duplicate + duplicate,
             late=live.late + late,
             newest_event_ms=max(live.newest_event_ms, judged.newest_event_ms),
-            last_append_ms=int(records.append_ms[-1]),
+            last_append_ms=log_ms,
         )
 
     def unknown_slices(self, sifted: Sifted) -> dict[str, Ints]:
@@ -243,10 +261,11 @@ class PartitionState:
         """Note that a snapshot is in the database, checkpoint and all."""
         self.checkpoint = snapshot.checkpoint
         self.written_offset = snapshot.checkpoint.next_offset
+        self.seen.forget(self.checkpoint.settled(self._rules))
 
     def spill(self, most: int) -> bool:
         """Move ids that are too many for memory to the store; say whether more remain."""
-        return self.seen.spill(self.checkpoint.last_append_ms, self._rules.horizon_ms_max, most)
+        return self.seen.spill(self.checkpoint.settled(self._rules), most)
 
 
 def additions(columns: Columns, rules: MeteringRules) -> list[Additions]:

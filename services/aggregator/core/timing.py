@@ -1,15 +1,21 @@
-"""The time rules: too old, too new, late. Append time against event time, never a clock."""
+"""The time rules: too old, too new, late. Append time against event time, never a clock.
+
+How old an event is goes by its record's own append time: a clock that was ahead before makes no
+event look older. How new it is goes by log time: a clock that is behind makes none look too new.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import zip_longest
 from typing import Final
 
 import numpy as np
 
 from schemas.metering_rules import MeteringRules
 from services.aggregator.core.key_index import Ints
+from services.aggregator.core.log_time import CLOCK_STEP_MAX_MS
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 MILLISECOND: Final = timedelta(milliseconds=1)
@@ -23,12 +29,11 @@ def epoch_ms(time: datetime) -> int:
     return (time - EPOCH) // MILLISECOND
 
 
-def rejection(time_ms: int, append_ms: int, rules: MeteringRules) -> str | None:
-    """Say why the time of an event is refused, or None; both in milliseconds since 1970."""
-    age_ms = append_ms - time_ms
-    if age_ms > rules.too_old_ms:
+def rejection(time_ms: int, append_ms: int, log_ms: int, rules: MeteringRules) -> str | None:
+    """Say why the time of an event is refused, or None; all in milliseconds since 1970."""
+    if append_ms - time_ms > rules.too_old_ms:
         return TOO_OLD
-    if -age_ms > rules.too_new_ms:
+    if time_ms - log_ms > rules.too_new_ms:
         return TOO_NEW
     return None
 
@@ -47,10 +52,19 @@ class RuleBook:
         if not offsets or offsets != sorted(set(offsets)):
             raise ValueError("a rule book needs rules at ascending offsets")
 
-    @property
-    def horizon_ms_max(self) -> int:
-        """The longest dedup horizon of all its rules."""
-        return max(rules.dedup_horizon_ms for _, rules in self.entries)
+    def keep_ms(self, offset: int) -> int:
+        """How long before an offset's log time ids matter to the records from there on.
+
+        The longest horizon of the rules in force at that offset or later, and how far behind log
+        time a record may be judged.
+        """
+        ends = [start for start, _ in self.entries[1:]]
+        horizons = [
+            rules.dedup_horizon_ms
+            for end, (_, rules) in zip_longest(ends, self.entries)
+            if end is None or end > offset
+        ]
+        return max(horizons) + CLOCK_STEP_MAX_MS
 
     def segments(self, offsets: Ints) -> list[tuple[int, int, MeteringRules]]:
         """Cut ascending offsets where the rules change: (start, end, rules) index ranges."""

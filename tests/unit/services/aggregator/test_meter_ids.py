@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from services.aggregator.core.decoding import Decoder
+from services.aggregator.core.dedup import Settled
 from services.aggregator.core.labels import Labels
 from services.aggregator.meter import Meter
 from services.aggregator.recovery import Edges, Keep, Stores
@@ -92,7 +93,7 @@ def run(work: Coroutine[Any, Any, None]) -> None:
 
 def assert_free(stores: SeenStores, folder: Path) -> None:
     """The first place is nobody's: whoever opens a store now gets it."""
-    stores.open(0, 0, 1000, 1).close()
+    stores.open(0, Settled(0, 0, 1000), 1).close()
     assert [path.name for path in folder.rglob("partition-*")] == ["partition-0"]
 
 
@@ -198,7 +199,7 @@ def test_what_a_recovery_hands_over_stays_open(stores: SeenStores, tmp_path: Pat
 
 
 def assert_free_but_for_one(stores: SeenStores, folder: Path) -> None:
-    stores.open(0, 0, 1000, 1).close()
+    stores.open(0, Settled(0, 0, 1000), 1).close()
     assert sorted(path.name for path in folder.rglob("partition-*")) == [
         "partition-0",
         "partition-0-1",
@@ -232,7 +233,7 @@ def test_ids_are_not_moved_once_the_partition_is_given_away(
         for _ in range(5):
             await asyncio.sleep(0)
         scene.meter.drop({0})
-        owner = stores.open(0, 0, 1000, 1)
+        owner = stores.open(0, Settled(0, 0, 1000), 1)
         before = contents(tmp_path)
         lock.release()
         await flushing

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,11 +11,13 @@ import pytest
 
 from services.aggregator import seen_store
 from services.aggregator.core.byte_spans import Words
-from services.aggregator.core.dedup import Sightings
+from services.aggregator.core.dedup import LONG_AGO, Settled, Sightings
 from services.aggregator.core.key_index import Ints
 from services.aggregator.seen_store import Bucket, ClosedStoreError, SeenStore, SeenStores
 
-HORIZON_MS = 4000
+KEEP_MS = 4000
+#: Beyond all checkpoints of these tests, and so early that nothing is past.
+NOW = Settled(offset=1000, log_ms=3999, keep_ms=KEEP_MS)
 IDS: Words = np.random.default_rng(3).integers(0, 2**64, (8, 2), np.uint64)
 
 
@@ -23,14 +26,15 @@ def stores(tmp_path: Path) -> SeenStores:
     return SeenStores(tmp_path, "cluster/topic", filter_bytes=64 * 1024, cache_bytes=1 << 20)
 
 
-def opened(stores: SeenStores, last_append_ms: int = 10**9) -> SeenStore:
-    return stores.open(0, last_append_ms, HORIZON_MS, 1)
+def opened(stores: SeenStores, offset: int = NOW.offset) -> SeenStore:
+    return stores.open(0, replace(NOW, offset=offset), 1)
 
 
-def sightings(**last_seen_ms: int) -> Sightings:
-    times_ms = np.array(list(last_seen_ms.values()))
-    ids = IDS[[int(name[2:]) for name in last_seen_ms]]
-    return Sightings(ids, times_ms, complete_before_ms=int(times_ms.max()) + 1)
+def sightings(offset: int = 100, **seen_ms: int) -> Sightings:
+    """Sightings below the checkpoint at an offset."""
+    times_ms = np.array(list(seen_ms.values()))
+    ids = IDS[[int(name[2:]) for name in seen_ms]]
+    return Sightings(ids, times_ms, int(times_ms.max()) + 1, replace(NOW, offset=offset))
 
 
 def known(store: SeenStore, ids: Words = IDS) -> dict[int, int]:
@@ -74,9 +78,9 @@ def test_survives_a_restart(stores: SeenStores) -> None:
 def test_whole_buckets_are_deleted_when_they_are_past(stores: SeenStores, tmp_path: Path) -> None:
     store = opened(stores)
     store.keep(sightings(id0=10, id1=1500))
-    store.forget(before_ms=999)
+    store.forget(past_ms=998)
     assert known(store, IDS[:1]) == {0: 10}
-    store.forget(before_ms=1000)
+    store.forget(past_ms=999)
     assert known(store) == {1: 1500}
     assert len(list(tmp_path.rglob("bucket-*"))) == 1
 
@@ -85,9 +89,28 @@ def test_a_store_from_beyond_the_checkpoint_is_thrown_away(stores: SeenStores) -
     store = opened(stores)
     store.keep(sightings(id0=10, id1=1500))
     store.close()
-    again = opened(stores, last_append_ms=1500)
+    same = opened(stores, offset=100)
+    assert known(same) == {0: 10, 1: 1500}
+    same.close()
+    again = opened(stores, offset=99)
     assert known(again) == {}
-    assert again.complete_before_ms == 0
+    assert again.complete_before_ms == LONG_AGO
+
+
+def test_a_store_that_forgot_what_matters_again_is_thrown_away(stores: SeenStores) -> None:
+    store = opened(stores)
+    store.keep(sightings(id0=10, id1=1500))
+    store.close()
+    earlier = stores.open(0, replace(NOW, log_ms=NOW.log_ms - 1), 1)
+    assert known(earlier) == {}
+
+
+def test_a_store_for_another_stretch_of_time_is_thrown_away(stores: SeenStores) -> None:
+    store = opened(stores)
+    store.keep(sightings(id0=10, id1=1500))
+    store.close()
+    longer = stores.open(0, replace(NOW, keep_ms=2 * KEEP_MS), 1)
+    assert known(longer) == {}
 
 
 def test_a_crash_between_ids_and_stamp_misleads_nobody(
@@ -105,10 +128,10 @@ def test_a_crash_between_ids_and_stamp_misleads_nobody(
         store.keep(sightings(id0=10))
     store.close()
     monkeypatch.undo()
-    same = opened(stores, last_append_ms=11)
-    assert same.complete_before_ms == 0, "it does not say that it is complete"
+    same = opened(stores, offset=100)
+    assert same.complete_before_ms == LONG_AGO, "it does not say that it is complete"
     same.close()
-    restored = opened(stores, last_append_ms=10)
+    restored = opened(stores, offset=99)
     assert known(restored) == {}, "and below an older checkpoint it is not used at all"
 
 
@@ -132,7 +155,7 @@ def test_a_store_of_ids_by_another_hash_is_thrown_away(
         same.close()
     again = opened(stores)
     assert known(again) == {}
-    assert again.complete_before_ms == 0
+    assert again.complete_before_ms == LONG_AGO
     assert list(tmp_path.rglob("bucket-*")) == []
 
 
@@ -152,9 +175,9 @@ def test_many_ids_at_once_keep_their_times(tmp_path: Path) -> None:
     stores = SeenStores(tmp_path, "cluster/topic", filter_bytes=4096, cache_bytes=1 << 20)
     rng = np.random.default_rng(5)
     ids = rng.integers(0, 2**64, (6000, 2), np.uint64)
-    times_ms = np.sort(rng.integers(0, HORIZON_MS, 3000))
+    times_ms = np.sort(rng.integers(0, KEEP_MS, 3000))
     store = opened(stores)
-    store.keep(Sightings(ids[:3000], times_ms, HORIZON_MS))
+    store.keep(Sightings(ids[:3000], times_ms, KEEP_MS, NOW))
     shuffled = rng.permutation(6000)
     expected = np.append(times_ms, np.full(3000, -1))
     assert store.last_seen(ids[shuffled]).tolist() == expected[shuffled].tolist()
@@ -187,7 +210,7 @@ def test_a_closed_store_takes_and_says_nothing(stores: SeenStores, tmp_path: Pat
     with pytest.raises(ClosedStoreError):
         store.keep(sightings(id2=3000))
     with pytest.raises(ClosedStoreError):
-        store.forget(before_ms=10**6)
+        store.forget(past_ms=10**6)
     with pytest.raises(ClosedStoreError):
         store.last_seen(IDS)
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before

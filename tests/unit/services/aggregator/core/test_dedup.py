@@ -4,11 +4,12 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from services.aggregator.core.byte_spans import Words
-from services.aggregator.core.dedup import SeenIds, Sightings, Stamp, repetitions
+from services.aggregator.core.dedup import LONG_AGO, SeenIds, Settled, Sightings, Stamp, repetitions
+from services.aggregator.core.key_index import Ints
 from tests.property.world import ModelStore, ModelStores
 
 HORIZON_MS = 1000
@@ -21,8 +22,18 @@ def ids_of(*numbers: int) -> Words:
 
 
 def see(seen: SeenIds, number: int, append_ms: int) -> bool:
-    [duplicate] = seen.see_all(ids_of(number), np.array([append_ms]), HORIZON_MS)
+    [duplicate] = see_all(seen, [number], np.array([append_ms]))
     return bool(duplicate)
+
+
+def see_all(seen: SeenIds, numbers: Sequence[int], times_ms: Ints) -> list[bool]:
+    """See ids at times that are both when they ask and when they are seen."""
+    flags: list[bool] = seen.see_all(ids_of(*numbers), times_ms, times_ms, HORIZON_MS).tolist()
+    return flags
+
+
+def settled(log_ms: int, offset: int = 1000) -> Settled:
+    return Settled(offset, log_ms, HORIZON_MS)
 
 
 def by_the_rule(numbers: Sequence[int], times_ms: Sequence[int]) -> list[bool]:
@@ -64,14 +75,26 @@ def test_a_duplicate_is_a_sighting_too() -> None:
 
 def test_within_one_batch() -> None:
     times_ms = np.array([0, 0, 900, 1900, 2899, 2899])
-    duplicates = SeenIds().see_all(ids_of(A, A, A, A, A, B), times_ms, HORIZON_MS)
-    assert duplicates.tolist() == [False, True, True, False, True, False]
+    duplicates = see_all(SeenIds(), [A, A, A, A, A, B], times_ms)
+    assert duplicates == [False, True, True, False, True, False]
 
 
 def test_a_batch_leaves_its_last_sightings_behind() -> None:
     seen = SeenIds()
-    seen.see_all(ids_of(A, B, A), np.array([0, 10, 900]), HORIZON_MS)
-    assert seen.see_all(ids_of(B, A), np.array([1010, 1899]), HORIZON_MS).tolist() == [False, True]
+    see_all(seen, [A, B, A], np.array([0, 10, 900]))
+    assert see_all(seen, [B, A], np.array([1010, 1899])) == [False, True]
+
+
+def test_a_record_asks_at_a_time_of_its_own_and_leaves_its_log_time_behind() -> None:
+    # The clock was ahead before: log time stands at 5000, and records are judged at 500, 600, ...
+    seen = SeenIds()
+    see(seen, A, 0)
+    log_ms = np.array([5000, 5000, 5000])
+    asked_ms = np.array([999, 1000, 1001])
+    asked = seen.see_all(ids_of(A, B, A), asked_ms, log_ms, HORIZON_MS)
+    assert asked.tolist() == [True, False, True]
+    assert not see(seen, A, 6000)
+    assert see(seen, B, 5999)
 
 
 @given(SCHEDULES)
@@ -80,7 +103,7 @@ def test_forgetting_changes_no_answer(schedule: list[tuple[int, int]]) -> None:
     history: list[tuple[int, int]] = []
     for number, pause_ms in schedule:
         now_ms += pause_ms
-        seen.forget(now_ms, HORIZON_MS)
+        seen.forget(settled(now_ms))
         expected = any(then == number and now_ms - at < HORIZON_MS for then, at in history)
         history.append((number, now_ms))
         assert see(seen, number, now_ms) == expected
@@ -97,108 +120,182 @@ def test_batches_of_any_size_give_the_same_answers(
     seen, found = SeenIds(), list[bool]()
     for start in range(0, len(numbers), size):
         end = start + size
-        found += seen.see_all(ids_of(*numbers[start:end]), times_ms[start:end], HORIZON_MS).tolist()
+        found += see_all(seen, numbers[start:end], times_ms[start:end])
         assert len(seen) == len(set(numbers[:end]))
     assert found == by_the_rule(numbers, times_ms.tolist())
 
 
-@given(SCHEDULES, st.integers(1, 7), st.integers(1, 4), st.integers(1, 5))
-def test_where_ids_are_kept_changes_no_answer(
-    schedule: list[tuple[int, int]], size: int, memory_max: int, most: int
-) -> None:
+def moving_all_along(
+    schedule: list[tuple[int, int]], size: int, memory_max: int, most: int, first_ms: int = 0
+) -> tuple[list[bool], list[bool]]:
+    """What is said while ids move to a store after each batch, and what should be."""
     numbers = [number for number, _ in schedule]
-    times_ms = np.cumsum([pause_ms for _, pause_ms in schedule], dtype=np.int64)
+    times_ms = first_ms + np.cumsum([pause_ms for _, pause_ms in schedule], dtype=np.int64)
     seen, found = SeenIds(ModelStore(ModelStores(), "log"), memory_max), list[bool]()
     for start in range(0, len(numbers), size):
         end = start + size
-        found += seen.see_all(ids_of(*numbers[start:end]), times_ms[start:end], HORIZON_MS).tolist()
-        now_ms = int(times_ms[:end][-1])
-        seen.forget(now_ms, HORIZON_MS)
-        seen.spill(now_ms, HORIZON_MS, most)
-    assert found == by_the_rule(numbers, times_ms.tolist())
+        found += see_all(seen, numbers[start:end], times_ms[start:end])
+        seen.spill(settled(int(times_ms[:end][-1])), most)
+    return found, by_the_rule(numbers, times_ms.tolist())
+
+
+@given(
+    SCHEDULES, st.integers(1, 7), st.integers(1, 4), st.integers(1, 5), st.sampled_from([0, 10**12])
+)
+# Some of the ids of time 0 are moved, and of time 0 is what stays: nobody asked the store for them,
+# because the time before which it is complete was taken for that of an empty one.
+@example([(0, 0), (1, 0), (2, 0), (3, 1), (0, 0)], 4, 2, 1, 0)
+def test_where_ids_are_kept_changes_no_answer(
+    schedule: list[tuple[int, int]], size: int, memory_max: int, most: int, first_ms: int
+) -> None:
+    found, expected = moving_all_along(schedule, size, memory_max, most, first_ms)
+    assert found == expected
 
 
 class Kept:
-    """A store that says what it was given; complete from the beginning, if told so."""
+    """A store that says what it was given, if it takes it."""
 
-    def __init__(self, complete_before_ms: int = 0) -> None:
-        self.complete_before_ms = complete_before_ms
+    def __init__(self, *, empty: bool = True, full: bool = False) -> None:
+        self.complete_before_ms = LONG_AGO
+        self.empty = empty
+        self.full = full
         self.moved: list[Sightings] = []
-        self.forgotten_before_ms: list[int] = []
+        self.past_ms: list[int] = []
         self.asked: list[Words] = []
         self.closed = False
 
-    def last_seen(self, ids: Words) -> np.typing.NDArray[np.int64]:
+    def last_seen(self, ids: Words) -> Ints:
         self.asked.append(ids)
         return np.full(len(ids), -1)
 
-    def keep(self, sightings: Sightings) -> None:
-        self.moved.append(sightings)
+    def keep(self, sightings: Sightings) -> bool:
+        if not self.full:
+            self.moved.append(sightings)
+        return not self.full
 
-    def forget(self, before_ms: int) -> None:
-        self.forgotten_before_ms.append(before_ms)
+    def forget(self, past_ms: int) -> None:
+        self.past_ms.append(past_ms)
 
     def close(self) -> None:
         self.closed = True
+
+    @property
+    def rows(self) -> list[list[tuple[int, int]]]:
+        """The sightings of each move, as numbers and times."""
+        return [
+            [
+                (2 * int(high) + int(low) - 7, at)
+                for (high, low), at in zip(move.ids, move.seen_ms.tolist(), strict=True)
+            ]
+            for move in self.moved
+        ]
 
 
 def filled(store: Kept, memory_max: int) -> SeenIds:
     """Ids 0 to 4, seen every 10 ms, and 0 once more at 50."""
     seen = SeenIds(store, memory_max)
-    seen.see_all(ids_of(0, 1, 2, 3, 4, 0), np.array([0, 10, 20, 30, 40, 50]), HORIZON_MS)
+    see_all(seen, [0, 1, 2, 3, 4, 0], np.array([0, 10, 20, 30, 40, 50]))
     return seen
 
 
 def test_the_oldest_move_and_the_store_is_complete_up_to_the_next() -> None:
     store = Kept()
     seen = filled(store, memory_max=3)
-    assert not seen.spill(below_ms=1050, horizon_ms=HORIZON_MS, most=100)
+    assert not seen.spill(settled(1005), most=100)
+    assert store.rows == [[(1, 10), (2, 20)]]
     [move] = store.moved
-    assert move.ids.tolist() == ids_of(1, 2).tolist()
-    assert move.last_seen_ms.tolist() == [10, 20]
-    assert (move.newest_ms, move.complete_before_ms) == (20, 30)
-    assert store.forgotten_before_ms == [50]
+    assert (move.complete_before_ms, move.settled.offset) == (30, 1000)
+    assert store.past_ms == [5]
     assert len(seen) == 3
 
 
 def test_only_so_many_move_at_once() -> None:
     store = Kept()
     seen = filled(store, memory_max=1)
-    assert seen.spill(below_ms=1050, horizon_ms=HORIZON_MS, most=3), "one more has to"
-    assert not seen.spill(below_ms=1050, horizon_ms=HORIZON_MS, most=3)
-    assert [move.last_seen_ms.tolist() for move in store.moved] == [[10, 20, 30], [40]]
+    assert seen.spill(settled(1005), most=3), "one more has to"
+    assert not seen.spill(settled(1005), most=3)
+    assert store.rows == [[(1, 10), (2, 20), (3, 30)], [(4, 40)]]
 
 
 @pytest.mark.parametrize(
-    ("below_ms", "moved_ms", "complete_before_ms"),
-    [(30, [10, 20], 30), (29, [10, 20], 29), (21, [10, 20], 21), (20, [10], 20), (10, [], 0)],
+    ("log_ms", "moved", "complete_before_ms"),
+    [
+        (40, [(0, 0), (1, 10), (2, 20), (3, 30)], 40),
+        (31, [(0, 0), (1, 10), (2, 20), (3, 30)], 31),
+        (30, [(0, 0), (1, 10), (2, 20)], 30),
+        (11, [(0, 0), (1, 10)], 11),
+        (10, [(0, 0)], 10),
+    ],
 )
 def test_what_may_have_been_seen_beyond_the_checkpoint_stays(
-    below_ms: int, moved_ms: list[int], complete_before_ms: int
+    log_ms: int, moved: list[tuple[int, int]], complete_before_ms: int
 ) -> None:
+    """But 0 was seen below it as well, and that a crash would leave alone."""
     store = Kept()
-    filled(store, memory_max=1).spill(below_ms, HORIZON_MS, most=100)
-    assert [moved.last_seen_ms.tolist() for moved in store.moved] == (
-        [moved_ms] if moved_ms else []
-    )
-    if moved_ms:
-        assert store.moved[0].complete_before_ms == complete_before_ms
+    seen = filled(store, memory_max=1)
+    seen.spill(settled(log_ms), most=100)
+    assert store.rows == [moved]
+    assert store.moved[0].complete_before_ms == complete_before_ms
+    assert len(seen) == 6 - len(moved), "0 is in memory still, by its later sighting"
+
+
+def test_with_nothing_surely_below_the_checkpoint_nothing_moves() -> None:
+    store = Kept()
+    filled(store, memory_max=1).spill(settled(0), most=100)
+    assert store.moved == []
+
+
+def test_a_sighting_that_was_replaced_moves_once() -> None:
+    store = Kept()
+    seen = filled(store, memory_max=1)
+    for _ in range(2):
+        seen.spill(settled(20), most=1)
+    assert store.rows == [[(0, 0)], [(1, 10)]]
+    assert [move.complete_before_ms for move in store.moved] == [10, 20]
+
+
+def test_a_sighting_replaced_below_the_checkpoint_stays_out() -> None:
+    store = Kept()
+    seen = filled(store, memory_max=1)
+    see(seen, 0, 60)
+    seen.spill(settled(51), most=100)
+    assert store.rows == [[(1, 10), (2, 20), (3, 30), (4, 40), (0, 50)]]
+
+
+def test_of_a_sighting_replaced_in_memory_before_the_batch_the_same_holds() -> None:
+    store = Kept()
+    seen = SeenIds(store, 1)
+    for number, at_ms in ((0, 0), (1, 10), (2, 20), (0, 30)):
+        see(seen, number, at_ms)
+    seen.spill(settled(15), most=100)
+    assert store.rows == [[(0, 0), (1, 10)]]
+
+
+def test_a_store_that_cannot_take_ids_leaves_them_in_memory() -> None:
+    store = Kept(full=True)
+    seen = filled(store, memory_max=1)
+    assert not seen.spill(settled(45), most=2), "and not again at once"
+    assert len(seen) == 5
+    store.full = False
+    while seen.spill(settled(45), most=2):
+        pass
+    assert store.rows == [[(0, 0), (1, 10)], [(2, 20), (3, 30)], [(4, 40)]]
 
 
 def test_no_more_than_fit_are_left_alone() -> None:
     store = Kept()
     seen = filled(store, memory_max=5)
-    assert not seen.spill(below_ms=1050, horizon_ms=HORIZON_MS, most=100)
+    assert not seen.spill(settled(1005), most=100)
     assert store.moved == []
-    assert store.forgotten_before_ms == [50], "but the store's buckets come to their end"
-    assert not SeenIds().spill(1050, HORIZON_MS, 100), "nor is there anything to do without one"
+    assert store.past_ms == [5], "but the store's buckets come to their end"
+    assert not SeenIds().spill(settled(1005), 100), "nor is there anything to do without one"
 
 
 def test_the_store_is_asked_for_what_is_not_in_memory() -> None:
-    empty, full = Kept(), Kept(complete_before_ms=1)
+    empty, full = Kept(), Kept(empty=False)
     for store in (empty, full):
         seen = filled(store, memory_max=10)
-        seen.see_all(ids_of(5, 1, 6), np.array([60, 60, 60]), HORIZON_MS)
+        see_all(seen, [5, 1, 6], np.array([60, 60, 60]))
     assert empty.asked == [], "with nothing in it there is nothing to ask"
     assert [ids.tolist() for ids in full.asked[1:]] == [ids_of(5, 6).tolist()]
 
@@ -208,8 +305,8 @@ def test_what_the_store_knows_makes_duplicates() -> None:
     store.keep(moved((A, 0), (B, 10), complete_before_ms=11))
     seen = SeenIds(store)
     times_ms = np.array([HORIZON_MS, HORIZON_MS])
-    assert seen.see_all(ids_of(A, B), times_ms, HORIZON_MS).tolist() == [False, True]
-    assert seen.see_all(ids_of(A, B), times_ms, HORIZON_MS).tolist() == [True, True]
+    assert see_all(seen, [A, B], times_ms) == [False, True]
+    assert see_all(seen, [A, B], times_ms) == [True, True]
 
 
 def test_closing_lets_go_of_the_store() -> None:
@@ -243,26 +340,30 @@ def test_no_repetitions_mostly() -> None:
     assert repetitions(unlike[:0]) is None
 
 
-def moved(*sightings: tuple[int, int], complete_before_ms: int) -> Sightings:
+def moved(*sightings: tuple[int, int], complete_before_ms: int, offset: int = 7) -> Sightings:
     numbers, times_ms = zip(*sightings, strict=True)
-    return Sightings(ids_of(*numbers), np.array(times_ms), complete_before_ms)
+    return Sightings(
+        ids_of(*numbers), np.array(times_ms), complete_before_ms, settled(2000, offset)
+    )
 
 
-def test_a_store_is_used_only_below_the_checkpoint() -> None:
+def test_a_store_is_used_only_from_its_checkpoint_on() -> None:
     both = moved((A, 5), (B, 9), complete_before_ms=9)
     stamp = Stamp().before_moving(both).after_moving(both)
-    assert stamp.may_be_used(last_append_ms=10)
-    assert not stamp.may_be_used(last_append_ms=9), "B may have been seen beyond the checkpoint"
-    assert Stamp().may_be_used(last_append_ms=0)
+    assert stamp.may_be_used(settled(2000, 7))
+    assert not stamp.may_be_used(settled(2000, 6)), "it may know what was seen beyond"
+    assert not stamp.may_be_used(settled(1999, 8)), "it may have forgotten what matters"
+    assert Stamp().may_be_used(settled(0, 0))
 
 
 def test_a_move_cut_short_is_known_by_its_first_stamp() -> None:
     late = moved((B, 9), complete_before_ms=9)
-    assert not Stamp().before_moving(late).may_be_used(last_append_ms=9)
-    assert Stamp().before_moving(late).complete_before_ms == 0
+    assert not Stamp().before_moving(late).may_be_used(settled(2000, 6))
+    assert Stamp().before_moving(late).complete_before_ms == LONG_AGO
 
 
 def test_a_stamp_goes_up_only() -> None:
-    early, late = moved((A, 5), complete_before_ms=6), moved((B, 9), complete_before_ms=10)
+    early = moved((A, 5), complete_before_ms=6, offset=3)
+    late = moved((B, 9), complete_before_ms=10)
     stamp = Stamp().before_moving(late).after_moving(late).before_moving(early)
-    assert (stamp.newest_ms, stamp.complete_before_ms) == (9, 10)
+    assert (stamp.below_offset, stamp.complete_before_ms) == (7, 10)

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from schemas.metering_rules import DAY_MS, MINUTE_MS, MeteringRules
+from schemas.metering_rules import DAY_MS, HOUR_MS, MINUTE_MS, MeteringRules
 from services.aggregator.core.batch import PAYLOAD_BYTES_MAX, Records
 from services.aggregator.core.decoding import Decoder
 from services.aggregator.core.dedup import SeenIds
 from services.aggregator.core.labels import SERIES_BITS, Labels
+from services.aggregator.core.log_time import CLOCK_STEP_MAX_MS
 from services.aggregator.core.partition import Checkpoint, PartitionState, Snapshot
 from services.aggregator.core.slices import SliceStore
 from services.aggregator.core.timing import RuleBook
@@ -213,3 +214,77 @@ def test_a_longer_horizon_counts_from_its_offset_whatever_the_batches() -> None:
             partition.fold(partition.sift(batch))
         counts.append(taken(partition).checkpoint.duplicate)
     assert counts == [1, 1]
+
+
+def feed_at(partition: PartitionState, *records_at: tuple[int, bytes]) -> None:
+    """One batch of records, each appended at a time after `T0_MS`."""
+    first = partition.next_offset
+    offsets = np.arange(first, first + len(records_at), dtype=np.int64)
+    times = np.array([T0_MS + after_ms for after_ms, _ in records_at], np.int64)
+    partition.fold(partition.sift(Records(offsets, times, [value for _, value in records_at])))
+
+
+def test_after_a_clock_a_day_ahead_a_resend_is_a_duplicate() -> None:
+    partition = state()
+    feed_at(partition, (0, event(1, T0_MS, 1)))
+    feed_at(partition, (DAY_MS, event(2, T0_MS, 1)))
+    feed_at(partition, (1000, event(1, T0_MS, 1)), (1000, event(2, T0_MS, 1)))
+    checkpoint = taken(partition).checkpoint
+    assert (checkpoint.accepted, checkpoint.duplicate) == (2, 2)
+    assert checkpoint.last_append_ms == T0_MS + DAY_MS
+
+
+def test_a_worker_that_resumes_behind_the_step_decides_alike() -> None:
+    whole = state()
+    feed_at(whole, (0, event(1, T0_MS, 1)), (DAY_MS, event(2, T0_MS, 1)))
+    resumed = state(taken(whole).checkpoint, read_from=0)
+    feed_at(resumed, (0, event(1, T0_MS, 1)), (DAY_MS, event(2, T0_MS, 1)))
+    feed_at(resumed, (1000, event(1, T0_MS, 1)), (1001, event(2, T0_MS, 1)))
+    assert taken(resumed).checkpoint.duplicate == 2
+
+
+def test_after_a_clock_far_ahead_events_are_neither_old_nor_late_nor_without_windows() -> None:
+    partition = state()
+    feed_at(partition, (500 * DAY_MS, b"{"))
+    feed_at(partition, (1000, event(1, T0_MS, 10)))
+    snapshot = taken(partition)
+    assert (snapshot.checkpoint.accepted, snapshot.checkpoint.late) == (1, 0)
+    assert [sums(snapshot, name) for name in ("register", "minute", "hour")] == [10, 10, 10]
+
+
+def test_with_a_clock_behind_events_are_not_too_new() -> None:
+    partition = state()
+    feed_at(partition, (0, event(1, T0_MS, 1)), (-DAY_MS, event(2, T0_MS + 1000, 1)))
+    assert taken(partition).checkpoint.accepted == 2
+
+
+def test_beyond_the_longest_step_a_record_is_judged_so_far_behind_and_no_further() -> None:
+    ahead_ms = 3 * DAY_MS
+    for seen_ms, duplicate in ((0, 0), (ahead_ms - CLOCK_STEP_MAX_MS - DAY_MS + 1, 1)):
+        partition = state()
+        feed_at(partition, (seen_ms, event(1, T0_MS, 1)), (ahead_ms, event(2, T0_MS, 1)))
+        feed_at(partition, (seen_ms, event(1, T0_MS, 1)))
+        assert taken(partition).checkpoint.duplicate == duplicate
+
+
+def test_a_raised_horizon_knows_what_was_seen_under_the_shorter_one() -> None:
+    book = RuleBook(
+        ((0, MeteringRules(dedup_horizon_ms=HOUR_MS)), (2, MeteringRules(dedup_horizon_ms=DAY_MS)))
+    )
+    partition = PartitionState(0, book, Checkpoint(0, 0), SliceStore({}), SeenIds(), 0, DECODER)
+    feed_at(partition, (0, event(1, T0_MS, 1)), (2 * HOUR_MS, event(2, T0_MS, 1)))
+    partition.flushed(taken(partition))
+    feed_at(partition, (3 * HOUR_MS, event(1, T0_MS, 1)))
+    assert taken(partition).checkpoint.duplicate == 1
+
+
+def test_a_flush_forgets_by_its_checkpoint_and_not_by_what_was_read_since() -> None:
+    partition = state()
+    keep_ms = DAY_MS + CLOCK_STEP_MAX_MS
+    feed_at(partition, (0, event(1, T0_MS, 1)), (1, event(2, T0_MS, 1)))
+    feed_at(partition, (keep_ms, event(3, T0_MS, 1)))
+    snapshot = taken(partition)
+    feed_at(partition, (keep_ms + 1, event(4, T0_MS, 1)))
+    assert len(partition.seen) == 4
+    partition.flushed(snapshot)
+    assert len(partition.seen) == 3

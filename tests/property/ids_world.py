@@ -1,0 +1,345 @@
+"""One partition's ids on a real disk: processes that are killed at any step, and a plain oracle.
+
+The log is a list, the oracle looks through all of it for every record. What runs is the real
+partition state, ids, store (RocksDB and its files) and `rebuild_from`; events come decoded.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import numpy as np
+
+from schemas.metering_rules import MeteringRules
+from services.aggregator.core.batch import Records
+from services.aggregator.core.decoding import Decoded
+from services.aggregator.core.dedup import SeenIds
+from services.aggregator.core.partition import Checkpoint, PartitionState, Snapshot
+from services.aggregator.core.slices import MEASURES, SliceStore
+from services.aggregator.core.timing import RuleBook
+from services.aggregator.recovery import rebuild_from
+from services.aggregator.seen_store import Bucket, SeenStores
+
+HOUR_MS = 3_600_000
+#: Stated anew, so that the code cannot change it unnoticed.
+CLOCK_STEP_MAX_MS = 25 * HOUR_MS
+TOO_NEW_MS = 5 * 60_000
+T0_MS = 1_750_000_000_000
+FAST = "/dev/shm" if Path("/dev/shm").is_dir() else None
+
+
+@dataclass
+class TheLog:
+    """Records in the order of the log: the broker's clock, the true time, and whose event it is."""
+
+    append_ms: list[int] = field(default_factory=list)
+    true_ms: list[int] = field(default_factory=list)
+    ids: list[int] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def at(self, times_ms: Mapping[int, int]) -> dict[int, int]:
+        """`LogOffsets.at`: Kafka's answer, the first offset appended at or after a time."""
+        return {
+            partition: next((o for o, at in enumerate(self.append_ms) if at >= time_ms), -1)
+            for partition, time_ms in times_ms.items()
+        }
+
+
+#: What becomes of a record.
+COUNTS, DUPLICATE, REFUSED = "counts", "duplicate", "refused"
+
+
+def truth(log: TheLog, horizons_ms: list[tuple[int, int]]) -> list[str]:
+    """Decide every record by looking at all before it; horizons are each from an offset on."""
+    verdicts: list[str] = []
+    sightings: list[tuple[int, int]] = []
+    newest_ms = 0
+    for offset, (append_ms, identity) in enumerate(zip(log.append_ms, log.ids, strict=True)):
+        newest_ms = max(newest_ms, append_ms)
+        [*_, horizon_ms] = [horizon for start, horizon in horizons_ms if start <= offset]
+        asked_ms = max(append_ms, newest_ms - CLOCK_STEP_MAX_MS)
+        if log.true_ms[offset] - newest_ms > TOO_NEW_MS:
+            verdicts.append(REFUSED)
+            continue
+        again = any(seen == identity and asked_ms - at < horizon_ms for seen, at in sightings)
+        verdicts.append(DUPLICATE if again else COUNTS)
+        sightings.append((identity, newest_ms))
+    return verdicts
+
+
+class Killed(BaseException):
+    """The process dies at a step of what it writes."""
+
+
+class Disk:
+    """A folder that a kill leaves as it is at that moment, whatever the dead process does yet."""
+
+    def __init__(self) -> None:
+        self.folder = Path(tempfile.mkdtemp(dir=FAST))
+        self.steps_left: int | None = None
+        self._image: Path | None = None
+
+    def step(self) -> None:
+        """One more step of what writes to the disk; it may be the last."""
+        if self._image is not None:
+            raise Killed
+        if self.steps_left is None:
+            return
+        self.steps_left -= 1
+        if self.steps_left < 0:
+            self.freeze()
+            raise Killed
+
+    def freeze(self) -> None:
+        """Take the disk as it is now; what is done to it from here on is not."""
+        self.steps_left = None
+        self._image = Path(tempfile.mkdtemp(dir=FAST))
+        shutil.copytree(self.folder, self._image, dirs_exist_ok=True)
+
+    def thaw(self) -> None:
+        """Begin anew with what was frozen."""
+        if self._image is not None:
+            shutil.rmtree(self.folder)
+            self.folder, self._image = self._image, None
+
+    def remove(self) -> None:
+        self.thaw()
+        shutil.rmtree(self.folder)
+
+
+#: Where writing to disk can be cut off: before and after each call of these.
+STEPS: tuple[tuple[Any, str], ...] = (
+    (os, "fsync"),
+    (Path, "rename"),
+    (Path, "unlink"),
+    (Path, "mkdir"),
+    (shutil, "rmtree"),
+    (Bucket, "put"),
+)
+
+
+@contextmanager
+def stepped(disk: Disk) -> Iterator[None]:
+    """Make every write to the disk a step."""
+    with_steps = []
+    for owner, name in STEPS:
+        whole = getattr(owner, name)
+
+        def in_steps(*args: Any, whole: Any = whole, **more: Any) -> Any:
+            disk.step()
+            result = whole(*args, **more)
+            disk.step()
+            return result
+
+        with_steps.append(patch.object(owner, name, in_steps))
+    for patched in with_steps:
+        patched.start()
+    try:
+        yield
+    finally:
+        for patched in with_steps:
+            patched.stop()
+
+
+class Process:
+    """A worker with one partition, from its recovery to its death."""
+
+    def __init__(
+        self, log: TheLog, disk: Disk, checkpoint: Checkpoint, rules: RuleBook, memory_max: int
+    ) -> None:
+        self._log = log
+        stores = SeenStores(disk.folder, "cluster/log", filter_bytes=4096, cache_bytes=1 << 16)
+        self.store = stores.open(0, checkpoint.settled(rules), 1)
+        read_from = rebuild_from(
+            log,  # type: ignore[arg-type]
+            {0: checkpoint},
+            {0: rules},
+            {0: 0},
+            {0: self.store},
+        )
+        self.state = PartitionState(
+            0,
+            rules,
+            checkpoint,
+            SliceStore({}),
+            SeenIds(self.store, memory_max),
+            read_from[0],
+            None,  # type: ignore[arg-type]
+        )
+        self.verdicts: dict[int, str] = {}
+
+    def read(self, count: int) -> None:
+        """Meter the next records, and note what became of those beyond the checkpoint."""
+        start, fresh_from = self.state.next_offset, self.state.checkpoint.next_offset
+        end = min(start + count, len(self._log))
+        if start == end:
+            return
+        offsets = np.arange(start, end, dtype=np.int64)
+        append_ms = np.array(self._log.append_ms[start:end], np.int64)
+        records = Records(offsets, append_ms, [RECORD] * len(offsets))
+        letters = len(self.state._dead_letters)
+        sifted = self.state.sift(records, self._decoded(start, end))
+        counted = {int(at) for added in sifted.additions for at in added.offsets}
+        refused = {letter.offset for letter in self.state._dead_letters[letters:]}
+        self.state.fold(sifted)
+        for offset in range(max(start, fresh_from), end):
+            here = COUNTS if offset in counted else DUPLICATE
+            self.verdicts[offset] = REFUSED if offset in refused else here
+
+    def _decoded(self, start: int, end: int) -> Decoded:
+        count = end - start
+        zeros = np.zeros(count, np.int64)
+        halves = [(number << 32 | 5, number) for number in self._log.ids[start:end]]
+        return Decoded(
+            count,
+            np.arange(count),
+            1000 * np.array(self._log.true_ms[start:end], np.int64),
+            zeros,
+            zeros,
+            np.array(halves, np.uint64),
+            np.zeros((count, len(MEASURES)), np.int64),
+            np.zeros(count, np.bool_),
+            [],
+        )
+
+
+#: A record whose time is refused is decoded once more; what it says does not matter here.
+RECORD = (
+    b'{"id":"i","source":"s","tenant":"t","time":"2099-01-01T00:00:00Z","region":"r",'
+    b'"provider":"p","model":"m","input_tokens":1,"output_tokens":1}'
+)
+
+
+class IdsWorld:
+    """A log, a database that knows checkpoints, disks, and the process that meters now."""
+
+    def __init__(self, memory_max: int = 2, horizon_ms: int = 24 * HOUR_MS) -> None:
+        self.log = TheLog()
+        self.now_ms = T0_MS
+        self.memory_max = memory_max
+        self.horizons_ms = [(0, horizon_ms)]
+        self.checkpoints = [Checkpoint(0, 0)]
+        self.disks = [Disk(), Disk()]
+        self.flushing: Snapshot | None = None
+        self.process = self._start()
+
+    @property
+    def disk(self) -> Disk:
+        """The disk in use."""
+        return self.disks[0]
+
+    @property
+    def rules(self) -> RuleBook:
+        return RuleBook(
+            tuple(
+                (start, MeteringRules(dedup_horizon_ms=horizon_ms, too_new_ms=TOO_NEW_MS))
+                for start, horizon_ms in self.horizons_ms
+            )
+        )
+
+    def _start(self) -> Process:
+        self.flushing = None
+        return Process(self.log, self.disk, self.checkpoints[-1], self.rules, self.memory_max)
+
+    def append(self, pause_ms: int, clock_ms: int, ids: list[int]) -> None:
+        """A batch arrives, at a broker whose clock is off by so much."""
+        self.now_ms += pause_ms
+        for identity in ids:
+            self.log.append_ms.append(self.now_ms + clock_ms)
+            self.log.true_ms.append(self.now_ms)
+            self.log.ids.append(identity)
+
+    def do(self, work: Callable[[], object], steps: int | None = None) -> None:
+        """Let the process do something that writes to disk; killed after so many steps."""
+        self.disk.steps_left = steps
+        try:
+            with stepped(self.disk):
+                work()
+        except Killed:
+            self.begin_again()
+        finally:
+            self.disk.steps_left = None
+
+    def kill(self) -> None:
+        """Between two steps."""
+        self.disk.freeze()
+        self.begin_again()
+
+    def drop(self) -> None:
+        """The partition is given up without a flush, and taken again."""
+        self.begin_again()
+
+    def begin_again(self) -> None:
+        """Whoever comes next, on the same disk."""
+        self.check()
+        self.process.store.close()
+        self.disk.thaw()
+        self.process = self._start()
+
+    def move_to_other_disk(self) -> None:
+        """Another machine goes on, with a disk from when it last had the partition."""
+        self.process.store.close()
+        self.disks.reverse()
+        self.process = self._start()
+
+    def begin_flush(self) -> None:
+        """Take the snapshot; batches go on."""
+        self.flushing = self.process.state.snapshot() or self.flushing
+
+    def write_checkpoint(self) -> None:
+        """What was taken is in the database; the process does not know it yet."""
+        if self.flushing is not None:
+            self.checkpoints.append(self.flushing.checkpoint)
+
+    def end_flush(self) -> None:
+        """The process hears of it."""
+        taken, self.flushing = self.flushing, None
+        if taken is not None:
+            if self.checkpoints[-1] != taken.checkpoint:
+                self.checkpoints.append(taken.checkpoint)
+            self.process.state.flushed(taken)
+
+    def restore(self, which: int) -> None:
+        """A backup of the database is restored, with the workers stopped; disks stay."""
+        del self.checkpoints[1 + which % len(self.checkpoints) :]
+        self.begin_again()
+
+    def change_horizon(self, horizon_ms: int) -> None:
+        """A rule is stored from the checkpoint on, with the workers stopped."""
+        offset = self.checkpoints[-1].next_offset
+        kept = [row for row in self.horizons_ms if row[0] < offset or row[0] == 0 != offset]
+        self.check()
+        self.horizons_ms = [*kept, (offset, horizon_ms)]
+        self.process.verdicts.clear()
+        self.begin_again()
+
+    def check(self) -> None:
+        """Every decision of this process is the oracle's."""
+        expected = truth(self.log, self.horizons_ms)
+        wrong = {
+            offset: (verdict, expected[offset])
+            for offset, verdict in self.process.verdicts.items()
+            if verdict != expected[offset]
+        }
+        assert not wrong, f"decided, expected: {wrong}"
+
+    def finish(self) -> None:
+        """Read to the end, and compare."""
+        while self.process.state.next_offset < len(self.log):
+            self.process.read(3)
+        self.check()
+
+    def close(self) -> None:
+        self.process.store.close()
+        for disk in self.disks:
+            disk.remove()
