@@ -9,7 +9,7 @@ export UV_PROJECT_ENVIRONMENT := $(VENV)
 # Trust what this machine trusts, a company's own authority for instance.
 export UV_SYSTEM_CERTS := true
 
-.PHONY: demo up test faults bench bench-peers gateway-clients lint format docs dashboards locks setup screenshots clean
+.PHONY: demo up test faults bench bench-peers gateway-clients clickhouse-versions lint format docs dashboards locks setup screenshots clean
 
 setup: $(VENV)/.synced
 
@@ -30,7 +30,7 @@ up: setup
 	$(BIN)/wattoken up
 
 # Two at a time, each with a Kafka, ClickHouse and Prometheus of its own: most of it is waiting.
-test: setup gateway-clients
+test: setup gateway-clients clickhouse-versions
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 # LiteLLM and the other real clients, which tests/integration/test_real_clients.py runs.
@@ -38,6 +38,15 @@ gateway-clients: tests/gateway-clients/.venv/.synced
 
 tests/gateway-clients/.venv/.synced: tests/gateway-clients/pyproject.toml tests/gateway-clients/uv.lock .bootstrap/bin/uv
 	.bootstrap/bin/uv sync --quiet --frozen --python $(PYTHON) --project tests/gateway-clients
+	@touch $@
+
+# ClickHouse of other versions than the local stack's, which tests/integration/test_versions_*.py runs.
+CLICKHOUSE_VERSIONS := $(shell sed -n 's/^clickhouse-\([0-9-]*\) = .*/\1/p' tests/clickhouse-versions/pyproject.toml)
+
+clickhouse-versions: $(CLICKHOUSE_VERSIONS:%=tests/clickhouse-versions/.venv-%/.synced)
+
+tests/clickhouse-versions/.venv-%/.synced: tests/clickhouse-versions/pyproject.toml tests/clickhouse-versions/uv.lock .bootstrap/bin/uv
+	UV_PROJECT_ENVIRONMENT=.venv-$* .bootstrap/bin/uv sync --quiet --frozen --python $(PYTHON) --project tests/clickhouse-versions --only-group clickhouse-$*
 	@touch $@
 
 # Of the tests, those that kill, pause and cut off real processes, one after the other.
@@ -85,4 +94,4 @@ screenshots: setup
 	$(BIN)/python -m deploy.local.screenshots
 
 clean:
-	rm -rf $(VENV) bench/quix-streams/.venv tests/gateway-clients/.venv .bootstrap .cache .mypy_cache .pytest_cache .ruff_cache .wattoken out
+	rm -rf $(VENV) bench/quix-streams/.venv tests/gateway-clients/.venv tests/clickhouse-versions/.venv-* .bootstrap .cache .mypy_cache .pytest_cache .ruff_cache .wattoken out

@@ -11,6 +11,17 @@ from hypothesis import settings
 settings.register_profile("wattoken", deadline=None)
 settings.load_profile("wattoken")
 
+from tests.versions.clickhouse import other_versions
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let a run be on another ClickHouse than the local stack's."""
+    parser.addoption(
+        "--clickhouse",
+        choices=other_versions(),
+        help="run on this version of ClickHouse (see docs/supported-versions.md)",
+    )
+
 
 @pytest.fixture(autouse=True, scope="session")
 def _own_settings_only() -> None:

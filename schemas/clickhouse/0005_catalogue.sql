@@ -102,4 +102,6 @@ SELECT
     if(names.name = '', 'unknown', names.maker.2) AS origin,
     if(names.name = '', 'unknown', names.maker.3) AS license
 FROM (SELECT DISTINCT provider, toString(model) AS model FROM slices_register) AS s
-LEFT JOIN names ON names.name = s.model;
+LEFT JOIN names ON names.name = s.model
+-- Whatever the reader's settings, what does not join is '' and not NULL.
+SETTINGS join_use_nulls = 0;

@@ -73,7 +73,10 @@ INNER JOIN
 ) AS t ON t.model = fitting.pattern
 LEFT JOIN (SELECT DISTINCT calendar, time_zone FROM tou_periods) AS calendars ON calendars.calendar = t.calendar
 LEFT JOIN regions ON regions.region = s.region
-WHERE t.provider IN ('*', s.provider) AND t.region IN ('*', s.region);
+-- Not IN (..., s.provider): ClickHouse 25.8 takes only constants in such a list.
+WHERE (t.provider = '*' OR t.provider = s.provider) AND (t.region = '*' OR t.region = s.region)
+-- Whatever the reader's settings, what does not join is '' and not NULL.
+SETTINGS join_use_nulls = 0;
 
 -- One row per hour, series, entry and token class: every token of `usage_hour` in exactly one, so
 -- nothing is priced twice. Inside out: usage with each tariff of its series that holds at the hour's
@@ -161,7 +164,8 @@ ARRAY JOIN
     ['uncached_input', 'cache_read', 'cache_write', 'output', 'reasoning'] AS token_class,
     [toUInt64(input - cache_read - cache_write), cache_read, cache_write, toUInt64(output - reasoning), reasoning] AS tokens,
     if(empty(best.3), [NULL, NULL, NULL, NULL, NULL], best.3) AS usd_per_million_tokens
-WHERE tokens > 0;
+WHERE tokens > 0
+SETTINGS join_use_nulls = 0;
 
 -- What holds now, for each metered series, at any hour of the week.
 CREATE OR REPLACE VIEW current_prices AS

@@ -26,6 +26,7 @@ from services.platform.kafka import ADMIN_TIMEOUT_SECONDS, Log, admin_client, de
 from services.platform.kafka_questions import KafkaQuestions
 from services.platform.log_beginning import ensure_beginnings
 from services.platform.settings import ClickHouseSettings, KafkaSettings
+from services.platform.supported import check_clickhouse
 
 MIGRATIONS = Path(schemas.__file__).with_name("clickhouse")
 Report = Callable[[str], None]
@@ -142,46 +143,65 @@ def check_topic(admin: AdminClient, topic: str) -> None:
 
 
 def migrate_tables(settings: ClickHouseSettings, report: Report) -> None:
-    """Create the database and apply every migration whose text is not yet recorded."""
+    """Create the database and apply the migrations whose text is not the one last applied.
+
+    After one that is applied, all later ones are applied too, known or not: they may make anew
+    what it just made as it was before them. Raises `ConfigurationError` on a ClickHouse that is too
+    old.
+    """
     database = settings.clickhouse_database
     client = connect(settings, database="default")
     try:
+        if (remark := check_clickhouse(str(client.server_version))) is not None:
+            report(remark)
         with mapped_errors():
             client.command(f"CREATE DATABASE IF NOT EXISTS `{database}`")
     finally:
         client.close()
     client = connect(settings)
     try:
-        with mapped_errors():
-            client.command(
-                "CREATE TABLE IF NOT EXISTS schema_migrations (name String, checksum String,"
-                " applied_at DateTime64(3, 'UTC') DEFAULT now64(3, 'UTC'))"
-                " ENGINE = ReplacingMergeTree ORDER BY (name, checksum)"
-            )
-        rows = all_rows(client, "SELECT name, checksum FROM schema_migrations", {})
-        applied = {(str(name), str(checksum)) for name, checksum in rows}
+        applied = applied_texts(client)
+        changed = False
         for path in sorted(MIGRATIONS.glob("*.sql")):
-            apply_migration(client, path, applied, report)
+            text = path.read_text(encoding="utf-8")
+            changed = changed or applied.get(path.name) != checksum(text)
+            if changed:
+                apply_migration(client, path.name, text)
+            report(f"migration {path.name}: {'applied' if changed else 'already applied'}")
     finally:
         client.close()
 
 
-def apply_migration(
-    client: Client, path: Path, applied: set[tuple[str, str]], report: Report
-) -> None:
-    """Run one migration file unless this very text ran before, and record it."""
-    text = path.read_text(encoding="utf-8")
-    checksum = hashlib.sha256(text.encode()).hexdigest()
-    if (path.name, checksum) in applied:
-        report(f"migration {path.name}: already applied")
-        return
+def checksum(text: str) -> str:
+    """What tells two texts of a migration apart."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def applied_texts(client: Client) -> dict[str, str]:
+    """Read which text of each migration was last applied: name -> checksum."""
+    with mapped_errors():
+        client.command(
+            "CREATE TABLE IF NOT EXISTS schema_migrations (name String, checksum String,"
+            " applied_at DateTime64(3, 'UTC') DEFAULT now64(3, 'UTC'))"
+            " ENGINE = ReplacingMergeTree ORDER BY (name, checksum)"
+        )
+    # A release that was gone back from may have left a later text than the one that holds.
+    rows = all_rows(
+        client,
+        "SELECT name, argMax(checksum, applied_at) FROM schema_migrations GROUP BY name",
+        {},
+    )
+    return {str(name): str(last) for name, last in rows}
+
+
+def apply_migration(client: Client, name: str, text: str) -> None:
+    """Run all statements of a migration, and record its text."""
     with mapped_errors():
         for statement in statements(text):
             client.command(statement)
         client.insert(
-            "schema_migrations", [[path.name, checksum]], column_names=["name", "checksum"]
+            "schema_migrations", [[name, checksum(text)]], column_names=["name", "checksum"]
         )
-    report(f"migration {path.name}: applied")
 
 
 def statements(text: str) -> Iterator[str]:

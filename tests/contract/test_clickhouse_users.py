@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +16,7 @@ from deploy.docker.first_secrets import make_first_secrets
 from deploy.local.clickhouse import clickhouse_library, clickhouse_plan
 from deploy.local.errors import ComponentMissing
 from deploy.local.ports import LOOPBACK, give_back, pick_port
-from deploy.local.processes import Child
+from deploy.local.processes import Child, ChildPlan
 from deploy.local.supervisor import Supervisor
 from schemas.catalogue import load_catalogue
 from services.exporter.control_room import queries as control_room
@@ -27,29 +27,35 @@ from services.platform.clickhouse import connect
 from services.platform.migrate import MIGRATIONS, migrate_tables, statements
 from services.platform.settings import ClickHouseSettings
 from tests.contract.compose_file import ROOT
+from tests.integration.conftest import missing
+from tests.versions.clickhouse import USERS, server_plan
 
-#: The server of the tests serves no one but its own `default` user, which starts the listeners.
-BASE_USERS = """<clickhouse>
-<profiles><default/></profiles><quotas><default/></quotas>
-<users><default><password/><networks><ip>127.0.0.1</ip></networks>
-<profile>default</profile><quota>default</quota></default></users>
-</clickhouse>"""
+
+def plan_of(version: str | None, folder: Path, ports: tuple[int, int]) -> ChildPlan:
+    """A server with the users of ``folder/config``: the local stack's, or of another version."""
+    data, log_path = folder / "data", folder / "clickhouse.log"
+    if version is not None:
+        shutil.copytree(folder / "config", data)
+        return server_plan(version, data, *ports, log_path)
+    config = folder / "config"
+    (config / "config.xml").write_text(
+        f"<clickhouse><users_config>{config}/users.xml</users_config></clickhouse>"
+    )
+    plan = clickhouse_plan(clickhouse_library(print), data, *ports, log_path)
+    return replace(plan, command=[*plan.command, f"--config-file={config}/config.xml"])
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[int, Path]]:
+def server(
+    tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> Iterator[tuple[int, Path]]:
     """A ClickHouse with users.xml as it is; gives its port and the folder of the secrets."""
-    try:
-        library = clickhouse_library(print)
-    except ComponentMissing as error:
-        if os.environ.get("CI", "").lower() in {"1", "true"}:
-            pytest.fail(f"CI must have every component: {error}", pytrace=False)
-        pytest.skip(str(error))
     folder = tmp_path_factory.mktemp("clickhouse-users")
     secrets, config = folder / "secrets", folder / "config"
     make_first_secrets(secrets, print)
     (config / "users.d").mkdir(parents=True)
-    (config / "users.xml").write_text(BASE_USERS)
+    # No one but the server's own `default` user, which starts the listeners.
+    (config / "users.xml").write_text(USERS)
     ours = (ROOT / "deploy/docker/clickhouse/users.xml").read_text(encoding="utf-8")
     assert '<default remove="remove"/>' in ours
     (config / "users.d/wattoken.xml").write_text(
@@ -57,12 +63,11 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[int, Path
             "/run/secrets/wattoken/", f"{secrets}/clickhouse/"
         )
     )
-    (config / "config.xml").write_text(
-        f"<clickhouse><users_config>{config}/users.xml</users_config></clickhouse>"
-    )
     ports = pick_port(), pick_port()
-    plan = clickhouse_plan(library, folder / "data", *ports, folder / "clickhouse.log")
-    plan = replace(plan, command=[*plan.command, f"--config-file={config}/config.xml"])
+    try:
+        plan = plan_of(request.config.getoption("--clickhouse"), folder, ports)
+    except ComponentMissing as error:
+        missing(error)
     with Supervisor() as supervisor:
         child: Child = supervisor.launch(plan)
         child.wait_ready()

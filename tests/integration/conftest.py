@@ -9,6 +9,7 @@ import itertools
 import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
@@ -16,7 +17,12 @@ import pytest
 from deploy.local.errors import ComponentMissing
 from deploy.local.infrastructure import Infrastructure
 from deploy.local.pipeline import Pipeline
+from deploy.local.ports import give_back, pick_port
 from deploy.local.prometheus import fetch_prometheus
+from deploy.local.supervisor import Supervisor
+from tests.versions import clickhouse as versions
+from tests.versions.database import Database, DatabaseFactory
+from tests.versions.infrastructure import OtherInfrastructure
 
 PipelineFactory = Callable[..., Pipeline]
 _numbers = itertools.count(1)
@@ -35,22 +41,63 @@ def missing(error: ComponentMissing) -> NoReturn:
 
 
 @pytest.fixture(scope="session")
-def infrastructure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Infrastructure]:
+def infrastructure(
+    tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> Iterator[Infrastructure]:
     """Apache Kafka and ClickHouse, and Prometheus if it can be had, once for the whole run."""
     try:
         fetch_prometheus(print)
     except ComponentMissing as error:
         if in_ci():
             missing(error)
-    stack = Infrastructure(
-        tmp_path_factory.mktemp("stack"), broker="kafka", prometheus="if-installed", report=print
-    )
+    version = request.config.getoption("--clickhouse")
+    stack = OtherInfrastructure(tmp_path_factory.mktemp("stack"), clickhouse=version, report=print)
     with ExitStack() as started:
         try:
             started.enter_context(stack)
         except ComponentMissing as error:
             missing(error)
         yield stack
+
+
+@pytest.fixture(scope="session")
+def clickhouse_port(
+    tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> Iterator[int | None]:
+    """HTTP port of the ClickHouse under test; None where it is in this process. No Kafka needed."""
+    version = request.config.getoption("--clickhouse")
+    if version is None:
+        stack: Infrastructure = request.getfixturevalue("infrastructure")
+        yield stack.ports.clickhouse_http
+        return
+    data = tmp_path_factory.mktemp("clickhouse")
+    with ExitStack() as started:
+        try:
+            if version not in versions.SERVERS:
+                started.enter_context(versions.in_process(version, data))
+                yield None
+                return
+            ports = pick_port(), pick_port()
+            started.callback(give_back, *ports)
+            plan = versions.server_plan(version, data, *ports, data / "clickhouse.log")
+        except ComponentMissing as error:
+            missing(error)
+        supervisor = started.enter_context(Supervisor())
+        started.callback(supervisor.kill)
+        supervisor.launch(plan).wait_ready()
+        yield ports[0]
+
+
+@pytest.fixture(scope="module")
+def databases(clickhouse_port: int | None) -> DatabaseFactory:
+    """Make databases with names of their own, migrated, with a catalogue of their own if given."""
+
+    def make(name: str = "database", catalogue_dir: Path | None = None) -> Database:
+        database = Database(f"wattoken_{name}{next(_numbers)}", clickhouse_port, catalogue_dir)
+        database.migrate()
+        return database
+
+    return make
 
 
 @pytest.fixture(scope="session")
@@ -82,7 +129,7 @@ def pipeline(pipelines: PipelineFactory) -> Pipeline:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark every test that needs the stack."""
-    fixtures = {"infrastructure", "pipelines", "pipeline"}
+    fixtures = {"infrastructure", "pipelines", "pipeline", "databases"}
     for item in items:
         if fixtures & set(getattr(item, "fixturenames", ())):
             item.add_marker("stack")

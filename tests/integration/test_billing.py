@@ -18,15 +18,12 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-import clickhouse_connect
 import pytest
 from clickhouse_connect.driver.client import Client
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
-from deploy.local.infrastructure import Infrastructure
-from deploy.local.pipeline import Pipeline
 from schemas.catalogue import Catalogue, load_catalogue
 from schemas.catalogue.rows import table_rows
 from services.billing.statement import money
@@ -34,8 +31,9 @@ from services.billing.statement_queries import read_statement
 from services.billing.statement_table import print_statement
 from services.platform.catalogue import store_catalogue
 from services.platform.errors import ConfigurationError
-from services.platform.settings import ClickHouseSettings, read_settings
 from tests.integration.billing_oracle import Reading, charges_of_readings, demand_of_readings
+from tests.versions.database import Database, DatabaseFactory
+from tests.versions.effort import examples
 
 CATALOGUE = Path(__file__).with_name("billing_catalogue")
 HOUR = timedelta(hours=1)
@@ -89,7 +87,7 @@ def readings(draw: st.DrawFn) -> Reading:
 class Meter:
     """A database with the test's catalogue; each example bills tenants of its own."""
 
-    pipeline: Pipeline
+    database: Database
     client: Client
     catalogue: Catalogue
     numbers: Iterator[int]
@@ -116,17 +114,9 @@ class Meter:
 
 
 @pytest.fixture(scope="module")
-def meter(infrastructure: Infrastructure) -> Iterator[Meter]:
-    environment = {"WATTOKEN_CATALOGUE_DIR": str(CATALOGUE)}
-    with Pipeline(
-        infrastructure, name="billing", partitions=1, services=(), env=environment
-    ) as pipeline:
-        client = clickhouse_connect.get_client(
-            host=pipeline.env["WATTOKEN_CLICKHOUSE_HOST"],
-            port=int(pipeline.env["WATTOKEN_CLICKHOUSE_PORT"]),
-            database=pipeline.database,
-            autogenerate_session_id=False,
-        )
+def meter(databases: DatabaseFactory) -> Iterator[Meter]:
+    database = databases("billing", CATALOGUE)
+    with database.connect() as client:
         # The moments are fixed, so the retention must not catch up with them.
         client.command("ALTER TABLE slices_hour REMOVE TTL")
         client.insert(
@@ -138,7 +128,7 @@ def meter(infrastructure: Infrastructure) -> Iterator[Meter]:
             ],
             column_names=["region", "provider", "model", "entry", "log", "partition", "version"],
         )
-        yield Meter(pipeline, client, load_catalogue(CATALOGUE), itertools.count(1))
+        yield Meter(database, client, load_catalogue(CATALOGUE), itertools.count(1))
 
 
 def charges_of(meter: Meter, fresh: dict[str, str]) -> dict[Any, Any]:
@@ -171,8 +161,7 @@ def test_the_statement_command_bills_what_the_view_does(meter: Meter, tmp_path: 
     tenant = meter.store([before, *used, credit, nobody])["a"]
     html, pdf = tmp_path / "bill.html", tmp_path / "bill.pdf"
     files = ("--html", str(html), "--pdf", str(pdf))
-    said = meter.pipeline.run("statement", tenant, "2026-05", "--json", *files)
-    bill = json.loads(said[said.index("{") :])
+    bill = json.loads(meter.database.run("statement", tenant, "2026-05", "--json", *files))
 
     off_peak = (10**6 - 1010 + 10) * Decimal("0.15") + 1000 * Decimal("0.003")
     off_peak += 7000 * Decimal("0.60") + 200 * Decimal("0.60")
@@ -207,13 +196,8 @@ def test_the_statement_command_bills_what_the_view_does(meter: Meter, tmp_path: 
 def test_loading_a_catalogue_again_and_from_two_places_at_once(meter: Meter) -> None:
     tables = "SELECT name, comment FROM system.tables WHERE database = currentDatabase()"
     before = sorted(meter.client.query(tables).result_rows)
-    assert "catalogue table tariffs: unchanged" in meter.pipeline.run("migrate")
-    where = read_settings(
-        ClickHouseSettings,
-        clickhouse_host=meter.pipeline.env["WATTOKEN_CLICKHOUSE_HOST"],
-        clickhouse_port=int(meter.pipeline.env["WATTOKEN_CLICKHOUSE_PORT"]),
-        clickhouse_database=meter.pipeline.database,
-    )
+    assert "catalogue table tariffs: unchanged" in meter.database.migrate()
+    where = meter.database.settings
     shipped = load_catalogue()
     prices = meter.client.query("SELECT count() FROM tariffs").result_rows[0][0]
     other = sum(len(one.rows) for one in table_rows(shipped) if one.table == "tariffs")
@@ -277,7 +261,7 @@ def test_each_hour_around_each_edge_in_each_region(meter: Meter) -> None:
     assert ("utc", "nightXmodel", "unpriced") in periods, "_ is no wildcard"
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(8), deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(readings(), min_size=1, max_size=100))
 def test_charges_and_statements_are_the_oracles(meter: Meter, given: list[Reading]) -> None:
     agree(meter, given)

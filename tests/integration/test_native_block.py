@@ -9,14 +9,13 @@ import pytest
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import DatabaseError
 
-from bench.worker import clickhouse_client
-from deploy.local.infrastructure import Infrastructure
 from services.aggregator.native_block import NativeBlock
+from tests.versions.database import DatabaseFactory
 
 
 @pytest.fixture(scope="module")
-def client(infrastructure: Infrastructure) -> Iterator[Client]:
-    with clickhouse_client(infrastructure, "default") as client:
+def client(databases: DatabaseFactory) -> Iterator[Client]:
+    with databases("blocks").connect() as client:
         client.command("CREATE DATABASE IF NOT EXISTS native_block")
         client.command(
             "CREATE OR REPLACE TABLE native_block.rows (number UInt64, at DateTime('UTC'),"

@@ -20,9 +20,10 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from tests.integration import utility_oracle as oracle
-from tests.integration.conftest import PipelineFactory
 from tests.integration.utility_oracle import Rows, Slice
 from tests.integration.utility_world import CAPACITIES, MAKERS, NOBODYS, UtilityWorld
+from tests.versions.database import DatabaseFactory
+from tests.versions.effort import examples
 
 MINUTE_VIEWS: dict[str, Callable[[list[Slice], int], Rows]] = {
     "demand_15m": oracle.demand_15m,
@@ -46,8 +47,8 @@ AMOUNTS = (0, 0, 1, 450, 900, 900, 10**9, 2**40)
 
 
 @pytest.fixture(scope="module")
-def world(pipelines: PipelineFactory) -> Iterator[UtilityWorld]:
-    world = UtilityWorld(pipelines(services=(), partitions=1))
+def world(databases: DatabaseFactory) -> Iterator[UtilityWorld]:
+    world = UtilityWorld(databases("utility"))
     yield world
     world.close()
 
@@ -131,7 +132,7 @@ def inserts(
 
 
 CHECKED = settings(
-    max_examples=20,
+    max_examples=examples(20),
     deadline=None,
     # Data comes from a seed, so there is nothing to shrink but its size.
     phases=(Phase.explicit, Phase.reuse, Phase.generate),

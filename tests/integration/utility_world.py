@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-import clickhouse_connect
 from clickhouse_connect.driver.client import Client
 
-from deploy.local.pipeline import Pipeline
+from services.platform.clickhouse import connect
 from tests.integration.utility_oracle import Maker, Rows, Slice
+from tests.versions.database import Database
 
 #: Patterns of the catalogue's models, and whose they are.
 MODELS: Final = {
@@ -96,14 +96,10 @@ PLACE: Final = ("entry", "log", "partition", "version")
 
 
 class UtilityWorld:
-    """The database of a migrated pipeline that runs no services."""
+    """A migrated database that no service uses."""
 
-    def __init__(self, pipeline: Pipeline) -> None:
-        self.client: Client = clickhouse_connect.get_client(
-            host=pipeline.env["WATTOKEN_CLICKHOUSE_HOST"],
-            port=int(pipeline.env["WATTOKEN_CLICKHOUSE_PORT"]),
-            database=pipeline.database,
-        )
+    def __init__(self, database: Database) -> None:
+        self.client: Client = connect(database.settings)
         for table in ("models", "regions"):
             self.client.command(f"TRUNCATE TABLE {table}")
         for table in ("slices_minute", "slices_hour"):

@@ -1,0 +1,275 @@
+"""What the services ask ClickHouse, on what the aggregator's own sink wrote: known in, known out.
+
+No Kafka and no other process takes part, so it runs wherever ClickHouse does: see
+tests/integration/test_versions_newest.py and its neighbours.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import pytest
+from clickhouse_connect.driver.client import Client
+
+from schemas.metering_rules import DAY_MS, MeteringRules
+from services.aggregator.core.windows import FAMILIES, HOUR, MINUTE, REGISTER, Family
+from services.exporter import queries as exporter
+from services.exporter.control_room import queries as room
+from services.exporter.control_room.figures import window_of
+from services.exporter.reconciliation import read_reconciliation
+from services.exporter.rows import REGISTER_COLUMNS, Reconciliation, Series
+from services.exporter.settings import ExporterSettings
+from services.exporter.sources import Connection
+from services.simulator.audit import late_after_ms, meter_counts, view_rows
+from services.simulator.dead_letters import Selection, count_by_reason, read_letters, rules_now
+from services.simulator.totals import USAGE_HOUR
+from tests.contract import dashboard_files
+from tests.integration import utility_oracle as oracle
+from tests.integration.dashboard_scene import fill_sql
+from tests.integration.metered_database import (
+    LETTERS,
+    LINES,
+    LOG,
+    Metered,
+    checkpoint,
+    meter,
+)
+from tests.versions.database import DatabaseFactory
+
+T = TypeVar("T")
+DAY = oracle.DAY_SECONDS
+
+
+@pytest.fixture(scope="module")
+def metered(databases: DatabaseFactory) -> Iterator[Metered]:
+    made = meter(databases("queries"), int(time.time()))
+    yield made
+    made.sink.close()
+
+
+@pytest.fixture(scope="module")
+def client(metered: Metered) -> Iterator[Client]:
+    with metered.database.connect() as client:
+        yield client
+
+
+def assert_rows(family: Family, metered: Metered, partition: int, found: Any) -> None:
+    rows, versions = found
+    expected = metered.rows(family, partition)
+    order = np.argsort(rows.keys)
+    assert rows.keys[order].tolist() == expected.keys.tolist()
+    assert rows.totals[order].tolist() == expected.totals.tolist()
+    assert set(versions.tolist()) == {checkpoint(metered.events, partition).next_offset}
+
+
+@pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
+def test_a_worker_recovers_the_slices_it_wrote(metered: Metered, family: Family) -> None:
+    for partition in (0, 1):
+        assert_rows(family, metered, partition, metered.sink.read_slices(family, partition, 0))
+        assert metered.sink.find_contradiction(family, partition, 0) is None
+
+
+@pytest.mark.parametrize("family", [MINUTE, HOUR], ids=lambda family: family.name)
+def test_a_worker_looks_up_old_slices_and_recovers_from_a_window_on(
+    metered: Metered, family: Family
+) -> None:
+    keys = metered.rows(family, 0).keys
+    unknown = np.setdiff1d(metered.rows(family, 1).keys, keys)
+    found = metered.sink.look_up(family.name, 0, np.concatenate([keys, unknown]))
+    assert_rows(family, metered, 0, found)
+    first = family.window_number(1000 * (int(time.time()) - 3 * 3600))
+    rows, _ = metered.sink.read_slices(family, 0, first)
+    assert 0 < len(rows) < len(keys)
+
+
+def test_a_worker_recovers_checkpoints_and_rules(metered: Metered) -> None:
+    expected = {number: checkpoint(metered.events, number) for number in (0, 1)}
+    assert metered.sink.read_checkpoints([0, 1, 2]) == expected
+    assert metered.sink.read_offsets() == {n: one.next_offset for n, one in expected.items()}
+    rules = metered.sink.read_rules([0, 1, 2])
+    assert {number: book.entries for number, book in rules.items()} == {
+        number: ((0, MeteringRules(too_old_ms=7 * DAY_MS)),) for number in (0, 1)
+    }
+
+
+def test_unlike_totals_under_one_version_are_named(databases: DatabaseFactory) -> None:
+    made = meter(databases("contradiction"), int(time.time()))
+    with made.database.connect() as client:
+        client.command(
+            "INSERT INTO slices_register SELECT * REPLACE (requests + 1 AS requests)"
+            " FROM slices_register FINAL WHERE partition = 1 AND model = 'unheard-of'"
+        )
+    named = made.sink.find_contradiction(REGISTER, 1, 0)
+    assert named is not None and "unheard-of" in named
+    made.sink.close()
+
+
+def test_dead_letters_are_found_again(metered: Metered, client: Client) -> None:
+    counted = count_by_reason(client, Selection())
+    assert [(one.reason, one.letters) for one in counted] == [("invalid_json", 1), ("too_old", 1)]
+    for limit in (None, 10):
+        letters = list(read_letters(client, Selection(partition=1), limit))
+        assert {(one.offset, one.payload, one.payload_bytes, one.reason) for one in letters} == {
+            (one.offset, one.payload, one.payload_bytes, one.reason) for one in LETTERS
+        }
+    (one,) = read_letters(client, Selection(reason="too_old", offset=6))
+    assert one.append_time.replace(tzinfo=UTC) == datetime.fromtimestamp(
+        LETTERS[1].append_ms / 1000, UTC
+    )
+    assert rules_now(client, LOG.name) == MeteringRules(too_old_ms=7 * DAY_MS)
+    counts = meter_counts(client, LOG)
+    assert (counts.accepted, counts.received) == (len(metered.events), len(metered.events) + 2)
+    assert counts.rejected == counts.dead_letters == {"invalid_json": 1, "too_old": 1}
+    assert late_after_ms(client, LOG).least == MeteringRules().late_after_ms
+
+
+def usage_hours(metered: Metered) -> dict[Any, tuple[int, ...]]:
+    hours: dict[Any, Counter[str]] = defaultdict(Counter)
+    for one in metered.events:
+        row = hours[(one.time // 3600 * 3600, one.tenant, one.region, one.provider, one.model)]
+        if one.entry != "usage":
+            row[f"{one.entry}_tokens"] += one.input + one.output
+            continue
+        row["requests"] += 1
+        row["input_tokens"] += one.input
+        row["cache_read_input_tokens"] += one.cached
+        row["output_tokens"] += one.output
+        row["estimated_tokens"] += one.output
+    return {key: tuple(row[name] for name in REGISTER_COLUMNS) for key, row in hours.items()}
+
+
+def test_the_exporter_reads_registers_and_checkpoints(metered: Metered, client: Client) -> None:
+    assert view_rows(client, USAGE_HOUR) == usage_hours(metered)
+    registers: dict[Series, list[int]] = defaultdict(lambda: [0] * len(REGISTER_COLUMNS))
+    for key, row in usage_hours(metered).items():
+        held = registers[Series(*key[2:])]
+        held[:] = [sum(pair) for pair in zip(held, row, strict=True)]
+    found = {row.series: list(row.totals) for row in exporter.read_registers(client)}
+    assert found == registers
+    rows = {row.partition: row for row in exporter.read_checkpoints(client)}
+    for number in (0, 1):
+        expected = checkpoint(metered.events, number)
+        assert rows[number].next_offset == expected.next_offset
+        assert rows[number].rejected == dict(expected.rejected)
+        assert rows[number].newest_event_ms == expected.newest_event_ms
+    assert read_reconciliation(client) == Reconciliation(0, 0, 0)
+
+
+def within_a_minute(client: Client, read: Callable[[int], T]) -> tuple[int, T]:
+    """Read while the database's clock shows one minute; gives its time too."""
+    while True:
+        now = int(client.query("SELECT toUnixTimestamp(now('UTC'))").first_row[0])
+        found = read(now)
+        if client.query("SELECT toUnixTimestamp(now('UTC'))").first_row[0] // 60 == now // 60:
+            return now, found
+
+
+def test_the_exporter_reads_what_it_keeps(metered: Metered, client: Client) -> None:
+    """Over a connection as it has one for heavy queries: one thread, low priority."""
+    settings = ExporterSettings(**metered.database.settings.model_dump())
+    gentle = Connection(settings, 60, gentle=True)
+    reads: tuple[Callable[[Client], Any], ...] = (
+        *(exporter.read_demand, exporter.read_intervals, exporter.read_peaks),
+        *(exporter.read_league, exporter.read_bills, exporter.read_catalogue),
+    )
+    now, (demand, intervals, peaks, league, bills, catalogue) = within_a_minute(
+        client, lambda now: [gentle.run(read) for read in reads]
+    )
+    minutes = metered.slices(60)
+    blocks = oracle.demand_15m(minutes, now)
+    block = oracle.block_of(now) - 900
+    sliding = oracle.sliding_demand(minutes, now)
+    expected = {
+        Series(*line): (
+            blocks.get((block, *line), (0, 0.0))[1],
+            sliding.get(line, (0, 0, 0, 0.0))[3],
+        )
+        for line in LINES
+    }
+    assert {row.series: row[1:] for row in demand} == expected
+    ends = {region: 0 for region, _, _ in LINES}
+    for (start, region, *_), (_, _, complete) in blocks.items():
+        if complete and start >= now - DAY:
+            ends[region] = max(ends[region], start + 900)
+    assert intervals == ends
+    month = oracle.month_of(now)
+    peak_rows = oracle.peak_demand(minutes, now)
+    expected_peaks = {
+        region: (row[0], row[1] / 900, row[2], row[3] / 900)
+        for (period, region), row in peak_rows.items()
+        if period == month
+    }
+    assert {row.region: tuple(row[1:]) for row in peaks} == expected_peaks
+    assert {row.origin for row in league} == {"US", "CN", "unknown"}
+    assert all(0 < row.share < 1 and row.leading_weeks <= 3 for row in league)
+    assert {bill.series for bill in bills} == {Series(*line) for line in LINES[:2]}
+    assert all(bill.usd > 0 for bill in bills)
+    assert catalogue.capacities["us-east"] > 0
+    assert {one.model for one in catalogue.models} == {model for _, _, model in LINES}
+    assert {one.provider for one in catalogue.prices} == {"openai", "deepseek"}
+
+
+def test_the_control_room_reads_its_figures(metered: Metered, client: Client) -> None:
+    window = window_of(time.time())
+    load = {(row.minute, row.region): row.tokens for row in room.read_load(client, window)}
+    expected: Counter[tuple[int, str]] = Counter()
+    today: Counter[str] = Counter()
+    for one in metered.events:
+        if one.entry == "usage" and window.load_from <= one.time < window.now:
+            expected[one.time, one.region] += one.input + one.output
+        if one.entry == "usage" and window.day_from <= one.time // 3600 * 3600 < window.now:
+            today[one.model] += one.input + one.output
+    assert load == expected
+    registers = {row.region: row for row in room.read_registers(client, window)}
+    assert registers.keys() == {region for region, _, _ in LINES}
+    assert sum(row.requests for row in registers.values()) == len(metered.events) - 2
+    models = {row.model: row.tokens for row in room.read_models(client, window)}
+    assert models == today
+    for read in (room.read_today, room.read_period, room.read_mix, room.read_league):
+        rows: list[Any] = read(client, window)
+        assert rows, read.__name__
+
+
+def test_every_view_is_the_same_for_every_reader(client: Client) -> None:
+    """Whatever migrations make of views; with a reader's own way of joining, too."""
+    views = client.query(
+        "SELECT name FROM system.tables WHERE database = currentDatabase() AND engine = 'View'"
+    ).result_rows
+    assert len(views) >= 20
+    for (view,) in views:
+
+        def read(now: int, view: str = view) -> list[list[str]]:
+            answers = (
+                client.query(f"SELECT * FROM {view}", settings=settings)
+                for settings in ({}, {"join_use_nulls": 1})
+            )
+            return [sorted(map(repr, answer.result_rows)) for answer in answers]
+
+        _, (rows, as_nulls) = within_a_minute(client, read)
+        assert rows, view
+        assert as_nulls == rows, view
+
+
+@pytest.mark.parametrize("path", dashboard_files.SQL, ids=lambda path: path.stem)
+def test_every_query_of_a_sql_dashboard_has_rows(client: Client, path: Path) -> None:
+    dashboard = dashboard_files.load(path)
+    values = {
+        name: [row[0] for row in client.query(variable["query"]).result_rows]
+        for name, variable in dashboard_files.variables(dashboard).items()
+        if name != "datasource"
+    }
+    assert all(values.values())
+    span = re.fullmatch(r"now-(\d+)([dhy])", dashboard["time"]["from"])
+    assert span is not None
+    seconds = int(span[1]) * {"h": 3600, "d": DAY, "y": 365 * DAY}[span[2]]
+    now = int(time.time())
+    for title, target in dashboard_files.queries(dashboard):
+        text = fill_sql(target["rawSql"], values, from_time=now - seconds, to_time=now)
+        assert client.query(text).result_rows, f"{title}: {text}"

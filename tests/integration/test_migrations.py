@@ -1,0 +1,150 @@
+"""Databases that an older Wattoken made: brought up to date, gone back from, and refused.
+
+`older_migrations` holds the texts of before 2026-11-25, of those that have changed since.
+ClickHouse 25.8 took only the first two of them.
+"""
+
+from __future__ import annotations
+
+import itertools
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from schemas.catalogue import load_catalogue
+from services.platform import migrate, supported
+from services.platform.catalogue import store_catalogue
+from services.platform.errors import ConfigurationError, WattokenError
+from services.platform.migrate import MIGRATIONS
+from tests.versions.database import Database, DatabaseFactory
+
+OLDER = Path(__file__).with_name("older_migrations")
+_numbers = itertools.count(1)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Migrations that a test may change: at first those of now."""
+    copy = tmp_path / "migrations"
+    shutil.copytree(MIGRATIONS, copy)
+    monkeypatch.setattr(migrate, "MIGRATIONS", copy)
+    return copy
+
+
+@pytest.fixture
+def empty(clickhouse_port: int | None) -> Callable[[], Database]:
+    """Name databases that nobody has migrated yet."""
+    return lambda: Database(f"wattoken_migrations{next(_numbers)}", clickhouse_port)
+
+
+def be_older(folder: Path) -> None:
+    """Lay the older texts over those of now."""
+    for path in OLDER.glob("*.sql"):
+        assert path.read_text() != (MIGRATIONS / path.name).read_text(), f"{path} is not older"
+        shutil.copy(path, folder)
+
+
+def be_of_now(folder: Path) -> None:
+    for path in MIGRATIONS.glob("*.sql"):
+        shutil.copy(path, folder)
+
+
+def migrate_tables(database: Database) -> list[str]:
+    lines: list[str] = []
+    migrate.migrate_tables(database.settings, lines.append)
+    return lines
+
+
+def definitions(database: Database) -> dict[str, str]:
+    """Every table and view as ClickHouse would make it, whatever the database's name."""
+    with database.connect() as client:
+        rows = client.query(
+            "SELECT name, create_table_query FROM system.tables"
+            " WHERE database = currentDatabase() AND name != 'schema_migrations'"
+        ).result_rows
+    return {name: text.replace(database.name, "wattoken") for name, text in rows}
+
+
+def takes_older(database: Database) -> bool:
+    """Migrate with the older texts; False where ClickHouse refused one of them."""
+    try:
+        migrate_tables(database)
+    except WattokenError as error:
+        assert "Function 'in' is supported only if" in str(error), error
+        return False
+    return True
+
+
+def test_a_database_of_an_older_release_is_brought_up_to_date(
+    databases: DatabaseFactory, empty: Callable[[], Database], folder: Path
+) -> None:
+    wanted = definitions(databases("fresh"))
+    database = empty()
+    be_older(folder)
+    takes_older(database)
+    with database.connect() as client:
+        client.command(
+            "INSERT INTO slices_register (region, provider, model, log, version, requests)"
+            " VALUES ('eu', 'openai', 'gpt-5.6-luna', 'a-log', 7, 5)"
+        )
+    be_of_now(folder)
+    said = migrate_tables(database)
+    assert said[:4] == [f"migration {name}: already applied" for name in names(folder)[:4]]
+    assert said[4:] == [f"migration {name}: applied" for name in names(folder)[4:]]
+    store_catalogue(database.settings, load_catalogue(), lambda line: None)
+    assert definitions(database) == wanted
+    with database.connect() as client:
+        assert client.query("SELECT requests FROM registers").result_rows == [(5,)]
+        ((priced,),) = client.query("SELECT count() FROM current_prices").result_rows
+        assert priced > 0
+    assert all(line.endswith("already applied") for line in migrate_tables(database))
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.glob("*.sql"))
+
+
+def test_a_release_gone_back_from_comes_again(empty: Callable[[], Database], folder: Path) -> None:
+    database = empty()
+    migrate_tables(database)
+    wanted = definitions(database)
+    be_older(folder)
+    if takes_older(database):
+        assert definitions(database) != wanted
+    be_of_now(folder)
+    migrate_tables(database)
+    assert definitions(database) == wanted
+
+
+def test_what_a_later_migration_made_anew_outlives_a_change_of_an_earlier_one(
+    empty: Callable[[], Database], folder: Path
+) -> None:
+    database = empty()
+    (folder / "9999_later.sql").write_text(
+        "CREATE OR REPLACE VIEW registers AS SELECT region, 1 AS later FROM slices_register;\n"
+    )
+    migrate_tables(database)
+    wanted = definitions(database)
+    assert "later" in wanted["registers"]
+    changed = folder / "0004_views.sql"
+    changed.write_text(changed.read_text() + "\n-- Said better.\n")
+    migrate_tables(database)
+    assert definitions(database) == wanted
+
+
+def test_a_clickhouse_that_is_too_old_is_refused_before_anything_is_made(
+    empty: Callable[[], Database], databases: DatabaseFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there = databases("there")
+    database = empty()
+    monkeypatch.setattr(supported, "CLICKHOUSE", supported.Supported((99, 1), (99, 3)))
+    with pytest.raises(ConfigurationError, match=r"too old: 99\.1 to 99\.3 is supported"):
+        migrate_tables(database)
+    with there.connect() as client:
+        found = client.query(
+            "SELECT count() FROM system.databases WHERE name = {name:String}",
+            parameters={"name": database.name},
+        ).first_row
+    assert found == (0,)

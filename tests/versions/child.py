@@ -1,0 +1,47 @@
+"""Tests that are run once more, in a process of their own, on another ClickHouse."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.versions.effort import BRIEF
+
+ROOT = Path(__file__).parents[2]
+#: What every version must pass: all that needs a ClickHouse and nothing else.
+ON_EVERY_VERSION = (
+    "tests/integration/test_clickhouse_queries.py",
+    "tests/integration/test_native_block.py",
+    "tests/integration/test_utility_views.py",
+    "tests/integration/test_billing.py",
+    "tests/integration/test_migrations.py",
+)
+#: What can be had as a server must pass this too.
+ON_EVERY_SERVER = ("tests/contract/test_clickhouse_users.py",)
+TIMEOUT_SECONDS = 280
+
+
+def assert_passes_on(version: str, *files: str) -> None:
+    """Run the files on a version of ClickHouse; all must pass, and none may be skipped."""
+    done = subprocess.run(
+        [
+            *[sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist"],
+            *["--clickhouse", version, *files],
+        ],
+        cwd=ROOT,
+        # Of the run that this one is a part of, nothing is to be known.
+        env={name: text for name, text in os.environ.items() if not name.startswith("PYTEST_")}
+        # Inside a process, ClickHouse takes that one's time zone for the server's.
+        | {"TZ": "UTC", BRIEF: "1"},
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_SECONDS,
+        check=False,
+    )
+    said = done.stdout + done.stderr
+    assert done.returncode == 0, said[-8000:]
+    last = done.stdout.strip().splitlines()[-1]
+    assert re.fullmatch(r"\d+ passed.*", last) and "skipped" not in last, said[-8000:]

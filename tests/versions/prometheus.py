@@ -1,0 +1,55 @@
+"""Prometheus 3 for the tests: Debian's package of its unstable suite, unpacked into the cache.
+
+The stable suite has 2.42, which the other tests run on. The unstable one moves on, so which version
+it is, is only known once it is here; it had 3.5 when this was written, as docker-compose.yml pins.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+from deploy.local.cache import Report, cached
+from deploy.local.debian import fetch_packages
+
+UNPACKED = "prometheus-debian-unstable"
+SOURCE = "deb http://deb.debian.org/debian sid main"
+#: Options of apt-get that leave the machine's own lists alone, and fetch no more than it takes.
+APT = (
+    *("--quiet", "-o", "Dir::Etc::SourceList=$PWD/apt/sources.list"),
+    *("-o", "Dir::Etc::SourceParts=/dev/null", "-o", "Dir::State::lists=$PWD/apt/lists"),
+    *("-o", "Dir::Cache=$PWD/apt", "-o", "APT::Sandbox::User=root"),
+    *("-o", "Acquire::Languages=none"),
+    *("-o", "Acquire::IndexTargets::deb::DEP-11::DefaultEnabled=false"),
+)
+FETCH = f"""
+set -e
+mkdir -p apt/lists/partial apt/archives/partial
+echo "{SOURCE}" > apt/sources.list
+apt-get {" ".join(APT)} update
+apt-get {" ".join(APT)} download prometheus
+rm -r apt
+"""
+
+
+def fetch_newest(report: Report) -> Path:
+    """Path of a newer ``prometheus``, fetched on first use; raises `ComponentMissing`.
+
+    ``promtool`` is beside it. Needs root, to read package lists, and a Debian's apt.
+    """
+
+    def fetch(folder: Path) -> None:
+        remedy = "only the tests of the newest Prometheus need it"
+        command = ["sh", "-c", FETCH]
+        fetch_packages("Prometheus of Debian unstable", command, folder, report, remedy)
+
+    return cached(UNPACKED, fetch) / "usr/bin/prometheus"
+
+
+def version_of(binary: Path) -> str:
+    """What a Prometheus or promtool says its version is."""
+    said = subprocess.run([binary, "--version"], capture_output=True, text=True, check=True)
+    found = re.search(r"version (\d+\.\d+\.\d+)", said.stdout + said.stderr)
+    assert found is not None, said
+    return found[1]
