@@ -9,7 +9,7 @@ export UV_PROJECT_ENVIRONMENT := $(VENV)
 # Trust what this machine trusts, a company's own authority for instance.
 export UV_SYSTEM_CERTS := true
 
-.PHONY: demo up test faults bench bench-peers gateway-clients clickhouse-versions lint format docs dashboards locks setup screenshots clean
+.PHONY: demo up test faults bench bench-peers gateway-clients clickhouse-versions python-versions lint format docs dashboards locks setup screenshots clean
 
 setup: $(VENV)/.synced
 
@@ -30,7 +30,7 @@ up: setup
 	$(BIN)/wattoken up
 
 # Two at a time, each with a Kafka, ClickHouse and Prometheus of its own: most of it is waiting.
-test: setup gateway-clients clickhouse-versions
+test: setup gateway-clients clickhouse-versions python-versions
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 # LiteLLM and the other real clients, which tests/integration/test_real_clients.py runs.
@@ -48,6 +48,13 @@ clickhouse-versions: $(CLICKHOUSE_VERSIONS:%=tests/clickhouse-versions/.venv-%/.
 tests/clickhouse-versions/.venv-%/.synced: tests/clickhouse-versions/pyproject.toml tests/clickhouse-versions/uv.lock .bootstrap/bin/uv
 	UV_PROJECT_ENVIRONMENT=.venv-$* .bootstrap/bin/uv sync --quiet --frozen --python $(PYTHON) --project tests/clickhouse-versions --only-group clickhouse-$*
 	@touch $@
+
+# The newest supported Python, if this machine has it, which the same tests run the services on.
+python-versions: .cache/python-versions
+
+.cache/python-versions: $(VENV)/.synced tests/versions/python.py services/platform/supported.py
+	$(BIN)/python -m tests.versions.python
+	@mkdir -p $(@D) && touch $@
 
 # Of the tests, those that kill, pause and cut off real processes, one after the other.
 faults: setup
@@ -94,4 +101,4 @@ screenshots: setup
 	$(BIN)/python -m deploy.local.screenshots
 
 clean:
-	rm -rf $(VENV) bench/quix-streams/.venv tests/gateway-clients/.venv tests/clickhouse-versions/.venv-* .bootstrap .cache .mypy_cache .pytest_cache .ruff_cache .wattoken out
+	rm -rf $(VENV) bench/quix-streams/.venv tests/gateway-clients/.venv tests/clickhouse-versions/.venv-* .venv-* .bootstrap .cache .mypy_cache .pytest_cache .ruff_cache .wattoken out

@@ -18,14 +18,21 @@ from services.exporter.collector import METRICS, exposed_name
 from tests.contract import compose_file
 from tests.contract.compose_file import ROOT, theirs
 from tests.integration.conftest import missing
+from tests.versions.prometheus import newest_prometheus
 
 CASES = Path(__file__).with_name("rule_tests")
 FILES = sorted(RULES.glob("*.yml"))
 ALERTS = "alerts.yml"
 
 
-@pytest.fixture(scope="module")
-def promtool() -> Path:
+@pytest.fixture(scope="module", params=["of the local stack", "the newest"])
+def promtool(request: pytest.FixtureRequest) -> Path:
+    """The tool of both ends of what is supported (docs/supported-versions.md)."""
+    if request.param == "the newest":
+        newest = newest_prometheus()
+        if newest is None:
+            pytest.skip("Debian's unstable suite has no Prometheus that runs here")
+        return newest.with_name("promtool")
     try:
         fetch_prometheus(print)
     except ComponentMissing as error:

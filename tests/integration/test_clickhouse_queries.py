@@ -27,6 +27,7 @@ from services.exporter.reconciliation import read_reconciliation
 from services.exporter.rows import REGISTER_COLUMNS, Reconciliation, Series
 from services.exporter.settings import ExporterSettings
 from services.exporter.sources import Connection
+from services.platform.supported import minor_release
 from services.simulator.audit import late_after_ms, meter_counts, view_rows
 from services.simulator.dead_letters import Selection, count_by_reason, read_letters, rules_now
 from services.simulator.totals import USAGE_HOUR
@@ -41,6 +42,7 @@ from tests.integration.metered_database import (
     checkpoint,
     meter,
 )
+from tests.versions.clickhouse import stack_version
 from tests.versions.database import DatabaseFactory
 
 T = TypeVar("T")
@@ -58,6 +60,13 @@ def metered(databases: DatabaseFactory) -> Iterator[Metered]:
 def client(metered: Metered) -> Iterator[Client]:
     with metered.database.connect() as client:
         yield client
+
+
+def test_it_is_the_version_that_was_asked_for(
+    client: Client, request: pytest.FixtureRequest
+) -> None:
+    version = request.config.getoption("--clickhouse") or stack_version()
+    assert minor_release(str(client.server_version)) == minor_release(version)
 
 
 def assert_rows(family: Family, metered: Metered, partition: int, found: Any) -> None:

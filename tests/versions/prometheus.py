@@ -12,8 +12,9 @@ from pathlib import Path
 
 from deploy.local.cache import Report, cached
 from deploy.local.debian import fetch_packages
+from deploy.local.errors import ComponentMissing
 
-UNPACKED = "prometheus-debian-unstable"
+UNPACKED = "prometheus-promtool-debian-unstable"
 SOURCE = "deb http://deb.debian.org/debian sid main"
 #: Options of apt-get that leave the machine's own lists alone, and fetch no more than it takes.
 APT = (
@@ -28,7 +29,7 @@ set -e
 mkdir -p apt/lists/partial apt/archives/partial
 echo "{SOURCE}" > apt/sources.list
 apt-get {" ".join(APT)} update
-apt-get {" ".join(APT)} download prometheus
+apt-get {" ".join(APT)} download prometheus promtool
 rm -r apt
 """
 
@@ -45,6 +46,21 @@ def fetch_newest(report: Report) -> Path:
         fetch_packages("Prometheus of Debian unstable", command, folder, report, remedy)
 
     return cached(UNPACKED, fetch) / "usr/bin/prometheus"
+
+
+def newest_prometheus() -> Path | None:
+    """`fetch_newest`, or None where this machine cannot have or run it; says which it is.
+
+    Not even in CI is it a failure: what that suite has, and what it needs, is not ours to promise.
+    """
+    try:
+        binary = fetch_newest(print)
+        version = version_of(binary)
+    except (ComponentMissing, OSError, subprocess.CalledProcessError) as error:
+        print(f"no newer Prometheus: {error}")
+        return None
+    print(f"Prometheus {version}")
+    return binary
 
 
 def version_of(binary: Path) -> str:
