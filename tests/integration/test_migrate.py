@@ -37,3 +37,27 @@ def test_a_new_installation_from_two_places_at_once(infrastructure: Infrastructu
     with ThreadPoolExecutor(2) as places:
         said = list(places.map(lambda _: pipeline.run("migrate", "--partitions", "3"), range(2)))
     assert all("metering rules" in lines for lines in said)
+
+
+def test_a_migration_that_was_changed_takes_nothing_back_from_later_ones(
+    infrastructure: Infrastructure,
+) -> None:
+    """0004 makes `registers` with narrow sums, 0011 with wide ones; the later word counts."""
+    with Pipeline(infrastructure, name="changed-text", partitions=1, services=()) as pipeline:
+        client = clickhouse_connect.get_client(
+            host=pipeline.env["WATTOKEN_CLICKHOUSE_HOST"],
+            port=int(pipeline.env["WATTOKEN_CLICKHOUSE_PORT"]),
+            database=pipeline.database,
+        )
+        # As if another text of it had been applied.
+        client.command(
+            "CREATE OR REPLACE TABLE schema_migrations ENGINE = ReplacingMergeTree"
+            " ORDER BY (name, checksum) AS SELECT name, if(name = '0004_views.sql', 'other',"
+            " checksum) AS checksum, applied_at FROM schema_migrations"
+        )
+        pipeline.run("migrate")
+        columns = client.query(
+            "SELECT type FROM system.columns WHERE table = 'registers' AND name = 'requests'"
+            f" AND database = '{pipeline.database}'"
+        ).result_rows
+        assert columns == [("UInt128",)]

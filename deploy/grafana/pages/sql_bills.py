@@ -65,11 +65,11 @@ STATEMENTS: Final = Section(
 SELECT
     period_start,
     tenant,
-    sumIf(s.tokens, line = 'energy') AS tokens,
+    toFloat64(sumIf(s.tokens, line = 'energy')) AS tokens,
     sumIf(amount_usd, line = 'energy') AS energy,
     sumIf(amount_usd, line = 'adjustment') AS adjustments,
     sumIf(amount_usd, line = 'demand') AS demand,
-    sumIf(s.tokens, line = 'unpriced') AS unpriced_tokens,
+    toFloat64(sumIf(s.tokens, line = 'unpriced')) AS unpriced_tokens,
     sumIf(amount_usd, line = 'total') AS total
 FROM statements AS s
 WHERE period_start >= toStartOfMonth($__fromTime) AND period_start <= $__toTime AND {IN_TENANTS}
@@ -129,7 +129,7 @@ ORDER BY time, tenant
 SELECT
     provider,
     model,
-    sum(c.tokens) AS tokens,
+    toFloat64(sum(c.tokens)) AS tokens,
     sum(c.amount_usd) AS charged,
     toFloat64(charged) / sumIf(c.tokens, c.amount_usd IS NOT NULL) * 1000000 AS per_million
 {CHARGED.replace("charges", "charges AS c")}

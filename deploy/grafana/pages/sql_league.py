@@ -33,8 +33,8 @@ SQL_LEAGUE: Final = Page(
                     ),
                     sql_rows(
                         f"""
-SELECT rank, origin, tokens, share, leading_weeks, complete
-FROM token_league
+SELECT rank, origin, toFloat64(l.tokens) AS tokens, share, leading_weeks, complete
+FROM token_league AS l
 WHERE {_THIS_WEEK}
 ORDER BY rank
 """
@@ -110,8 +110,10 @@ LIMIT 15
                     ),
                     sql_rows(
                         """
-SELECT week_start, origin, tokens, share, leading_weeks, growth_week_on_week, growth_year_on_year
-FROM token_league
+SELECT
+    week_start, origin, toFloat64(l.tokens) AS tokens, share, leading_weeks, growth_week_on_week,
+    growth_year_on_year
+FROM token_league AS l
 WHERE rank = 1 AND $__dateFilter(week_start)
 ORDER BY week_start DESC
 """

@@ -109,7 +109,7 @@ ORDER BY time, region
                         """
 SELECT
     model,
-    sum(d.requests) AS requests,
+    toFloat64(sum(d.requests)) AS requests,
     sum(d.input_tokens + d.output_tokens) / requests AS tokens_per_request,
     sum(d.output_tokens) / sum(d.input_tokens) AS output_per_input,
     sum(d.cache_read_input_tokens) / sum(d.input_tokens) AS cache_hit_share
