@@ -18,8 +18,8 @@ HEAD: Final = """\
 What the exporter shows at `/metrics`, as text or OpenMetrics. Never a tenant, never an id. Demand
 is in tokens/s, time in Unix seconds, UTC. Label sets of region, provider and model are shown by
 name up to `WATTOKEN_EXPORTER_MAX_SERIES`, most tokens first; the rest are summed into one labelled
-`other`. A label set that has a name keeps it, over restarts too where
-`WATTOKEN_EXPORTER_STATE_DIR` is set.
+`other`. A label set that has a name keeps it, what is in `other` stays there, and no counter falls,
+whatever ClickHouse says next: over restarts too where `WATTOKEN_EXPORTER_STATE_DIR` is set.
 
 What Prometheus derives from these (load factor, coincidence factor, reserve margin, mix, density)
 are [recording rules](../deploy/prometheus/rules/recording.yml); [alerts](runbook.md#alerts) have

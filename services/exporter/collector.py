@@ -221,6 +221,13 @@ _EXPORTER: Final = (
         "Label sets and event counts held at an earlier value because ClickHouse now says less,"
         " as after the restore of a backup.",
     ),
+    _gauge(
+        "counter_heights_kept",
+        (),
+        ("exporter",),
+        "1 if the counters' heights are on disk, so that not even a restart lets one fall; 0"
+        " without a state folder, or if it cannot be written.",
+    ),
     MetricMeaning(
         "wattoken_build",
         "info",

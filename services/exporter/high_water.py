@@ -23,12 +23,12 @@ class HighWater(Generic[K]):
 
     Prometheus takes any fall of a counter for a restart from zero and adds the whole new value
     to every rate: after a ClickHouse restored from a backup, billions of tokens that nobody used.
-    So a value that falls is held at its last height until the true one has passed it. The memory
-    is the process's: a restarted exporter shows what ClickHouse says.
+    So a value that falls is held at its last height until the true one has passed it. ``heights``
+    are those of an earlier process.
     """
 
-    def __init__(self) -> None:
-        self._highest: dict[K, tuple[int, ...]] = {}
+    def __init__(self, heights: Mapping[K, tuple[int, ...]] | None = None) -> None:
+        self._highest: dict[K, tuple[int, ...]] = dict(heights or {})
 
     def rise(self, values: Mapping[K, tuple[int, ...]]) -> Risen[K]:
         """Take the newest values and return what to show; keys that are missing are held."""

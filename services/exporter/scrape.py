@@ -8,14 +8,12 @@ from collections.abc import Callable, Iterator
 from importlib.metadata import version
 
 from services.exporter import families
-from services.exporter.admitted_file import AdmittedFile
 from services.exporter.collector import FRESH, KEPT
+from services.exporter.counters import Counters, Shown
 from services.exporter.exposition import Family, family
-from services.exporter.families import CountKey
-from services.exporter.high_water import HighWater
+from services.exporter.heights_file import HeightsFile
 from services.exporter.readings import Readers, Readings
-from services.exporter.rows import CheckpointRow, LogEnds, RegisterRow, Series
-from services.exporter.series import SeriesSelection
+from services.exporter.rows import CheckpointRow, LogEnds
 from services.exporter.settings import ExporterSettings
 from services.platform.log import get_logger
 
@@ -26,7 +24,8 @@ class Scraper:
     """Makes the families afresh for each scrape; scrapes that come at once share one.
 
     Not thread-safe: for one event loop. Concurrent scrapes await one task, so what was shown is
-    updated by one scrape at a time.
+    updated by one scrape at a time. Raises `ConfigurationError` where another exporter has the
+    state folder.
     """
 
     def __init__(self, settings: ExporterSettings, clock: Callable[[], float] = time.time) -> None:
@@ -34,12 +33,11 @@ class Scraper:
         self._clock = clock
         self._topic = settings.kafka_topic
         self._build = (version("wattoken"), settings.revision)
-        self._admitted = AdmittedFile(settings.exporter_state_dir)
-        self._selection = SeriesSelection(settings.exporter_max_series, self._admitted.read())
-        self._series: HighWater[Series] = HighWater()
-        self._counts: HighWater[CountKey] = HighWater()
-        self._held_series = 0
-        self._held_counts = 0
+        self._heights_file = HeightsFile(settings.exporter_state_dir)
+        self._counters = Counters(
+            settings.exporter_max_series, self._heights_file, settings.exporter_heights_seconds
+        )
+        self._held = Shown()
         self._known_log: str | None = None
         self._closed: dict[str, int] = {}
         self._under_way: asyncio.Task[list[Family]] | None = None
@@ -60,31 +58,33 @@ class Scraper:
         # Ten thousand label sets take a while: not in the event loop, where health is answered.
         return await asyncio.to_thread(lambda: list(self._families(readings)))
 
+    def close(self) -> None:
+        """Let another exporter use the state folder."""
+        self._heights_file.close()
+
     def _families(self, readings: Readings) -> Iterator[Family]:
+        shown = self._counters.rise(readings.registers.value, readings.checkpoints.value)
+        self._log_held(shown)
         if readings.registers.value is not None:
-            yield from self._register_families(readings.registers.value)
+            yield from families.register_families(shown.series)
+            yield family("wattoken_omitted_series", [((), shown.omitted)])
             yield from self._families_by_name(readings)
         if readings.clickhouse_answers:
             yield from self._kept_families(readings)
         if readings.checkpoints.value is not None:
+            yield from families.event_families(shown.counts)
             yield from self._pipeline_families(readings.checkpoints.value, readings.log.value)
-        held = self._held_series + self._held_counts
+        held = shown.held_series + shown.held_counts
         yield family("wattoken_held_series", [((), held)])
+        yield family("wattoken_counter_heights_kept", [((), int(shown.kept))])
         started = families.billing_period_start(self._clock())
         yield family("wattoken_billing_period_start_timestamp_seconds", [((), started)])
         yield from _scrape_families(readings, self._build)
 
-    def _register_families(self, rows: list[RegisterRow]) -> Iterator[Family]:
-        shown, omitted = self._selection.select(rows)
-        self._admitted.write(self._selection.named)
-        risen = self._series.rise(shown)
-        self._held_series = _log_held(self._held_series, risen.held, "registers")
-        yield from families.register_families(risen.values)
-        yield family("wattoken_omitted_series", [((), omitted)])
-
     def _families_by_name(self, readings: Readings) -> Iterator[Family]:
         """Yield what has the registers' label sets, and so the same ones in "other"."""
-        named, shown_as = self._selection.named, self._selection.shown_as
+        selection = self._counters.selection
+        named, shown_as = selection.named, selection.shown_as
         if readings.demand.value is not None:
             yield from families.demand_families(readings.demand.value, named, shown_as)
         if readings.bills.value is not None:
@@ -108,14 +108,25 @@ class Scraper:
     def _pipeline_families(
         self, rows: list[CheckpointRow], ends: LogEnds | None
     ) -> Iterator[Family]:
-        risen = self._counts.rise(families.event_counts(rows))
-        self._held_counts = _log_held(self._held_counts, risen.held, "checkpoints")
-        yield from families.event_families(risen.values)
         if ends is not None:
             self._known_log = ends.log_name
             yield families.lag_family(rows, ends)
         current = families.current_log(rows, self._topic, self._known_log)
         yield families.watermark_family(rows, current)
+
+    def _log_held(self, shown: Shown) -> None:
+        """Log when counters begin to be held and when they no longer are."""
+        before, self._held = self._held, shown
+        for of, was, now in (
+            ("registers", before.held_series, shown.held_series),
+            ("checkpoints", before.held_counts, shown.held_counts),
+        ):
+            if now > 0 and was == 0:
+                _log.warning(
+                    "clickhouse says less than was shown, counters are held", of=of, held=now
+                )
+            elif now == 0 and was > 0:
+                _log.warning("clickhouse has caught up, counters are no longer held", of=of)
 
 
 def _scrape_families(readings: Readings, build: tuple[str, str]) -> Iterator[Family]:
@@ -131,12 +142,3 @@ def _scrape_families(readings: Readings, build: tuple[str, str]) -> Iterator[Fam
         "wattoken_scrape_collector_duration_seconds",
         [((name,), sample.duration_seconds) for name, sample in outcomes.items()],
     )
-
-
-def _log_held(before: int, now: int, of: str) -> int:
-    """Log when counters begin to be held and when they no longer are; return ``now``."""
-    if now > 0 and before == 0:
-        _log.warning("clickhouse says less than was shown, counters are held", of=of, held=now)
-    elif now == 0 and before > 0:
-        _log.warning("clickhouse has caught up, counters are no longer held", of=of)
-    return now

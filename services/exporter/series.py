@@ -19,11 +19,16 @@ class SeriesSelection:
     left, again by tokens. What has a place keeps it, and what has none stays in "other": a
     series that changed sides because the ranking changed would vanish here and make "other"
     fall there, and Prometheus would take the fall for a restart of the counter. ``admitted`` are
-    those that had a place before a restart, in the order they got it.
+    those that had a place before a restart, in the order they got it. ``other_shown`` says that
+    "other" was shown then: what has no place at the first look is part of it, and stays so even if
+    a higher limit leaves places; they are for newcomers.
     """
 
-    def __init__(self, max_series: int, admitted: Iterable[Series] = ()) -> None:
+    def __init__(
+        self, max_series: int, admitted: Iterable[Series] = (), other_shown: bool = False
+    ) -> None:
         self._max_series = max_series
+        self._others: frozenset[Series] | None = None if other_shown else frozenset()
         # A dict for its order: with a lower limit than before, the first keep their places.
         self._named: dict[Series, None] = dict.fromkeys(list(admitted)[:max_series])
 
@@ -58,7 +63,10 @@ class SeriesSelection:
         free = self._max_series - len(self._named)
         if free <= 0:
             return
-        new = [row for row in rows if row.series not in self._named and row.series != OTHER]
+        if self._others is None:
+            self._others = frozenset(row.series for row in rows) - self._named.keys()
+        kept_out = self._others | {OTHER}
+        new = [row for row in rows if row.series not in self._named and row.series not in kept_out]
         # The name breaks ties, so that two exporters with equal rows choose equally.
         new.sort(key=lambda row: (-row.tokens, row.series))
         self._named.update(dict.fromkeys(row.series for row in new[:free]))

@@ -41,9 +41,15 @@ class ExporterSettings(ClickHouseSettings, KafkaSettings):
     )
     exporter_state_dir: Path | None = Field(
         default=None,
-        description="Folder for the file that remembers over restarts which label sets are shown"
-        " by name."
-        ' Without it a restart chooses anew, and what was in "other" may get a name.',
+        description="Folder, of this exporter alone, for the file that remembers over restarts how"
+        " high the counters were shown and which label sets have a name. Without it a restart after"
+        ' a restored backup lets counters fall, and what was in "other" may get a name.',
+    )
+    exporter_heights_seconds: float = Field(
+        default=2.0,
+        ge=0,
+        description="Least time between two writes of that file. What is shown is on disk before"
+        " it is shown, so a scrape that comes sooner shows the counters of the one before it.",
     )
     revision: str = Field(
         default="unknown", description="Commit this program was built from, for build_info."
