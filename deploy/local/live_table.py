@@ -13,7 +13,7 @@ from rich.columns import Columns
 from rich.console import Group
 from rich.table import Table
 
-from services.platform.clickhouse import mapped_errors
+from services.platform.clickhouse import all_rows
 from services.platform.kafka import Log
 from services.simulator.audit import checkpoint_offsets, end_offsets, meter_counts
 
@@ -41,10 +41,9 @@ class Snapshot:
 
 def take_snapshot(client: Client, admin: AdminClient, log: Log, at_seconds: float) -> Snapshot:
     """Read registers, checkpoints and the log's end."""
-    with mapped_errors():
-        rows = client.query(
-            "SELECT region, model, requests, input_tokens, output_tokens FROM registers"
-        ).result_rows
+    rows = all_rows(
+        client, "SELECT region, model, requests, input_tokens, output_tokens FROM registers", {}
+    )
     regions: Counter[str] = Counter()
     models: Counter[str] = Counter()
     for region, model, _, input_tokens, output_tokens in rows:

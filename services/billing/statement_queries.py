@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
 
 from clickhouse_connect.driver.client import Client
 
 from services.billing.statement import REGISTERS, Line, Reading, Statement
-from services.platform.clickhouse import mapped_errors
+from services.platform.clickhouse import all_rows
 from services.platform.errors import ConfigurationError
 
 LINES: Final = """
@@ -17,8 +18,9 @@ SELECT line, region, provider, model, entry, token_class, tou_period, tariff_id,
        amount_usd
 FROM statements
 WHERE tenant = {tenant:String} AND period_start = {start:Date}
-ORDER BY ALL
 """
+#: The order of the kinds of lines on a bill.
+KINDS: Final = ("energy", "adjustment", "demand", "unpriced", "total")
 #: Midnights in UTC, whatever the server's own time zone.
 START: Final = "toDateTime({start:Date}, 'UTC')"
 END: Final = "toDateTime({end:Date}, 'UTC')"
@@ -51,13 +53,14 @@ def read_statement(
     """
     names = {"tenant": tenant, "start": period_start, "end": period_end}
 
-    def rows(query: str) -> list[tuple[Any, ...]]:
-        with mapped_errors():
-            return [tuple(row) for row in client.query(query, parameters=names).result_rows]
+    def rows(query: str) -> Sequence[tuple[Any, ...]]:
+        # Only what the text names is sent: ClickHouse takes further parameters for a mistake.
+        given = {name: value for name, value in names.items() if f"{{{name}:" in query}
+        return all_rows(client, query, given)
 
-    lines = tuple(Line(*row) for row in rows(LINES))
+    lines = tuple(Line(*row) for row in sorted(rows(LINES), key=line_order))
     if not lines:
-        others = ", ".join(str(name) for (name,) in rows(TENANTS)) or "nobody has"
+        others = ", ".join(sorted(str(name) for (name,) in rows(TENANTS))) or "nobody has"
         raise ConfigurationError(
             f"{tenant!r} used nothing in {period_start:%Y-%m}; who did: {others}"
         )
@@ -79,3 +82,11 @@ def read_statement(
         lines=lines,
         daily_tokens=tuple((day, tokens.get(day, 0)) for day in days),
     )
+
+
+def line_order(row: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Give what the lines of a bill are sorted by: kind, then each column; what is None last."""
+    kind, *columns = row
+    labels, values = columns[:7], columns[7:]
+    known = [(value is None, 0 if value is None else value) for value in values]
+    return KINDS.index(kind), *labels, *known

@@ -23,17 +23,21 @@ from services.exporter.rows import (
     Series,
     WeekRow,
 )
-from services.platform.clickhouse import mapped_errors
+from services.platform.clickhouse import all_rows, mapped_errors, nothing_answered
 
 REGISTERS_SQL: Final = (
     f"SELECT region, provider, model, {', '.join(REGISTER_COLUMNS)} FROM registers"
 )
 #: The same as long as all of it fits UInt64, which the driver reads in half the time; the last
-#: column says where it does not.
+#: column is 1 where it does not.
 NARROW_REGISTERS_SQL: Final = (
     "SELECT region, provider, model,"
     f" {', '.join(f'toUInt64({name})' for name in REGISTER_COLUMNS)},"
     f" greatest({', '.join(REGISTER_COLUMNS)}) > {2**64 - 1} FROM registers"
+)
+#: The row that every answer to it has, however few registers there are.
+REGISTERS_ANSWERED_SQL: Final = (
+    f"SELECT '', '', '', {', '.join(['toUInt64(0)'] * len(REGISTER_COLUMNS))}, 2"
 )
 
 # FINAL: until parts merge, an older checkpoint of a partition still lies beside the newer one.
@@ -47,7 +51,7 @@ FROM checkpoints FINAL
 
 # Filters on window_start reach the primary key: a block is read, whatever else is kept.
 DEMAND_SQL: Final = """
-SELECT region, provider, model, sum(block), sum(sliding)
+SELECT region, provider, model, sum(block), sum(sliding), 0
 FROM
 (
     SELECT region, provider, model, demand_tokens_per_second AS block, 0. AS sliding
@@ -59,6 +63,7 @@ FROM
 )
 GROUP BY region, provider, model
 """
+DEMAND_ANSWERED_SQL: Final = "SELECT '', '', '', 0., 0., 2"
 
 INTERVALS_SQL: Final = """
 SELECT region, toUnixTimestamp(max(window_start)) + 900
@@ -76,7 +81,6 @@ SELECT
     coincident_demand_tokens_per_second
 FROM peak_demand
 WHERE period_start = toStartOfMonth(now('UTC'))
-ORDER BY region
 """
 
 BILLS_SQL: Final = """
@@ -90,16 +94,14 @@ LEAGUE_SQL: Final = """
 SELECT origin, tokens, share, leading_weeks
 FROM token_league
 WHERE week_start = toMonday(now('UTC'))
-ORDER BY origin
 """
 
-CAPACITIES_SQL: Final = "SELECT region, capacity_tokens_per_second FROM regions ORDER BY region"
+CAPACITIES_SQL: Final = "SELECT region, capacity_tokens_per_second FROM regions"
 
 PRICES_SQL: Final = """
 SELECT provider, model, token_class, tou_period, max(usd_per_million_tokens) / 1000000
 FROM current_prices
 GROUP BY provider, model, token_class, tou_period
-ORDER BY provider, model, token_class, tou_period
 """
 
 MODELS_SQL: Final = "SELECT DISTINCT model, author, origin, license FROM model_origins"
@@ -108,12 +110,10 @@ MODELS_SQL: Final = "SELECT DISTINCT model, author, origin, license FROM model_o
 def read_registers(client: Client) -> list[RegisterRow]:
     """Read all registers. Raises `UnavailableError` and `ConfigurationError`."""
     # Columns: the driver makes ten thousand rows of them slower than this does.
-    columns = _columns(client, NARROW_REGISTERS_SQL)
-    if not columns:
-        return []
-    *columns, wide = columns
+    *columns, wide = _columns(client, NARROW_REGISTERS_SQL, REGISTERS_ANSWERED_SQL)
     if any(wide):
-        columns = list(_columns(client, REGISTERS_SQL))
+        rows = all_rows(client, REGISTERS_SQL, {})
+        return [RegisterRow(Series(*row[:3]), tuple(row[3:])) for row in rows]
     series = map(Series, *columns[:3])
     return list(map(RegisterRow, series, zip(*columns[3:], strict=True)))
 
@@ -125,8 +125,8 @@ def read_checkpoints(client: Client) -> list[CheckpointRow]:
 
 def read_demand(client: Client) -> list[DemandRow]:
     """Read block and sliding demand. Raises `UnavailableError` and `ConfigurationError`."""
-    columns = _columns(client, DEMAND_SQL)
-    return list(map(DemandRow, map(Series, *columns[:3]), *columns[3:])) if columns else []
+    columns = _columns(client, DEMAND_SQL, DEMAND_ANSWERED_SQL)
+    return list(map(DemandRow, map(Series, *columns[:3]), *columns[3:5]))
 
 
 def read_intervals(client: Client) -> dict[str, int]:
@@ -164,12 +164,19 @@ def read_catalogue(client: Client) -> Catalogue:
     )
 
 
-def _rows(client: Client, sql: str) -> Sequence[Sequence[Any]]:
-    with mapped_errors():
-        return client.query(sql).result_rows  # type: ignore[no-any-return]
+def _rows(client: Client, sql: str) -> Sequence[tuple[Any, ...]]:
+    return sorted(all_rows(client, sql, {}), key=lambda row: row[:4])
 
 
-def _columns(client: Client, sql: str) -> Sequence[Sequence[Any]]:
-    """The result as columns; none at all where there are no rows."""
+def _columns(client: Client, sql: str, answered: str) -> list[list[Any]]:
+    """The columns of a query of many rows, whose last column is 0 or 1.
+
+    ``answered`` selects one row more, with a 2 there: without it, an answer that a full disk made
+    empty would be taken for no rows.
+    """
     with mapped_errors():
-        return client.query(sql).result_columns  # type: ignore[no-any-return]
+        columns = client.query(f"{sql} UNION ALL {answered}").result_columns
+    if not columns or 2 not in columns[-1]:
+        raise nothing_answered()
+    place = columns[-1].index(2)
+    return [[*column[:place], *column[place + 1 :]] for column in columns]

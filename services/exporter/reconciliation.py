@@ -14,7 +14,7 @@ from typing import Any, Final
 from clickhouse_connect.driver.client import Client
 
 from services.exporter.rows import Reconciliation
-from services.platform.clickhouse import mapped_errors
+from services.platform.clickhouse import all_rows
 
 #: Hours are kept for 400 days and dropped by the month: with one this old, some may be missing.
 COMPARABLE_DAYS: Final = 365
@@ -60,5 +60,5 @@ def comparable(oldest: date, today: date) -> bool:
 
 
 def _row(client: Client, sql: str, parameters: dict[str, Any] | None = None) -> Any:
-    with mapped_errors():
-        return client.query(sql, parameters=parameters).first_row
+    (row,) = all_rows(client, sql, parameters or {})
+    return row

@@ -14,7 +14,7 @@ from clickhouse_connect.driver.client import Client
 from confluent_kafka import KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
-from services.platform.clickhouse import connect, mapped_errors
+from services.platform.clickhouse import all_rows, connect, mapped_errors
 from services.platform.errors import ConfigurationError, UnavailableError
 from services.platform.kafka import ADMIN_TIMEOUT_SECONDS, Log, admin_client, describe_log
 from services.platform.settings import ClickHouseSettings, KafkaSettings
@@ -130,11 +130,11 @@ def end_offsets(admin: AdminClient, log: Log) -> dict[int, int]:
 
 def checkpoint_offsets(client: Client, log: Log) -> dict[int, int]:
     """Look up how far each partition is metered."""
-    with mapped_errors():
-        rows = client.query(
-            "SELECT partition, next_offset FROM checkpoints FINAL WHERE log = {log:String}",
-            parameters={"log": log.name},
-        ).result_rows
+    rows = all_rows(
+        client,
+        "SELECT partition, next_offset FROM checkpoints FINAL WHERE log = {log:String}",
+        {"log": log.name},
+    )
     return {int(partition): int(offset) for partition, offset in rows}
 
 
@@ -153,12 +153,12 @@ def view_rows(client: Client, shape: ViewShape) -> Rows:
 
 def late_after_ms(client: Client, log: Log) -> Bounds:
     """Look up from what age on events count as late, under all rules that the log had."""
-    with mapped_errors():
-        (row,) = client.query(
-            "SELECT min(late_after_ms), max(late_after_ms), count() FROM metering_rules FINAL"
-            " WHERE log = {log:String}",
-            parameters={"log": log.name},
-        ).result_rows
+    (row,) = all_rows(
+        client,
+        "SELECT min(late_after_ms), max(late_after_ms), count() FROM metering_rules FINAL"
+        " WHERE log = {log:String}",
+        {"log": log.name},
+    )
     if not row[2]:
         raise ConfigurationError(f"no rules are stored for log {log.name}: run `wattoken migrate`")
     return Bounds(int(row[0]), int(row[1]))
@@ -166,17 +166,17 @@ def late_after_ms(client: Client, log: Log) -> Bounds:
 
 def meter_counts(client: Client, log: Log) -> MeterCounts:
     """Sum the checkpoints of the log, and count its dead letters."""
-    with mapped_errors():
-        (row,) = client.query(
-            "SELECT sum(received), sum(accepted), sum(duplicate), sum(late), sumMap(rejected)"
-            " FROM checkpoints FINAL WHERE log = {log:String}",
-            parameters={"log": log.name},
-        ).result_rows
-        letters = client.query(
-            "SELECT reason, count() FROM dead_letters FINAL WHERE log = {log:String}"
-            " GROUP BY reason",
-            parameters={"log": log.name},
-        ).result_rows
+    (row,) = all_rows(
+        client,
+        "SELECT sum(received), sum(accepted), sum(duplicate), sum(late), sumMap(rejected)"
+        " FROM checkpoints FINAL WHERE log = {log:String}",
+        {"log": log.name},
+    )
+    letters = all_rows(
+        client,
+        "SELECT reason, count() FROM dead_letters FINAL WHERE log = {log:String} GROUP BY reason",
+        {"log": log.name},
+    )
     received, accepted, duplicate, late, rejected = row
     return MeterCounts(
         received=int(received),

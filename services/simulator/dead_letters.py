@@ -12,7 +12,7 @@ from clickhouse_connect.driver.client import Client
 from schemas.identity import identity_hash
 from schemas.metering_rules import MeteringRules
 from schemas.wire import InvalidEventError, decode
-from services.platform.clickhouse import mapped_errors
+from services.platform.clickhouse import all_rows, mapped_errors
 from services.platform.errors import ConfigurationError
 from services.simulator.reading import EPOCH
 
@@ -70,13 +70,14 @@ class ReasonCount:
 
 def count_by_reason(client: Client, selection: Selection) -> list[ReasonCount]:
     """Count the dead letters, most frequent reason first."""
-    with mapped_errors():
-        rows = client.query(
-            "SELECT reason, count(), max(append_time) FROM dead_letters FINAL"
-            f" WHERE {selection.where} GROUP BY reason ORDER BY count() DESC, reason",
-            parameters=selection.parameters,
-        ).result_rows
-    return [ReasonCount(str(reason), int(count), newest) for reason, count, newest in rows]
+    rows = all_rows(
+        client,
+        "SELECT reason, count(), max(append_time) FROM dead_letters FINAL"
+        f" WHERE {selection.where} GROUP BY reason",
+        selection.parameters,
+    )
+    counts = [ReasonCount(str(reason), int(count), newest) for reason, count, newest in rows]
+    return sorted(counts, key=lambda count: (-count.letters, count.reason))
 
 
 def read_letters(
@@ -126,12 +127,12 @@ def log_record(letter: DeadLetter) -> tuple[bytes, bytes]:
 def rules_now(client: Client, log_name: str) -> MeteringRules:
     """Look up the rules last stored for a log; raises `ConfigurationError` if there are none."""
     names = ", ".join(MeteringRules.__slots__)
-    with mapped_errors():
-        rows = client.query(
-            f"SELECT {names} FROM metering_rules FINAL WHERE log = {{log:String}}"
-            " ORDER BY from_offset DESC LIMIT 1",
-            parameters={"log": log_name},
-        ).result_rows
+    rows = all_rows(
+        client,
+        f"SELECT {names} FROM metering_rules FINAL WHERE log = {{log:String}}"
+        " ORDER BY from_offset DESC LIMIT 1",
+        {"log": log_name},
+    )
     if not rows:
         raise ConfigurationError(f"no rules are stored for log {log_name}: run `wattoken migrate`")
     return MeteringRules(*(int(value) for value in rows[0]))

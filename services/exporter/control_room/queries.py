@@ -22,7 +22,7 @@ from services.exporter.control_room.rows import (
     Registers,
     Window,
 )
-from services.platform.clickhouse import mapped_errors
+from services.platform.clickhouse import all_rows
 
 #: More than a person reads; what is left out is the tail by tokens.
 MODELS_MAX: Final = 8
@@ -37,7 +37,6 @@ FROM usage_minute
 WHERE window_start >= toDateTime({load_from:UInt32}, 'UTC')
   AND window_start < toDateTime({now:UInt32}, 'UTC')
 GROUP BY minute, region
-ORDER BY minute, region
 """
 
 REGISTERS_SQL: Final = """
@@ -48,7 +47,6 @@ SELECT
     sum(toUInt128(output_tokens))
 FROM registers
 GROUP BY region
-ORDER BY region
 """
 
 TODAY_SQL: Final = """
@@ -74,7 +72,6 @@ SELECT
     reserve_margin
 FROM load_factor
 WHERE period_start >= toStartOfMonth(toDateTime({day_from:UInt32}, 'UTC'))
-ORDER BY region
 """
 
 # The week before is there on a Monday's first hours, and to compare with.
@@ -127,7 +124,6 @@ LEFT JOIN
 (
     SELECT model, any(author) AS author, any(origin) AS origin FROM model_origins GROUP BY model
 ) AS made ON made.model = used.model
-ORDER BY used.tokens DESC, used.model
 """
 
 
@@ -163,12 +159,12 @@ def read_league(client: Client, window: Window) -> list[LeagueRow]:
 
 def read_models(client: Client, window: Window) -> list[ModelDay]:
     """Read the day's first models by tokens."""
-    return [ModelDay(*row) for row in _rows(client, MODELS_SQL, window)]
+    models = [ModelDay(*row) for row in _rows(client, MODELS_SQL, window)]
+    return sorted(models, key=lambda one: (-one.tokens, one.model))
 
 
-def _rows(client: Client, sql: str, window: Window) -> Sequence[Sequence[Any]]:
+def _rows(client: Client, sql: str, window: Window) -> Sequence[tuple[Any, ...]]:
     # Only what the text names is sent: ClickHouse takes further parameters for a mistake.
     given = {name: value for name, value in asdict(window).items() if f"{{{name}:" in sql}
     # No settings go along: the exporter's user may be one that can change none.
-    with mapped_errors():
-        return client.query(sql, parameters=given).result_rows  # type: ignore[no-any-return]
+    return sorted(all_rows(client, sql, given), key=lambda row: row[:2])
