@@ -7,11 +7,11 @@ import os
 import pytest
 from hypothesis import settings
 
+from tests.versions.clickhouse import other_versions
+
 # How long an example takes says how busy the machine is; what a test may cost is bounded elsewhere.
 settings.register_profile("wattoken", deadline=None)
 settings.load_profile("wattoken")
-
-from tests.versions.clickhouse import other_versions
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
