@@ -1,11 +1,10 @@
 """Questions to Kafka about topics, offsets and commits, asked in a process of their own.
 
 librdkafka's admin client (2.16) has faults that no caller can fix: after a change of leader it
-answers FENCED_LEADER_EPOCH for ever; an answer that it does not expect fails an assertion; and
-when a new broker has no group coordinator yet, asking for commits ends the process with a
-segmentation fault. So the client lives in a child (`services.platform.kafka_respondent`). A
-question that fails in whatever way ends that child, and the next one has a new client; what
-happens to the child happens to nobody else.
+answers FENCED_LEADER_EPOCH for ever, and some answers end the process that it is in, by a failed
+assertion or a segmentation fault. So the client lives in a child
+(`services.platform.kafka_respondent`). A question that fails in whatever way ends that child, and
+the next one has a new client; what happens to the child happens to nobody else.
 """
 
 from __future__ import annotations

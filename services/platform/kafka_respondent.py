@@ -6,18 +6,18 @@ configuration. It asks whatever it is asked once, and ends when its standard inp
 
 from __future__ import annotations
 
+import asyncio
 import json
 import signal
+import ssl
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
-from confluent_kafka import (
-    ConsumerGroupTopicPartitions,
-    IsolationLevel,
-    KafkaException,
-    TopicPartition,
-)
+from aiokafka import TopicPartition as AioTopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
+from confluent_kafka import IsolationLevel, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from services.platform.errors import ConfigurationError, UnavailableError
@@ -26,22 +26,30 @@ from services.platform.kafka import ADMIN_TIMEOUT_SECONDS, describe_log
 NAMED = {"earliest": OffsetSpec.earliest(), "latest": OffsetSpec.latest()}
 
 
+class Asking(NamedTuple):
+    """What questions are asked with: a client that is kept, and what others are made from."""
+
+    admin: AdminClient
+    config: dict[str, Any]
+
+
 def main() -> None:
     """Answer until whoever asks is no more."""
     # Whoever started it ends it; a Ctrl-C or a stop meant for that one must not cut an answer off.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     lines = sys.stdin.buffer
-    admin = AdminClient({**json.loads(lines.readline()), "log_level": 0})
+    config = json.loads(lines.readline())
+    asking = Asking(AdminClient({**config, "log_level": 0}), config)
     for line in lines:
-        sys.stdout.buffer.write(json.dumps(answer(admin, json.loads(line))).encode() + b"\n")
+        sys.stdout.buffer.write(json.dumps(answer(asking, json.loads(line))).encode() + b"\n")
         sys.stdout.buffer.flush()
 
 
-def answer(admin: AdminClient, question: dict[str, Any]) -> dict[str, Any]:
+def answer(asking: Asking, question: dict[str, Any]) -> dict[str, Any]:
     """Answer one question: what was found, or an error and whether it is final."""
     try:
-        return {"found": QUESTIONS[question.pop("ask")](admin, **question)}
+        return {"found": QUESTIONS[question.pop("ask")](asking, **question)}
     except ConfigurationError as error:
         return {"error": str(error), "final": True}
     except UnavailableError as error:
@@ -50,19 +58,19 @@ def answer(admin: AdminClient, question: dict[str, Any]) -> dict[str, Any]:
         return {"error": f"Kafka does not answer: {error.args[0].str()}", "final": False}
 
 
-def describe(admin: AdminClient, topic: str) -> dict[str, Any]:
+def describe(asking: Asking, topic: str) -> dict[str, Any]:
     """Which log a topic is."""
-    log = describe_log(admin, topic)
+    log = describe_log(asking.admin, topic)
     return {"cluster_id": log.cluster_id, "topic_id": log.topic_id, "partitions": log.partitions}
 
 
 def offsets(
-    admin: AdminClient, topic: str, at: dict[str, int | str], committed: bool
+    asking: Asking, topic: str, at: dict[str, int | str], committed: bool
 ) -> dict[int, int]:
     """Offsets by partition, each ``at`` "earliest", "latest" or a time in milliseconds."""
     asked = {TopicPartition(topic, int(name)): spec(moment) for name, moment in at.items()}
     level = IsolationLevel.READ_COMMITTED if committed else IsolationLevel.READ_UNCOMMITTED
-    answers = admin.list_offsets(
+    answers = asking.admin.list_offsets(
         asked, isolation_level=level, request_timeout=ADMIN_TIMEOUT_SECONDS
     )
     return {place.partition: reply.result().offset for place, reply in answers.items()}
@@ -74,22 +82,49 @@ def spec(moment: int | str) -> OffsetSpec:
 
 
 def commits(
-    admin: AdminClient, group: str, topic: str, partitions: list[int]
+    asking: Asking, group: str, topic: str, partitions: list[int]
 ) -> dict[int, tuple[int, str]]:
     """Offset and metadata that a group committed, by partition; missing where it never did."""
-    asked = [TopicPartition(topic, partition) for partition in partitions]
-    answers = admin.list_consumer_group_offsets(
-        [ConsumerGroupTopicPartitions(group, asked)], request_timeout=ADMIN_TIMEOUT_SECONDS
-    )
-    found = answers[group].result().topic_partitions
-    refused = next((place.error for place in found if place.error is not None), None)
-    if refused is not None:
-        raise UnavailableError(f"Kafka does not give the group's offsets: {refused.str()}")
+    return asyncio.run(committed(asking.config, group, topic, partitions))
+
+
+async def committed(
+    config: dict[str, Any], group: str, topic: str, partitions: list[int]
+) -> dict[int, tuple[int, str]]:
+    """The same, asked through aiokafka: librdkafka reads on beyond the end of the metadata."""
+    admin = AIOKafkaAdminClient(**aiokafka_options(config))
+    try:
+        await admin.start()
+        asked = [AioTopicPartition(topic, partition) for partition in partitions]
+        found = await admin.list_consumer_group_offsets(group, partitions=asked)
+    except (KafkaError, OSError, TimeoutError) as error:
+        raise UnavailableError(f"Kafka does not give the group's offsets: {error!r}") from error
+    finally:
+        await admin.close()
     return {
-        place.partition: (place.offset, place.metadata or "")
-        for place in found
-        if place.offset >= 0
+        place.partition: (commit.offset, commit.metadata or "")
+        for place, commit in found.items()
+        if commit.offset >= 0
     }
+
+
+def aiokafka_options(config: dict[str, Any]) -> dict[str, Any]:
+    """How aiokafka says what `services.platform.kafka.client_config` says."""
+    protocol = config["security.protocol"]
+    options: dict[str, Any] = {
+        "bootstrap_servers": config["bootstrap.servers"],
+        "security_protocol": protocol,
+        "request_timeout_ms": int(1000 * ADMIN_TIMEOUT_SECONDS),
+    }
+    if protocol.endswith("SSL"):
+        options["ssl_context"] = ssl.create_default_context(cafile=config.get("ssl.ca.location"))
+    if protocol.startswith("SASL"):
+        options |= {
+            "sasl_mechanism": config["sasl.mechanism"],
+            "sasl_plain_username": config["sasl.username"],
+            "sasl_plain_password": config["sasl.password"],
+        }
+    return options
 
 
 QUESTIONS: dict[str, Callable[..., dict[Any, Any]]] = {
