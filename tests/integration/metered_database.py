@@ -144,7 +144,7 @@ def _snapshot(labels: Labels, events: Sequence[Event], partition: int, place: in
         {family.name: rows_of(labels, family, mine) for family in FAMILIES},
         list(LETTERS) if partition == 1 and place else [],
         checkpoint(events, partition),
-        0,
+        written_offset=0,
     )
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from deploy.local.cache import Report, cached, run_fetcher
 from deploy.local.kafka import POM, kafka_jars, kafka_version
+from deploy.local.maven import copy_dependencies
 
 #: Exact releases on Maven Central.
 OLDEST = "3.9.2"
@@ -39,12 +40,8 @@ def jars_of(version: str, report: Report) -> Path:
 
     def fetch(folder: Path) -> None:
         (folder / "pom.xml").write_text(pom, encoding="utf-8")
-        command = [
-            *["mvn", "--batch-mode", "--quiet", "--strict-checksums"],
-            *["--file", str(folder / "pom.xml"), "dependency:copy-dependencies"],
-            *[f"-DoutputDirectory={folder}", "-DincludeScope=runtime"],
-        ]
         remedy = "install Maven and see that it reaches Maven Central"
+        command = copy_dependencies(folder / "pom.xml", folder)
         run_fetcher(f"Apache Kafka {version}", command, folder, report, remedy)
 
     digest = hashlib.sha256(pom.encode()).hexdigest()[:8]
