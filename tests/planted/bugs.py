@@ -1,0 +1,334 @@
+"""Bugs that were made once or could be: a change of text, and the unit tests that must see it.
+
+A text that is gone fails the test: a bug whose code has changed has to be planted anew.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+AGGREGATOR: Final = "services/aggregator"
+UNIT: Final = "tests/unit/services/aggregator"
+
+
+@dataclass(frozen=True, slots=True)
+class Bug:
+    """`new` put where `old` stands in `file`; one of `tests` (paths below `UNIT`) must fail."""
+
+    name: str
+    file: str
+    old: str
+    new: str
+    tests: tuple[str, ...]
+
+
+def meter(name: str, old: str, new: str) -> Bug:
+    return Bug(name, f"{AGGREGATOR}/meter.py", old, new, ("test_meter.py", "test_meter_ids.py"))
+
+
+def flush(name: str, old: str, new: str) -> Bug:
+    return Bug(name, f"{AGGREGATOR}/flush.py", old, new, ("test_meter.py",))
+
+
+def recovery(name: str, old: str, new: str) -> Bug:
+    return Bug(name, f"{AGGREGATOR}/recovery.py", old, new, ("test_recovery.py",))
+
+
+def core(name: str, module: str, old: str, new: str, *tests: str) -> Bug:
+    file = f"{AGGREGATOR}/core/{module}.py"
+    return Bug(name, file, old, new, tests or (f"core/test_{module}.py",))
+
+
+BUGS: Final = (
+    # Flush and snapshot.
+    meter(
+        "snapshot without the lock",
+        "            async with self._batch_lock:\n                taken = self._snapshots()\n",
+        "            taken = self._snapshots()\n",
+    ),
+    meter(
+        "a half-done batch keeps its state",
+        "                self._drop_same({partition: state})\n                raise\n",
+        "                raise\n",
+    ),
+    meter(
+        "an abandoned look-up drops the state that took over",
+        "                self._drop_same({partition: state})\n",
+        "                self.drop({partition})\n",
+    ),
+    meter(
+        "a failed flush drops the state that took over",
+        "self._drop_same({number: state for number, (state, _) in taken.items()})",
+        "self.drop(set(taken))",
+    ),
+    meter(
+        "a failed flush keeps its states",
+        "self._drop_same({number: state for number, (state, _) in taken.items()})",
+        "pass",
+    ),
+    meter(
+        "commit of what was read",
+        "self._acknowledge(partition, snapshot.checkpoint.next_offset)",
+        "self._acknowledge(partition, state.next_offset)",
+    ),
+    meter(
+        "a look-up is held against what was written when its answer came",
+        "        written = state.written_offset\n"
+        "        found, stored = await self._reader.call("
+        "partial(look_up, family, state.partition, keys))\n",
+        "        found, stored = await self._reader.call("
+        "partial(look_up, family, state.partition, keys))\n"
+        "        written = state.written_offset\n",
+    ),
+    meter(
+        "look-up without a look at the checkpoint",
+        "        check_not_back({state.partition: written}, stored)\n",
+        "",
+    ),
+    meter(
+        "a gap is metered over",
+        "            if first_offset > state.next_offset:\n                return False\n",
+        "",
+    ),
+    meter(
+        "a gap is taken for a lost partition",
+        "            if first_offset > state.next_offset:\n                return False\n",
+        "            if first_offset > state.next_offset:\n                return True\n",
+    ),
+    meter(
+        "markers at a batch's end do not move the position",
+        "                state.pass_over(next_offset)\n",
+        "",
+    ),
+    meter(
+        "ids move for a partition that was given away",
+        "                    ours = self.states.get(partition) is state\n",
+        "                    ours = True\n",
+    ),
+    meter(
+        "an abandoned recovery keeps its places of ids",
+        "                handover.refuse()\n                raise\n",
+        "                raise\n",
+    ),
+    meter(
+        "a dropped state keeps its place of ids",
+        "            if state is not None:\n                state.seen.close()\n",
+        "",
+    ),
+    meter(
+        "reading counts as standing still while the database is away",
+        "return away or not self._room.is_set() or self._batch_lock.locked()",
+        "return not self._room.is_set() or self._batch_lock.locked()",
+    ),
+    flush(
+        "checkpoint before its rows",
+        '        await persist("insert rows", lambda: self.insert_rows(snapshots), abandoned)\n'
+        '        await persist("insert checkpoints", lambda: self.insert_checkpoints(snapshots),'
+        " abandoned)\n",
+        '        await persist("insert checkpoints", lambda: self.insert_checkpoints(snapshots),'
+        " abandoned)\n"
+        '        await persist("insert rows", lambda: self.insert_rows(snapshots), abandoned)\n',
+    ),
+    flush(
+        "checkpoint although the rows were refused",
+        '        await persist("insert rows", lambda: self.insert_rows(snapshots), abandoned)\n',
+        "        try:\n            await self.insert_rows(snapshots)\n"
+        "        except Exception:\n            pass\n",
+    ),
+    flush(
+        "rows are not inserted",
+        '        await persist("insert rows", lambda: self.insert_rows(snapshots), abandoned)\n',
+        "",
+    ),
+    flush(
+        "no look at whether the database went back",
+        "        if stored.get(partition, 0) < offset:\n",
+        "        if False:\n",
+    ),
+    flush(
+        "a level checkpoint counts as gone back",
+        "        if stored.get(partition, 0) < offset:\n",
+        "        if stored.get(partition, 0) <= offset:\n",
+    ),
+    # Recovery.
+    recovery(
+        "log ends are asked before checkpoints",
+        "    rules, begins = sink.read_rules(partitions), sink.read_starts(partitions)\n",
+        "    ends = offsets.ends(partitions)\n"
+        "    rules, begins = sink.read_rules(partitions), sink.read_starts(partitions)\n",
+    ),
+    recovery(
+        "a partition never metered begins where the log does",
+        "        begin = begins[partition]\n",
+        "        begin = starts[partition]\n",
+    ),
+    recovery(
+        "events lost are not noticed",
+        "    if start > checkpoint.next_offset:\n",
+        "    if start > checkpoint.next_offset + 10**9:\n",
+    ),
+    recovery(
+        "a checkpoint beyond the log's end is taken",
+        "    if checkpoint.next_offset > end:\n",
+        "    if checkpoint.next_offset > end + 10**9:\n",
+    ),
+    recovery(
+        "a stale replica is believed",
+        "        if offset > checkpoints[partition].next_offset\n",
+        "        if offset > checkpoints[partition].next_offset + 10**9\n",
+    ),
+    recovery(
+        "two rows that disagree are taken",
+        "    if contradiction is not None:\n",
+        "    if contradiction is not None and False:\n",
+    ),
+    recovery(
+        "stores stay open where a recovery fails",
+        "        for store in seen.values():\n            store.close()\n        raise\n",
+        "        raise\n",
+    ),
+    # Watchdog and log offsets.
+    Bug(
+        "commits of another log are believed",
+        f"{AGGREGATOR}/log_offsets.py",
+        'if commit.metadata in ("", self._log.name)',
+        "if True",
+        ("test_log_offsets.py",),
+    ),
+    Bug(
+        "partitions of ours without a state are not seen",
+        f"{AGGREGATOR}/watchdog.py",
+        "{**dict.fromkeys(owned, NO_STATE), **app.meter.positions()}",
+        "app.meter.positions()",
+        ("test_watchdog.py",),
+    ),
+    Bug(
+        "a topic made anew is not seen",
+        f"{AGGREGATOR}/watchdog.py",
+        "        if now.name != app.log_read.name:\n",
+        "        if False:\n",
+        ("test_watchdog.py",),
+    ),
+    Bug(
+        "a partition taken away ends the worker",
+        f"{AGGREGATOR}/transport.py",
+        "        except (AssertionError, AttributeError, IllegalStateError):\n",
+        "        except ZeroDivisionError:\n",
+        ("test_transport.py",),
+    ),
+    Bug(
+        "commits without their log",
+        f"{AGGREGATOR}/transport.py",
+        "offset, self.consumer.log_name",
+        'offset, ""',
+        ("test_transport.py",),
+    ),
+    # The pure core.
+    core(
+        "log time is not taken up from the checkpoint",
+        "partition",
+        "LogTime(0 if begins_anew else checkpoint.last_append_ms)",
+        "LogTime(0)",
+    ),
+    core(
+        "records below the checkpoint count",
+        "partition",
+        "        counts &= fresh\n",
+        "",
+    ),
+    core(
+        "dead letters below the checkpoint are written again",
+        "partition",
+        "            if letter.offset >= self.checkpoint.next_offset:\n",
+        "            if True:\n",
+    ),
+    core(
+        "records already read are read again",
+        "partition",
+        "        start = int(np.searchsorted(records.offsets, self.next_offset))\n",
+        "        start = 0\n",
+    ),
+    core(
+        "the skip rule is off",
+        "partition",
+        "            if missing is not None:\n",
+        "            if False:\n",
+    ),
+    core(
+        "a slice level with an event is skipped",
+        "slices",
+        "        return held_below <= offsets\n",
+        "        return held_below < offsets\n",
+    ),
+    core(
+        "what was looked up and is not there is asked for again",
+        "slices",
+        "    def learn_absent(self, keys: Ints) -> None:\n"
+        '        """Note that slices of old windows were looked up and do not exist."""\n'
+        "        self._place(keys)\n",
+        "    def learn_absent(self, keys: Ints) -> None:\n"
+        '        """Note that slices of old windows were looked up and do not exist."""\n',
+    ),
+    core(
+        "evicted slices are forgotten before they are written",
+        "slices",
+        " | self._dirty[:used]\n",
+        "\n",
+    ),
+    core(
+        "a total wraps",
+        "slices",
+        "        if grown.min() < 0:\n",
+        "        if False:\n",
+        "test_meter.py",
+    ),
+    core(
+        "taken rows stay dirty",
+        "slices",
+        "        self._dirty[places] = False\n",
+        "",
+    ),
+    core(
+        "at the horizon it is still a duplicate",
+        "dedup",
+        "(judged_ms - seen_ms < horizon_ms)",
+        "(judged_ms - seen_ms <= horizon_ms)",
+    ),
+    core(
+        "an older sighting seen again beyond the checkpoint is lost",
+        "dedup",
+        "                self._replaced.add(ids[known], seen_ms[known], first_ms[known])\n",
+        "                pass\n",
+    ),
+    core(
+        "the older of two sightings in one batch is lost",
+        "dedup",
+        "            self._replaced.add(ids[before], log_ms[before], log_ms[again])\n",
+        "            pass\n",
+    ),
+    core(
+        "ids on disk from beyond the checkpoint are used",
+        "dedup",
+        "self.below_offset <= settled.offset and",
+        "",
+    ),
+    core(
+        "ids at the checkpoint's very time are moved",
+        "dedup",
+        "np.searchsorted(times_ms[order], settled.log_ms))",
+        'np.searchsorted(times_ms[order], settled.log_ms, "right"))',
+    ),
+    core(
+        "too old by one is accepted",
+        "timing",
+        "    if age_ms > rules.too_old_ms:\n",
+        "    if age_ms > rules.too_old_ms + 1:\n",
+    ),
+    core(
+        "standing still is never noticed",
+        "watch",
+        "            if now_seconds - standing.since_seconds > self._patience_seconds\n",
+        "            if False\n",
+    ),
+)
