@@ -23,6 +23,7 @@ from deploy.local.up import STATE, ended_by_signals, guide, new_state_dir, say, 
 from services.platform.clickhouse import connect, mapped_errors
 from services.platform.errors import ConfigurationError
 from services.platform.kafka import admin_client, describe_log
+from services.platform.progress import ProgressShown
 from services.platform.settings import ClickHouseSettings, KafkaSettings, read_settings
 from services.simulator import profiles
 from services.simulator.audit import AuditResult, audit
@@ -30,7 +31,6 @@ from services.simulator.audit_report import print_result
 from services.simulator.delivery import Tally, now_ms
 from services.simulator.fleet import FleetPlan, Ratios
 from services.simulator.ledger import Ledger
-from services.simulator.progress import ProgressShown
 from services.simulator.traffic import Delivered, Route, send_fleet
 
 S = TypeVar("S", bound=BaseSettings)

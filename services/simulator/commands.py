@@ -17,6 +17,7 @@ from rich.table import Table
 from services.platform.clickhouse import connect
 from services.platform.errors import ConfigurationError
 from services.platform.kafka import admin_client, describe_log
+from services.platform.progress import ProgressShown, stopped_by_signals
 from services.platform.settings import ClickHouseSettings, KafkaSettings, read_settings
 from services.simulator import audit_report, dead_letters, trace
 from services.simulator.api_keys import read_keys
@@ -25,7 +26,6 @@ from services.simulator.dead_letters import Selection
 from services.simulator.delivery import Tally, now_ms
 from services.simulator.fleet import FleetPlan
 from services.simulator.ledger import Ledger
-from services.simulator.progress import ProgressShown, stopped_by_signals
 from services.simulator.scenarios import backfill, token_era_plan
 from services.simulator.topic_sender import TopicSender
 from services.simulator.trace import Labels

@@ -12,6 +12,7 @@ from services.platform.catalogue import read_catalogue
 from services.platform.clickhouse import connect
 from services.platform.errors import ConfigurationError
 from services.platform.kafka import admin_client, describe_log
+from services.platform.progress import ProgressShown, stopped_by_signals
 from services.platform.settings import (
     CatalogueSettings,
     ClickHouseSettings,
@@ -22,7 +23,6 @@ from services.simulator import profiles, token_era
 from services.simulator.dead_letters import rules_now
 from services.simulator.delivery import Journal, now_ms
 from services.simulator.ledger import Run
-from services.simulator.progress import ProgressShown, stopped_by_signals
 from services.simulator.token_era import TokenEraPlan
 from services.simulator.traffic import Delivered, Route, deliver
 

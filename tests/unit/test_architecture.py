@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-SERVICES = ("ingest", "aggregator", "exporter", "billing")
+SERVICES = ("ingest", "aggregator", "exporter", "billing", "audit")
 
 #: What the pure core may import: values, containers, arithmetic. No clock, environment, network,
 #: log, randomness or concurrency.

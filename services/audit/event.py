@@ -1,0 +1,171 @@
+"""PURE. One record of the log, read as docs/architecture.md and the schema say, and no faster.
+
+A second reading of the contract: plain `json`, dicts and datetimes, and nothing of the decoders
+that the meter uses. A property test holds that it accepts the same records as the model does.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, NamedTuple
+
+from schemas.usage_event import (
+    DURATION_MS_MAX,
+    NAME_LENGTH_MAX,
+    REASON_LENGTH_MAX,
+    TIME_MAX,
+    TIME_MIN,
+    TOKENS_MAX,
+)
+
+#: What a slice adds up, in this order.
+MEASURES: Final = (
+    "requests",
+    "failed_requests",
+    "input_tokens",
+    "cache_read_input_tokens",
+    "cache_write_input_tokens",
+    "output_tokens",
+    "reasoning_output_tokens",
+    "estimated_tokens",
+)
+Totals = tuple[int, ...]
+NOTHING: Final[Totals] = (0,) * len(MEASURES)
+
+NAMES: Final = ("id", "source", "tenant", "region", "provider", "model")
+REQUIRED: Final = (*NAMES, "time", "input_tokens", "output_tokens")
+SUBSETS: Final = ("cache_read_input_tokens", "cache_write_input_tokens", "reasoning_output_tokens")
+WORDS: Final = {
+    "status": ("ok", "error"),
+    "quality": ("measured", "estimated"),
+    "entry": ("usage", "debit", "credit"),
+}
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND: Final = timedelta(microseconds=1)
+RFC3339: Final = re.compile(
+    r"(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d):(\d\d)(?:\.(\d+))?"
+    r"(?:[Zz]|([+-])([01]\d|2[0-3]):?([0-5]\d))",
+    re.ASCII,
+)
+
+
+class Event(NamedTuple):
+    """What the meter must make of one valid record; `time_us` counts microseconds since 1970."""
+
+    tenant: str
+    source: str
+    id: str
+    time_us: int
+    entry: str
+    region: str
+    provider: str
+    model: str
+    measures: Totals
+
+
+class NotAnEventError(ValueError):
+    """The record is no usage event, as JSON or as what it says."""
+
+
+def read_event(record: bytes | None) -> Event:
+    """Read a record. Raises `NotAnEventError`."""
+    try:
+        # As text: given bytes, json would take UTF-16 and UTF-32 too.
+        fields = json.loads(
+            (record or b"").decode(), object_pairs_hook=_checked, parse_constant=_no_constant
+        )
+    except NotAnEventError:
+        raise
+    except (ValueError, RecursionError) as error:
+        raise NotAnEventError(f"no JSON: {error}") from None
+    if type(fields) is not dict:
+        raise NotAnEventError("no JSON object")
+    for name in REQUIRED:
+        if name not in fields:
+            raise NotAnEventError(f"{name} is missing")
+    time_us = _time_us(fields["time"])
+    tokens_in, tokens_out = fields["input_tokens"], fields["output_tokens"]
+    cache_read, cache_write, reasoning = (fields.get(name) or 0 for name in SUBSETS)
+    if cache_read + cache_write > tokens_in or reasoning > tokens_out:
+        raise NotAnEventError("a subset exceeds its total")
+    entry = fields.get("entry", "usage")
+    told = [fields.get(name) is not None for name in ("adjusts", "reason")]
+    if told != [entry != "usage"] * 2:
+        raise NotAnEventError("adjusts and reason belong to debits and credits, both")
+    failed = fields.get("status") == "error"
+    estimated = fields.get("quality") == "estimated"
+    measures = (
+        *(1, int(failed), tokens_in, cache_read, cache_write, tokens_out, reasoning),
+        tokens_in + tokens_out if estimated else 0,
+    )
+    return Event(
+        *(fields["tenant"], fields["source"], fields["id"], time_us, entry),
+        *(fields["region"], fields["provider"], fields["model"], measures),
+    )
+
+
+def _checked(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Check each field by itself; of one given twice both must be valid, and the last counts."""
+    for name, value in pairs:
+        if not _valid(name, value):
+            raise NotAnEventError(f"{name[:40]} cannot be {str(value)[:40]!r}")
+    return dict(pairs)
+
+
+def _valid(name: str, value: Any) -> bool:
+    if name in NAMES or name == "time":
+        longest = NAME_LENGTH_MAX if name != "time" else 1 << 30
+        return type(value) is str and 0 < len(value) <= longest and _is_text(value)
+    if name in ("input_tokens", "output_tokens"):
+        return _is_count(value, TOKENS_MAX)
+    if name in SUBSETS:
+        return value is None or _is_count(value, TOKENS_MAX)
+    if name in WORDS:
+        return type(value) is str and value in WORDS[name]
+    if name == "duration_ms":
+        return value is None or _is_count(value, DURATION_MS_MAX)
+    if name in ("adjusts", "reason"):
+        longest = NAME_LENGTH_MAX if name == "adjusts" else REASON_LENGTH_MAX
+        return value is None or (
+            type(value) is str and 0 < len(value) <= longest and _is_text(value)
+        )
+    return False
+
+
+def _is_count(value: Any, most: int) -> bool:
+    return type(value) is int and 0 <= value <= most
+
+
+def _is_text(value: str) -> bool:
+    """Whether a text is one that UTF-8 can write: half of a surrogate pair is none."""
+    return value.isascii() or not any("\ud800" <= character <= "\udfff" for character in value)
+
+
+def _time_us(text: str) -> int:
+    found = RFC3339.fullmatch(text)
+    if found is None:
+        raise NotAnEventError("time is not RFC 3339 with a zone")
+    *moment, fraction, sign, hours, minutes = found.groups()
+    try:
+        time = datetime(*map(int, moment), tzinfo=UTC)  # type: ignore[misc,arg-type]
+    except ValueError:
+        raise NotAnEventError("time is no time of the calendar") from None
+    digits = (fraction or "").ljust(7, "0")
+    micros = int(digits[:6]) + (digits[6] >= "5")
+    time_us = (time - EPOCH) // MICROSECOND + micros
+    if sign is not None:
+        offset_us = (60 * int(hours) + int(minutes)) * 60_000_000
+        time_us += offset_us if sign == "-" else -offset_us
+    if not _EARLIEST_US <= time_us < _LATEST_US:
+        raise NotAnEventError("time must lie between the years 2000 and 2100")
+    return time_us
+
+
+def _no_constant(name: str) -> None:
+    raise NotAnEventError(f"no JSON: {name}")
+
+
+_EARLIEST_US: Final = (TIME_MIN - EPOCH) // MICROSECOND
+_LATEST_US: Final = (TIME_MAX - EPOCH) // MICROSECOND
