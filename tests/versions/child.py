@@ -24,8 +24,11 @@ ON_EVERY_SERVER = ("tests/contract/test_clickhouse_users.py",)
 TIMEOUT_SECONDS = 280
 
 
-def assert_passes_on(version: str, *files: str) -> None:
-    """Run the files on a version of ClickHouse; all must pass, and none may be skipped."""
+def assert_passes_on(version: str, *files: str, time_zone: str = "UTC") -> None:
+    """Run the files on a version of ClickHouse; all must pass, and none may be skipped.
+
+    ``time_zone`` is the server's and that of its clients, in which nothing may depend on it.
+    """
     done = subprocess.run(
         [
             *[sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist"],
@@ -34,8 +37,7 @@ def assert_passes_on(version: str, *files: str) -> None:
         cwd=ROOT,
         # Of the run that this one is a part of, nothing is to be known.
         env={name: text for name, text in os.environ.items() if not name.startswith("PYTEST_")}
-        # Inside a process, ClickHouse takes that one's time zone for the server's.
-        | {"TZ": "UTC", BRIEF: "1"},
+        | {"TZ": time_zone, BRIEF: "1"},
         capture_output=True,
         text=True,
         timeout=TIMEOUT_SECONDS,
