@@ -8,9 +8,10 @@ import pytest
 from hypothesis import settings
 
 from tests.versions.clickhouse import other_versions
+from tests.versions.effort import examples
 
 # How long an example takes says how busy the machine is; what a test may cost is bounded elsewhere.
-settings.register_profile("wattoken", deadline=None)
+settings.register_profile("wattoken", deadline=None, max_examples=examples(100))
 settings.load_profile("wattoken")
 
 

@@ -130,22 +130,31 @@ FROM
 (
     SELECT
         period_start,
-        window_start,
-        region,
-        tokens,
-        max(system_tokens) OVER (PARTITION BY period_start) AS coincident_peak,
-        argMin(window_start, (-toInt256(system_tokens), window_start))
-            OVER (PARTITION BY period_start)             AS coincident_start
+        block.1                                          AS window_start,
+        block.2                                          AS region,
+        block.3                                          AS tokens,
+        coincident_peak,
+        coincident_start
     FROM
     (
         SELECT
-            toStartOfMonth(d.window_start)               AS period_start,
-            d.window_start                               AS window_start,
-            region,
-            tokens,
-            sum(tokens) OVER (PARTITION BY period_start, window_start) AS system_tokens
-        FROM region_demand_15m AS d
+            period_start,
+            max(w.system_tokens)                         AS coincident_peak,
+            argMin(w.window_start, (-toInt256(w.system_tokens), w.window_start)) AS coincident_start,
+            groupArrayArray(w.blocks)                    AS blocks
+        FROM
+        (
+            SELECT
+                toStartOfMonth(d.window_start)           AS period_start,
+                d.window_start                           AS window_start,
+                sum(d.tokens)                            AS system_tokens,
+                groupArray((d.window_start, d.region, d.tokens)) AS blocks
+            FROM region_demand_15m AS d
+            GROUP BY period_start, window_start
+        ) AS w
+        GROUP BY period_start
     )
+    ARRAY JOIN blocks AS block
 ) AS b
 GROUP BY period_start, region;
 
@@ -165,7 +174,6 @@ FROM
 (
     SELECT
         p.*,
-        sum(p.peak_tokens) OVER (PARTITION BY p.period_start) AS peaks_tokens,
         toDateTime(addMonths(p.period_start, 1), 'UTC')  AS period_end,
         intDiv(
             least(period_end - 1, greatest(now('UTC'), p.last_window_start))
@@ -174,7 +182,32 @@ FROM
         ) + 1                                            AS begun_blocks,
         -- A region that the catalogue does not know has no capacity, which is not capacity 0.
         if(r.region = '', NULL, r.capacity_tokens_per_second) AS capacity_tokens_per_second
-    FROM peak_demand AS p
+    FROM
+    (
+        SELECT
+            period_start,
+            peaks_tokens,
+            peak.1                                       AS region,
+            peak.2                                       AS tokens,
+            peak.3                                       AS peak_tokens,
+            peak.4                                       AS peak_demand_tokens_per_second,
+            peak.5                                       AS system_peak_tokens,
+            peak.6                                       AS last_window_start,
+            peak.7                                       AS complete
+        FROM
+        (
+            SELECT
+                period_start,
+                sum(d.peak_tokens)                       AS peaks_tokens,
+                groupArray((
+                    d.region, d.tokens, d.peak_tokens, d.peak_demand_tokens_per_second,
+                    d.system_peak_tokens, d.last_window_start, d.complete
+                ))                                       AS peaks
+            FROM peak_demand AS d
+            GROUP BY period_start
+        )
+        ARRAY JOIN peaks AS peak
+    ) AS p
     LEFT ANY JOIN regions AS r ON r.region = p.region
 )
 SETTINGS join_use_nulls = 0;
@@ -203,10 +236,10 @@ CREATE OR REPLACE VIEW generation_mix AS
 SELECT
     week_start,
     region,
-    origin,
-    author,
-    tokens,
-    tokens / nullIf(sum(tokens) OVER (PARTITION BY week_start, region), 0) AS share,
+    maker.1                                              AS origin,
+    maker.2                                              AS author,
+    maker.3                                              AS tokens,
+    tokens / nullIf(region_tokens, 0)                    AS share,
     toDateTime(week_start + 7, 'UTC') <= now('UTC')
         AND toDateTime(week_start, 'UTC') >= now('UTC') - INTERVAL 400 DAY AS complete
 FROM
@@ -214,25 +247,35 @@ FROM
     SELECT
         week_start,
         region,
-        if(o.origin = '', 'unknown', o.origin)           AS origin,
-        if(o.author = '', 'unknown', o.author)           AS author,
-        sum(w.tokens)                                    AS tokens
+        sum(m.tokens)                                    AS region_tokens,
+        groupArray((origin, author, m.tokens))           AS makers
     FROM
     (
         SELECT
-            toMonday(s.window_start)                     AS week_start,
+            week_start,
             region,
-            provider,
-            model,
-            sum(toUInt128(s.input_tokens) + s.output_tokens) AS tokens
-        FROM slices_hour AS s FINAL
-        WHERE entry = 'usage'
-        GROUP BY week_start, region, provider, model
-    ) AS w
-    -- ANY: whatever the catalogue says, tokens are counted once.
-    LEFT ANY JOIN model_origins AS o ON o.provider = w.provider AND o.model = w.model
-    GROUP BY week_start, region, origin, author
+            if(o.origin = '', 'unknown', o.origin)       AS origin,
+            if(o.author = '', 'unknown', o.author)       AS author,
+            sum(w.tokens)                                AS tokens
+        FROM
+        (
+            SELECT
+                toMonday(s.window_start)                 AS week_start,
+                region,
+                provider,
+                model,
+                sum(toUInt128(s.input_tokens) + s.output_tokens) AS tokens
+            FROM slices_hour AS s FINAL
+            WHERE entry = 'usage'
+            GROUP BY week_start, region, provider, model
+        ) AS w
+        -- ANY: whatever the catalogue says, tokens are counted once.
+        LEFT ANY JOIN model_origins AS o ON o.provider = w.provider AND o.model = w.model
+        GROUP BY week_start, region, origin, author
+    ) AS m
+    GROUP BY week_start, region
 )
+ARRAY JOIN makers AS maker
 -- Whatever the reader's settings, what does not join is '' and not NULL.
 SETTINGS do_not_merge_across_partitions_select_final = 1, join_use_nulls = 0;
 
@@ -416,7 +459,8 @@ ARRAY JOIN
     ['uncached_input', 'cache_read', 'cache_write', 'output', 'reasoning'] AS token_class,
     [toUInt128(input - cache_read - cache_write), cache_read, cache_write, toUInt128(output - reasoning), reasoning] AS tokens,
     if(empty(best.3), [NULL, NULL, NULL, NULL, NULL], best.3) AS usd_per_million_tokens
-WHERE tokens > 0;
+WHERE tokens > 0
+SETTINGS join_use_nulls = 0;
 
 CREATE OR REPLACE VIEW statements AS
 SELECT

@@ -13,7 +13,13 @@ from deploy.local.ports import give_back, pick_port
 from deploy.local.supervisor import Supervisor
 from tests.integration.conftest import missing
 from tests.integration.metered_database import meter
-from tests.versions.child import ON_EVERY_SERVER, ON_EVERY_VERSION, ROOT, assert_passes_on
+from tests.versions.child import (
+    ON_EVERY_SERVER,
+    ON_EVERY_VERSION,
+    ON_THE_OLDEST,
+    ROOT,
+    assert_passes_on,
+)
 from tests.versions.clickhouse import SERVERS, other_versions, server_plan
 from tests.versions.database import Database
 from tests.versions.reopened import shown
@@ -23,7 +29,7 @@ def test_all_that_asks_clickhouse_passes_on_the_oldest_version() -> None:
     oldest = other_versions()[0]
     assert oldest in SERVERS
     # Half an hour off UTC's, so that what depends on it shows.
-    files = (*ON_EVERY_VERSION, *ON_EVERY_SERVER)
+    files = (*ON_EVERY_VERSION, *ON_THE_OLDEST, *ON_EVERY_SERVER)
     assert_passes_on(oldest, *files, time_zone="Asia/Kolkata")
 
 
