@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import settings
 
+from tests.usual_ports import usual_ports_are_ours
 from tests.versions.clickhouse import other_versions
 from tests.versions.effort import examples
 
@@ -34,3 +36,10 @@ def _own_settings_only() -> None:
     for name in [name for name in os.environ if name.startswith("WATTOKEN_")]:
         if name not in kept:
             del os.environ[name]
+
+
+@pytest.fixture
+def usual_ports() -> Iterator[None]:
+    """For a test that runs the local stack as a person would, on the ports that people know."""
+    with usual_ports_are_ours():
+        yield

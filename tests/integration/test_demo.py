@@ -42,6 +42,7 @@ def demo_env() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": str(ROOT)}
 
 
+@pytest.mark.usefixtures("usual_ports")
 def test_demo_ends_exact(infrastructure: Infrastructure, tmp_path: Path) -> None:
     done = subprocess.run(
         demo_command("--broker", "kafka"),
@@ -65,6 +66,7 @@ def test_demo_ends_exact(infrastructure: Infrastructure, tmp_path: Path) -> None
     )
 
 
+@pytest.mark.usefixtures("usual_ports")
 def test_demo_keeps_running_until_it_is_told_to_end(
     infrastructure: Infrastructure, tmp_path: Path
 ) -> None:

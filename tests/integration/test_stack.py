@@ -206,6 +206,7 @@ def ask(prometheus_url: str, query: str) -> float | None:
     return float(result[0]["value"][1]) if result else None
 
 
+@pytest.mark.usefixtures("usual_ports")
 def test_kill_9_of_wattoken_up_leaves_nothing_behind(tmp_path: Path) -> None:
     """The real thing with all its children, broker included, on ports that gave way."""
     command = [sys.executable, "-m", "services.cli", "up", "--broker=tansu"]
