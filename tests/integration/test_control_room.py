@@ -33,6 +33,8 @@ LINES = [
 MARKUP = "<script>alert(1)</script><img src=x onerror=alert(2)>"
 LONG = "a-very-long-name-without-any-place-to-break-" + "x" * 80
 HEAVY_EVENTS = 101_000
+#: The producer holds 100,000 at most.
+SENT_AT_ONCE = 20_000
 PHONE_WIDTH = 375
 
 
@@ -82,7 +84,9 @@ def sender(metering: Pipeline) -> Sender:
         for region, provider, model, tokens in LINES:
             at = end - timedelta(minutes=minutes)
             sender.send(region, provider, model, tokens + minutes * 11, at)
-    for _ in range(HEAVY_EVENTS):
+    for number in range(HEAVY_EVENTS):
+        if number % SENT_AT_ONCE == 0:
+            sender.flush()
         sender.send("heavy", "p", "heavy", 10**11 - 1, now() - timedelta(days=9))
     # An odd sum, which a float of this size cannot hold.
     sender.send("heavy", "p", "heavy", 10**11 - 2, now() - timedelta(days=9))
