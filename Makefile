@@ -9,7 +9,7 @@ export UV_PROJECT_ENVIRONMENT := $(VENV)
 # Trust what this machine trusts, a company's own authority for instance.
 export UV_SYSTEM_CERTS := true
 
-.PHONY: demo up test faults bench bench-peers gateway-clients clickhouse-versions python-versions lint format docs dashboards locks setup screenshots clean
+.PHONY: planted demo up test faults bench bench-peers gateway-clients clickhouse-versions python-versions lint format docs dashboards locks setup screenshots clean
 
 setup: $(VENV)/.synced
 
@@ -69,6 +69,10 @@ bench-peers: bench/quix-streams/.venv/.synced
 bench/quix-streams/.venv/.synced: bench/quix-streams/pyproject.toml bench/quix-streams/uv.lock .bootstrap/bin/uv
 	.bootstrap/bin/uv sync --quiet --frozen --python $(PYTHON) --project bench/quix-streams
 	@touch $@
+
+# Bugs planted one at a time in a copy of the code, which the unit tests must see.
+planted: setup
+	WATTOKEN_PLANTED=1 $(BIN)/python -m pytest -n 2 --dist load tests/planted
 
 lint: setup
 	$(BIN)/ruff check .

@@ -1,0 +1,7 @@
+"""Planted bugs run by hand (`make planted`): not each of them is seen yet, see docs/reliability.md."""
+
+from __future__ import annotations
+
+import os
+
+collect_ignore = [] if os.environ.get("WATTOKEN_PLANTED") == "1" else ["test_planted_bugs.py"]
