@@ -1,4 +1,4 @@
-"""Planted bugs run by hand (`make planted`): not each of them is seen yet, see docs/reliability.md."""
+"""Planted bugs are run by hand (`make planted`): not each is seen yet (docs/reliability.md)."""
 
 from __future__ import annotations
 
