@@ -145,7 +145,7 @@ class Respondent:
                 self._pipe_in.write(json.dumps(line).encode() + b"\n")
             self._pipe_in.flush()
             answer: dict[str, Any] = json.loads(self._line(time.monotonic() + seconds))
-        except OSError as error:
+        except (OSError, ValueError) as error:
             raise UnavailableError(f"cannot ask Kafka: {self._ending()}") from error
         return answer
 
