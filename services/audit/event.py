@@ -86,6 +86,8 @@ def read_event(record: bytes | None) -> Event:
         if name not in fields:
             raise NotAnEventError(f"{name} is missing")
     time_us = _time_us(fields["time"])
+    if not _EARLIEST_US <= time_us < _LATEST_US:
+        raise NotAnEventError("time must lie between the years 2000 and 2100")
     tokens_in, tokens_out = fields["input_tokens"], fields["output_tokens"]
     cache_read, cache_write, reasoning = (fields.get(name) or 0 for name in SUBSETS)
     if cache_read + cache_write > tokens_in or reasoning > tokens_out:
@@ -111,6 +113,8 @@ def _checked(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     for name, value in pairs:
         if not _valid(name, value):
             raise NotAnEventError(f"{name[:40]} cannot be {str(value)[:40]!r}")
+        if name == "time":
+            _time_us(value)
     return dict(pairs)
 
 
@@ -144,6 +148,7 @@ def _is_text(value: str) -> bool:
 
 
 def _time_us(text: str) -> int:
+    """Read a time of any year; only the one that counts must lie in the meter's years."""
     found = RFC3339.fullmatch(text)
     if found is None:
         raise NotAnEventError("time is not RFC 3339 with a zone")
@@ -158,8 +163,6 @@ def _time_us(text: str) -> int:
     if sign is not None:
         offset_us = (60 * int(hours) + int(minutes)) * 60_000_000
         time_us += offset_us if sign == "-" else -offset_us
-    if not _EARLIEST_US <= time_us < _LATEST_US:
-        raise NotAnEventError("time must lie between the years 2000 and 2100")
     return time_us
 
 

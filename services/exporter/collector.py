@@ -222,7 +222,7 @@ _EXPORTER: Final = (
         " as after the restore of a backup.",
     ),
     _gauge(
-        "counter_heights_kept",
+        "heights_kept",
         (),
         ("exporter",),
         "1 if the counters' heights are on disk, so that not even a restart lets one fall; 0"

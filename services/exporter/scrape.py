@@ -76,7 +76,7 @@ class Scraper:
             yield from self._pipeline_families(readings.checkpoints.value, readings.log.value)
         held = shown.held_series + shown.held_counts
         yield family("wattoken_held_series", [((), held)])
-        yield family("wattoken_counter_heights_kept", [((), int(shown.kept))])
+        yield family("wattoken_heights_kept", [((), int(shown.kept))])
         started = families.billing_period_start(self._clock())
         yield family("wattoken_billing_period_start_timestamp_seconds", [((), started)])
         yield from _scrape_families(readings, self._build)

@@ -92,7 +92,7 @@ def test_an_exporter_started_after_a_restore_lowers_no_counter(
     samples = samples_of(get(exporting)[0])
     # Two by name and "other", and five counts.
     assert value(samples, "held_series") == 8
-    assert value(samples, "counter_heights_kept") == 1
+    assert value(samples, "heights_kept") == 1
     # What has passed its height goes on from there.
     insert_register(database, LOG, 60, model="big", requests=5, input_tokens=10**6 + 1)
     fall = {key for key, number in counters(exporting).items() if number < before[key]}

@@ -62,7 +62,7 @@ def kill_at_random(worker: Child, draw: Random) -> bool:
     if draw.random() < 0.5:
         time.sleep(draw.uniform(0.0, 3.0))  # in start-up, joining the group or recovering
     else:
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 30
         while not worker.plan.ready() and time.monotonic() < deadline:
             time.sleep(0.05)
         time.sleep(draw.uniform(0.0, 1.0))  # between any two steps of its work

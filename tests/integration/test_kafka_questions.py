@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import time
@@ -11,7 +12,8 @@ from functools import partial
 from uuid import uuid4
 
 import pytest
-from confluent_kafka import ConsumerGroupTopicPartitions, Producer, TopicPartition
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from confluent_kafka import Producer
 from confluent_kafka.admin import NewTopic
 
 from deploy.local.infrastructure import Infrastructure
@@ -53,6 +55,21 @@ def produce(settings: KafkaSettings, topic: str, partition: int, count: int) -> 
     assert producer.flush(20) == 0
 
 
+async def commit(
+    settings: KafkaSettings, group: str, partition: TopicPartition, committed: Commit
+) -> None:
+    """Commit as a worker does: librdkafka writes bytes of its own behind the metadata."""
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=settings.kafka_bootstrap_servers, group_id=group, enable_auto_commit=False
+    )
+    await consumer.start()
+    try:
+        consumer.assign([partition])
+        await consumer.commit({partition: (committed.offset, committed.metadata)})
+    finally:
+        await consumer.stop()
+
+
 def answer_of(question: Callable[[], object]) -> object:
     """The answer, or the error that a retry may mend."""
     try:
@@ -74,10 +91,7 @@ def test_every_question(settings: KafkaSettings, topic: str, questions: KafkaQue
     # A broker that nobody asked for a group before has no coordinator yet.
     eventually("commits", lambda: answer_of(lambda: questions.commits("a", topic, [0])) == {})
     group = f"group-{topic}"
-    admin = admin_client(settings)
-    admin.alter_consumer_group_offsets(
-        [ConsumerGroupTopicPartitions(group, [TopicPartition(topic, 1, 4, "of a log")])]
-    )[group].result()
+    asyncio.run(commit(settings, group, TopicPartition(topic, 1), Commit(4, "of a log")))
     assert questions.commits(group, topic, PARTITIONS) == {1: Commit(4, "of a log")}
 
 

@@ -7,7 +7,8 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -115,12 +116,9 @@ def listening_addresses(pid: int) -> set[str]:
     """Addresses that a process and its group listen on, as Linux's /proc tells."""
     inodes = set()
     for process in (int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit()):
-        try:
+        with suppress(OSError):  # it may end meanwhile
             if os.getpgid(process) == pid:
-                fds = Path(f"/proc/{process}/fd").iterdir()
-                inodes |= {os.readlink(fd).removeprefix("socket:[").rstrip("]") for fd in fds}
-        except OSError:
-            continue
+                inodes |= set(socket_inodes(process))
     addresses = set()
     for table in ("tcp", "tcp6"):
         for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]:
@@ -128,6 +126,12 @@ def listening_addresses(pid: int) -> set[str]:
             if fields[3] == "0A" and fields[9] in inodes:
                 addresses.add(plain_address(fields[1].partition(":")[0]))
     return addresses
+
+
+def socket_inodes(process: int) -> Iterator[str]:
+    for descriptor in Path(f"/proc/{process}/fd").iterdir():
+        with suppress(OSError):  # it may be closed meanwhile, which says nothing of the others
+            yield os.readlink(descriptor).removeprefix("socket:[").rstrip("]")
 
 
 def plain_address(text: str) -> str:

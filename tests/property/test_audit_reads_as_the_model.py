@@ -6,6 +6,7 @@ import itertools
 import os
 from random import Random
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -82,6 +83,11 @@ def test_times() -> None:
         assert_alike(
             write(list((EVENT | {"time": f'"{date}{separator}{clock}{fraction}{zone}"'}).items()))
         )
+
+
+@pytest.mark.parametrize("first", ['" "', '"2026-01-32T12:00:00Z"', '"1999-01-01T00:00:00Z"', "1"])
+def test_a_time_given_twice(first: str) -> None:
+    assert_alike(write([("time", first), *EVENT.items()]))
 
 
 @settings(max_examples=EXAMPLES // 3, deadline=None)
