@@ -207,6 +207,8 @@ class Consumer(driver.Consumer):
     #: Set by the app: the log that is read. Committed beside each offset, for Kafka keeps commits
     #: by the topic's name, whatever log that is.
     log_name: str = ""
+    #: Whether records were fetched and thrown away since the last seek that brings them again.
+    _dropped: bool = False
     #: Set by the app: has the values in batches decoded while earlier batches are metered.
     decode_ahead: Callable[[Sequence[RecordBatch]], Awaitable[Decoded] | None]
 
@@ -231,6 +233,7 @@ class Consumer(driver.Consumer):
 
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, ConsumerMessage]]:
         """Fetch, and yield one message for each partition that brought records."""
+        await self._fetch_dropped_again()
         try:
             records, active = await self._wait_next_records(timeout)
         except NoOffsetForPartitionError:
@@ -241,15 +244,23 @@ class Consumer(driver.Consumer):
         generation = self.app.consumer_generation_id
         if not records or self.should_stop:
             return
-        # What is dropped from here on is missed at the next batch, which then has a seek done
-        # (`services.aggregator.agent`): the fetcher's position is behind it already.
-        if not self.flow_active:
-            return
+        # The fetcher's position is behind what is dropped from here on. The next batch would show
+        # the gap (`services.aggregator.agent`), but on an idle partition there is none for long.
         for tp, fetched in records.items():
             if not self.flow_active or self.app.consumer_generation_id != generation:
+                self._dropped = True
                 return
             if active is None or tp in active or tp in self._buffered_partitions:
                 yield tp, self._batch_message(TP(tp.topic, tp.partition), epoch, fetched)
+
+    async def _fetch_dropped_again(self) -> None:
+        """Seek once more where a fetch was dropped: recovery's seek may have been before it."""
+        if not self._dropped:
+            return
+        while not self.flow_active:
+            await self.wait(self.can_resume_flow)
+        self._dropped = False
+        await self.perform_seek()
 
     def _batch_message(self, tp: TP, epoch: int, fetched: list[Stretch]) -> ConsumerMessage:
         batches = [stretch.batch for stretch in fetched if stretch.batch is not None]

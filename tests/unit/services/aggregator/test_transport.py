@@ -328,3 +328,36 @@ def test_commits_bear_the_log_that_they_are_of() -> None:
     ((at, what),) = committed[0].items()
     assert (at.topic, at.partition) == TPS[0]
     assert (what.offset, what.metadata) == (5, "cluster/topic-id")
+
+
+class Rebalanced(Reading):
+    """A consumer whose flow stops while a fetch is on its way, and goes on later."""
+
+    def __init__(self, fetched: dict[TP, list[Stretch]]) -> None:
+        super().__init__(fetched)
+        self.can_resume_flow = asyncio.Event()
+        self.suspend_flow = asyncio.Event()
+        self.stops = True
+        self.done: list[str] = []
+
+    async def _getmany(self, active_partitions: set[TP], timeout: float) -> dict[TP, Any]:
+        self.done.append("fetch")
+        if self.stops:
+            self.stops = False
+            self.stop_flow()
+        return await super()._getmany(active_partitions, timeout)
+
+    async def perform_seek(self) -> None:
+        self.done.append("seek")
+
+
+def test_what_a_stopped_flow_drops_is_read_again_though_no_record_follows_it() -> None:
+    async def two_fetches() -> list[TP]:
+        consumer = Rebalanced({TPS[0]: [stretch(batch_of([b"a"]))]})
+        assert [found async for found in consumer.getmany(0.1)] == []
+        consumer.resume_flow()
+        found = [tp async for tp, _ in consumer.getmany(0.1)]
+        assert consumer.done == ["fetch", "seek", "fetch"]
+        return found
+
+    assert asyncio.run(two_fetches()) == [TPS[0]]
