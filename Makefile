@@ -9,7 +9,7 @@ export UV_PROJECT_ENVIRONMENT := $(VENV)
 # Trust what this machine trusts, a company's own authority for instance.
 export UV_SYSTEM_CERTS := true
 
-.PHONY: planted demo up test faults bench bench-peers gateway-clients clickhouse-versions python-versions lint format docs dashboards locks setup screenshots clean
+.PHONY: planted chaos demo up test faults bench bench-peers gateway-clients clickhouse-versions python-versions lint format docs dashboards locks setup screenshots clean
 
 setup: $(VENV)/.synced
 
@@ -59,6 +59,11 @@ python-versions: .cache/python-versions
 # Of the tests, those that kill, pause and cut off real processes, one after the other.
 faults: setup
 	$(BIN)/python -m pytest -m faults tests/integration
+
+# Faults of every kind on the real processes, several at once, judged by an oracle of its own
+# (docs/reliability.md). MINUTES=30 SEED=1; CHAOS_ARGS="--faults network" passes options on.
+chaos: setup
+	$(BIN)/wattoken chaos --seed $(or $(SEED),1) --minutes $(or $(MINUTES),30) $(CHAOS_ARGS)
 
 # SCALING=1 measures growth instead of peers; BENCH_ARGS="--events 200000" passes options on.
 bench: setup bench-peers

@@ -305,6 +305,44 @@ def demo(
         raise typer.Exit(1)
 
 
+@app.command()
+def chaos(
+    seed: Annotated[int, typer.Option(help="The same seed draws the same schedule.")] = 1,
+    minutes: Annotated[float, typer.Option(min=0.1, help="How long faults go on.")] = 30.0,
+    faults: Annotated[
+        str, typer.Option(help="Only these kinds or families, comma-separated; all if not given.")
+    ] = "",
+    replay: Annotated[
+        Path | None, typer.Option(help="Log of an earlier run: do its schedule again.")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="The result; the log is written beside it.")] = Path(
+        "out/chaos.json"
+    ),
+    check_every: Annotated[
+        int, typer.Option(min=0, help="Compare after every so many rounds too; 0: at the end only.")
+    ] = 0,
+    recovery_seconds: Annotated[
+        float, typer.Option(min=1, help="What the meter may take to make progress again.")
+    ] = 30.0,
+) -> None:
+    """Hurt the real processes in every way for a while, and prove that all totals stay exact."""
+    try:
+        from tests.chaos.run import Options, run
+    except ImportError as error:
+        raise ConfigurationError(
+            f"`wattoken chaos` needs a source checkout with its tests, and `make setup`: {error}"
+        ) from None
+
+    chosen = tuple(faults.split(","))
+    options = Options(seed, minutes, chosen, replay, out, check_every, recovery_seconds)
+    try:
+        passed = run(options, typer.echo)
+    except ValueError as error:
+        raise ConfigurationError(str(error)) from None
+    if not passed:
+        raise typer.Exit(1)
+
+
 letters = typer.Typer(help="Records that were refused: list, show, requeue.", no_args_is_help=True)
 app.add_typer(letters, name="dead-letters")
 
