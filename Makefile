@@ -9,7 +9,7 @@ export UV_PROJECT_ENVIRONMENT := $(VENV)
 # Trust what this machine trusts, a company's own authority for instance.
 export UV_SYSTEM_CERTS := true
 
-.PHONY: planted chaos demo up test faults bench bench-peers gateway-clients clickhouse-versions python-versions lint format docs dashboards locks setup screenshots clean
+.PHONY: planted mutants chaos demo up test faults bench bench-peers gateway-clients clickhouse-versions python-versions lint format docs dashboards locks setup screenshots clean
 
 setup: $(VENV)/.synced
 
@@ -75,9 +75,14 @@ bench/quix-streams/.venv/.synced: bench/quix-streams/pyproject.toml bench/quix-s
 	.bootstrap/bin/uv sync --quiet --frozen --python $(PYTHON) --project bench/quix-streams
 	@touch $@
 
-# Bugs planted one at a time in a copy of the code, which the unit tests must see.
+# Bugs planted one at a time, which the unit tests must see; `make test` does it too.
 planted: setup
-	WATTOKEN_PLANTED=1 $(BIN)/python -m pytest -n 2 --dist load tests/planted
+	$(BIN)/python -m pytest tests/planted
+
+# A random sample of small changes of the meter, of which tests without processes must see 95 %.
+# MUTANTS_ARGS="--sample 0" takes all of them, "--seed 7" the same sample again.
+mutants: setup
+	$(BIN)/python -m tests.mutation.run $(MUTANTS_ARGS)
 
 lint: setup
 	$(BIN)/ruff check .

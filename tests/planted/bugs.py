@@ -228,8 +228,8 @@ BUGS: Final = (
     core(
         "log time is not taken up from the checkpoint",
         "partition",
-        "LogTime(0 if begins_anew else checkpoint.last_append_ms)",
-        "LogTime(0)",
+        "        append_ms[fresh] = self.checkpoint.last_append_ms\n",
+        "",
     ),
     core(
         "records below the checkpoint count",
@@ -322,8 +322,8 @@ BUGS: Final = (
     core(
         "too old by one is accepted",
         "timing",
-        "    if age_ms > rules.too_old_ms:\n",
-        "    if age_ms > rules.too_old_ms + 1:\n",
+        "    if append_ms - time_ms > rules.too_old_ms:\n",
+        "    if append_ms - time_ms > rules.too_old_ms + 1:\n",
     ),
     core(
         "standing still is never noticed",

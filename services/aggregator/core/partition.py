@@ -119,10 +119,9 @@ class PartitionState:
         self._rejected = dict(checkpoint.rejected)
         self._dead_letters: list[DeadLetter] = []
         self._live = checkpoint
-        # Where reading begins below the checkpoint, all before was appended earlier than the first
-        # record that is read: so the log time is the same as if all had been read.
-        begins_anew = read_from < checkpoint.next_offset
-        self._log_time = LogTime(0 if begins_anew else checkpoint.last_append_ms)
+        # The checkpoint's log time comes in with the first record behind it. All that lies before
+        # the first record that is read was appended earlier: it would change nothing.
+        self._log_time = LogTime(0)
 
     @property
     def rebuilding(self) -> bool:

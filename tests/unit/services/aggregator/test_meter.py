@@ -89,11 +89,11 @@ class Metering:
         self.meter.states[0] = state
         return state
 
-    async def consume(self, first: int, count: int = 1, tokens: int = 1) -> bool:
+    async def consume(self, first: int, count: int = 1, tokens: int = 1, markers: int = 0) -> bool:
         values = [EVENT % (first + number, tokens) for number in range(count)]
         offsets = np.arange(first, first + count)
         records = Records(offsets, np.full(count, NOW_MS), values)
-        return await self.meter.consume(0, first, records, first + count)
+        return await self.meter.consume(0, first, records, first + count + markers)
 
 
 #: After it every window of `EVENT` is old, so its slices have to be looked up.
@@ -294,6 +294,20 @@ def test_a_batch_behind_a_gap_is_not_metered() -> None:
         assert metering.meter.positions() == {0: 2}
 
     asyncio.run(run())
+
+
+def test_what_lies_behind_a_batch_and_is_no_record_is_passed_over() -> None:
+    """Such as the end of a transaction: no gap, and part of what a checkpoint covers."""
+
+    async def run() -> Metering:
+        metering = Metering()
+        await metering.consume(0, 2, markers=1)
+        assert metering.meter.positions() == {0: 3}
+        assert await metering.consume(3)
+        await metering.meter.flush()
+        return metering
+
+    assert asyncio.run(run()).database.written == [("rows", 4), ("checkpoint", 4)]
 
 
 def test_a_sum_that_would_wrap_is_not_written() -> None:

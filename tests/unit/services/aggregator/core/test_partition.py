@@ -13,7 +13,7 @@ from services.aggregator.core.dedup import SeenIds
 from services.aggregator.core.labels import SERIES_BITS, Labels
 from services.aggregator.core.log_time import CLOCK_STEP_MAX_MS
 from services.aggregator.core.partition import Checkpoint, PartitionState, Snapshot
-from services.aggregator.core.slices import SliceStore
+from services.aggregator.core.slices import SliceRows, SliceStore
 from services.aggregator.core.timing import RuleBook
 from tests.property.world import T0_MS, event
 
@@ -146,6 +146,23 @@ def test_records_read_already_are_passed_over() -> None:
     snapshot = taken(partition)
     assert snapshot.checkpoint.received == 4
     assert sums(snapshot, "register") == 10
+
+
+def test_a_slice_holds_already_what_lies_below_its_version() -> None:
+    partition = state()
+    sifted = partition.sift(records(0, [event(1, T0_MS, 10), event(3, T0_MS, 20)]))
+    for added in sifted.additions:
+        held = SliceRows(added.keys[:1], added.measures[:1])
+        partition.learn(added.family.name, added.keys[:1], held, np.array([1]))
+    partition.fold(sifted)
+    snapshot = taken(partition)
+    assert {sums(snapshot, family) for family in ("register", "minute", "hour")} == {30}
+
+
+def test_log_time_is_taken_up_from_the_checkpoint() -> None:
+    partition = state(Checkpoint(3, 7, received=7, accepted=7, last_append_ms=T0_MS + 30_000))
+    feed(partition, event(1, T0_MS, 10), append_ms=T0_MS)
+    assert taken(partition).checkpoint.last_append_ms == T0_MS + 30_000
 
 
 def test_the_log_time_never_runs_backwards() -> None:

@@ -1,0 +1,172 @@
+"""`make mutants`: a random sample of mutants, each met by the tests that execute its line.
+
+Nothing of it needs Kafka or ClickHouse. What no test saw is listed in out/mutants.json, and in
+docs/reliability.md with the reason why.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import time
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+from typing import Final
+
+from tests.mutation.executed import FILES_VARIABLE, OUT_VARIABLE, ExecutedLines
+from tests.mutation.mutants import Mutant, mutants_of
+from tests.mutation.planting import ROOT, Outcome, RunningTests, import_what_is_heavy, run_tests
+
+AGGREGATOR: Final = "services/aggregator"
+#: The core, meter, flush, recovery, transport, sink and store of ids.
+MODULES: Final = (
+    *(
+        f"{AGGREGATOR}/{name}.py"
+        for name in ("meter", "flush", "recovery", "handover", "transport")
+    ),
+    *(f"{AGGREGATOR}/{name}.py" for name in ("clickhouse_sink", "native_block", "seen_store")),
+    *(f"{AGGREGATOR}/{name}.py" for name in ("record_batch", "log_offsets", "watchdog")),
+)
+TESTS: Final = (
+    "tests/unit/services/aggregator",
+    "tests/property/test_ids_seen.py",
+    "tests/property/test_exactly_once.py",
+)
+#: Property tests run so many examples here; `make test` runs more.
+EXAMPLES: Final = "100"
+#: Tests of one mutant, by the time they take without it.
+TESTS_SECONDS_MAX: Final = 20.0
+#: A mutant that makes its tests take so long is caught: they would never end.
+MUTANT_SECONDS_MAX: Final = 180.0
+CAUGHT_MIN: Final = 0.95
+
+
+@dataclass(slots=True)
+class Finding:
+    """What became of a mutant."""
+
+    mutant: Mutant
+    caught: bool
+    tests: int
+    how: str
+
+
+def main() -> int:
+    """Run, print and write; 1 if fewer than 95 % are caught."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--sample", type=int, default=400, help="how many; 0 for all")
+    parser.add_argument("--seed", type=int, help="the same seed draws the same sample")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--module", action="append", help="only this file; may be given again")
+    parser.add_argument("--out", type=Path, default=ROOT / "out/mutants.json")
+    options = parser.parse_args()
+    seed = options.seed if options.seed is not None else Random().randrange(2**31)
+    options.out.parent.mkdir(exist_ok=True)
+    files = options.module or modules()
+    texts = {file: (ROOT / file).read_text(encoding="utf-8") for file in files}
+    drawn = [mutant for file in files for mutant in mutants_of(file, texts[file])]
+    total = len(drawn)
+    if options.sample and options.sample < total:
+        drawn = Random(seed).sample(drawn, options.sample)
+    print(
+        f"{total} mutants of {len(files)} modules, {len(drawn)} drawn with seed {seed}", flush=True
+    )
+    import_what_is_heavy()
+    os.environ["WATTOKEN_PROPERTY_EXAMPLES"] = EXAMPLES
+    executed = executed_lines(files, options.out.with_name("mutants-map.json"))
+    findings = run(drawn, texts, executed, options.jobs)
+    return report(findings, seed, total, options.out)
+
+
+def modules() -> list[str]:
+    """Every module that mutants are made of."""
+    core = sorted((ROOT / AGGREGATOR / "core").glob("*.py"))
+    return [*MODULES, *(str(path.relative_to(ROOT)) for path in core if path.name != "__init__.py")]
+
+
+def executed_lines(files: list[str], out: Path) -> ExecutedLines:
+    """Run every test once on the code as it is, and learn what it executes."""
+    began = time.monotonic()
+    os.environ |= {FILES_VARIABLE: os.pathsep.join(files), OUT_VARIABLE: str(out)}
+    outcome = run_tests({}, ["-p", "tests.mutation.executed", *TESTS], seconds_max=3000)
+    if not outcome.passed:
+        sys.exit(f"the tests fail without a mutant:\n{outcome.output[-4000:]}")
+    print(f"every test passes without one, {time.monotonic() - began:.0f} s", flush=True)
+    return ExecutedLines.read(out)
+
+
+def run(
+    drawn: list[Mutant], texts: dict[str, str], executed: ExecutedLines, jobs: int
+) -> list[Finding]:
+    """Run the tests of each mutant, so many at a time."""
+    waiting, running, findings = list(reversed(drawn)), [], []  # type: ignore[var-annotated]
+    while waiting or running:
+        while waiting and len(running) < jobs:
+            mutant = waiting.pop()
+            last = mutant.line + mutant.old.count("\n")
+            tests = executed.tests_of(mutant.file, mutant.line, last, TESTS_SECONDS_MAX)
+            if not tests:
+                findings.append(Finding(mutant, False, 0, "no test executes it"))
+                continue
+            planted = {mutant.file: mutant.planted_in(texts[mutant.file])}
+            running.append((mutant, len(tests), RunningTests(planted, tests, MUTANT_SECONDS_MAX)))
+        for entry in list(running):
+            mutant, tests_run, child = entry
+            outcome = child.outcome()
+            if outcome is None:
+                continue
+            running.remove(entry)
+            findings.append(finding(mutant, tests_run, outcome))
+            tell(findings, len(drawn))
+        time.sleep(0.02)
+    return findings
+
+
+def finding(mutant: Mutant, tests: int, outcome: Outcome) -> Finding:
+    """Judge a mutant. Tests that could not be run at all would prove nothing."""
+    if not outcome.ran:
+        sys.exit(f"{mutant.name}: the tests could not be run\n{outcome.output[-4000:]}")
+    how = "not seen" if outcome.passed else "no end" if outcome.code is None else "a test failed"
+    return Finding(mutant, not outcome.passed, tests, how)
+
+
+def tell(findings: list[Finding], total: int) -> None:
+    """Print a survivor, and now and then how far it is."""
+    last = findings[-1]
+    if not last.caught:
+        print(f"  not seen by {last.tests} tests: {last.mutant.name}", flush=True)
+    if len(findings) % 20 == 0 or len(findings) == total:
+        caught = sum(found.caught for found in findings)
+        print(f"{len(findings)} of {total}: {caught} caught", flush=True)
+
+
+def report(findings: list[Finding], seed: int, total: int, out: Path) -> int:
+    """Print the result and write it."""
+    caught = sum(found.caught for found in findings)
+    survivors = sorted(found.mutant.name for found in findings if not found.caught)
+    by_file = Counter(found.mutant.file for found in findings)
+    lost = Counter(found.mutant.file for found in findings if not found.caught)
+    result = {
+        "seed": seed,
+        "mutants": total,
+        "sample": len(findings),
+        "caught": caught,
+        "caught_ratio": round(caught / max(len(findings), 1), 4),
+        "by_module": {
+            file: [by_file[file] - lost[file], by_file[file]] for file in sorted(by_file)
+        },
+        "survivors": survivors,
+    }
+    out.write_text(json.dumps(result, indent=2) + "\n")
+    for file in sorted(by_file):
+        print(f"{by_file[file] - lost[file]:5} of {by_file[file]:4}  {file}")
+    print(f"{caught} of {len(findings)} caught ({result['caught_ratio']:.1%}), seed {seed}: {out}")
+    return 0 if caught >= CAUGHT_MIN * len(findings) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,78 @@
+"""Mutants of small texts, by hand; and that a planted one is what the tests run against."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+from tests.mutation.mutants import mutants_of
+from tests.mutation.planting import ROOT
+
+TEXT = '''
+"""Docstring, 1 + 1."""
+WAIT_SECONDS = 10
+LIMIT: int = 7
+
+
+def passed(count: "int | None", names: list[str]) -> bool:
+    assert count is not None
+    logger.info("passed", count=count + 1)
+    if (count
+            < 3) and not names:
+        raise ValueError(f"too few: {count + 1}")
+    names.append("é" + "b")
+    self.total = count
+    return (count & 3) == 1
+'''
+
+
+def changes(text: str) -> list[tuple[str, str, str]]:
+    return [(mutant.kind, mutant.old, mutant.new) for mutant in mutants_of("m.py", text)]
+
+
+def test_each_change_of_meaning_once_and_nothing_that_has_none() -> None:
+    assert sorted(changes(TEXT)) == sorted(
+        [
+            ("number", "7", "8"),
+            ("comparison", "<", "<="),
+            ("number", "3", "4"),
+            ("logic", "and", "or"),
+            ("negation", "not names", "names"),
+            (
+                "condition",
+                "(count\n            < 3) and not names",
+                "(not ((count\n            < 3) and not names))",
+            ),
+            ("left out", 'raise ValueError(f"too few: {count + 1}")', "pass"),
+            ("left out", 'names.append("é" + "b")', "pass"),
+            ("left out", "self.total = count", "pass"),
+            ("arithmetic", "&", "|"),
+            ("number", "3", "4"),
+            ("comparison", "==", "!="),
+            ("number", "1", "2"),
+            ("return", "(count & 3) == 1", "None"),
+        ]
+    )
+
+
+def test_a_mutant_is_the_text_with_that_change_alone() -> None:
+    for mutant in mutants_of("m.py", TEXT):
+        planted = mutant.planted_in(TEXT)
+        compile(planted, "m.py", "exec")
+        assert len(planted.encode()) - len(TEXT.encode()) == len(mutant.new.encode()) - len(
+            mutant.old.encode()
+        )
+        assert planted != TEXT and "é" in planted + mutant.old
+
+
+IN_A_NEW_PROCESS = """
+from tests.mutation.planting import run_tests
+test = ["tests/unit/services/aggregator/core/test_watch.py"]
+assert run_tests({}, test).passed
+broken = run_tests({"services/aggregator/core/watch.py": "raise RuntimeError('planted')"}, test)
+assert broken.ran and not broken.passed and "planted" in broken.output
+"""
+
+
+def test_the_tests_meet_the_text_that_is_given() -> None:
+    subprocess.run([sys.executable, "-c", IN_A_NEW_PROCESS], cwd=ROOT, check=True)
