@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TYPE_CHECKING
 
+from services.aggregator.core.dedup import IdsUnreadableError
 from services.aggregator.errors import DatabaseWentBackError
 from services.aggregator.retry import AbandonedError
 from services.aggregator.transport import FetchedBatch
@@ -34,6 +35,8 @@ def meter_batches(app: MeterApp) -> Callable[[AsyncIterator[FetchedBatch]], Awai
                 continue  # The partition went elsewhere; its next owner reads the batch again.
             except DatabaseWentBackError as error:
                 await app.start_over(error)
+            except IdsUnreadableError as error:
+                await app.read_ids_again(batch.tp.partition, error)
             except Exception as error:
                 # Faust would restart the agent and go on behind this batch; we must not.
                 await app.fail(error)

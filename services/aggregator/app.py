@@ -14,6 +14,7 @@ from faust.types import TP
 from services.aggregator.agent import meter_batches
 from services.aggregator.clickhouse_sink import ClickHouseSink
 from services.aggregator.core.decoding import Decoder
+from services.aggregator.core.dedup import IdsUnreadableError
 from services.aggregator.core.labels import Labels, TooManyLabelsError
 from services.aggregator.core.slices import TotalTooLargeError
 from services.aggregator.decoder_process import GC_THRESHOLDS
@@ -215,6 +216,12 @@ class MeterApp(faust.App):
         """Forget everything and recover from what the database has now."""
         logger.warning("database went back in time, recovering", error=str(error))
         self.meter.drop(set(self.meter.states))
+        await self.recover()
+        await self.consumer.perform_seek()
+
+    async def read_ids_again(self, partition: int, error: IdsUnreadableError) -> None:
+        """Recover a partition that was dropped, as its ids on disk could not be read."""
+        logger.warning("reading ids from the log again", partition=partition, error=str(error))
         await self.recover()
         await self.consumer.perform_seek()
 

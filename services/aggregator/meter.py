@@ -40,6 +40,11 @@ logger = get_logger(__name__)
 
 #: Ids moved to disk at once; meanwhile no batch is metered.
 SPILL_IDS_MAX = 20_000
+#: So many times the ids that are to be in memory may be there, while the disk takes none or the
+#: database no checkpoint; then reading pauses.
+IDS_MAX_FACTOR = 5
+#: But a few batches in any case.
+IDS_MAX_LEAST = 200_000
 
 
 class Acknowledge(Protocol):
@@ -75,6 +80,7 @@ class Meter:
         self._flush_lock = asyncio.Lock()
         self._recovery_lock = asyncio.Lock()
         self.last_flush_seconds = 0.0
+        self._ids_max = max(IDS_MAX_FACTOR * edges.keep.ids, IDS_MAX_LEAST)
         self._room = asyncio.Event()
         self._room.set()
 
@@ -86,6 +92,11 @@ class Meter:
     def pending_rows(self) -> int:
         """Rows changed and not yet handed to a flush."""
         return sum(state.pending_rows for state in self.states.values())
+
+    @property
+    def ids_in_memory(self) -> int:
+        """Sightings in memory, all partitions together."""
+        return sum(state.seen.sightings_in_memory for state in self.states.values())
 
     @property
     def held(self) -> bool:
@@ -109,7 +120,10 @@ class Meter:
             handover = Handover()
 
             def attempt(sink: ClickHouseSink) -> dict[int, PartitionState]:
-                return handover.offer(partial(recover, self._edges, sink, missing))
+                # All of them share what memory there is, also with those that are here already.
+                return handover.offer(
+                    partial(recover, self._edges, sink, missing, sharing=len(partitions))
+                )
 
             try:
                 states = await persist("recover", lambda: self._reader.call(attempt), abandoned)
@@ -147,7 +161,8 @@ class Meter:
         before it are missing, dropped on their way by a rebalance say: then it is not metered, and
         the partition must be read again from its position.
 
-        Raises `DatabaseWentBackError` when a look-up shows that; the partition is dropped then.
+        Raises `DatabaseWentBackError` when a look-up shows that, and `IdsUnreadableError` when the
+        disk lost ids; the partition is dropped then.
         """
         await self._room.wait()
         async with self._batch_lock:
@@ -177,6 +192,9 @@ class Meter:
         BATCHES.inc()
         RECORDS.inc(len(records))
         if self.pending_rows >= self._pending_rows_max:
+            self._room.clear()
+        elif self.ids_in_memory >= self._ids_max:
+            logger.warning("reading pauses: too many ids are in memory", ids=self.ids_in_memory)
             self._room.clear()
         return True
 
@@ -211,8 +229,7 @@ class Meter:
             async with self._batch_lock:
                 taken = self._snapshots()
             if not taken:
-                self._room.set()
-                await self._spill()
+                await self._make_room()
                 return
             started = time.monotonic()
             try:
@@ -228,8 +245,7 @@ class Meter:
             async with self._batch_lock:
                 # Never between a batch's look-up and its fold: it would lose what it looked up.
                 self._evict()
-            self._room.set()
-            await self._spill()
+            await self._make_room()
             self._measure()
 
     def release(self) -> None:
@@ -248,8 +264,17 @@ class Meter:
         """Drop these very states, and none that took their place."""
         self.drop({number for number, state in states.items() if self.states.get(number) is state})
 
+    async def _make_room(self) -> None:
+        """Let a waiting batch go on once it may, and move ids meanwhile."""
+        if self.ids_in_memory < self._ids_max:
+            self._room.set()
+        await self._spill()
+        if self.ids_in_memory < self._ids_max:
+            self._room.set()
+
     async def _spill(self) -> None:
         """Move ids that are too many for memory to disk, a few at a time between batches."""
+        share = max(1, self._edges.keep.ids // max(1, len(self.states)))
         for partition, state in list(self.states.items()):
             more = True
             while more:
@@ -257,7 +282,7 @@ class Meter:
                     # Asked under the lock: whoever waits for it may find the partition given away,
                     # and its place on disk with another owner.
                     ours = self.states.get(partition) is state
-                    more = ours and state.spill(SPILL_IDS_MAX)
+                    more = ours and state.spill(share, SPILL_IDS_MAX)
 
     def _evict(self) -> None:
         for state in self.states.values():

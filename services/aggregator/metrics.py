@@ -40,6 +40,17 @@ SLICES: Final = Gauge("wattoken_aggregator_slices", "Slices in memory.", registr
 SEEN_IDS: Final = Gauge(
     "wattoken_aggregator_seen_ids", "Ids remembered for dedup.", registry=REGISTRY
 )
+ID_STORE_FAULTS: Final = Counter(
+    "wattoken_aggregator_id_store_faults",
+    "Faults of the disk that keeps ids, by what was tried: open, read, write, forget.",
+    ["what"],
+    registry=REGISTRY,
+)
+ID_STORES_REFUSING: Final = Gauge(
+    "wattoken_aggregator_id_stores_refusing",
+    "Partitions whose ids the disk did not take when last tried: they stay in memory.",
+    registry=REGISTRY,
+)
 PARTITIONS: Final = Gauge(
     "wattoken_aggregator_partitions", "Partitions this worker meters.", registry=REGISTRY
 )

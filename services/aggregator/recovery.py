@@ -80,9 +80,11 @@ class Edges:
 
 
 def recover(
-    edges: Edges, sink: ClickHouseSink, partitions: Sequence[int]
+    edges: Edges, sink: ClickHouseSink, partitions: Sequence[int], *, sharing: int = 1
 ) -> dict[int, PartitionState]:
     """Build the states of these partitions, in the order of the module's docstring.
+
+    At least ``sharing`` partitions share the memory that stores of ids may have.
 
     Raises `UnavailableError` when a retry may help, `MeteringStoppedError` when going on would
     be guessing.
@@ -109,16 +111,15 @@ def recover(
     try:
         for partition, checkpoint in checkpoints.items():
             settled = checkpoint.settled(rules[partition])
-            seen[partition] = edges.stores.open(partition, settled, len(partitions))
+            seen[partition] = edges.stores.open(partition, settled, max(sharing, len(partitions)))
         read_from = rebuild_from(offsets, checkpoints, rules, starts, seen)
-        memory_max = max(1, edges.keep.ids // len(partitions))
         states = {
             partition: PartitionState(
                 partition,
                 rules[partition],
                 checkpoints[partition],
                 slices[partition],
-                SeenIds(seen[partition], memory_max),
+                SeenIds(seen[partition]),
                 read_from[partition],
                 edges.decoder,
             )

@@ -1,287 +1,256 @@
-"""The ids seen, on disk: RocksDB in buckets of log time, each with a filter in memory.
+"""The store of ids that do not fit into memory, and what becomes of them when the disk fails.
 
-A bucket holds the ids last seen in its stretch of time when they were moved here; when all of it
-is past the horizon, the whole bucket is deleted. Most ids asked for are new, and RocksDB takes
-microseconds to say so; the filter says it for 97 of 100 in nanoseconds.
+Losing the store costs time and memory, never an answer and never the worker:
 
-The file `stamp` tells what the store stands for (`core.dedup.Stamp`): from when on ids are missing,
-written after the ids, and how late ids may be in it, written before them. So a crash in between
-leaves a store that knows more than it says, never less, and nobody is misled by what it knows. A
-store is used only if nothing in it can be from beyond the checkpoint; otherwise it is thrown away
-and the ids are read from the log again.
+- It cannot be opened, is damaged, or of no use: it is thrown away, and ids are read from the log.
+- No place can be had at all (a folder that cannot be written, too many processes): ids stay in
+  memory, and after a rest the next move tries again.
+- A write fails (a full disk): what was moved before stays and is asked; the rest stays in memory,
+  and after a rest the next move tries again.
+- A read fails: what the store knew is unknown now, so it is thrown away and from then on says
+  `IdsUnreadableError`; the partition is recovered without it, and the disk has a long rest.
+
+Each is a warning in the log and counted (`metrics.ID_STORE_FAULTS`).
 """
 
 from __future__ import annotations
 
-import fcntl
-import json
-import os
-import shutil
-from dataclasses import asdict
+import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Final, cast
+from typing import Final
 
-import numpy as np
-from rocksdict import BlockBasedOptions, Cache, Options, Rdict, WriteBatch, WriteOptions
+from rocksdict import Cache
 
 from services.aggregator.core.byte_spans import Words
-from services.aggregator.core.dedup import Settled, Sightings, Stamp
-from services.aggregator.core.id_filter import IdFilter
+from services.aggregator.core.dedup import LONG_AGO, IdsUnreadableError, Settled, Sightings
 from services.aggregator.core.key_index import Ints
-from services.platform.errors import ConfigurationError
+from services.aggregator.metrics import ID_STORE_FAULTS, ID_STORES_REFUSING
+from services.aggregator.seen_place import Place
+from services.aggregator.store_files import PlaceTakenError, StoreFault
 from services.platform.log import get_logger
 
 logger = get_logger(__name__)
 
 #: The time for which ids matter is this many buckets long, so at most one more is alive.
 BUCKETS: Final = 4
-#: How stores are laid out and what their stamps mean: those of another layout are of no use.
-LAYOUT: Final = 2
-TIME: Final = np.dtype("<u8")
-ID_BYTES: Final = 16
-#: By which hash ids are known here: another makes a store useless.
-HASH: Final = "murmur3-128"
-#: Other names tried for a store that another process, a paused predecessor say, still has open.
+#: Other names tried for a place that another process, a paused predecessor say, still has locked.
 SPARE_PLACES: Final = 8
+#: How long a disk is left alone after it refused to take ids: trying costs little.
+WRITE_REST_SECONDS: Final = 60.0
+#: And after it lost ids, which have then to be read from the log again.
+READ_REST_SECONDS: Final = 3600.0
 
 
 class ClosedStoreError(RuntimeError):
     """A store was used after it was closed: a mistake of ours, never a fault of the disk."""
 
 
-class Bucket:
-    """The ids of one stretch of time."""
-
-    def __init__(self, path: Path, cache: Cache, filter_bytes: int) -> None:
-        self._path = path
-        path.mkdir(parents=True, exist_ok=True)
-        self._database = Rdict(str(path / "ids"), options(cache))
-        words = path / "filter"
-        if words.exists():
-            self._filter = IdFilter(np.fromfile(words, np.uint64))
-        else:
-            self._filter = IdFilter.of_size(filter_bytes)
-
-    def last_seen(self, ids: Words) -> Ints:
-        """When each of these ids was last seen; -1 for those that are not here."""
-        times_ms = np.full(len(ids), -1)
-        asked = self._filter.perhaps(ids)
-        if len(asked):
-            values = self._values(keys(ids[asked]))
-            there = [index for index, value in enumerate(values) if value is not None]
-            found = b"".join([value for value in values if value is not None])
-            times_ms[asked[there]] = np.frombuffer(found, TIME)
-        return times_ms
-
-    def _values(self, asked: list[bytes]) -> list[bytes | None]:
-        return cast("list[bytes | None]", self._database.get(list(asked)))
-
-    def put(self, ids: Words, times_ms: Ints) -> None:
-        """Put ids in, durably."""
-        batch = WriteBatch(raw_mode=True)
-        data = times_ms.astype(TIME).tobytes()
-        for number, key in enumerate(keys(ids)):
-            batch.put(key, data[TIME.itemsize * number : TIME.itemsize * (number + 1)])
-        synced = WriteOptions()
-        synced.sync = True
-        self._database.write(batch, synced)
-        self._filter.add(ids)
-        write_durably(self._path / "filter", self._filter.words.tobytes())
-
-    def close(self) -> None:
-        """Close the database."""
-        self._database.close()
-
-    def drop(self) -> None:
-        """Close and delete."""
-        self.close()
-        shutil.rmtree(self._path)
-
-
 class SeenStore:
     """The ids of one partition that no longer fit into memory. Synchronous; `OlderIds`."""
 
-    def __init__(
-        self, path: Path, log: str, bucket_ms: int, cache: Cache, filter_bytes: int
-    ) -> None:
-        self._path = path
-        self._cache = cache
-        self._filter_bytes = filter_bytes
-        self._bucket_ms = bucket_ms
-        #: What makes a store one that can be read.
-        self._layout = {"layout": LAYOUT, "log": log, "bucket_ms": bucket_ms, "hash": HASH}
-        self._stamp = Stamp()
-        self._buckets: dict[int, Bucket] = {}
-        path.mkdir(parents=True, exist_ok=True)
-        self._lock: int | None = claim(path)
+    def __init__(self, stores: SeenStores, partition: int, sharing: Sharing) -> None:
+        self._stores = stores
+        self._partition = partition
+        self._sharing = sharing
+        self._place: Place | None = None
+        self._closed = False
+        self._unreadable = ""
+
+    def open(self, settled: Settled) -> None:
+        """Take over what is on disk if it is of this log and of use at the checkpoint."""
+        if self._stores.resting(self._partition):
+            self._stores.refused(self._partition)
+        else:
+            self._place = self._stores.place(self._partition, self._sharing, settled)
 
     @property
     def complete_before_ms(self) -> int:
         """The last sighting below the checkpoint of every id is here if it was before this."""
-        return self._stamp.complete_before_ms
+        return LONG_AGO if self._place is None else self._place.stamp.complete_before_ms
 
     @property
     def empty(self) -> bool:
-        """Whether no id at all is here."""
-        return not self._buckets
-
-    def open(self, settled: Settled) -> None:
-        """Take over what is on disk if it is of this log and not beyond the checkpoint.
-
-        What is of no use is deleted.
-        """
-        found = self._read_stamp()
-        usable = found is not None and found.may_be_used(settled)
-        for path in sorted(self._path.glob("bucket-*")):
-            if usable:
-                number = int(path.name.partition("-")[2])
-                self._buckets[number] = Bucket(path, self._cache, self._filter_bytes)
-            else:
-                shutil.rmtree(path)
-        if usable and found is not None:
-            self._stamp = found
-        elif (self._path / "stamp").exists():
-            logger.warning(
-                "ids on disk are of no use, reading them from the log", path=str(self._path)
-            )
-            (self._path / "stamp").unlink()
-
-    def _read_stamp(self) -> Stamp | None:
-        """The stamp on disk; None where there is none, or one of another log or layout."""
-        try:
-            content = json.loads((self._path / "stamp").read_bytes())
-            if {name: content.pop(name) for name in self._layout} != self._layout:
-                return None
-            return Stamp(**content)
-        except (OSError, ValueError, TypeError, KeyError, AttributeError):
-            return None
-
-    def _write_stamp(self, stamp: Stamp) -> None:
-        self._stamp = stamp
-        content = {**self._layout, **asdict(stamp)}
-        write_durably(self._path / "stamp", json.dumps(content).encode())
+        """Whether no id at all is here, so that there is nothing to ask."""
+        return not self._unreadable and (self._place is None or self._place.empty)
 
     def last_seen(self, ids: Words) -> Ints:
-        """When each of these ids was last seen, in log time; -1 for those that are not here."""
+        """When each of these ids was last seen, in log time; -1 for those that are not here.
+
+        Raises `IdsUnreadableError` where that cannot be said any more.
+        """
         self._check_open()
-        times_ms = np.full(len(ids), -1)
-        for bucket in self._buckets.values():
-            # An id may be in two buckets; its newer sighting counts.
-            times_ms = np.maximum(times_ms, bucket.last_seen(ids))
-        return times_ms
+        if self._unreadable or self._place is None:
+            raise IdsUnreadableError(self._unreadable or "no ids are on disk")
+        try:
+            return self._place.last_seen(ids)
+        except StoreFault as fault:
+            self._lose(fault)
+            raise IdsUnreadableError(str(fault)) from None
+
+    def _lose(self, fault: StoreFault) -> None:
+        """Throw the place away: a part of it cannot be read, so all of it says too little."""
+        ID_STORE_FAULTS.labels("read").inc()
+        logger.warning("ids on disk cannot be read", partition=self._partition, error=str(fault))
+        self._unreadable = str(fault)
+        place, self._place = self._place, None
+        if place is not None:
+            self._stores.discard(place)
+        self._stores.rest(self._partition, READ_REST_SECONDS)
 
     def keep(self, sightings: Sightings) -> bool:
-        """Take over sightings durably, between the two stamps that `Stamp` says."""
+        """Take over sightings durably; False where they have to stay in memory for now."""
         self._check_open()
-        self._write_stamp(self._stamp.before_moving(sightings))
-        numbers = sightings.seen_ms // self._bucket_ms
-        for number in np.unique(numbers).tolist():
-            bucket = self._buckets.get(number)
-            if bucket is None:
-                path = self._path / f"bucket-{number}"
-                bucket = self._buckets[number] = Bucket(path, self._cache, self._filter_bytes)
-            here = numbers == number
-            bucket.put(sightings.ids[here], sightings.seen_ms[here])
-        self._write_stamp(self._stamp.after_moving(sightings))
+        if self._unreadable or self._stores.resting(self._partition):
+            return False
+        if self._place is None:
+            self._place = self._stores.place(self._partition, self._sharing, None)
+            if self._place is None:
+                return False
+        try:
+            self._place.keep(sightings)
+        except StoreFault as fault:
+            ID_STORE_FAULTS.labels("write").inc()
+            logger.warning(
+                "ids cannot be moved to disk and stay in memory",
+                partition=self._partition,
+                again_in_seconds=WRITE_REST_SECONDS,
+                error=str(fault),
+            )
+            self._stores.rest(self._partition, WRITE_REST_SECONDS)
+            return False
+        self._stores.well(self._partition)
         return True
 
     def forget(self, past_ms: int) -> None:
-        """Delete the buckets of which all was last seen at or before a log time."""
+        """Delete what was last seen at or before a log time, in whole buckets."""
         self._check_open()
-        for number in [
-            number for number in self._buckets if (number + 1) * self._bucket_ms <= past_ms + 1
-        ]:
-            self._buckets.pop(number).drop()
+        if self._place is None:
+            return
+        try:
+            self._place.forget(past_ms)
+        except StoreFault as fault:
+            # What is left of it is deleted when the place is opened the next time.
+            ID_STORE_FAULTS.labels("forget").inc()
+            logger.warning("old ids stay on disk", partition=self._partition, error=str(fault))
 
     def close(self) -> None:
         """Close all databases and let others use the place. Closing again does nothing."""
-        if self._lock is None:
+        if self._closed:
             return
-        for bucket in self._buckets.values():
-            bucket.close()
-        self._buckets.clear()
-        os.close(self._lock)
-        self._lock = None
+        self._closed = True
+        place, self._place = self._place, None
+        if place is not None:
+            place.close()
+        self._stores.gone(self._partition)
 
     def _check_open(self) -> None:
         """Raise `ClosedStoreError` once closed: the place may have another owner by now."""
-        if self._lock is None:
-            raise ClosedStoreError(f"{self._path} was closed")
+        if self._closed:
+            raise ClosedStoreError(f"the ids of partition {self._partition} were given away")
+
+
+class Sharing:
+    """How a partition's ids are cut into buckets, and how much memory each has for its filter."""
+
+    __slots__ = ("bucket_ms", "filter_bytes")
+
+    def __init__(self, keep_ms: int, filter_bytes: int, partitions: int) -> None:
+        self.bucket_ms = -(-keep_ms // BUCKETS)
+        self.filter_bytes = filter_bytes // (partitions * (BUCKETS + 1))
 
 
 class SeenStores:
-    """The stores of a worker's partitions, under one folder and with one memory budget."""
+    """The stores of a worker's partitions, under one folder and with one memory budget.
 
-    def __init__(self, folder: Path, log: str, filter_bytes: int, cache_bytes: int) -> None:
+    ``clock`` gives seconds that never fall.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        log: str,
+        filter_bytes: int,
+        cache_bytes: int,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._folder = folder / log.replace("/", "_")
         self._log = log
         self._filter_bytes = filter_bytes
         self._cache = Cache(cache_bytes)
+        self._clock = clock
+        #: Until when the disk is left alone, by partition; also those given away meanwhile.
+        self._rests: dict[int, float] = {}
+        self._refused: set[int] = set()
+        #: Places that could not be emptied: what is in them must not be used.
+        self._spoilt: set[Path] = set()
 
     def open(self, partition: int, settled: Settled, partitions: int) -> SeenStore:
-        """Open a partition's store; ``partitions`` share the memory for filters.
+        """Open a partition's store, on disk if it can be; ``partitions`` share the memory."""
+        sharing = Sharing(settled.keep_ms, self._filter_bytes, partitions)
+        store = SeenStore(self, partition, sharing)
+        store.open(settled)
+        return store
 
-        Raises `ConfigurationError` when the folder cannot be used.
+    def place(self, partition: int, sharing: Sharing, settled: Settled | None) -> Place | None:
+        """Open the first place that can be had, anew without a checkpoint; None if there is none.
+
+        Then the disk has a rest.
         """
-        bucket_ms = -(-settled.keep_ms // BUCKETS)
-        filter_bytes = self._filter_bytes // (partitions * (BUCKETS + 1))
+        reason = f"{SPARE_PLACES} processes use the folder {self._folder}: stop those not needed"
         for spare in range(SPARE_PLACES):
-            name = f"partition-{partition}" + (f"-{spare}" if spare else "")
-            try:
-                store = SeenStore(
-                    self._folder / name, self._log, bucket_ms, self._cache, filter_bytes
-                )
-            except BlockingIOError:
-                logger.warning("ids on disk are in use, trying another place", place=name)
+            path = self._folder / (f"partition-{partition}" + (f"-{spare}" if spare else ""))
+            if path in self._spoilt:
                 continue
-            except OSError as error:
-                raise ConfigurationError(
-                    f"cannot keep ids in {self._folder}: {error.strerror};"
-                    " set WATTOKEN_AGGREGATOR_STATE_DIR to a folder that can be written"
-                ) from None
-            store.open(settled)
-            return store
-        raise ConfigurationError(
-            f"{SPARE_PLACES} processes use the folder {self._folder}: stop those not needed"
+            try:
+                place = Place(path, self._log, sharing.bucket_ms, self._cache, sharing.filter_bytes)
+                place.open(settled)
+            except PlaceTakenError:
+                logger.warning("ids on disk are in use, trying another place", place=path.name)
+                continue
+            except StoreFault as fault:
+                reason = str(fault)
+                continue
+            self.well(partition)
+            return place
+        ID_STORE_FAULTS.labels("open").inc()
+        logger.warning(
+            "ids cannot be kept on disk and stay in memory",
+            partition=partition,
+            again_in_seconds=WRITE_REST_SECONDS,
+            error=reason,
         )
+        self.rest(partition, WRITE_REST_SECONDS)
+        return None
 
+    def discard(self, place: Place) -> None:
+        """Close a place whose content must not be used again, by anybody."""
+        try:
+            place.discard()
+        except StoreFault as fault:
+            logger.warning("damaged ids stay on disk", path=str(place.path), error=str(fault))
+            self._spoilt.add(place.path)
 
-def keys(ids: Words) -> list[bytes]:
-    """The 16 bytes of each id."""
-    data = ids.tobytes()
-    return [data[start : start + ID_BYTES] for start in range(0, len(data), ID_BYTES)]
+    def resting(self, partition: int) -> bool:
+        """Whether the disk is left alone for a partition's sake."""
+        return self._clock() < self._rests.get(partition, 0.0)
 
+    def rest(self, partition: int, seconds: float) -> None:
+        """Leave the disk alone for a while."""
+        self._rests[partition] = self._clock() + seconds
+        self.refused(partition)
 
-def options(cache: Cache) -> Options:
-    """RocksDB for 16-byte keys that are written once, asked for seldom and deleted as a whole."""
-    chosen = Options(raw_mode=True)
-    chosen.create_if_missing(True)
-    chosen.set_write_buffer_size(8 * 1024 * 1024)
-    chosen.set_keep_log_file_num(1)
-    blocks = BlockBasedOptions()
-    blocks.set_block_cache(cache)
-    blocks.set_cache_index_and_filter_blocks(True)
-    blocks.set_bloom_filter(10, False)
-    chosen.set_block_based_table_factory(blocks)
-    return chosen
+    def refused(self, partition: int) -> None:
+        """Note that a partition's ids have to stay in memory."""
+        self._refused.add(partition)
+        ID_STORES_REFUSING.set(len(self._refused))
 
+    def well(self, partition: int) -> None:
+        """Note that the disk does what it should."""
+        self._rests.pop(partition, None)
+        self.gone(partition)
 
-def claim(path: Path) -> int:
-    """Lock a folder for this process; raises BlockingIOError when another has it."""
-    handle = os.open(path / "lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(handle)
-        raise
-    return handle
-
-
-def write_durably(path: Path, content: bytes) -> None:
-    """Replace a file's content at once, and have it on disk before returning."""
-    new = path.with_name(path.name + ".new")
-    with new.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    new.rename(path)
+    def gone(self, partition: int) -> None:
+        """Note that a partition is not ours any more, or takes ids again."""
+        self._refused.discard(partition)
+        ID_STORES_REFUSING.set(len(self._refused))

@@ -6,6 +6,7 @@ partition state, ids, store (RocksDB and its files) and `rebuild_from`; events c
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import tempfile
@@ -17,23 +18,25 @@ from typing import Any
 from unittest.mock import patch
 
 import numpy as np
+from rocksdict import Rdict
 
 from schemas.metering_rules import MeteringRules
+from services.aggregator import seen_bucket
 from services.aggregator.core.batch import Records
 from services.aggregator.core.decoding import Decoded
-from services.aggregator.core.dedup import SeenIds
+from services.aggregator.core.dedup import IdsUnreadableError, SeenIds
 from services.aggregator.core.partition import Checkpoint, PartitionState, Snapshot
 from services.aggregator.core.slices import MEASURES, SliceStore
 from services.aggregator.core.timing import RuleBook
 from services.aggregator.recovery import rebuild_from
-from services.aggregator.seen_store import Bucket, SeenStores
+from services.aggregator.seen_store import SeenStores
+from tests.memory_disk import MEMORY_DISK
 
 HOUR_MS = 3_600_000
 #: Stated anew, so that the code cannot change it unnoticed.
 CLOCK_STEP_MAX_MS = 25 * HOUR_MS
 TOO_NEW_MS = 5 * 60_000
 T0_MS = 1_750_000_000_000
-FAST = "/dev/shm" if Path("/dev/shm").is_dir() else None
 
 
 @dataclass
@@ -85,14 +88,22 @@ class Disk:
     """A folder that a kill leaves as it is at that moment, whatever the dead process does yet."""
 
     def __init__(self) -> None:
-        self.folder = Path(tempfile.mkdtemp(dir=FAST))
+        self.folder = Path(tempfile.mkdtemp(dir=MEMORY_DISK))
         self.steps_left: int | None = None
+        #: So many steps more the disk takes; then it is full.
+        self.takes: int | None = None
+        #: Whether it cannot be read.
+        self.unreadable = False
         self._image: Path | None = None
 
     def step(self) -> None:
         """One more step of what writes to the disk; it may be the last."""
         if self._image is not None:
             raise Killed
+        if self.takes is not None:
+            self.takes -= 1
+            if self.takes < 0:
+                raise OSError(errno.ENOSPC, "No space left on device")
         if self.steps_left is None:
             return
         self.steps_left -= 1
@@ -103,7 +114,7 @@ class Disk:
     def freeze(self) -> None:
         """Take the disk as it is now; what is done to it from here on is not."""
         self.steps_left = None
-        self._image = Path(tempfile.mkdtemp(dir=FAST))
+        self._image = Path(tempfile.mkdtemp(dir=MEMORY_DISK))
         shutil.copytree(self.folder, self._image, dirs_exist_ok=True)
 
     def thaw(self) -> None:
@@ -111,6 +122,14 @@ class Disk:
         if self._image is not None:
             shutil.rmtree(self.folder)
             self.folder, self._image = self._image, None
+
+    def damage(self, which: int, how: Callable[[bytes], bytes | None]) -> None:
+        """Do something to one of its files."""
+        files = sorted(path for path in self.folder.rglob("*") if path.is_file())
+        if files:
+            path = files[which % len(files)]
+            content = how(path.read_bytes())
+            path.unlink() if content is None else path.write_bytes(content)
 
     def remove(self) -> None:
         self.thaw()
@@ -124,8 +143,29 @@ STEPS: tuple[tuple[Any, str], ...] = (
     (Path, "unlink"),
     (Path, "mkdir"),
     (shutil, "rmtree"),
-    (Bucket, "put"),
 )
+
+
+class Database:
+    """RocksDB on a disk that can be full or unreadable, or end at a step."""
+
+    def __init__(self, disk: Disk, database: Rdict) -> None:
+        self._disk = disk
+        self._database = database
+
+    def write(self, *args: Any) -> None:
+        self._disk.step()
+        self._database.write(*args)
+        self._disk.step()
+
+    def get(self, asked: list[bytes]) -> Any:
+        if self._disk.unreadable:
+            # As rocksdict says it.
+            raise Exception("Corruption: block checksum mismatch")
+        return self._database.get(list(asked))
+
+    def close(self) -> None:
+        self._database.close()
 
 
 @contextmanager
@@ -155,10 +195,9 @@ class Process:
     """A worker with one partition, from its recovery to its death."""
 
     def __init__(
-        self, log: TheLog, disk: Disk, checkpoint: Checkpoint, rules: RuleBook, memory_max: int
+        self, log: TheLog, stores: SeenStores, checkpoint: Checkpoint, rules: RuleBook
     ) -> None:
         self._log = log
-        stores = SeenStores(disk.folder, "cluster/log", filter_bytes=4096, cache_bytes=1 << 16)
         self.store = stores.open(0, checkpoint.settled(rules), 1)
         read_from = rebuild_from(
             log,  # type: ignore[arg-type]
@@ -172,7 +211,7 @@ class Process:
             rules,
             checkpoint,
             SliceStore({}),
-            SeenIds(self.store, memory_max),
+            SeenIds(self.store),
             read_from[0],
             None,  # type: ignore[arg-type]
         )
@@ -231,7 +270,17 @@ class IdsWorld:
         self.checkpoints = [Checkpoint(0, 0)]
         self.disks = [Disk(), Disk()]
         self.flushing: Snapshot | None = None
+        self.seconds = 0.0
+        self._patch = patch.object(seen_bucket, "Rdict", self._open_database)
+        self._patch.start()
+        self.stores = self._new_stores()
         self.process = self._start()
+
+    def _open_database(self, *args: Any) -> Database:
+        return Database(self.disk, Rdict(*args))
+
+    def _new_stores(self) -> SeenStores:
+        return SeenStores(self.disk.folder, "cluster/log", 4096, 1 << 16, lambda: self.seconds)
 
     @property
     def disk(self) -> Disk:
@@ -249,7 +298,7 @@ class IdsWorld:
 
     def _start(self) -> Process:
         self.flushing = None
-        return Process(self.log, self.disk, self.checkpoints[-1], self.rules, self.memory_max)
+        return Process(self.log, self.stores, self.checkpoints[-1], self.rules)
 
     def append(self, pause_ms: int, clock_ms: int, ids: list[int]) -> None:
         """A batch arrives, at a broker whose clock is off by so much."""
@@ -259,37 +308,58 @@ class IdsWorld:
             self.log.true_ms.append(self.now_ms)
             self.log.ids.append(identity)
 
-    def do(self, work: Callable[[], object], steps: int | None = None) -> None:
-        """Let the process do something that writes to disk; killed after so many steps."""
-        self.disk.steps_left = steps
+    def do(
+        self, work: Callable[[], object], steps: int | None = None, takes: int | None = None
+    ) -> None:
+        """Let the process do something that writes to disk.
+
+        Killed after so many steps, or with a disk that is full after so many.
+        """
+        self.disk.steps_left, self.disk.takes = steps, takes
         try:
             with stepped(self.disk):
                 work()
         except Killed:
             self.begin_again()
         finally:
-            self.disk.steps_left = None
+            self.disk.steps_left = self.disk.takes = None
 
-    def kill(self) -> None:
-        """Between two steps."""
+    def spill(self, most: int) -> bool:
+        """Move a piece of what is too much for memory to disk."""
+        return self.process.state.spill(self.memory_max, most)
+
+    def read(self, count: int) -> None:
+        """Meter the next records; where the disk lost ids, the partition is recovered."""
+        try:
+            self.process.read(count)
+        except IdsUnreadableError:
+            self.drop()
+
+    def kill(self, damage: Callable[[], None] = lambda: None) -> None:
+        """Between two steps; something may happen to the disk before the next process comes."""
         self.disk.freeze()
-        self.begin_again()
+        self.begin_again(damage)
 
     def drop(self) -> None:
-        """The partition is given up without a flush, and taken again."""
-        self.begin_again()
+        """The partition is given up without a flush, and taken again, by the same process."""
+        self.check()
+        self.process.store.close()
+        self.process = self._start()
 
-    def begin_again(self) -> None:
-        """Whoever comes next, on the same disk."""
+    def begin_again(self, damage: Callable[[], None] = lambda: None) -> None:
+        """The next process, on the same disk."""
         self.check()
         self.process.store.close()
         self.disk.thaw()
+        damage()
+        self.stores = self._new_stores()
         self.process = self._start()
 
     def move_to_other_disk(self) -> None:
         """Another machine goes on, with a disk from when it last had the partition."""
         self.process.store.close()
         self.disks.reverse()
+        self.stores = self._new_stores()
         self.process = self._start()
 
     def begin_flush(self) -> None:
@@ -336,10 +406,11 @@ class IdsWorld:
     def finish(self) -> None:
         """Read to the end, and compare."""
         while self.process.state.next_offset < len(self.log):
-            self.process.read(3)
+            self.read(3)
         self.check()
 
     def close(self) -> None:
         self.process.store.close()
+        self._patch.stop()
         for disk in self.disks:
             disk.remove()

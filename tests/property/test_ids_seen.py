@@ -1,8 +1,9 @@
 """Every duplicate is known whatever happened: the real ids seen and their store, killed anywhere.
 
 Batches between a flush's snapshot, its checkpoint and the move of ids; moves in pieces, cut off
-between any two writes; drops, other disks, restored backups, horizons that change, clocks that
-step. Every decision is compared with an oracle that looks through the whole log.
+between any two writes; a disk that is full, unreadable or damaged; drops, other disks, restored
+backups, horizons that change, clocks that step. Every decision is compared with an oracle that
+looks through the whole log.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
@@ -23,7 +25,7 @@ from services.aggregator.core.log_time import LogTime
 from services.aggregator.core.partition import PartitionState, Sifted
 from services.aggregator.core.replaced import Replaced
 from services.aggregator.core.timing import RuleBook
-from services.aggregator.seen_store import SeenStore
+from services.aggregator.seen_store import READ_REST_SECONDS, SeenStore
 from tests.property import ids_world
 from tests.property.ids_world import CLOCK_STEP_MAX_MS, HOUR_MS, IdsWorld
 
@@ -43,6 +45,16 @@ BATCHES = st.lists(st.tuples(PAUSES_MS, CLOCKS_MS, IDS), max_size=3)
 Batches = list[tuple[int, int, list[int]]]
 
 
+#: What befalls a file of a process that is dead.
+DAMAGES: tuple[Callable[[bytes], bytes | None], ...] = (
+    lambda content: None,
+    lambda content: b"",
+    lambda content: content[: len(content) // 2],
+    lambda content: content[:-3],
+    lambda content: bytes(byte ^ 0x10 if at % 61 == 9 else byte for at, byte in enumerate(content)),
+)
+
+
 class Schedule(RuleBasedStateMachine):
     """One partition, and all that happens around its ids."""
 
@@ -59,11 +71,11 @@ class Schedule(RuleBasedStateMachine):
     def append_and_read(self, batches: Batches) -> None:
         for pause_ms, clock_ms, ids in batches:
             self.world.append(pause_ms, clock_ms, ids)
-            self.world.process.read(len(ids))
+            self.world.read(len(ids))
 
     @rule(count=st.integers(1, 12))
     def read(self, count: int) -> None:
-        self.world.process.read(count)
+        self.world.read(count)
 
     @rule(meanwhile=BATCHES, pieces=st.integers(0, 4), most=st.integers(1, 4))
     def flush(self, meanwhile: Batches, pieces: int, most: int) -> None:
@@ -84,15 +96,33 @@ class Schedule(RuleBasedStateMachine):
 
     @rule(most=st.integers(1, 4))
     def spill(self, most: int) -> None:
-        self.world.do(lambda: self.world.process.state.spill(most))
+        self.world.do(lambda: self.world.spill(most))
 
     @rule(most=st.integers(1, 4), steps=st.integers(0, 24))
     def killed_while_spilling(self, most: int, steps: int) -> None:
-        self.world.do(lambda: self.world.process.state.spill(most), steps)
+        self.world.do(lambda: self.world.spill(most), steps)
+
+    @rule(most=st.integers(1, 4), takes=st.integers(0, 24))
+    def disk_full_while_spilling(self, most: int, takes: int) -> None:
+        self.world.do(lambda: self.world.spill(most), takes=takes)
+
+    @rule()
+    def rest_is_over(self) -> None:
+        self.world.seconds += READ_REST_SECONDS
+
+    @rule(batches=BATCHES)
+    def disk_unreadable(self, batches: Batches) -> None:
+        self.world.disk.unreadable = True
+        self.append_and_read(batches)
+        self.world.disk.unreadable = False
 
     @rule()
     def kill(self) -> None:
         self.world.kill()
+
+    @rule(which=st.integers(0, 99), damage=st.sampled_from(DAMAGES))
+    def kill_and_damage(self, which: int, damage: Callable[[bytes], bytes | None]) -> None:
+        self.world.kill(lambda: self.world.disk.damage(which, damage))
 
     @rule()
     def drop(self) -> None:
@@ -121,12 +151,12 @@ def seen_again_while_a_flush_writes(world: IdsWorld) -> None:
     """Below the checkpoint at one time, beyond it at another; a kill leaves the first alone."""
     world.append(0, 0, [0, 1, 2, 3])
     world.append(HOUR_MS, 0, [4, 5])
-    world.process.read(6)
+    world.read(6)
     world.begin_flush()
     world.append(HOUR_MS, 0, [0])
-    world.process.read(1)
+    world.read(1)
     world.end_flush()
-    world.do(lambda: world.process.state.spill(4))
+    world.do(lambda: world.spill(4))
     world.kill()
 
 
@@ -134,13 +164,13 @@ def seen_again_in_the_batch_across_the_checkpoint(world: IdsWorld) -> None:
     """Both sightings in one batch, which is read again with the checkpoint in its middle."""
     world.append(0, 0, [0, 1, 2])
     world.append(HOUR_MS, 0, [3])
-    world.process.read(4)
+    world.read(4)
     world.begin_flush()
     world.end_flush()
     world.append(HOUR_MS, 0, [0, 5])
     world.kill()
-    world.process.read(6)
-    world.do(lambda: world.process.state.spill(2))
+    world.read(6)
+    world.do(lambda: world.spill(2))
     world.kill()
 
 
@@ -148,13 +178,13 @@ def seen_three_times(world: IdsWorld) -> None:
     world.append(0, 0, [0, 1])
     world.append(HOUR_MS, 0, [0, 2])
     world.append(HOUR_MS, 0, [3, 4])
-    world.process.read(6)
+    world.read(6)
     world.begin_flush()
     for _ in range(2):
         world.append(HOUR_MS, 0, [0])
-        world.process.read(1)
+        world.read(1)
     world.end_flush()
-    world.do(lambda: world.process.state.spill(4))
+    world.do(lambda: world.spill(4))
     world.kill()
 
 
@@ -162,12 +192,12 @@ def much_log_between_checkpoint_and_move(world: IdsWorld) -> None:
     """What is read meanwhile must not forget what is needed again after a crash."""
     for pause_ms, ids in ((0, [0]), (5 * HOUR_MS, [1]), (HOUR_MS, [2]), (6 * HOUR_MS, [3, 4])):
         world.append(pause_ms, 0, ids)
-    world.process.read(5)
+    world.read(5)
     world.begin_flush()
     world.append(HOUR_MS, 38 * HOUR_MS, [6])
-    world.process.read(1)
+    world.read(1)
     world.end_flush()
-    world.do(lambda: world.process.state.spill(2))
+    world.do(lambda: world.spill(2))
     world.kill()
     world.append(HOUR_MS, 0, [0])
 
@@ -176,15 +206,15 @@ def restored_below_what_was_moved(world: IdsWorld) -> None:
     """A backup in which an id was not yet seen again, of which the move knew."""
     world.append(0, 0, [0, 1, 2])
     world.append(HOUR_MS, 0, [3])
-    world.process.read(4)
+    world.read(4)
     world.begin_flush()
     world.end_flush()
     world.append(HOUR_MS, 0, [0, 4])
     world.append(HOUR_MS, 0, [5])
-    world.process.read(3)
+    world.read(3)
     world.begin_flush()
     world.end_flush()
-    world.do(lambda: world.process.state.spill(2))
+    world.do(lambda: world.spill(2))
     world.restore(1)
 
 
@@ -192,10 +222,10 @@ def clock_ahead_for_one_batch(world: IdsWorld) -> None:
     """A day ahead, and what is sent again a second later counts once."""
     world.append(0, 0, [0, 1, 2, 3])
     world.append(1000, DAY_MS, [4])
-    world.process.read(5)
+    world.read(5)
     world.begin_flush()
     world.end_flush()
-    world.do(lambda: world.process.state.spill(4))
+    world.do(lambda: world.spill(4))
     world.append(1000, 0, [0, 1, 4])
 
 
@@ -204,12 +234,33 @@ def raised_horizon(world: IdsWorld) -> None:
     world.change_horizon(HOUR_MS)
     world.append(0, 0, [0, 1, 2, 3])
     world.append(40 * HOUR_MS, 0, [4])
-    world.process.read(5)
+    world.read(5)
     world.begin_flush()
     world.end_flush()
-    world.do(lambda: world.process.state.spill(2))
+    world.do(lambda: world.spill(2))
     world.change_horizon(72 * HOUR_MS)
     world.append(HOUR_MS, 0, [0, 2])
+
+
+def ids_move_while_log_time_stands_still(world: IdsWorld) -> None:
+    """A day ahead for one batch: for a day all bear one log time, and still go to disk."""
+    world.append(0, DAY_MS, [0])
+    for identity in range(1, 40):
+        world.append(HOUR_MS // 4, 0, [identity])
+    world.read(30)
+    world.begin_flush()
+    world.read(10)
+    world.end_flush()
+    while world.spill(4):
+        pass
+    assert len(world.process.state.seen) <= world.memory_max + 10
+    world.kill()
+    # Read again below the checkpoint, none of them can be told by its time either.
+    world.read(30)
+    while world.spill(4):
+        pass
+    assert len(world.process.state.seen) <= world.memory_max
+    world.append(1, 0, [1, 2, 39])
 
 
 def killed_at_each_step_of_a_move(world: IdsWorld) -> None:
@@ -218,33 +269,30 @@ def killed_at_each_step_of_a_move(world: IdsWorld) -> None:
     for steps in range(24):
         for pause_ms, identity in enumerate(ids):
             world.append(pause_ms or DAY_MS, 0, [identity])
-        world.process.read(100)
+        world.read(100)
         world.begin_flush()
         world.end_flush()
-        world.do(lambda: world.process.state.spill(4), steps)
+        world.do(lambda: world.spill(4), steps)
         world.append(1, 0, ids)
-        world.process.read(100)
+        world.read(100)
         world.check()
 
 
-def killed_in_a_move_and_restored(world: IdsWorld) -> None:
-    """On disk are ids from beyond the backup, of which no stamp says that they are there."""
-    for steps in range(4, 24):
-        world.append(DAY_MS, 0, [0])
-        world.append(1, 0, [1])
-        world.process.read(100)
-        world.begin_flush()
-        world.end_flush()
-        checkpoints = len(world.checkpoints)
-        for pause_ms, identity in enumerate((2, 3, 4, 5)):
-            world.append(pause_ms, 0, [identity])
-        world.process.read(100)
-        world.begin_flush()
-        world.end_flush()
-        world.do(lambda: world.process.state.spill(4), steps)
-        world.restore(checkpoints - 2)
-        world.process.read(100)
-        world.check()
+def killed_in_a_move_and_restored(world: IdsWorld, steps: int) -> None:
+    """On disk are ids from beyond the backup, of which the stamp behind them does not tell."""
+    for pause_ms, ids in ((0, [0, 6]), (1, [1, 7]), (1, [8])):
+        world.append(pause_ms, 0, ids)
+    world.read(5)
+    world.begin_flush()
+    world.end_flush()
+    world.do(lambda: world.spill(4))
+    for pause_ms, identity in enumerate((2, 3, 4, 5)):
+        world.append(pause_ms, 0, [identity])
+    world.read(4)
+    world.begin_flush()
+    world.end_flush()
+    world.do(lambda: world.spill(4), steps)
+    world.restore(1)
 
 
 #: Tried before any others: each was a hole once, or is the way to a planted one.
@@ -255,9 +303,10 @@ KNOWN: tuple[Callable[[IdsWorld], None], ...] = (
     much_log_between_checkpoint_and_move,
     restored_below_what_was_moved,
     killed_at_each_step_of_a_move,
-    killed_in_a_move_and_restored,
+    *(partial(killed_in_a_move_and_restored, steps=steps) for steps in range(16)),
     clock_ahead_for_one_batch,
     raised_horizon,
+    ids_move_while_log_time_stands_still,
 )
 
 
@@ -297,7 +346,7 @@ SIFT, AFTER_MOVING, BEFORE_MOVING = PartitionState.sift, Stamp.after_moving, Sta
 def forgets_by_what_was_read(self: PartitionState, *args: Any) -> Sifted:
     sifted = SIFT(self, *args)
     here = self.checkpoint.settled(self._rules)
-    self.seen.forget(replace(here, log_ms=max(here.log_ms, self._log_time.last_ms)))
+    self.seen._forget(replace(here, log_ms=max(here.log_ms, self._log_time.last_ms)))
     return sifted
 
 
@@ -308,7 +357,7 @@ def in_memory_as_on_disk(self: PartitionState, *args: Any) -> Sifted:
         entry for entry in self._rules.entries if entry[0] < max(1, self.next_offset)
     ]
     keep_ms = rules.dedup_horizon_ms + CLOCK_STEP_MAX_MS
-    self.seen.forget(replace(self.checkpoint.settled(self._rules), keep_ms=keep_ms))
+    self.seen._forget(replace(self.checkpoint.settled(self._rules), keep_ms=keep_ms))
     return sifted
 
 

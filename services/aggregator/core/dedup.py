@@ -131,20 +131,24 @@ class Stamp:
 class SeenIds:
     """The identities seen within the horizon of one partition, oldest sighting first.
 
-    Log times handed in must not fall; the caller sees to that. ``memory_max``, at least 1, is how
-    many ids may stay in memory when `spill` is called.
+    Log times handed in must not fall; the caller sees to that.
     """
 
-    __slots__ = ("_memory_max", "_older", "_recent", "_replaced")
+    __slots__ = ("_older", "_recent", "_replaced")
 
-    def __init__(self, older: OlderIds | None = None, memory_max: int = 1 << 62) -> None:
+    def __init__(self, older: OlderIds | None = None) -> None:
         self._recent = SeenTable()
         self._replaced = Replaced()
         self._older = older
-        self._memory_max = memory_max
 
     def __len__(self) -> int:
+        """How many ids are in memory."""
         return len(self._recent)
+
+    @property
+    def sightings_in_memory(self) -> int:
+        """The same, and those replaced that are kept aside."""
+        return len(self._recent) + len(self._replaced)
 
     def see_all(self, ids: Words, judged_ms: Ints, log_ms: Ints, horizon_ms: int) -> Flags:
         """Record sightings, oldest first, and say which are duplicates.
@@ -189,35 +193,47 @@ class SeenIds:
         duplicates: Flags = (seen_ms >= 0) & (judged_ms - seen_ms < horizon_ms)
         return duplicates
 
-    def forget(self, settled: Settled) -> None:
-        """Drop the ids that can make nothing at or beyond a checkpoint a duplicate.
+    def begin_checkpoint(self) -> None:
+        """Note that a checkpoint is being written which lies behind all sightings so far."""
+        self._recent.draw_line()
 
-        By the checkpoint and not by what was read since: after a crash it is read again, and what
+    def settle(self, settled: Settled) -> None:
+        """Take note that the checkpoint begun last holds, and forget what it makes useless.
+
+        By the checkpoint and not by what was read since: after a crash that is read again, and what
         the store says of its completeness goes from there on.
         """
+        self._recent.hold_line()
+        self._forget(settled)
+
+    def _forget(self, settled: Settled) -> None:
         self._recent.forget(settled.past_ms)
         self._replaced.settle(settled.log_ms, settled.past_ms)
 
-    def spill(self, settled: Settled, most: int) -> bool:
-        """Move the oldest sightings to the store if too many ids are in memory.
+    def spill(self, settled: Settled, memory_max: int, most: int) -> bool:
+        """Move the oldest sightings to the store if more ids than that, at least 1, are in memory.
 
-        Only those from before the log time of the checkpoint: they surely lie below it. Says
-        whether more have to be moved, and can be.
+        Only those that surely lie below the checkpoint: seen before the log time of its last
+        record, or before it began. Says whether more have to be moved, and can be.
         """
         if self._older is None:
             return False
-        self.forget(settled)
+        self._forget(settled)
         self._older.forget(settled.past_ms)
-        excess = len(self) - self._memory_max
+        excess = len(self) - memory_max
         if excess <= 0:
             return False
         # One more than is moved, because its time says up to when the store is complete.
         ids, seen_ms = self._recent.oldest(min(excess, most) + 1)
-        replaced_ids, replaced_ms = self._replaced.before(int(seen_ms[-1]))
+        replaced_ids, replaced_ms = self._replaced.before(min(int(seen_ms[-1]), settled.log_ms))
         times_ms = np.append(seen_ms, replaced_ms)
         order = np.argsort(times_ms, kind="stable")
-        below = int(np.searchsorted(times_ms[order], settled.log_ms))
-        count = min(len(order) - 1, most, below)
+        # Both are a beginning of memory's: where log time stands still, only its order can tell.
+        below = max(
+            int(np.searchsorted(seen_ms, settled.log_ms)), self._recent.before_line(len(ids))
+        )
+        last = min(below, len(ids) - 1)
+        count = min(int(np.flatnonzero(order == last)[0]), most)
         if not count:
             return False
         moved, next_ms = order[:count], int(times_ms[order[count]])
@@ -232,7 +248,7 @@ class SeenIds:
         of_memory = int(np.count_nonzero(moved < len(ids)))
         self._recent.drop_oldest(of_memory)
         self._replaced.drop_oldest(count - of_memory)
-        return len(self) > self._memory_max
+        return len(self) > memory_max
 
     def close(self) -> None:
         """Let go of the store."""

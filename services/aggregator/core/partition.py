@@ -252,6 +252,7 @@ class PartitionState:
             next_offset=self.next_offset,
             rejected=tuple(sorted(self._rejected.items())),
         )
+        self.seen.begin_checkpoint()
         letters, self._dead_letters = self._dead_letters, []
         rows = {name: slices.take_dirty() for name, slices in self.slices.families.items()}
         return Snapshot(self.partition, rows, letters, checkpoint, self.written_offset)
@@ -260,11 +261,19 @@ class PartitionState:
         """Note that a snapshot is in the database, checkpoint and all."""
         self.checkpoint = snapshot.checkpoint
         self.written_offset = snapshot.checkpoint.next_offset
-        self.seen.forget(self.checkpoint.settled(self._rules))
+        self.seen.settle(self.checkpoint.settled(self._rules))
 
-    def spill(self, most: int) -> bool:
-        """Move ids that are too many for memory to the store; say whether more remain."""
-        return self.seen.spill(self.checkpoint.settled(self._rules), most)
+    def spill(self, memory_max: int, most: int) -> bool:
+        """Move ids that are too many for memory to the store; say whether more remain.
+
+        ``memory_max`` may stay; at most ``most`` are moved.
+        """
+        settled = self.checkpoint.settled(self._rules)
+        if self.next_offset <= self.checkpoint.next_offset:
+            # Rebuilding, or nothing read since: all seen so far lies below the checkpoint.
+            self.seen.begin_checkpoint()
+            self.seen.settle(settled)
+        return self.seen.spill(settled, memory_max, most)
 
 
 def additions(columns: Columns, rules: MeteringRules) -> list[Additions]:

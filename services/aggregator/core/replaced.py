@@ -23,6 +23,9 @@ class Replaced:
         self._seen_ms: Ints = np.zeros(0, np.int64)
         self._again_ms: Ints = np.zeros(0, np.int64)
 
+    def __len__(self) -> int:
+        return len(self._ids) + sum(len(ids) for ids, _, _ in self._chunks)
+
     def add(self, ids: Words, seen_ms: Ints, again_ms: Ints) -> None:
         """Note that ids seen at a time were seen again later."""
         # At one log time no checkpoint can lie between the two that is later than it.

@@ -36,9 +36,13 @@ class Found:
 class SeenTable:
     """Sightings in order of time. Ids must be evenly spread hashes, shape (ids, 2)."""
 
-    __slots__ = ("_alive", "_count", "_end", "_first", "_high", "_last_ms", "_low", "_slots")
+    __slots__ = (
+        "_alive", "_count", "_end", "_first", "_high", "_last_ms", "_low", "_marks", "_slots",
+    )  # fmt: skip
 
     def __init__(self) -> None:
+        #: Places before which a caller drew a line: the line to come, and the one that holds.
+        self._marks = (0, 0)
         self._make_room(ROOM_MIN)
 
     def _make_room(self, room: int) -> None:
@@ -111,12 +115,26 @@ class SeenTable:
         alive = self._first + np.flatnonzero(self._alive[self._first : self._end])
         high, low, times_ms = self._high[alive], self._low[alive], self._last_ms[alive]
         count = len(alive)
+        coming, holds = np.searchsorted(alive, self._marks).tolist()
+        self._marks = coming, holds
         self._make_room(1 << (3 * (count + more) // 2).bit_length())
         self._high[:count], self._low[:count], self._last_ms[:count] = high, low, times_ms
         self._alive[:count] = True
         self._end = self._count = count
         last = np.uint64(len(self._slots) - 1)
         self._put((high & last).astype(np.int64), np.arange(count))
+
+    def draw_line(self) -> None:
+        """Remember how far sightings have come, until `hold_line`."""
+        self._marks = self._end, self._marks[1]
+
+    def hold_line(self) -> None:
+        """Have the line drawn last be the one that `before_line` tells."""
+        self._marks = self._marks[0], self._marks[0]
+
+    def before_line(self, most: int) -> int:
+        """How many of so many of the oldest were last seen before the line that holds."""
+        return int(np.searchsorted(self._oldest_places(most), self._marks[1]))
 
     def forget(self, until_ms: int) -> None:
         """Drop the ids last seen at or before a time."""

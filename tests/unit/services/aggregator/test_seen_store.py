@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
-import json
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from services.aggregator import seen_store
+from services.aggregator import seen_place
 from services.aggregator.core.byte_spans import Words
-from services.aggregator.core.dedup import LONG_AGO, Settled, Sightings
+from services.aggregator.core.dedup import LONG_AGO, IdsUnreadableError, Settled, Sightings
 from services.aggregator.core.key_index import Ints
-from services.aggregator.seen_store import Bucket, ClosedStoreError, SeenStore, SeenStores
+from services.aggregator.metrics import ID_STORE_FAULTS, ID_STORES_REFUSING
+from services.aggregator.seen_bucket import Bucket
+from services.aggregator.seen_place import Place
+from services.aggregator.seen_store import (
+    READ_REST_SECONDS,
+    SPARE_PLACES,
+    WRITE_REST_SECONDS,
+    ClosedStoreError,
+    SeenStore,
+    SeenStores,
+)
+from services.aggregator.store_files import StoreFault
+from tests.full_disk import small_disk
 
 KEEP_MS = 4000
 #: Beyond all checkpoints of these tests, and so early that nothing is past.
@@ -146,7 +158,7 @@ def test_a_store_of_ids_by_another_hash_is_thrown_away(
     stores: SeenStores, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as before:
-        before.setattr(seen_store, "HASH", "another")
+        before.setattr(seen_place, "HASH", "another")
         store = opened(stores)
         store.keep(sightings(id0=10, id1=1500))
         store.close()
@@ -157,17 +169,6 @@ def test_a_store_of_ids_by_another_hash_is_thrown_away(
     assert known(again) == {}
     assert again.complete_before_ms == LONG_AGO
     assert list(tmp_path.rglob("bucket-*")) == []
-
-
-def test_a_stamp_without_a_hash_is_as_good_as_none(stores: SeenStores, tmp_path: Path) -> None:
-    store = opened(stores)
-    store.keep(sightings(id0=10))
-    store.close()
-    [stamp] = tmp_path.rglob("stamp")
-    content = json.loads(stamp.read_bytes())
-    del content["hash"]
-    stamp.write_text(json.dumps(content))
-    assert known(opened(stores)) == {}
 
 
 def test_many_ids_at_once_keep_their_times(tmp_path: Path) -> None:
@@ -190,15 +191,6 @@ def test_two_processes_never_share_a_place(stores: SeenStores) -> None:
     assert known(second) == {}
 
 
-def test_a_broken_stamp_is_as_good_as_none(stores: SeenStores, tmp_path: Path) -> None:
-    store = opened(stores)
-    store.keep(sightings(id0=10))
-    store.close()
-    [stamp] = tmp_path.rglob("stamp")
-    stamp.write_text("{")
-    assert known(opened(stores)) == {}
-
-
 def test_a_closed_store_takes_and_says_nothing(stores: SeenStores, tmp_path: Path) -> None:
     store = opened(stores)
     store.keep(sightings(id0=10))
@@ -215,3 +207,226 @@ def test_a_closed_store_takes_and_says_nothing(stores: SeenStores, tmp_path: Pat
         store.last_seen(IDS)
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
     assert known(owner) == {0: 10, 1: 1500}
+
+
+class Clock:
+    """Seconds that pass when told to."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Sick:
+    """Stores on a disk that may refuse, with a clock, and what was counted since."""
+
+    def __init__(self, folder: Path) -> None:
+        self.clock = Clock()
+        self.stores = SeenStores(
+            folder, "cluster/topic", filter_bytes=64 * 1024, cache_bytes=1 << 20, clock=self.clock
+        )
+        self._before = {what: count(what) for what in ("open", "read", "write", "forget")}
+
+    @property
+    def faults(self) -> dict[str, int]:
+        now = {what: count(what) - before for what, before in self._before.items()}
+        return {what: times for what, times in now.items() if times}
+
+
+def count(what: str) -> int:
+    return int(ID_STORE_FAULTS.labels(what)._value.get())
+
+
+def refusing() -> int:
+    return int(ID_STORES_REFUSING._value.get())
+
+
+@pytest.fixture
+def sick(tmp_path: Path) -> Sick:
+    return Sick(tmp_path / "state")
+
+
+def test_with_every_place_taken_ids_stay_in_memory_until_one_is_free(sick: Sick) -> None:
+    others = [opened(sick.stores) for _ in range(SPARE_PLACES)]
+    assert sick.faults == {}
+    store = opened(sick.stores)
+    assert (store.empty, store.complete_before_ms) == (True, LONG_AGO)
+    assert not store.keep(sightings(id0=10))
+    assert (sick.faults, refusing()) == ({"open": 1}, 1)
+    others[3].close()
+    assert not store.keep(sightings(id0=10)), "the folder has a rest"
+    sick.clock.now += WRITE_REST_SECONDS
+    assert store.keep(sightings(id0=10))
+    assert known(store) == {0: 10}
+    assert refusing() == 0
+
+
+def test_what_lies_in_a_place_taken_later_is_not_used(sick: Sick) -> None:
+    """It is of another worker, and of what this one had to read from the log anyway."""
+    other = opened(sick.stores)
+    other.keep(sightings(id7=10))
+    others = [opened(sick.stores) for _ in range(SPARE_PLACES - 1)]
+    store = opened(sick.stores)
+    other.close()
+    sick.clock.now += WRITE_REST_SECONDS
+    assert store.keep(sightings(id0=10))
+    assert known(store) == {0: 10}
+    for one in others:
+        one.close()
+
+
+def test_a_folder_that_cannot_be_made(sick: Sick, tmp_path: Path) -> None:
+    (tmp_path / "state").write_bytes(b"a file")
+    store = opened(sick.stores)
+    assert not store.keep(sightings(id0=10))
+    assert (sick.faults, refusing()) == ({"open": 1}, 1)
+    store.forget(past_ms=10**9)
+    store.close()
+    assert refusing() == 0, "not ours to count any more"
+
+
+def test_a_disk_that_is_read_only(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", 8) as disk:
+        sick = Sick(disk.path / "state")
+        store = opened(sick.stores)
+        store.keep(sightings(id0=10))
+        store.close()
+        remount(disk.path, "ro")
+        again = opened(sick.stores)
+        assert (again.empty, again.complete_before_ms) == (True, LONG_AGO)
+        assert not again.keep(sightings(id1=1500))
+        sick.clock.now += WRITE_REST_SECONDS
+        assert not again.keep(sightings(id1=1500))
+        assert (sick.faults, refusing()) == ({"open": 2}, 1)
+        remount(disk.path, "rw")
+        sick.clock.now += WRITE_REST_SECONDS
+        assert again.keep(sightings(id1=1500))
+        assert known(again) == {1: 1500}, "what else was there had to be read from the log"
+        again.close()
+
+
+def remount(path: Path, how: str) -> None:
+    subprocess.run(["mount", "-o", f"remount,{how}", str(path)], check=True)
+
+
+def test_a_disk_that_is_full(tmp_path: Path) -> None:
+    """What was moved before is known; what comes then stays in memory until there is room."""
+    ids = np.random.default_rng(5).integers(0, 2**64, (6000, 2), np.uint64)
+    times_ms = np.arange(6000) // 3
+
+    def piece(number: int) -> Sightings:
+        here = slice(1000 * number, 1000 * number + 1000)
+        return Sightings(ids[here], times_ms[here], int(times_ms[here][-1]), NOW)
+
+    with small_disk(tmp_path / "disk", 16) as disk:
+        sick = Sick(disk.path / "state")
+        store = opened(sick.stores)
+        assert store.keep(piece(0))
+        disk.fill()
+        complete_before_ms = store.complete_before_ms
+        taken = 1
+        while store.keep(piece(taken)):
+            taken += 1
+        assert sick.faults == {"write": 1}
+        assert refusing() == 1
+        assert not store.keep(piece(taken)), "the disk has a rest"
+        assert sick.faults == {"write": 1}
+        if taken == 1:
+            assert store.complete_before_ms == complete_before_ms
+        assert store.last_seen(ids[: 1000 * taken]).tolist() == times_ms[: 1000 * taken].tolist()
+        sick.clock.now += WRITE_REST_SECONDS
+        assert not store.keep(piece(taken)), "still full"
+        disk.free()
+        sick.clock.now += WRITE_REST_SECONDS
+        for number in range(taken, 6):
+            assert store.keep(piece(number))
+        assert store.last_seen(ids).tolist() == times_ms.tolist()
+        store.close()
+        again = opened(sick.stores)
+        assert again.complete_before_ms == int(times_ms[-1])
+        assert again.last_seen(ids).tolist() == times_ms.tolist()
+        again.close()
+
+
+def test_a_disk_that_is_full_when_the_store_is_opened(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", 16) as disk:
+        sick = Sick(disk.path / "state")
+        store = opened(sick.stores)
+        store.keep(sightings(id0=10, id1=1500))
+        store.close()
+        disk.fill()
+        again = opened(sick.stores)
+        found = {} if again.empty else known(again)
+        said = found, again.complete_before_ms
+        assert said in [({0: 10, 1: 1500}, 1501), ({}, LONG_AGO)]
+        again.keep(sightings(id2=3000))
+        again.close()
+
+
+def test_ids_that_cannot_be_read_are_thrown_away(
+    sick: Sick, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = opened(sick.stores)
+    store.keep(sightings(id0=10, id1=1500))
+
+    def broken(self: Bucket, asked: list[bytes]) -> list[bytes | None]:
+        raise StoreFault("Corruption: block checksum mismatch")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Bucket, "_values", broken)
+        with pytest.raises(IdsUnreadableError, match="checksum"):
+            store.last_seen(IDS)
+    assert (sick.faults, refusing()) == ({"read": 1}, 1)
+    with pytest.raises(IdsUnreadableError):
+        store.last_seen(IDS)
+    assert not store.empty, "it has to be asked, to say so"
+    assert not store.keep(sightings(id2=1600))
+    store.close()
+    recovered = opened(sick.stores)
+    assert (recovered.empty, recovered.complete_before_ms) == (True, LONG_AGO)
+    assert not recovered.keep(sightings(id0=10)), "this disk has a long rest"
+    assert refusing() == 1
+    sick.clock.now += READ_REST_SECONDS
+    assert recovered.keep(sightings(id0=10))
+    assert known(recovered) == {0: 10}
+    recovered.close()
+
+
+def test_ids_that_cannot_be_read_nor_thrown_away_are_passed_by(
+    sick: Sick, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = opened(sick.stores)
+    store.keep(sightings(id0=10))
+
+    def broken(self: Bucket, asked: list[bytes]) -> list[bytes | None]:
+        raise StoreFault("IO error: While pread: Input/output error")
+
+    def refused(self: Place) -> None:
+        self.close()
+        raise StoreFault("Read-only file system")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Bucket, "_values", broken)
+        patched.setattr(Place, "discard", refused)
+        with pytest.raises(IdsUnreadableError):
+            store.last_seen(IDS)
+    store.close()
+    sick.clock.now += READ_REST_SECONDS
+    assert known(opened(sick.stores)) == {}
+
+
+@pytest.mark.parametrize("name", ["filter", "stamp", "CURRENT", "000004.log"])
+def test_a_damaged_store_is_thrown_away_when_it_is_opened(sick: Sick, name: str) -> None:
+    store = opened(sick.stores)
+    store.keep(sightings(id0=10))
+    store.close()
+    for path in Path(str(sick.stores._folder)).rglob("*"):
+        if path.name == name or (name.endswith(".log") and path.suffix in (".log", ".sst")):
+            path.write_bytes(path.read_bytes()[:-9])
+    again = opened(sick.stores)
+    assert (again.empty, again.complete_before_ms) == (True, LONG_AGO)
+    assert sick.faults == {"open": 1}
+    assert again.keep(sightings(id0=10)), "and begun anew at once"
+    again.close()

@@ -103,7 +103,7 @@ def test_forgetting_changes_no_answer(schedule: list[tuple[int, int]]) -> None:
     history: list[tuple[int, int]] = []
     for number, pause_ms in schedule:
         now_ms += pause_ms
-        seen.forget(settled(now_ms))
+        seen.settle(settled(now_ms))
         expected = any(then == number and now_ms - at < HORIZON_MS for then, at in history)
         history.append((number, now_ms))
         assert see(seen, number, now_ms) == expected
@@ -131,11 +131,11 @@ def moving_all_along(
     """What is said while ids move to a store after each batch, and what should be."""
     numbers = [number for number, _ in schedule]
     times_ms = first_ms + np.cumsum([pause_ms for _, pause_ms in schedule], dtype=np.int64)
-    seen, found = SeenIds(ModelStore(ModelStores(), "log"), memory_max), list[bool]()
+    seen, found = SeenIds(ModelStore(ModelStores(), "log")), list[bool]()
     for start in range(0, len(numbers), size):
         end = start + size
         found += see_all(seen, numbers[start:end], times_ms[start:end])
-        seen.spill(settled(int(times_ms[:end][-1])), most)
+        seen.spill(settled(int(times_ms[:end][-1])), memory_max, most)
     return found, by_the_rule(numbers, times_ms.tolist())
 
 
@@ -191,17 +191,17 @@ class Kept:
         ]
 
 
-def filled(store: Kept, memory_max: int) -> SeenIds:
+def filled(store: Kept) -> SeenIds:
     """Ids 0 to 4, seen every 10 ms, and 0 once more at 50."""
-    seen = SeenIds(store, memory_max)
+    seen = SeenIds(store)
     see_all(seen, [0, 1, 2, 3, 4, 0], np.array([0, 10, 20, 30, 40, 50]))
     return seen
 
 
 def test_the_oldest_move_and_the_store_is_complete_up_to_the_next() -> None:
     store = Kept()
-    seen = filled(store, memory_max=3)
-    assert not seen.spill(settled(1005), most=100)
+    seen = filled(store)
+    assert not seen.spill(settled(1005), memory_max=3, most=100)
     assert store.rows == [[(1, 10), (2, 20)]]
     [move] = store.moved
     assert (move.complete_before_ms, move.settled.offset) == (30, 1000)
@@ -211,9 +211,9 @@ def test_the_oldest_move_and_the_store_is_complete_up_to_the_next() -> None:
 
 def test_only_so_many_move_at_once() -> None:
     store = Kept()
-    seen = filled(store, memory_max=1)
-    assert seen.spill(settled(1005), most=3), "one more has to"
-    assert not seen.spill(settled(1005), most=3)
+    seen = filled(store)
+    assert seen.spill(settled(1005), memory_max=1, most=3), "one more has to"
+    assert not seen.spill(settled(1005), memory_max=1, most=3)
     assert store.rows == [[(1, 10), (2, 20), (3, 30)], [(4, 40)]]
 
 
@@ -232,69 +232,84 @@ def test_what_may_have_been_seen_beyond_the_checkpoint_stays(
 ) -> None:
     """But 0 was seen below it as well, and that a crash would leave alone."""
     store = Kept()
-    seen = filled(store, memory_max=1)
-    seen.spill(settled(log_ms), most=100)
+    seen = filled(store)
+    seen.spill(settled(log_ms), memory_max=1, most=100)
     assert store.rows == [moved]
     assert store.moved[0].complete_before_ms == complete_before_ms
     assert len(seen) == 6 - len(moved), "0 is in memory still, by its later sighting"
 
 
+def test_where_log_time_stands_still_the_order_tells_what_is_below_the_checkpoint() -> None:
+    store = Kept()
+    seen = SeenIds(store)
+    for number in range(4):
+        see(seen, number, 70)
+    seen.begin_checkpoint()
+    see(seen, 4, 70)
+    seen.spill(settled(70), memory_max=1, most=100)
+    assert store.moved == [], "the checkpoint does not hold yet"
+    seen.settle(settled(70))
+    seen.spill(settled(70), memory_max=1, most=100)
+    assert store.rows == [[(number, 70) for number in range(4)]]
+    assert store.moved[0].complete_before_ms == 70, "not of that time: more may have come then"
+
+
 def test_with_nothing_surely_below_the_checkpoint_nothing_moves() -> None:
     store = Kept()
-    filled(store, memory_max=1).spill(settled(0), most=100)
+    filled(store).spill(settled(0), memory_max=1, most=100)
     assert store.moved == []
 
 
 def test_a_sighting_that_was_replaced_moves_once() -> None:
     store = Kept()
-    seen = filled(store, memory_max=1)
+    seen = filled(store)
     for _ in range(2):
-        seen.spill(settled(20), most=1)
+        seen.spill(settled(20), memory_max=1, most=1)
     assert store.rows == [[(0, 0)], [(1, 10)]]
     assert [move.complete_before_ms for move in store.moved] == [10, 20]
 
 
 def test_a_sighting_replaced_below_the_checkpoint_stays_out() -> None:
     store = Kept()
-    seen = filled(store, memory_max=1)
+    seen = filled(store)
     see(seen, 0, 60)
-    seen.spill(settled(51), most=100)
+    seen.spill(settled(51), memory_max=1, most=100)
     assert store.rows == [[(1, 10), (2, 20), (3, 30), (4, 40), (0, 50)]]
 
 
 def test_of_a_sighting_replaced_in_memory_before_the_batch_the_same_holds() -> None:
     store = Kept()
-    seen = SeenIds(store, 1)
+    seen = SeenIds(store)
     for number, at_ms in ((0, 0), (1, 10), (2, 20), (0, 30)):
         see(seen, number, at_ms)
-    seen.spill(settled(15), most=100)
+    seen.spill(settled(15), memory_max=1, most=100)
     assert store.rows == [[(0, 0), (1, 10)]]
 
 
 def test_a_store_that_cannot_take_ids_leaves_them_in_memory() -> None:
     store = Kept(full=True)
-    seen = filled(store, memory_max=1)
-    assert not seen.spill(settled(45), most=2), "and not again at once"
+    seen = filled(store)
+    assert not seen.spill(settled(45), memory_max=1, most=2), "and not again at once"
     assert len(seen) == 5
     store.full = False
-    while seen.spill(settled(45), most=2):
+    while seen.spill(settled(45), memory_max=1, most=2):
         pass
     assert store.rows == [[(0, 0), (1, 10)], [(2, 20), (3, 30)], [(4, 40)]]
 
 
 def test_no_more_than_fit_are_left_alone() -> None:
     store = Kept()
-    seen = filled(store, memory_max=5)
-    assert not seen.spill(settled(1005), most=100)
+    seen = filled(store)
+    assert not seen.spill(settled(1005), memory_max=5, most=100)
     assert store.moved == []
     assert store.past_ms == [5], "but the store's buckets come to their end"
-    assert not SeenIds().spill(settled(1005), 100), "nor is there anything to do without one"
+    assert not SeenIds().spill(settled(1005), 1, 100), "nor is there anything to do without one"
 
 
 def test_the_store_is_asked_for_what_is_not_in_memory() -> None:
     empty, full = Kept(), Kept(empty=False)
     for store in (empty, full):
-        seen = filled(store, memory_max=10)
+        seen = filled(store)
         see_all(seen, [5, 1, 6], np.array([60, 60, 60]))
     assert empty.asked == [], "with nothing in it there is nothing to ask"
     assert [ids.tolist() for ids in full.asked[1:]] == [ids_of(5, 6).tolist()]
