@@ -265,15 +265,11 @@ class Meter:
         self.drop({number for number, state in states.items() if self.states.get(number) is state})
 
     async def _make_room(self) -> None:
-        """Let a waiting batch go on once it may, and move ids meanwhile."""
-        if self.ids_in_memory < self._ids_max:
-            self._room.set()
-        await self._spill()
-        if self.ids_in_memory < self._ids_max:
-            self._room.set()
+        """Let a waiting batch go on as soon as it may, and move ids that are too many to disk.
 
-    async def _spill(self) -> None:
-        """Move ids that are too many for memory to disk, a few at a time between batches."""
+        A few at a time, between batches.
+        """
+        self._open_room()
         share = max(1, self._edges.keep.ids // max(1, len(self.states)))
         for partition, state in list(self.states.items()):
             more = True
@@ -283,6 +279,11 @@ class Meter:
                     # and its place on disk with another owner.
                     ours = self.states.get(partition) is state
                     more = ours and state.spill(share, SPILL_IDS_MAX)
+                self._open_room()
+
+    def _open_room(self) -> None:
+        if self.ids_in_memory < self._ids_max:
+            self._room.set()
 
     def _evict(self) -> None:
         for state in self.states.values():

@@ -46,6 +46,9 @@ ID_STORE_FAULTS: Final = Counter(
     ["what"],
     registry=REGISTRY,
 )
+for _what in ("open", "read", "write", "forget"):
+    # There from the start: an alert sees a counter rise, but not begin at 1.
+    ID_STORE_FAULTS.labels(_what)
 ID_STORES_REFUSING: Final = Gauge(
     "wattoken_aggregator_id_stores_refusing",
     "Partitions whose ids the disk did not take when last tried: they stay in memory.",

@@ -5,7 +5,8 @@ Most ids asked for are new, and RocksDB takes microseconds to say so; the filter
 
 RocksDB notices what is garbled, but not all that is missing: of a manifest or log cut off at its
 end it makes an older database. So each move of ids leaves a mark in the database, in one write with
-its ids, and whoever opens a bucket says how many moves there must be.
+its ids, and whoever opens a bucket says how many moves there must be. Other damage it reads for
+ever, so logs and manifests are looked through first (`store_logs`).
 """
 
 from __future__ import annotations
@@ -21,12 +22,15 @@ from services.aggregator.core.byte_spans import Words
 from services.aggregator.core.id_filter import IdFilter
 from services.aggregator.core.key_index import Ints
 from services.aggregator.store_files import StoreFault, faults_of, read_sealed, write_sealed
+from services.aggregator.store_logs import look_through
 
 TIME: Final = np.dtype("<u8")
 ID_BYTES: Final = 16
 #: A mark's key: shorter than an id, so it is none.
 MARK_BYTES: Final = 8
 WORD_BYTES: Final = 8
+#: RocksDB's folder.
+DATABASE: Final = "ids"
 
 
 class Bucket:
@@ -41,10 +45,11 @@ class Bucket:
             if moves:
                 self.moves, words = self._read_filter(moves)
                 self._filter = IdFilter(words)
+                look_through(path / DATABASE)
             else:
                 path.mkdir()
                 self.moves, self._filter = 0, IdFilter.of_size(filter_bytes)
-            self._database = Rdict(str(path / "ids"), options(cache))
+            self._database = Rdict(str(path / DATABASE), options(cache))
         try:
             self._check_marks(moves)
         except BaseException:

@@ -17,6 +17,7 @@ import os
 import shutil
 from dataclasses import asdict
 from pathlib import Path
+from secrets import token_hex
 from typing import Any, Final
 
 import numpy as np
@@ -28,6 +29,7 @@ from services.aggregator.core.key_index import Ints
 from services.aggregator.metrics import ID_STORE_FAULTS
 from services.aggregator.seen_bucket import Bucket
 from services.aggregator.store_files import (
+    PlaceGoneFault,
     StoreFault,
     claim,
     faults_of,
@@ -42,7 +44,8 @@ logger = get_logger(__name__)
 #: By which hash ids are known here.
 HASH: Final = "murmur3-128"
 #: How a place is laid out and what its stamp means; one of another layout is of no use.
-LAYOUT: Final = 2
+LAYOUT: Final = 3
+SUFFIX_BYTES: Final = 4
 
 
 class Place:
@@ -138,11 +141,24 @@ class Place:
     def discard(self) -> None:
         """Close the place, and have nobody use what is in it again."""
         try:
-            with faults_of(f"empty {self.path}"):
-                (self.path / "stamp").unlink(missing_ok=True)
-                sync_folder(self.path)
+            if self._is_there():
+                with faults_of(f"empty {self.path}"):
+                    (self.path / "stamp").unlink(missing_ok=True)
+                    sync_folder(self.path)
         finally:
             self.close()
+
+    def _is_there(self) -> bool:
+        """Whether the path still leads to the folder that we locked.
+
+        Files are written by their paths: in a folder made anew they would be another owner's.
+        """
+        assert self._lock is not None, "not to be used after `close`"
+        with faults_of(f"look at {self.path}"):
+            try:
+                return os.path.samestat((self.path / "lock").stat(), os.fstat(self._lock))
+            except (FileNotFoundError, NotADirectoryError):
+                return False
 
     def _bucket_folders(self) -> list[Path]:
         return sorted(self.path.glob("bucket-*"))
@@ -175,8 +191,11 @@ class Place:
     def keep(self, sightings: Sightings) -> None:
         """Take over sightings durably, between the two stamps that `Stamp` says.
 
-        When that fails, some of them may be here; the stamp does not say so.
+        When that fails, some of them may be here; the stamp does not say so. `PlaceGoneFault`: no
+        move will go in any more.
         """
+        if not self._is_there():
+            raise PlaceGoneFault(f"{self.path} is gone, or another folder by now")
         before = self.stamp.before_moving(sightings)
         if before != self.stamp:
             # Else it was written with an earlier part of this move.
@@ -191,9 +210,9 @@ class Place:
         """The bucket of a stretch of time that can be written; one more where no write goes in."""
         several = self._buckets.setdefault(number, [])
         if not several or several[-1].frozen:
-            serial = 0
-            while (path := self.path / f"bucket-{number}-{serial}").exists():
-                serial += 1
+            # A name that no other has: what RocksDB writes late, by its paths, into a folder that
+            # was deleted and made anew, must not meet what a new owner has there.
+            path = self.path / f"bucket-{number}-{token_hex(SUFFIX_BYTES)}"
             try:
                 several.append(Bucket(path, self._cache, self._filter_bytes))
             except StoreFault:
@@ -209,7 +228,10 @@ class Place:
         faults = []
         for bucket in [bucket for number in past for bucket in self._buckets.pop(number)]:
             try:
-                bucket.drop()
+                if self._is_there():
+                    bucket.drop()
+                else:
+                    bucket.close()
             except StoreFault as fault:
                 faults.append(fault)
         if faults:

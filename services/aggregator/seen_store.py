@@ -8,7 +8,9 @@ Losing the store costs time and memory, never an answer and never the worker:
 - A write fails (a full disk): what was moved before stays and is asked; the rest stays in memory,
   and after a rest the next move tries again.
 - A read fails: what the store knew is unknown now, so it is thrown away and from then on says
-  `IdsUnreadableError`; the partition is recovered without it, and the disk has a long rest.
+  `IdsUnreadableError`; the partition is recovered without it. The disk has a rest, and a longer one
+  each time: all ids have to be read from the log again.
+- The folder was deleted, or is another by now: the same, but at once with a new one.
 
 Each is a warning in the log and counted (`metrics.ID_STORE_FAULTS`).
 """
@@ -27,7 +29,7 @@ from services.aggregator.core.dedup import LONG_AGO, IdsUnreadableError, Settled
 from services.aggregator.core.key_index import Ints
 from services.aggregator.metrics import ID_STORE_FAULTS, ID_STORES_REFUSING
 from services.aggregator.seen_place import Place
-from services.aggregator.store_files import PlaceTakenError, StoreFault
+from services.aggregator.store_files import PlaceGoneFault, PlaceTakenError, StoreFault
 from services.platform.log import get_logger
 
 logger = get_logger(__name__)
@@ -38,8 +40,10 @@ BUCKETS: Final = 4
 SPARE_PLACES: Final = 8
 #: How long a disk is left alone after it refused to take ids: trying costs little.
 WRITE_REST_SECONDS: Final = 60.0
-#: And after it lost ids, which have then to be read from the log again.
-READ_REST_SECONDS: Final = 3600.0
+#: How long after it lost ids: as long at first, and so many times longer each time within a day.
+READ_REST_FACTOR: Final = 4
+READ_REST_SECONDS_MAX: Final = 3600.0
+DAY_SECONDS: Final = 86_400.0
 
 
 class ClosedStoreError(RuntimeError):
@@ -85,6 +89,7 @@ class SeenStore:
         try:
             return self._place.last_seen(ids)
         except StoreFault as fault:
+            self._stores.rest_after_loss(self._partition)
             self._lose(fault)
             raise IdsUnreadableError(str(fault)) from None
 
@@ -96,7 +101,6 @@ class SeenStore:
         place, self._place = self._place, None
         if place is not None:
             self._stores.discard(place)
-        self._stores.rest(self._partition, READ_REST_SECONDS)
 
     def keep(self, sightings: Sightings) -> bool:
         """Take over sightings durably; False where they have to stay in memory for now."""
@@ -109,6 +113,9 @@ class SeenStore:
                 return False
         try:
             self._place.keep(sightings)
+        except PlaceGoneFault as fault:
+            self._leave(fault)
+            return False
         except StoreFault as fault:
             ID_STORE_FAULTS.labels("write").inc()
             logger.warning(
@@ -121,6 +128,13 @@ class SeenStore:
             return False
         self._stores.well(self._partition)
         return True
+
+    def _leave(self, fault: PlaceGoneFault) -> None:
+        """Give up a place that is gone, if another can be had; else go on asking what is open."""
+        another = self._stores.place(self._partition, self._sharing, None)
+        if another is not None:
+            another.close()
+            self._lose(fault)
 
     def forget(self, past_ms: int) -> None:
         """Delete what was last seen at or before a log time, in whole buckets."""
@@ -182,6 +196,8 @@ class SeenStores:
         #: Until when the disk is left alone, by partition; also those given away meanwhile.
         self._rests: dict[int, float] = {}
         self._refused: set[int] = set()
+        #: When ids were lost, by partition.
+        self._losses: dict[int, list[float]] = {}
         #: Places that could not be emptied: what is in them must not be used.
         self._spoilt: set[Path] = set()
 
@@ -239,6 +255,14 @@ class SeenStores:
         """Leave the disk alone for a while."""
         self._rests[partition] = self._clock() + seconds
         self.refused(partition)
+
+    def rest_after_loss(self, partition: int) -> None:
+        """Leave the disk alone for longer the more often it lost ids within a day."""
+        now = self._clock()
+        before = [at for at in self._losses.get(partition, []) if now - at < DAY_SECONDS]
+        self._losses[partition] = [*before, now]
+        seconds = WRITE_REST_SECONDS * READ_REST_FACTOR ** len(before)
+        self.rest(partition, min(seconds, READ_REST_SECONDS_MAX))
 
     def refused(self, partition: int) -> None:
         """Note that a partition's ids have to stay in memory."""

@@ -25,6 +25,10 @@ class StoreFault(Exception):
     """
 
 
+class PlaceGoneFault(StoreFault):
+    """The folder was deleted, or another lies where it was: what is in ours cannot be added to."""
+
+
 class PlaceTakenError(Exception):
     """Another process has the folder locked."""
 

@@ -7,6 +7,7 @@ partition state, ids, store (RocksDB and its files) and `rebuild_from`; events c
 from __future__ import annotations
 
 import errno
+import itertools
 import os
 import shutil
 import tempfile
@@ -21,7 +22,7 @@ import numpy as np
 from rocksdict import Rdict
 
 from schemas.metering_rules import MeteringRules
-from services.aggregator import seen_bucket
+from services.aggregator import seen_bucket, seen_place
 from services.aggregator.core.batch import Records
 from services.aggregator.core.decoding import Decoded
 from services.aggregator.core.dedup import IdsUnreadableError, SeenIds
@@ -271,8 +272,14 @@ class IdsWorld:
         self.disks = [Disk(), Disk()]
         self.flushing: Snapshot | None = None
         self.seconds = 0.0
-        self._patch = patch.object(seen_bucket, "Rdict", self._open_database)
-        self._patch.start()
+        # A schedule must go the same way each time, down to which file is damaged.
+        numbers = itertools.count()
+        self._patches = (
+            patch.object(seen_bucket, "Rdict", self._open_database),
+            patch.object(seen_place, "token_hex", lambda _: f"{next(numbers):08}"),
+        )
+        for patched in self._patches:
+            patched.start()
         self.stores = self._new_stores()
         self.process = self._start()
 
@@ -411,6 +418,7 @@ class IdsWorld:
 
     def close(self) -> None:
         self.process.store.close()
-        self._patch.stop()
+        for patched in self._patches:
+            patched.stop()
         for disk in self.disks:
             disk.remove()

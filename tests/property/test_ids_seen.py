@@ -25,7 +25,7 @@ from services.aggregator.core.log_time import LogTime
 from services.aggregator.core.partition import PartitionState, Sifted
 from services.aggregator.core.replaced import Replaced
 from services.aggregator.core.timing import RuleBook
-from services.aggregator.seen_store import READ_REST_SECONDS, SeenStore
+from services.aggregator.seen_store import READ_REST_SECONDS_MAX, SeenStore
 from tests.property import ids_world
 from tests.property.ids_world import CLOCK_STEP_MAX_MS, HOUR_MS, IdsWorld
 
@@ -108,7 +108,7 @@ class Schedule(RuleBasedStateMachine):
 
     @rule()
     def rest_is_over(self) -> None:
-        self.world.seconds += READ_REST_SECONDS
+        self.world.seconds += READ_REST_SECONDS_MAX
 
     @rule(batches=BATCHES)
     def disk_unreadable(self, batches: Batches) -> None:

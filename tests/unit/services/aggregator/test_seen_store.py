@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import resource
+import shutil
 import subprocess
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +20,8 @@ from services.aggregator.metrics import ID_STORE_FAULTS, ID_STORES_REFUSING
 from services.aggregator.seen_bucket import Bucket
 from services.aggregator.seen_place import Place
 from services.aggregator.seen_store import (
-    READ_REST_SECONDS,
+    DAY_SECONDS,
+    READ_REST_SECONDS_MAX,
     SPARE_PLACES,
     WRITE_REST_SECONDS,
     ClosedStoreError,
@@ -388,7 +392,7 @@ def test_ids_that_cannot_be_read_are_thrown_away(
     assert (recovered.empty, recovered.complete_before_ms) == (True, LONG_AGO)
     assert not recovered.keep(sightings(id0=10)), "this disk has a long rest"
     assert refusing() == 1
-    sick.clock.now += READ_REST_SECONDS
+    sick.clock.now += READ_REST_SECONDS_MAX
     assert recovered.keep(sightings(id0=10))
     assert known(recovered) == {0: 10}
     recovered.close()
@@ -413,7 +417,7 @@ def test_ids_that_cannot_be_read_nor_thrown_away_are_passed_by(
         with pytest.raises(IdsUnreadableError):
             store.last_seen(IDS)
     store.close()
-    sick.clock.now += READ_REST_SECONDS
+    sick.clock.now += READ_REST_SECONDS_MAX
     assert known(opened(sick.stores)) == {}
 
 
@@ -430,3 +434,98 @@ def test_a_damaged_store_is_thrown_away_when_it_is_opened(sick: Sick, name: str)
     assert sick.faults == {"open": 1}
     assert again.keep(sightings(id0=10)), "and begun anew at once"
     again.close()
+
+
+def lose(sick: Sick, store: SeenStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have a store find out that it cannot be read."""
+
+    def broken(self: Bucket, asked: list[bytes]) -> list[bytes | None]:
+        raise StoreFault("Corruption: block checksum mismatch")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Bucket, "_values", broken)
+        with pytest.raises(IdsUnreadableError):
+            store.last_seen(IDS)
+    store.close()
+
+
+def test_a_disk_that_loses_ids_again_and_again_is_left_alone_for_longer(
+    sick: Sick, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def losing_after(seconds: float) -> None:
+        store = opened(sick.stores)
+        sick.clock.now += seconds - 1
+        assert not store.keep(sightings(id0=10))
+        sick.clock.now += 1
+        assert store.keep(sightings(id0=10))
+        lose(sick, store, monkeypatch)
+
+    first = opened(sick.stores)
+    first.keep(sightings(id0=10))
+    lose(sick, first, monkeypatch)
+    for seconds in (60, 240, 960, READ_REST_SECONDS_MAX, READ_REST_SECONDS_MAX):
+        losing_after(seconds)
+    sick.clock.now += DAY_SECONDS
+    later = opened(sick.stores)
+    later.keep(sightings(id0=10))
+    lose(sick, later, monkeypatch)
+    losing_after(60)
+
+
+def test_a_folder_that_is_gone_is_made_anew(sick: Sick, tmp_path: Path) -> None:
+    """What was on disk is asked for no more, but read from the log, at once."""
+    store = opened(sick.stores)
+    store.keep(sightings(id0=10))
+    shutil.rmtree(tmp_path / "state")
+    assert known(store) == {0: 10}, "files that are open are there yet"
+    assert not store.keep(sightings(id1=1500))
+    assert sick.faults == {"read": 1}
+    with pytest.raises(IdsUnreadableError, match="is gone"):
+        store.last_seen(IDS)
+    store.close()
+    recovered = opened(sick.stores)
+    assert (recovered.empty, recovered.complete_before_ms) == (True, LONG_AGO)
+    assert recovered.keep(sightings(id0=10, id1=1500))
+    assert known(recovered) == {0: 10, 1: 1500}
+    assert refusing() == 0
+    recovered.close()
+
+
+def test_a_folder_that_is_gone_and_cannot_be_made(sick: Sick, tmp_path: Path) -> None:
+    store = opened(sick.stores)
+    store.keep(sightings(id0=10))
+    shutil.rmtree(tmp_path / "state")
+    (tmp_path / "state").write_bytes(b"a file")
+    assert not store.keep(sightings(id1=1500))
+    assert known(store) == {0: 10}, "it goes on with what is open"
+    assert (sick.faults, refusing()) == ({"open": 1}, 1)
+    (tmp_path / "state").unlink()
+    assert not store.keep(sightings(id1=1500)), "the disk has a rest"
+    sick.clock.now += WRITE_REST_SECONDS
+    assert not store.keep(sightings(id1=1500))
+    with pytest.raises(IdsUnreadableError):
+        store.last_seen(IDS)
+    store.close()
+
+
+def test_with_no_file_handle_left_ids_stay_in_memory(sick: Sick) -> None:
+    store = opened(sick.stores)
+    store.keep(sightings(id0=10))
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    # No more than are open now: the least that is free is above all others.
+    least = os.open("/dev/null", os.O_RDONLY)
+    os.close(least)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (least, hard))
+    try:
+        assert not store.keep(sightings(id1=1500))
+        assert known(store) == {0: 10}
+        second = sick.stores.open(1, NOW, 1)
+        assert second.empty and not second.keep(sightings(id2=3000))
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert sick.faults == {"write": 1, "open": 1}
+    sick.clock.now += WRITE_REST_SECONDS
+    assert store.keep(sightings(id1=1500))
+    assert known(store) == {0: 10, 1: 1500}
+    second.close()
+    store.close()
