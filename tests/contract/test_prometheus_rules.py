@@ -14,6 +14,7 @@ import yaml
 
 from deploy.local.errors import ComponentMissing
 from deploy.local.prometheus import RULES, fetch_prometheus, find_promtool, prometheus_config
+from services.aggregator.metrics import REGISTRY
 from services.exporter.collector import METRICS, exposed_name
 from tests.contract import compose_file
 from tests.contract.compose_file import ROOT, theirs
@@ -129,8 +130,13 @@ def test_each_rule_has_cases_and_each_alert_fires_and_does_not() -> None:
         assert outcomes == {True, False}, f"{alert['alert']} is seen {outcomes}"
 
 
+def of_the_aggregator() -> set[str]:
+    """The names of its own metrics, as Prometheus sees them."""
+    return {sample.name for family in REGISTRY.collect() for sample in family.samples}
+
+
 def test_rules_use_metrics_that_there_are() -> None:
-    known = {exposed_name(meaning) for meaning in METRICS}
+    known = {exposed_name(meaning) for meaning in METRICS} | of_the_aggregator()
     recorded = {rule["record"] for rule in rules() if "record" in rule}
     for name in recorded:
         assert re.fullmatch(r"[a-z]+:wattoken_[a-z_]+:(rate\d+[mh]|ratio(_rate\d+[mh])?)", name)

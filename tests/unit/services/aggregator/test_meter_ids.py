@@ -14,10 +14,11 @@ import pytest
 from services.aggregator.core.decoding import Decoder
 from services.aggregator.core.dedup import Settled
 from services.aggregator.core.labels import Labels
+from services.aggregator.core.partition import PartitionState
 from services.aggregator.meter import Meter
 from services.aggregator.recovery import Edges, Keep, Stores
 from services.aggregator.retry import AbandonedError
-from services.aggregator.seen_store import SPARE_PLACES, SeenStores
+from services.aggregator.seen_store import SPARE_PLACES, WRITE_REST_SECONDS, SeenStores
 from services.platform.errors import UnavailableError
 from services.platform.kafka import Log
 from tests.property.world import ModelOffsets, ModelSink, World, event
@@ -245,3 +246,136 @@ def test_ids_are_not_moved_once_the_partition_is_given_away(
 
 def contents(folder: Path) -> dict[str, bytes]:
     return {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+class RefusingDisk:
+    """Stores whose folder cannot be made until `mend`, and whose clock is told the time."""
+
+    def __init__(self, folder: Path) -> None:
+        self._in_the_way = folder / "state"
+        self._in_the_way.write_bytes(b"a file")
+        self._now = 0.0
+        self.stores = SeenStores(
+            self._in_the_way, LOG.name, filter_bytes=1024, cache_bytes=1 << 20, clock=self.clock
+        )
+
+    def clock(self) -> float:
+        return self._now
+
+    def mend(self) -> None:
+        self._in_the_way.unlink()
+
+    def rest(self) -> None:
+        self._now += WRITE_REST_SECONDS
+
+
+async def paused(scene: Scene) -> asyncio.Task[None]:
+    """Have a batch wait for room, and hold that it does."""
+    waiting = asyncio.create_task(scene.read_all())
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert not waiting.done()
+    assert scene.meter.held, "the watch sees that it waits on purpose"
+    return waiting
+
+
+def test_reading_pauses_while_the_disk_takes_no_ids_and_memory_is_full(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # One id is to be in memory, so five may be.
+    monkeypatch.setattr("services.aggregator.meter.IDS_MAX_LEAST", 0)
+    disk = RefusingDisk(tmp_path)
+
+    async def scene() -> None:
+        scene = Scene(disk.stores)
+        await scene.recover()
+        await scene.read_all()
+        scene.more(3)
+        await scene.read_all()
+        await scene.meter.flush()
+        assert (scene.meter.ids_in_memory, scene.meter.held) == (4, False), (
+            "they stay, and it goes on"
+        )
+        scene.more(4)
+        await scene.read_all()
+        scene.more(5)
+        waiting = await paused(scene)
+        await scene.meter.flush()
+        disk.rest()
+        await scene.meter.flush()
+        assert not waiting.done() and scene.meter.ids_in_memory == 5, "the disk still refuses"
+        disk.mend()
+        await scene.meter.flush()
+        assert not waiting.done(), "and has a rest"
+        disk.rest()
+        await scene.meter.flush()
+        await waiting
+        await scene.meter.flush()
+        assert not scene.meter.held
+        assert scene.meter.ids_in_memory <= 2
+        scene.more(*range(6))
+        await scene.read_all()
+        await scene.meter.flush()
+        checkpoint = scene.meter.states[0].checkpoint
+        assert (checkpoint.accepted, checkpoint.duplicate) == (6, 6)
+        scene.meter.drop({0})
+
+    run(scene())
+
+
+def test_a_pause_for_memory_ends_when_the_partitions_go(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.aggregator.meter.IDS_MAX_LEAST", 0)
+    disk = RefusingDisk(tmp_path)
+
+    async def scene() -> None:
+        scene = Scene(disk.stores)
+        await scene.recover()
+        scene.more(3, 4, 5)
+        await scene.read_all()
+        scene.more(6)
+        waiting = await paused(scene)
+        scene.meter.release()
+        scene.meter.drop({0})
+        await waiting
+
+    run(scene())
+
+
+def test_a_pause_ends_with_the_first_piece_that_makes_room(
+    stores: SeenStores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not when all is moved, which may take a minute."""
+    monkeypatch.setattr("services.aggregator.meter.IDS_MAX_LEAST", 0)
+    monkeypatch.setattr("services.aggregator.meter.SPILL_IDS_MAX", 2)
+
+    async def scene() -> None:
+        scene = Scene(stores)
+        await scene.recover()
+        for number in range(3, 8):
+            scene.more(number)
+        await scene.read_all()
+        assert scene.meter.held
+        left: list[int] = []
+        spill = PartitionState.spill
+
+        def seen(self: PartitionState, memory_max: int, most: int) -> bool:
+            if not scene.meter.held:
+                left.append(len(self.seen))
+            return spill(self, memory_max, most)
+
+        monkeypatch.setattr(PartitionState, "spill", seen)
+        scene.meter._batch_lock = Unlocked()
+        await scene.meter.flush()
+        assert left and left[0] > 1, "room, and yet ids to move"
+        scene.meter.drop({0})
+
+    run(scene())
+
+
+class Unlocked(asyncio.Lock):
+    """A lock that does not show, so that `held` tells of room alone."""
+
+    def locked(self) -> bool:
+        return False

@@ -1,0 +1,145 @@
+"""A worker whose disk of ids is full, damaged or gone goes on, exact, and says what is wrong."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import pytest
+from confluent_kafka import Producer
+
+from deploy.local.infrastructure import Infrastructure
+from deploy.local.pipeline import Pipeline
+from tests.full_disk import SmallDisk, small_disk
+from tests.integration.faults import metering, metric, select, wait_until_metered
+from tests.integration.test_aggregator import event, producer, stop_in_order
+
+pytestmark = pytest.mark.faults
+
+EVENTS = 2_000
+
+
+class Metered:
+    """A worker with room for few ids in memory, and what it has to have counted."""
+
+    def __init__(self, pipeline: Pipeline, disk: SmallDisk) -> None:
+        self._pipeline = pipeline
+        self._producer: Producer = producer(pipeline)
+        self._accepted = self._duplicate = 0
+        self.disk = disk
+        self.folder = disk.path / "state"
+
+    def send(self, numbers: Iterable[int]) -> None:
+        """Put events onto the log, in their order; each id goes to one partition."""
+        for number in numbers:
+            self._producer.produce(self._pipeline.topic, event(number), str(number))
+        assert self._producer.flush(20) == 0
+
+    def meter(self, fresh: range, resent: range) -> None:
+        """Send events for the first time, and others again; hold that all are counted so."""
+        pid = self._pipeline.aggregator.pid
+        self.send(fresh)
+        wait_until_metered(self._pipeline)
+        self.send(resent)
+        wait_until_metered(self._pipeline)
+        self._accepted += len(fresh)
+        self._duplicate += len(resent)
+        query = "SELECT sum(accepted), sum(duplicate) FROM checkpoints FINAL"
+        assert select(self._pipeline, query) == [(self._accepted, self._duplicate)]
+        requests = select(self._pipeline, "SELECT sum(requests) FROM registers")
+        assert requests == [(self._accepted,)]
+        assert self._pipeline.aggregator.pid == pid, "it did not stop"
+
+    def restart(self) -> None:
+        stop_in_order(self._pipeline)
+        self._pipeline.aggregator.start()
+
+    def shown(self, name: str) -> float:
+        return metric(self._pipeline.aggregator, name)
+
+    def kill(self) -> None:
+        self._pipeline.aggregator.kill(signal.SIGKILL)
+        self._pipeline.aggregator.start()
+
+
+def batch_of(number: int) -> range:
+    return range(number * EVENTS, (number + 1) * EVENTS)
+
+
+def garble(folder: Path, pattern: str) -> int:
+    """Change some bytes of files in place, as a disk does; say of how many."""
+    paths = [path for path in folder.rglob(pattern) if path.stat().st_size > 64]
+    for path in paths:
+        with path.open("r+b") as file:
+            for at in range(8, path.stat().st_size, 64):
+                file.seek(at)
+                file.write(b"\x5a")
+    return len(paths)
+
+
+def full(metered: Metered) -> None:
+    metered.disk.fill()
+    metered.meter(batch_of(1), range(2 * EVENTS))
+    assert metered.shown("id_stores_refusing") > 0
+    assert metered.shown("id_store_faults_total") > 0
+    metered.disk.free()
+
+
+def damaged_while_it_runs(metered: Metered) -> None:
+    # What RocksDB has in memory goes into its tables when it closes.
+    metered.restart()
+    assert garble(metered.folder, "*.sst")
+    metered.meter(batch_of(2), range(3 * EVENTS))
+    assert metered.shown("id_store_faults_total") > 0
+
+
+def damaged_while_it_is_down(metered: Metered) -> None:
+    metered.restart()
+    metered.meter(batch_of(3), range(4 * EVENTS))
+    for pattern in ("*.log", "MANIFEST-*"):
+        metered.kill()
+        metered.meter(range(0), range(4 * EVENTS))
+        assert garble(metered.folder, pattern)
+        metered.kill()
+        metered.meter(range(0), range(4 * EVENTS))
+        assert metered.shown("id_store_faults_total") > 0
+
+
+def gone(metered: Metered) -> None:
+    metered.restart()
+    metered.meter(range(0), range(EVENTS))
+    shutil.rmtree(metered.folder)
+    metered.meter(batch_of(4), range(5 * EVENTS))
+    assert metered.shown("id_store_faults_total") > 0
+    assert list(metered.folder.rglob("bucket-*")), "made anew"
+
+
+FAULTS: tuple[Callable[[Metered], None], ...] = (
+    full,
+    damaged_while_it_runs,
+    damaged_while_it_is_down,
+    gone,
+)
+
+
+def test_a_disk_of_ids_that_fails_stops_no_worker(
+    infrastructure: Infrastructure, tmp_path: Path
+) -> None:
+    with (
+        small_disk(tmp_path / "disk", 48) as disk,
+        metering(
+            infrastructure,
+            aggregator_state_dir=str(disk.path / "state"),
+            aggregator_ids_in_memory_max="100",
+            aggregator_filter_bytes="1000000",
+            aggregator_flush_interval_seconds="0.2",
+        ) as pipeline,
+    ):
+        metered = Metered(pipeline, disk)
+        metered.meter(batch_of(0), batch_of(0))
+        assert list(metered.folder.rglob("bucket-*")), "ids are on disk"
+        assert metered.shown("id_store_faults_total") == 0
+        for fault in FAULTS:
+            fault(metered)

@@ -1,0 +1,156 @@
+"""The agent when the disk loses ids: the partition is recovered, nothing is lost or doubled."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from faust.types import TP
+
+from services.aggregator.agent import meter_batches
+from services.aggregator.app import MeterApp
+from services.aggregator.metrics import ID_STORE_FAULTS
+from services.aggregator.seen_bucket import Bucket
+from services.aggregator.seen_store import SeenStores
+from services.aggregator.store_files import StoreFault
+from services.aggregator.transport import FetchedBatch
+from tests.unit.services.aggregator.test_meter_ids import LOG, Scene
+
+BATCH = 3
+
+
+class App:
+    """As much of the app as the agent sees, on one partition of a log in memory."""
+
+    #: The way back is the app's own.
+    read_ids_again = MeterApp.read_ids_again
+
+    def __init__(self, folder: Path) -> None:
+        self.scene = Scene(SeenStores(folder, LOG.name, filter_bytes=1024, cache_bytes=1 << 20))
+        self.meter = self.scene.meter
+        self.position = 0
+        self.seeks: list[int] = []
+        self.recoveries = 0
+        self.failures: list[Exception] = []
+        self.consumer = SimpleNamespace(epoch=0, perform_seek=self.perform_seek)
+
+    async def recover(self) -> None:
+        self.recoveries += 1
+        await self.scene.recover()
+
+    async def perform_seek(self) -> None:
+        self.consumer.epoch += 1
+        self.position = self.meter.positions()[0]
+        self.seeks.append(self.position)
+
+    async def fail(self, error: Exception) -> None:
+        self.failures.append(error)
+
+    async def batches(self) -> AsyncIterator[FetchedBatch]:
+        """Read the log from where it was sought to, to its end; as the transport hands it out."""
+        while True:
+            records = self.scene.world.log.read(self.position, BATCH)
+            if not len(records):
+                return
+            first, self.position = self.position, self.position + len(records)
+            place = TP(LOG.topic, 0)
+            yield FetchedBatch(
+                place, self.consumer.epoch, first, self.position, records, decoded=None
+            )
+
+    async def read_all(self) -> None:
+        await meter_batches(self)(self.batches())  # type: ignore[arg-type]
+        await self.meter.flush()
+
+    def counts(self) -> tuple[int, int]:
+        """Events accepted, and duplicates, as the last checkpoint says."""
+        checkpoint = self.meter.states[0].checkpoint
+        return checkpoint.accepted, checkpoint.duplicate
+
+
+def lost_reads() -> int:
+    return int(ID_STORE_FAULTS.labels("read")._value.get())
+
+
+def test_ids_lost_on_disk_are_read_again_and_each_event_counts_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scene() -> App:
+        app = App(tmp_path)
+        await app.recover()
+        await app.read_all()
+        for number in range(3, 12):
+            app.scene.more(number)
+        await app.read_all()
+        assert list(tmp_path.rglob("bucket-*")), "ids are on disk"
+        assert app.counts() == (12, 0)
+        values, faults = Bucket._values, iter([StoreFault("Corruption: block checksum mismatch")])
+
+        def broken_once(self: Bucket, asked: list[bytes]) -> list[bytes | None]:
+            for fault in faults:
+                raise fault
+            return values(self, asked)
+
+        monkeypatch.setattr(Bucket, "_values", broken_once)
+        before = lost_reads()
+        app.scene.more(*range(12))
+        app.scene.more(12, 13)
+        await app.read_all()
+        assert lost_reads() == before + 1
+        return app
+
+    app = asyncio.run(scene())
+    assert app.failures == []
+    assert app.recoveries == 2
+    # Back to where the ids that matter begin, below the checkpoint.
+    assert app.seeks == [0]
+    assert app.counts() == (14, 12)
+
+
+def test_a_disk_that_cannot_be_read_at_all_stops_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scene() -> App:
+        app = App(tmp_path)
+        await app.recover()
+        await app.read_all()
+        for number in range(3, 12):
+            app.scene.more(number)
+        await app.read_all()
+
+        def broken(self: Bucket, asked: list[bytes]) -> list[bytes | None]:
+            raise StoreFault("IO error: Input/output error")
+
+        monkeypatch.setattr(Bucket, "_values", broken)
+        for _ in range(3):
+            app.scene.more(*range(12))
+            await app.read_all()
+        return app
+
+    app = asyncio.run(scene())
+    assert app.failures == []
+    assert app.recoveries == 2, "without that disk there is nothing more to lose"
+    assert app.counts() == (12, 36)
+
+
+def test_another_fault_is_no_reason_to_read_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scene() -> App:
+        app = App(tmp_path)
+        await app.recover()
+
+        def wrong(*_: Any, **__: Any) -> None:
+            raise ValueError("a mistake of ours")
+
+        monkeypatch.setattr(app.meter, "consume", wrong)
+        await meter_batches(app)(app.batches())  # type: ignore[arg-type]
+        return app
+
+    app = asyncio.run(scene())
+    assert [str(failure) for failure in app.failures] == ["a mistake of ours"]
+    assert (app.recoveries, app.seeks) == (1, [])
