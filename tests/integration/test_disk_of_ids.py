@@ -13,8 +13,9 @@ from confluent_kafka import Producer
 from deploy.local.infrastructure import Infrastructure
 from deploy.local.pipeline import Pipeline
 from tests.full_disk import SmallDisk, small_disk
-from tests.integration.faults import metering, metric, select, wait_until_metered
+from tests.integration.faults import PARTITIONS, metering, metric, select, wait_until_metered
 from tests.integration.test_aggregator import event, producer, stop_in_order
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.faults
 
@@ -54,14 +55,18 @@ class Metered:
 
     def restart(self) -> None:
         stop_in_order(self._pipeline)
+        self.start()
+
+    def start(self) -> None:
         self._pipeline.aggregator.start()
+        eventually("recovered", lambda: self.shown("partitions") == PARTITIONS)
 
     def shown(self, name: str) -> float:
         return metric(self._pipeline.aggregator, name)
 
     def kill(self) -> None:
         self._pipeline.aggregator.kill(signal.SIGKILL)
-        self._pipeline.aggregator.start()
+        self.start()
 
 
 def batch_of(number: int) -> range:

@@ -31,6 +31,10 @@ def flush(name: str, old: str, new: str) -> Bug:
     return Bug(name, f"{AGGREGATOR}/flush.py", old, new, ("test_meter.py",))
 
 
+def store(name: str, module: str, old: str, new: str, test: str) -> Bug:
+    return Bug(name, f"{AGGREGATOR}/{module}.py", old, new, (test,))
+
+
 def recovery(name: str, old: str, new: str) -> Bug:
     return Bug(name, f"{AGGREGATOR}/recovery.py", old, new, ("test_recovery.py",))
 
@@ -120,6 +124,59 @@ BUGS: Final = (
         "reading counts as standing still while the database is away",
         "return away or not self._room.is_set() or self._batch_lock.locked()",
         "return not self._room.is_set() or self._batch_lock.locked()",
+    ),
+    meter(
+        "memory for ids has no end",
+        "        elif self.ids_in_memory >= self._ids_max:\n",
+        "        elif False:\n",
+    ),
+    meter(
+        "a pause ends when all ids have been moved",
+        "                self._open_room()\n",
+        "",
+    ),
+    # The disk of ids.
+    store(
+        "ids lost on disk are not read again",
+        "agent",
+        "                await app.read_ids_again(batch.tp.partition, error)\n",
+        "                continue\n",
+        "test_agent.py",
+    ),
+    store(
+        "ids that the disk refused count as moved",
+        "seen_store",
+        "WRITE_REST_SECONDS)\n            return False\n",
+        "WRITE_REST_SECONDS)\n            return True\n",
+        "test_seen_store.py",
+    ),
+    store(
+        "a place that lost ids is used again",
+        "seen_store",
+        "            self._stores.discard(place)\n",
+        "            place.close()\n",
+        "test_seen_store.py",
+    ),
+    store(
+        "a folder of another owner is written to",
+        "seen_place",
+        "        if not self._is_there():\n            raise PlaceGoneFault",
+        "        if False:\n            raise PlaceGoneFault",
+        "test_seen_place.py",
+    ),
+    store(
+        "moves that are missing are not missed",
+        "seen_bucket",
+        "        if lost:\n",
+        "        if False:\n",
+        "test_seen_place.py",
+    ),
+    store(
+        "a manifest is read unseen",
+        "store_logs",
+        "        if whole_bytes(content) != len(content):\n            raise",
+        "        if False:\n            raise",
+        "test_store_logs.py",
     ),
     flush(
         "checkpoint before its rows",
@@ -316,8 +373,8 @@ BUGS: Final = (
     core(
         "ids at the checkpoint's very time are moved",
         "dedup",
-        "np.searchsorted(times_ms[order], settled.log_ms))",
-        'np.searchsorted(times_ms[order], settled.log_ms, "right"))',
+        "np.searchsorted(seen_ms, settled.log_ms))",
+        'np.searchsorted(seen_ms, settled.log_ms, "right"))',
     ),
     core(
         "too old by one is accepted",

@@ -51,6 +51,8 @@ DAMAGES: tuple[Callable[[bytes], bytes | None], ...] = (
     lambda content: b"",
     lambda content: content[: len(content) // 2],
     lambda content: content[:-3],
+    lambda content: content + b"\x5a" * 40,
+    lambda content: content[: len(content) // 2] + content[len(content) // 2 + 9 :],
     lambda content: bytes(byte ^ 0x10 if at % 61 == 9 else byte for at, byte in enumerate(content)),
 )
 
@@ -341,6 +343,7 @@ def test_every_decision_is_the_oracles() -> None:
 
 
 SIFT, AFTER_MOVING, BEFORE_MOVING = PartitionState.sift, Stamp.after_moving, Stamp.before_moving
+KEEP = SeenStore.keep
 
 
 def forgets_by_what_was_read(self: PartitionState, *args: Any) -> Sifted:
@@ -390,6 +393,16 @@ PLANTED: dict[str, tuple[Any, str, Any]] = {
     ),
     "store silent about the checkpoint": (Stamp, "before_moving", lambda self, sightings: self),
     "store not asked": (SeenStore, "empty", True),
+    "lost ids taken for none": (
+        SeenStore,
+        "empty",
+        property(lambda self: self._place is None or self._place.empty),
+    ),
+    "what the disk refused counts as moved": (
+        SeenStore,
+        "keep",
+        lambda self, sightings: KEEP(self, sightings) or True,
+    ),
     "ids not read again": (ids_world, "rebuild_from", from_checkpoint),
     "ids kept for the horizon only": (
         RuleBook,
