@@ -7,6 +7,7 @@ import signal
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+import httpx
 import pytest
 from confluent_kafka import Producer
 
@@ -59,7 +60,14 @@ class Metered:
 
     def start(self) -> None:
         self._pipeline.aggregator.start()
-        eventually("recovered", lambda: self.shown("partitions") == PARTITIONS)
+        eventually("recovered", self.recovered)
+
+    def recovered(self) -> bool:
+        """Whether the worker answers, and has all partitions."""
+        try:
+            return self.shown("partitions") == PARTITIONS
+        except httpx.TransportError:
+            return False
 
     def shown(self, name: str) -> float:
         return metric(self._pipeline.aggregator, name)
