@@ -309,7 +309,7 @@ def test_reading_pauses_while_the_disk_takes_no_ids_and_memory_is_full(
         assert not waiting.done(), "and has a rest"
         disk.rest()
         await scene.meter.flush()
-        await waiting
+        await asyncio.wait_for(waiting, 10)
         await scene.meter.flush()
         assert not scene.meter.held
         assert scene.meter.ids_in_memory <= 2
@@ -338,7 +338,7 @@ def test_a_pause_for_memory_ends_when_the_partitions_go(
         waiting = await paused(scene)
         scene.meter.release()
         scene.meter.drop({0})
-        await waiting
+        await asyncio.wait_for(waiting, 10)
 
     run(scene())
 
