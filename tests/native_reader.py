@@ -44,7 +44,7 @@ def read_native(data: bytes) -> list[dict[str, Any]]:
     """Give the rows of a block, each column by its name."""
     stream = io.BytesIO(data)
     column_count, rows = read_varint(stream), read_varint(stream)
-    columns = {}
+    columns: dict[str, list[Any]] = {}
     for _ in range(column_count):
         name, kind = read_text(stream), read_text(stream)
         if kind == "LowCardinality(String)":

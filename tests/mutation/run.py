@@ -29,7 +29,9 @@ MODULES: Final = (
         for name in ("meter", "flush", "recovery", "handover", "transport")
     ),
     *(f"{AGGREGATOR}/{name}.py" for name in ("clickhouse_sink", "native_block", "seen_store")),
-    *(f"{AGGREGATOR}/{name}.py" for name in ("record_batch", "log_offsets", "watchdog")),
+    *(f"{AGGREGATOR}/{name}.py" for name in ("seen_place", "seen_bucket", "store_files")),
+    *(f"{AGGREGATOR}/{name}.py" for name in ("store_logs", "record_batch", "log_offsets")),
+    *(f"{AGGREGATOR}/{name}.py" for name in ("agent", "watchdog")),
 )
 TESTS: Final = (
     "tests/unit/services/aggregator",
