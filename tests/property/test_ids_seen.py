@@ -343,7 +343,6 @@ def test_every_decision_is_the_oracles() -> None:
 
 
 SIFT, AFTER_MOVING, BEFORE_MOVING = PartitionState.sift, Stamp.after_moving, Stamp.before_moving
-KEEP = SeenStore.keep
 
 
 def forgets_by_what_was_read(self: PartitionState, *args: Any) -> Sifted:
@@ -393,16 +392,6 @@ PLANTED: dict[str, tuple[Any, str, Any]] = {
     ),
     "store silent about the checkpoint": (Stamp, "before_moving", lambda self, sightings: self),
     "store not asked": (SeenStore, "empty", True),
-    "lost ids taken for none": (
-        SeenStore,
-        "empty",
-        property(lambda self: self._place is None or self._place.empty),
-    ),
-    "what the disk refused counts as moved": (
-        SeenStore,
-        "keep",
-        lambda self, sightings: KEEP(self, sightings) or True,
-    ),
     "ids not read again": (ids_world, "rebuild_from", from_checkpoint),
     "ids kept for the horizon only": (
         RuleBook,
