@@ -73,9 +73,7 @@ def read_event(record: bytes | None) -> Event:
     """Read a record. Raises `NotAnEventError`."""
     try:
         # As text: given bytes, json would take UTF-16 and UTF-32 too.
-        fields = json.loads(
-            (record or b"").decode(), object_pairs_hook=_checked, parse_constant=_no_constant
-        )
+        fields = _JSON.decode((record or b"").decode())
     except NotAnEventError:
         raise
     except (ValueError, RecursionError) as error:
@@ -170,5 +168,6 @@ def _no_constant(name: str) -> None:
     raise NotAnEventError(f"no JSON: {name}")
 
 
+_JSON: Final = json.JSONDecoder(object_pairs_hook=_checked, parse_constant=_no_constant)
 _EARLIEST_US: Final = (TIME_MIN - EPOCH) // MICROSECOND
 _LATEST_US: Final = (TIME_MAX - EPOCH) // MICROSECOND
