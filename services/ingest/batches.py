@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -12,6 +13,7 @@ import msgspec
 
 from schemas.wire import WireEvent
 from services.ingest.adapters import native, openmeter
+from services.ingest.adapters.usage_fields.unread import Unread, collecting
 from services.ingest.depth import check_depth
 from services.ingest.errors import EventRejectedError, MalformedError, TooLargeError
 from services.ingest.keys import Key
@@ -58,6 +60,8 @@ class Batch:
     rejections: list[Rejection] = field(default_factory=list)
     #: What is neither: spans that are no calls of a model, answers from a gateway's own cache.
     skipped: int = 0
+    #: Numbers in usage objects that no register knows, by format and path.
+    unread: Unread = field(default_factory=Counter)
 
 
 def native_json(body: bytes, key: Key, limits: BatchLimits) -> Batch:
@@ -154,16 +158,19 @@ def collect(
 ) -> Batch:
     """Adapt elements one by one, by their index; None from ``adapt`` is skipped, not rejected."""
     batch = Batch()
-    for index, element in elements:
-        try:
-            event = adapt(element)
-            if event is None:
-                batch.skipped += 1
-                continue
-            key.admit(event)
-            batch.records.append(to_record(event))
-        except EventRejectedError as error:
-            batch.rejections.append({"index": index, "code": error.code, "message": error.message})
+    with collecting(batch.unread):
+        for index, element in elements:
+            try:
+                event = adapt(element)
+                if event is None:
+                    batch.skipped += 1
+                    continue
+                key.admit(event)
+                batch.records.append(to_record(event))
+            except EventRejectedError as error:
+                batch.rejections.append(
+                    {"index": index, "code": error.code, "message": error.message}
+                )
     return batch
 
 

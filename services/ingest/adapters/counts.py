@@ -17,13 +17,16 @@ _EXPECTED: Final = EXPECTED["input_tokens"]
 def count(fields: Mapping[str, Any], name: str, where: str = "", *, digits: bool = False) -> int:
     """Read a count that must be there.
 
-    ``where`` leads to the fields, for messages, such as ``usage.``. ``digits`` also takes the
-    number as text. Raises `EventRejectedError` for anything but an integer in range.
+    ``where`` leads to the fields, for messages, such as ``usage.``. A double that is whole is
+    taken; ``digits`` also takes the number as text. Raises `EventRejectedError` for anything but
+    an integer in range.
     """
     value = fields.get(name)
     if value is None:
         raise EventRejectedError("missing_field", f"{where}{name} is missing: give {_EXPECTED}")
     number = value
+    if isinstance(number, float) and number.is_integer():
+        number = int(number)  # 12.0 is 12: some SDKs have no integers.
     if digits and isinstance(value, str) and value.isascii() and value.isdigit():
         number = int(value) if len(value) <= _DIGITS_MAX else -1
     if not isinstance(number, int) or isinstance(number, bool):
@@ -47,7 +50,7 @@ def optional_count(
 def part(fields: Mapping[str, Any], name: str, where: str = "") -> Mapping[str, Any]:
     """Read an object within an object; an absent or null one is empty."""
     value = fields.get(name)
-    if value is None:
+    if value is None or value == []:  # PHP writes an empty object as an empty array.
         return {}
     if not isinstance(value, dict):
         raise EventRejectedError(

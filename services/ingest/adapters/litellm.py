@@ -1,8 +1,8 @@
 """PURE: LiteLLM's StandardLoggingPayload, as its generic API callback posts it.
 
-LiteLLM turns every provider's usage into OpenAI's convention, so `prompt_tokens` includes the
-caches, Anthropic's too: `metadata.usage_object` only tells which part of it they are. What is
-beside these fields (messages, response, costs) is skipped without being built.
+LiteLLM turns every provider's usage into OpenAI's convention: `usage_formats/litellm.py` reads it,
+from `metadata.usage_object` and from the totals in the payload itself. What is beside these fields
+(messages, response, costs) is skipped without being built.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Any, Final
 import msgspec
 
 from schemas.wire import WireEvent
+from services.ingest.adapters import provider_usage
 from services.ingest.adapters.assembly import (
     RESPONSE_ID_LENGTH_MIN,
     assemble,
@@ -20,13 +21,11 @@ from services.ingest.adapters.assembly import (
     moment,
     provider_and_model,
 )
-from services.ingest.adapters.counts import agreed, count, optional_count, part
-from services.ingest.adapters.totals import INCLUSIVE, Reading, Totals, canonical, check_total
+from services.ingest.adapters.totals import Totals
 from services.ingest.errors import EventRejectedError
 from services.ingest.explain import shown_value
 from services.ingest.keys import KeyEntry
 
-LITELLM: Final = INCLUSIVE
 #: As its `openmeter` callback names itself, so that a call which both report counts once.
 SOURCE: Final = "litellm-proxy"
 _USAGE: Final = "metadata.usage_object."
@@ -132,37 +131,11 @@ def _status(payload: _Payload) -> str:
 
 
 def _totals(payload: _Payload, usage: object) -> Totals:
-    if not isinstance(usage, dict):
-        usage = {}
-    counts = {name: getattr(payload, name) for name in ("prompt_tokens", "completion_tokens")}
-    prompt = part(usage, "prompt_tokens_details", _USAGE)
-    completion = part(usage, "completion_tokens_details", _USAGE)
-    where = f"{_USAGE}prompt_tokens_details."
-    reading = Reading(
-        input_tokens=count(counts, "prompt_tokens"),
-        output_tokens=count(counts, "completion_tokens"),
-        cache_read=agreed(
-            "cached tokens",
-            _reading(usage, "cache_read_input_tokens", _USAGE),
-            _reading(prompt, "cached_tokens", where),
-        ),
-        cache_write=agreed(
-            "tokens written to the cache",
-            _reading(usage, "cache_creation_input_tokens", _USAGE),
-            _reading(prompt, "cache_write_tokens", where),
-            _reading(prompt, "cache_creation_tokens", where),
-        ),
-        reasoning=optional_count(
-            completion, "reasoning_tokens", f"{_USAGE}completion_tokens_details."
-        ),
-    )
-    # LiteLLM writes 0 where a provider gives no sum.
-    total = optional_count({"total_tokens": payload.total_tokens}, "total_tokens") or None
-    return check_total(canonical(reading, LITELLM), total, "total_tokens")
-
-
-def _reading(fields: Any, name: str, where: str) -> tuple[str, int | None]:
-    return f"{where}{name}", optional_count(fields, name, where)
+    whole = dict(usage) if isinstance(usage, dict) else {}
+    for name in ("prompt_tokens", "completion_tokens", "total_tokens"):
+        if (given := getattr(payload, name)) is not None:
+            whole[name] = given
+    return provider_usage.read_objects([whole], "litellm", _USAGE)
 
 
 def _unix_ns(payload: _Payload, name: str) -> int:

@@ -1,66 +1,120 @@
 """PURE: a provider's own usage object inside an event: `usage`, and `usage_format` to say whose.
 
 The format is told and never guessed: OpenAI's and Anthropic's objects share the names of their
-totals and differ in what these include.
+totals and differ in what these include. Where the one that is told cannot be, the refusal says
+which fits.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping
 from typing import Any, Final
 
-from services.ingest.adapters import anthropic, gemini, openai
-from services.ingest.adapters.totals import Totals
+from services.ingest.adapters.totals import Totals, check_parts
+from services.ingest.adapters.usage_fields import unread
+from services.ingest.adapters.usage_formats import (
+    anthropic,
+    bedrock,
+    cohere,
+    embeddings,
+    gemini,
+    litellm,
+    mistral,
+    ollama,
+    openai,
+    perplexity,
+)
+from services.ingest.adapters.usage_formats.settling import UsageFormat, UsageObject
 from services.ingest.errors import EventRejectedError
 from services.ingest.explain import shown_value
 
-UsageObject = Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class UsageFormat:
-    """How one provider's usage is read."""
-
-    #: Which usage counts, of those that one stream gave.
-    latest: Callable[[Sequence[UsageObject]], UsageObject]
-    read: Callable[[UsageObject], Totals]
-
-
 FORMATS: Final[Mapping[str, UsageFormat]] = {
-    "openai_chat": UsageFormat(openai.latest, openai.chat),
-    "openai_responses": UsageFormat(openai.latest, openai.responses),
-    "xai_chat": UsageFormat(openai.latest, openai.xai_chat),
-    "anthropic": UsageFormat(anthropic.latest, anthropic.message),
-    "gemini": UsageFormat(gemini.latest, gemini.generated),
+    one.register.name: one
+    for one in (
+        *(openai.CHAT, openai.RESPONSES, openai.REALTIME, openai.XAI_CHAT),
+        *(anthropic.MESSAGES, gemini.GENERATED, gemini.LIVE, bedrock.CONVERSE, cohere.CHAT),
+        *(openai.DASHSCOPE, embeddings.INPUT_ONLY, litellm.USAGE, mistral.CHAT),
+        *(ollama.ANSWER, perplexity.CHAT),
+    )
 }
 #: The fields that it comes in.
 FIELDS: Final = ("usage", "usage_format")
+_USAGE: Final = "usage."
+#: Why an object may be refused that another format would read.
+_OF_ANOTHER: Final = frozenset(
+    {"missing_field", "unknown_field", "total_mismatch", "subset_exceeds_total"}
+)
+#: LiteLLM's takes most of what OpenAI's does, and is no provider's: it is never proposed.
+_PROPOSED: Final = tuple(name for name in FORMATS if name != litellm.USAGE.register.name)
+_PROPOSED_MAX: Final = 3
+_ADVICE: Final = "set usage_format to"
 
 
 def read(usage: object, usage_format: object) -> Totals:
     """Read a usage object, or an array of the usages that one stream gave.
 
-    Raises `EventRejectedError` naming the field, what is wrong with it and how to mend it.
+    Raises `EventRejectedError` naming the field, what is wrong with it and how to mend it, and
+    the format that fits where another than the one that is told does.
     """
     if not isinstance(usage_format, str) or usage_format not in FORMATS:
         raise EventRejectedError(
             "missing_field" if usage_format is None else "invalid_value",
             f"usage_format is {shown_value(usage_format)}: give {', '.join(FORMATS)}",
         )
+    # Chunks without usage carry null.
+    chunks = [one for one in usage if one is not None] if isinstance(usage, list) else [usage]
+    if not chunks:
+        raise EventRejectedError(
+            "missing_field", "usage has no usage object: give what the provider's stream gave"
+        )
+    objects = [_object(one) for one in chunks]
+    try:
+        return read_objects(objects, usage_format, _USAGE)
+    except EventRejectedError as error:
+        if error.code not in _OF_ANOTHER or _ADVICE in error.message:
+            raise
+        others = fitting(objects, usage_format)
+        if not others:
+            raise
+        hint = f"; or {_ADVICE} {' or '.join(others)}, which fits"
+        raise EventRejectedError(error.code, error.message + hint) from None
+
+
+def read_objects(objects: list[UsageObject], usage_format: str, where: str) -> Totals:
+    """Read the usage objects of one request, in a format that is known.
+
+    ``where`` leads to their fields, for messages. Numbers that the register does not know are
+    noted (`usage_fields.unread`). Raises `EventRejectedError`.
+    """
     chosen = FORMATS[usage_format]
-    if isinstance(usage, list):
-        # Chunks without usage carry null.
-        told = [_object(one) for one in usage if one is not None]
-        if not told:
-            raise EventRejectedError(
-                "missing_field", "usage has no usage object: give what the provider's stream gave"
-            )
-        return chosen.read(chosen.latest(told))
-    return chosen.read(_object(usage))
+    for one in objects:
+        unread.note(usage_format, chosen.register.unread(one))
+    return _totals(chosen, objects, where)
 
 
-def _object(usage: object) -> UsageObject:
+def fitting(objects: list[UsageObject], but: str) -> list[str]:
+    """List the formats, other than ``but``, that read the objects and know all their numbers."""
+    found = []
+    with unread.collecting(Counter()):  # What is only tried is not to be noted.
+        for name in _PROPOSED:
+            chosen = FORMATS[name]
+            if name == but or any(chosen.register.unread(one) for one in objects):
+                continue
+            try:
+                _totals(chosen, objects, _USAGE)
+            except EventRejectedError:
+                continue
+            found.append(name)
+    return found[:_PROPOSED_MAX]
+
+
+def _totals(chosen: UsageFormat, objects: list[UsageObject], where: str) -> Totals:
+    chunks = [chosen.gather(one, chosen.register, where) for one in objects]
+    return check_parts(chosen.settle(chosen.merge(chunks)))
+
+
+def _object(usage: Any) -> UsageObject:
     if not isinstance(usage, dict):
         raise EventRejectedError(
             "wrong_type",

@@ -77,3 +77,27 @@ def check_total(totals: Totals, total: int | None, name: str) -> Totals:
             f"{name} is {total}, but all input and output is {added}: correct one of them",
         )
     return totals
+
+
+def check_parts(totals: Totals) -> Totals:
+    """Refuse parts above their total: something is counted twice or missing.
+
+    Raises `EventRejectedError` as an event's own check does, before it is one.
+    """
+    cached = (totals.cache_read_input_tokens or 0) + (totals.cache_write_input_tokens or 0)
+    for part, whole, name, of in (
+        (cached, totals.input_tokens, "cached tokens, read and written,", "input_tokens"),
+        (
+            totals.reasoning_output_tokens or 0,
+            totals.output_tokens,
+            "reasoning tokens",
+            "output_tokens",
+        ),
+    ):
+        if part > whole:
+            raise EventRejectedError(
+                "subset_exceeds_total",
+                f"{name} are {part} and must not exceed {of}, which are {whole}: correct one of"
+                " them",
+            )
+    return totals

@@ -162,7 +162,7 @@ def test_an_explicit_zero_stays_zero() -> None:
         (event({"model": "m"}), "no_token_counts", "data has no token counts"),
         (event(data(completion_tokens=...)), "missing_field", "data.completion_tokens is missing"),
         (event(data(prompt_tokens=None)), "missing_field", "data.prompt_tokens is missing"),
-        (event(data(prompt_tokens=1.0)), "wrong_type", "data.prompt_tokens is the number 1.0"),
+        (event(data(prompt_tokens=1.5)), "wrong_type", "data.prompt_tokens is the number 1.5"),
         (event(data(prompt_tokens=True)), "wrong_type", "data.prompt_tokens is true"),
         (event(data(prompt_tokens="1e3")), "wrong_type", "data.prompt_tokens is the text '1e3'"),
         (event(data(prompt_tokens="-1")), "wrong_type", "data.prompt_tokens is the text '-1'"),

@@ -1,0 +1,76 @@
+"""PURE: how the usages of one stream become one; each format names its rule.
+
+`latest` holds for every format whose chunks are cumulative: of each count the latest that is not 0
+stands. Never a sum: chunks repeat what was used so far. Never a maximum: a later chunk may correct
+an estimate downwards. And a 0, a null or an absent name takes nothing back: some servers end with
+an empty or a zero object, and some give details only once.
+
+`latest_with_caches_beside` is for Anthropic's shape, where the input is three numbers that belong
+together: what was read from a cache, what was written to it, and the rest. Servers that speak like
+it (Kimi, Qwen, Z.ai) begin with an estimate that has all input in the rest, and correct it later.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from services.ingest.adapters.usage_fields.reading import Told
+from services.ingest.adapters.usage_fields.register import Quantity
+
+_PARTS: Final = (Quantity.INPUT, Quantity.CACHE_READ, Quantity.CACHE_WRITE)
+_CACHES: Final = (Quantity.CACHE_READ, Quantity.CACHE_WRITE)
+#: Sums of other numbers, which prove something about their own object only.
+_PROOFS: Final = (Quantity.SUM, Quantity.CACHE_MISS, Quantity.ALL_INPUT)
+
+
+def latest(chunks: Sequence[Told]) -> Told:
+    """Take of each count the latest that is not 0."""
+    counts: dict[Quantity, int] = {}
+    for chunk in chunks:
+        _take(counts, chunk.counts)
+    return _proved(chunks, counts)
+
+
+def latest_with_caches_beside(chunks: Sequence[Told]) -> Told:
+    """Take the latest, where input and caches are told side by side.
+
+    A chunk with caches, after none had any, replaces the first estimate of the input, by 0 too
+    where what it calls cached fits into that estimate. A chunk without caches whose input is all
+    that was known, caches included, is the estimate again and changes nothing. Apart from that
+    each number goes by `latest`.
+    """
+    counts: dict[Quantity, int] = {}
+    for chunk in chunks:
+        told = dict(chunk.counts)
+        cached_before = sum(counts.get(one, 0) for one in _CACHES)
+        cached_now = sum(told.get(one, 0) for one in _CACHES)
+        estimate = counts.get(Quantity.INPUT, 0)
+        if cached_now and not cached_before and Quantity.INPUT in told:
+            if told[Quantity.INPUT] or cached_now <= estimate:
+                counts[Quantity.INPUT] = told[Quantity.INPUT]
+        elif cached_before and not cached_now:
+            known = sum(counts.get(one, 0) for one in _PARTS)
+            if told.get(Quantity.INPUT) == known:
+                del told[Quantity.INPUT]
+        _take(counts, told)
+    return _proved(chunks, counts)
+
+
+def _take(counts: dict[Quantity, int], told: dict[Quantity, int]) -> None:
+    for quantity, value in told.items():
+        if quantity not in _PROOFS and (value or quantity not in counts):
+            counts[quantity] = value
+
+
+def _proved(chunks: Sequence[Told], counts: dict[Quantity, int]) -> Told:
+    """Add the sums of the last chunk that tells these very totals; others prove nothing here."""
+    for chunk in reversed(chunks):
+        told = chunk.counts
+        if all(told.get(one) == counts.get(one) for one in (Quantity.INPUT, Quantity.OUTPUT)):
+            hits = told.get(Quantity.CACHE_READ) == counts.get(Quantity.CACHE_READ)
+            for one in _PROOFS:
+                if one in told and (hits or one is Quantity.SUM):
+                    counts[one] = told[one]
+            break
+    return Told(chunks[0].register, chunks[0].where, counts, merged=len(chunks) > 1)

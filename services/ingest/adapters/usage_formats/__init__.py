@@ -1,0 +1,1 @@
+"""PURE: the usage objects of each provider's API: their register, their sums, their streams."""
