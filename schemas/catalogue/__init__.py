@@ -1,7 +1,8 @@
 """The catalogue: who makes which model, where tokens are served, and what they cost.
 
-Four YAML files (`models`, `regions`, `tariffs`, `tou`), the pydantic models that they are held to,
-and a loader. `wattoken migrate` puts them into ClickHouse; docs/tariffs.md says what they mean.
+Five YAML files (`models`, `providers`, `regions`, `tariffs`, `tou`), the pydantic models that they
+are held to, and a loader. `wattoken migrate` puts them into ClickHouse; docs/tariffs.md says what
+they mean.
 """
 
 from schemas.catalogue.catalogue import Catalogue

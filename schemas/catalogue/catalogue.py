@@ -14,6 +14,7 @@ from schemas.catalogue.entries import (
     DemandChargeEntry,
     Entry,
     ModelEntry,
+    ProviderEntry,
     RegionEntry,
     TariffEntry,
     Text,
@@ -27,6 +28,13 @@ class ModelsFile(Entry):
 
     version: Text
     models: tuple[ModelEntry, ...]
+
+
+class ProvidersFile(Entry):
+    """`providers.yaml`."""
+
+    version: Text
+    providers: tuple[ProviderEntry, ...]
 
 
 class RegionsFile(Entry):
@@ -53,9 +61,10 @@ class TouFile(Entry):
 
 
 class Catalogue(Entry):
-    """All four files, consistent with each other: names are unique and what is named exists."""
+    """All five files, consistent with each other: names are unique and what is named exists."""
 
     models: ModelsFile
+    providers: ProvidersFile
     regions: RegionsFile
     tariffs: TariffsFile
     tou: TouFile
@@ -63,6 +72,16 @@ class Catalogue(Entry):
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         _unique("pattern", (p.lower() for m in self.models.models for p in m.patterns))
+        _unique(
+            "provider",
+            (
+                name.casefold()
+                for one in self.providers.providers
+                for name in {one.provider.casefold(), *map(str.casefold, one.aliases)}
+            ),
+        )
+        _unique("route", (route for one in self.providers.providers for route in one.routes))
+        _unique("alias", (name.casefold() for one in self.models.models for name in one.aliases))
         _unique("region", (region.region for region in self.regions.regions))
         _unique("tariff", (tariff.tariff for tariff in self.tariffs.tariffs))
         _unique("demand charge", (d.demand_charge for d in self.tariffs.demand_charges))

@@ -97,6 +97,21 @@ class ModelEntry(Sourced):
     license: Text
     #: Who serves it where an event does not say; '' if that cannot be known.
     provider: str
+    #: Other names of models, each with the one that is in ``names`` or has a price.
+    aliases: dict[Text, Text] = {}
+
+
+class ProviderEntry(Sourced):
+    """Who serves models, and the other names under which they are reported."""
+
+    provider: Text
+    aliases: tuple[Text, ...] = ()
+    #: What stands before the slash in a model's name where it tells who served.
+    routes: tuple[Text, ...] = ()
+    #: Models with a route before them that the provider does not serve, as globs.
+    not_routed: tuple[Text, ...] = ()
+    #: How names of models begin that only this provider gives.
+    model_prefixes: tuple[Text, ...] = ()
 
 
 class RegionEntry(Sourced):

@@ -8,7 +8,14 @@ from typing import Any, Final, TypeVar
 import yaml
 from pydantic import ValidationError
 
-from schemas.catalogue.catalogue import Catalogue, ModelsFile, RegionsFile, TariffsFile, TouFile
+from schemas.catalogue.catalogue import (
+    Catalogue,
+    ModelsFile,
+    ProvidersFile,
+    RegionsFile,
+    TariffsFile,
+    TouFile,
+)
 from schemas.catalogue.entries import Entry
 
 SHIPPED: Final = Path(__file__).parent
@@ -37,11 +44,14 @@ def load_catalogue(folder: Path | None = None) -> Catalogue:
     if folder is not None and not folder.is_dir():
         raise CatalogueError(f"{folder} is no folder")
     models = _read(_path("models.yaml", folder), ModelsFile)
+    providers = _read(_path("providers.yaml", folder), ProvidersFile)
     regions = _read(_path("regions.yaml", folder), RegionsFile)
     tariffs = _read(_path("tariffs.yaml", folder), TariffsFile)
     tou = _read(_path("tou.yaml", folder), TouFile)
     try:
-        return Catalogue(models=models, regions=regions, tariffs=tariffs, tou=tou)
+        return Catalogue(
+            models=models, providers=providers, regions=regions, tariffs=tariffs, tou=tou
+        )
     except ValidationError as error:
         raise CatalogueError(f"the catalogue contradicts itself: {_problem(error)}") from None
 

@@ -146,6 +146,8 @@ class Endpoints:
         self._metrics.accepted.inc(accepted)
         if batch.skipped:
             self._metrics.skipped.inc(batch.skipped)
+        if batch.unread:
+            self._metrics.count_unread(batch.unread)
         for rejection in batch.rejections:
             self._metrics.rejected.labels(rejection["code"]).inc()
 

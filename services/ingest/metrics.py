@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from services.ingest.adapters.usage_fields.unread import OTHER, Unread
 from services.ingest.errors import EVENT_CODES
 
 #: Paths that may be a label value; anything else a client asks for counts as "other".
@@ -14,6 +15,10 @@ PATHS = frozenset(
         *("/healthz", "/readyz", "/metrics"),
     }
 )
+#: Numbers that no register knows; `wattoken gateways unread` reads it.
+UNREAD_FIELDS = "wattoken_ingest_unread_usage_fields"
+#: Formats and paths that are shown by name; paths come from clients.
+UNREAD_NAMES_MAX = 200
 _DELIVERY_BUCKETS_SECONDS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20)
 
 
@@ -48,6 +53,13 @@ class IngestMetrics:
             "Spans, log records and gateway logs that are no use of a model; nothing is wrong.",
             registry=self.registry,
         )
+        self.unread = Counter(
+            UNREAD_FIELDS,
+            "Numbers in usage objects that no register knows, by format and path: not metered.",
+            ["format", "field"],
+            registry=self.registry,
+        )
+        self._unread_named: set[tuple[str, str]] = set()
         self.failed = Counter(
             "wattoken_ingest_events_unacknowledged",
             "Valid events that Kafka did not acknowledge in time; answered with 503.",
@@ -87,6 +99,17 @@ class IngestMetrics:
             "Times a changed keys file could not be read; the keys of before stay.",
             registry=self.registry,
         )
+
+    def count_unread(self, unread: Unread) -> None:
+        """Count numbers that no register knows; names beyond the limit share one label."""
+        for (usage_format, path), times in unread.items():
+            name = (usage_format, path)
+            if name not in self._unread_named:
+                if len(self._unread_named) >= UNREAD_NAMES_MAX:
+                    name = (usage_format, OTHER)
+                else:
+                    self._unread_named.add(name)
+            self.unread.labels(*name).inc(times)
 
     def count_request(self, path: str, status: int) -> None:
         """Count one answered request."""

@@ -18,6 +18,7 @@ from xxhash import xxh3_128_digest
 from schemas.identity import identity_hash, identity_prefix
 from schemas.wire import UncheckedEvent, problem
 from services.ingest.keys import Key
+from services.ingest.providers import provider_and_model_of
 from services.ingest.records import Record
 
 _encode: Final = msgspec.json.Encoder().encode
@@ -63,6 +64,10 @@ def _records(events: Sequence[UncheckedEvent], key: Key) -> list[Record] | None:
     for event in events:
         if problem(event) is not None:
             return None
+        named = provider_and_model_of(event.model, event.provider)
+        if named != (event.provider, event.model):
+            msgspec.structs.force_setattr(event, "provider", named[0])
+            msgspec.structs.force_setattr(event, "model", named[1])
         if event.time.tzinfo is not UTC:
             msgspec.structs.force_setattr(event, "time", event.time.astimezone(UTC))
     if not key.admit_all(

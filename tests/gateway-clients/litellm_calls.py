@@ -109,7 +109,7 @@ async def ours() -> None:
     answer = await litellm.acompletion(**chat(model=model, aws_region_name="litellm-eu-west-1"))
     expected.add(
         "litellm-eu-west-1",
-        "bedrock",
+        "aws.bedrock",
         model.removeprefix("bedrock/"),
         input_tokens=answer.usage.prompt_tokens,
         output_tokens=answer.usage.completion_tokens,

@@ -142,7 +142,7 @@ meter.record(
     usage_format="gemini",
 )
 expected.add(
-    *(REGION, "google", "gemini-3.1-pro"),
+    *(REGION, "gcp.gemini", "gemini-3.1-pro"),
     input_tokens=1000,
     cache_read_input_tokens=600,
     output_tokens=75,

@@ -35,7 +35,7 @@ CASES = (
 #: The span and the log record are one call, and so are the two events in binary mode.
 EXPECTED = [
     ("anthropic", "claude-opus-5.5", 2, 3248, 2800, 348, 523, 0),
-    ("google", "gemini-3.1-pro", 1, 1200, 1000, 0, 500, 420),
+    ("gcp.gemini", "gemini-3.1-pro", 1, 1200, 1000, 0, 500, 420),
     ("openai", "gpt-4-turbo", 1, 123_456, 0, 0, 0, 0),
     ("openai", "gpt-4o", 1, 10, 0, 0, 20, 0),
     ("openai", "gpt-5", 2, 2334, 2176, 0, 352, 232),

@@ -12,7 +12,7 @@ from schemas.wire import WireEvent
 from services.ingest.errors import EventRejectedError
 from services.ingest.explain import EXPECTED, explain
 from services.ingest.keys import KeyEntry
-from services.ingest.providers import PROVIDER_UNKNOWN, provider_of
+from services.ingest.providers import PROVIDER_UNKNOWN, provider_and_model_of
 
 #: A response id shorter than this is not trusted to be unique: Ollama's end in a random number
 #: below 1000, and events that share an id count once.
@@ -29,25 +29,21 @@ def assemble(fields: dict[str, Any]) -> WireEvent:
     try:
         return msgspec.convert(fields, WireEvent)
     except msgspec.ValidationError as error:
-        if isinstance(fields["time"], datetime):
+        if isinstance(fields.get("time"), datetime):
             fields["time"] = fields["time"].isoformat()
         raise explain(fields, str(error)) from None
 
 
 def provider_and_model(model: object, provider: object, key: KeyEntry) -> dict[str, Any]:
-    """Tell provider and model apart: LiteLLM writes ``openai/gpt-4o`` for both.
+    """Name provider and model as the catalogue does: LiteLLM writes ``openai/gpt-4o`` for both.
 
-    Who served is what the event says, else the key, else the catalogue, else unknown.
+    Who served is what the event says, else the key, else the model's name where it tells, else
+    the catalogue, else unknown.
     """
-    if isinstance(model, str):
-        prefix, slash, rest = model.partition("/")
-        if slash and prefix and rest and provider in (None, prefix):
-            provider, model = prefix, rest
-    if provider is None:
-        provider = key.provider
-    if provider is None and isinstance(model, str):
-        provider = provider_of(model)
-    return {"provider": PROVIDER_UNKNOWN if provider is None else provider, "model": model}
+    said = key.provider if provider is None else provider
+    if isinstance(model, str) and (said is None or isinstance(said, str)):
+        said, model = provider_and_model_of(model, said)
+    return {"provider": PROVIDER_UNKNOWN if said is None else said, "model": model}
 
 
 def moment(unix_ns: int, name: str) -> datetime:

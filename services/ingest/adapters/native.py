@@ -17,7 +17,7 @@ from services.ingest.adapters.assembly import assemble
 from services.ingest.errors import EventRejectedError
 from services.ingest.explain import explain
 from services.ingest.keys import KeyEntry
-from services.ingest.providers import provider_of
+from services.ingest.providers import provider_and_model_of
 
 #: What a usage object tells; an event with one has none of them itself.
 _COUNTS: Final = (
@@ -61,10 +61,10 @@ def _complete(event: NativeEvent, key: KeyEntry) -> WireEvent:
         raise foreign_tenant()
     if event.region is msgspec.UNSET:
         fields["region"] = key.region
-    if event.provider is msgspec.UNSET:
-        fields["provider"] = key.provider or provider_of(event.model)
-        if fields["provider"] is None:
-            raise _provider_missing()
+    said = key.provider if event.provider is msgspec.UNSET else event.provider
+    fields["provider"], fields["model"] = provider_and_model_of(event.model, said)
+    if fields["provider"] is None:
+        raise _provider_missing()
     fields["time"] = event.time.astimezone(UTC)
     # Made anew, not filled up: a redefined field is written at the end, not in the wire's order.
     return WireEvent(**fields)
@@ -114,9 +114,9 @@ def _from_usage(fields: dict[str, Any]) -> WireEvent:
         )
     totals = provider_usage.read(fields.get("usage"), fields.get("usage_format"))
     event = {name: value for name, value in fields.items() if name not in provider_usage.FIELDS}
-    if "provider" not in event:
-        provider = provider_of(event["model"]) if isinstance(event.get("model"), str) else None
-        if provider is None:
-            raise _provider_missing()
-        event["provider"] = provider
+    model, said = event.get("model"), event.get("provider")
+    if isinstance(model, str) and (said is None or isinstance(said, str)):
+        event["provider"], event["model"] = provider_and_model_of(model, said)
+    if event.get("provider") is None and "provider" not in fields:
+        raise _provider_missing()
     return assemble(event | totals.fields())

@@ -13,6 +13,7 @@ from typing import Final
 from services.ingest.adapters.totals import Totals
 from services.ingest.adapters.usage_fields.reading import Told, gather
 from services.ingest.adapters.usage_fields.register import (
+    Field,
     FieldClass,
     Quantity,
     Register,
@@ -35,8 +36,8 @@ REGISTER: Final = Register(
     "cohere",
     total(Quantity.INPUT, _BILLED[0]),
     total(Quantity.OUTPUT, _BILLED[1]),
-    # Read where nothing is billed by tokens.
-    known(*_PROCESSED),
+    # Read only where nothing is billed by tokens.
+    tuple(Field(path, FieldClass.TOTAL) for path in _PROCESSED),
     inside(Quantity.CACHE_READ, "cached_tokens"),
     known("billed_units.image_tokens", "tokens.image_tokens"),
     other_unit(

@@ -1,9 +1,9 @@
 """PURE: usage of embeddings and rerankers, whoever made them: input, and an output of 0.
 
 OpenAI and Mistral say `prompt_tokens` and `total_tokens`, Voyage, Jina and DashScope the total
-alone, Cohere `billed_units`, Bedrock's Titan `inputTextTokenCount`, Gemini `promptTokenCount`, Vertex AI
-`token_count`, Ollama `prompt_eval_count`, the AI SDK `tokens`. They are one number: given twice it
-must be the same. Rerankers that bill searches tell no tokens.
+alone, Cohere `billed_units`, Bedrock's Titan `inputTextTokenCount`, Gemini `promptTokenCount`,
+Vertex AI `token_count`, Ollama `prompt_eval_count`, the AI SDK `tokens`. They are one number: given
+twice it must be the same. Rerankers that bill searches tell no tokens.
 """
 
 from __future__ import annotations

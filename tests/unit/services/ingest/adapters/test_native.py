@@ -46,7 +46,7 @@ def test_the_key_fills_in_what_is_not_said() -> None:
 
 def test_what_is_said_wins_over_the_key_but_for_the_tenant() -> None:
     event = adapt(raw(region="us", provider="azure", tenant="acme"), KEY)
-    assert (event.tenant, event.region, event.provider) == ("acme", "us", "azure")
+    assert (event.tenant, event.region, event.provider) == ("acme", "us", "azure.ai.openai")
     assert rejection(raw(tenant="globex")).code == "tenant_not_allowed"
 
 
@@ -58,7 +58,7 @@ def test_without_any_provider_the_event_is_refused() -> None:
     error = rejection(raw(), NO_PROVIDER)
     assert error.code == "missing_field"
     assert error.message.startswith("provider is missing")
-    assert adapt(raw(provider="azure"), NO_PROVIDER).provider == "azure"
+    assert adapt(raw(provider="azure"), NO_PROVIDER).provider == "azure.ai.openai"
 
 
 def test_the_time_on_the_log_is_utc() -> None:

@@ -57,7 +57,7 @@ def data(**changes: Any) -> dict[str, Any]:
 def test_litellm() -> None:
     found = adapted()
     assert (found.id, found.source) == ("chatcmpl-1", "litellm-proxy")
-    assert (found.tenant, found.region, found.provider) == ("acme", "eu", "azure")
+    assert (found.tenant, found.region, found.provider) == ("acme", "eu", "azure.ai.openai")
     assert (found.model, found.input_tokens, found.output_tokens) == ("gpt-4o", 10, 20)
     assert found.time == datetime(2026, 3, 15, 11, 59, 59, 123_456, tzinfo=UTC)
     assert found.cache_read_input_tokens is None
@@ -107,16 +107,19 @@ def test_our_own_names() -> None:
 @pytest.mark.parametrize(
     ("key", "model", "provider", "expected"),
     [
-        (KEY, "gpt-4o", ..., ("azure", "gpt-4o")),
+        (KEY, "gpt-4o", ..., ("azure.ai.openai", "gpt-4o")),
         (NO_PROVIDER, "gpt-4o", ..., ("openai", "gpt-4o")),
         (NO_PROVIDER, "of-my-own", ..., ("unknown", "of-my-own")),
-        (KEY, "openai/gpt-4o", ..., ("openai", "gpt-4o")),
-        (KEY, "openrouter/anthropic/opus", ..., ("openrouter", "anthropic/opus")),
+        (KEY, "openai/gpt-4o", ..., ("azure.ai.openai", "openai/gpt-4o")),
+        (KEY, "azure/gpt-4o", ..., ("azure.ai.openai", "gpt-4o")),
+        (NO_PROVIDER, "openai/gpt-4o", ..., ("openai", "gpt-4o")),
+        (NO_PROVIDER, "openrouter/anthropic/opus", ..., ("openrouter", "anthropic/opus")),
+        (NO_PROVIDER, "Qwen/Qwen3-32B", ..., ("unknown", "Qwen/Qwen3-32B")),
         (KEY, "gpt-4o", "openai", ("openai", "gpt-4o")),
         (KEY, "openai/gpt-4o", "openai", ("openai", "gpt-4o")),
-        (KEY, "meta/llama", "together", ("together", "meta/llama")),
-        (KEY, "/gpt-4o", ..., ("azure", "/gpt-4o")),
-        (KEY, "openai/", ..., ("azure", "openai/")),
+        (KEY, "meta/llama", "together", ("together_ai", "meta/llama")),
+        (KEY, "/gpt-4o", ..., ("azure.ai.openai", "/gpt-4o")),
+        (KEY, "openai/", ..., ("azure.ai.openai", "openai/")),
     ],
 )
 def test_provider_and_model(
