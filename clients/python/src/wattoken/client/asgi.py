@@ -31,6 +31,7 @@ FORMATS: Final[Mapping[str, UsageFormat]] = {
     "/v1/completions": "openai_chat",
     "/v1/responses": "openai_responses",
     "/v1/messages": "anthropic",
+    "/v1/embeddings": "embeddings",
 }
 _REQUEST_BYTES_MAX: Final = 4 * 1024 * 1024
 

@@ -86,3 +86,16 @@ def plain(usage: Any) -> Any:
             options = known if method == "model_dump" else {}
             return dump(**options)
     return usage
+
+
+def numbers(value: Mapping[str, Any]) -> dict[str, Any]:
+    """Take the numbers of a usage object, nested ones too: texts may be a whole conversation."""
+    taken: dict[str, Any] = {}
+    for name, one in plain(value).items():
+        if hasattr(one, "model_dump"):
+            one = plain(one)
+        if isinstance(one, int | float) and not isinstance(one, bool):
+            taken[name] = one
+        elif isinstance(one, Mapping) and (below := numbers(one)):
+            taken[name] = below
+    return taken

@@ -20,7 +20,7 @@ from datetime import UTC, datetime
 from typing import Any, Final, cast
 
 from litellm.integrations.custom_logger import CustomLogger
-from wattoken.client.events import UsageFields
+from wattoken.client.events import UsageFields, numbers
 from wattoken.client.meter import Meter
 
 #: As LiteLLM's `openmeter` callback names itself, so that a call which both report counts once.
@@ -78,15 +78,12 @@ class WattokenLogger(CustomLogger):
 def fields_of(kwargs: Mapping[str, Any]) -> UsageFields | None:
     """Read a callback's arguments; None for a call that used no tokens of a provider.
 
-    That is an answer from LiteLLM's cache. LiteLLM's ``prompt_tokens`` includes the caches for
-    every provider, so nothing is added to it.
+    That is an answer from LiteLLM's cache. Nothing is counted here: LiteLLM's usage object goes as
+    it is, and ingest reads it as it reads that of LiteLLM's own callbacks.
     """
     payload: Mapping[str, Any] = kwargs["standard_logging_object"]
     if payload.get("cache_hit") is True:
         return None
-    usage = _part(_part(payload, "metadata"), "usage_object")
-    prompt = _part(usage, "prompt_tokens_details")
-    completion = _part(usage, "completion_tokens_details")
     provider = payload.get("custom_llm_provider") or None
     fields: dict[str, Any] = {
         "id": _identity(payload),
@@ -95,15 +92,8 @@ def fields_of(kwargs: Mapping[str, Any]) -> UsageFields | None:
         "provider": provider,
         "model": str(payload["model"]).removeprefix(f"{provider}/"),
         "region": _region(kwargs),
-        "input_tokens": payload["prompt_tokens"],
-        "output_tokens": payload["completion_tokens"],
-        "cache_read_input_tokens": _first(
-            usage.get("cache_read_input_tokens"), prompt.get("cached_tokens")
-        ),
-        "cache_write_input_tokens": _first(
-            usage.get("cache_creation_input_tokens"), prompt.get("cache_creation_tokens")
-        ),
-        "reasoning_output_tokens": completion.get("reasoning_tokens"),
+        "usage": _usage(payload),
+        "usage_format": "litellm",
         "status": "ok" if payload["status"] == "success" else "error",
         "duration_ms": max(0, round((payload["endTime"] - payload["startTime"]) * 1000)),
     }
@@ -132,5 +122,10 @@ def _part(mapping: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
 
 
-def _first(*values: int | None) -> int | None:
-    return next((value for value in values if value is not None), None)
+def _usage(payload: Mapping[str, Any]) -> dict[str, Any]:
+    """Take the counts, and nothing else, out of the usage object, with the payload's totals."""
+    usage = numbers(_part(_part(payload, "metadata"), "usage_object"))
+    for name in ("prompt_tokens", "completion_tokens", "total_tokens"):
+        if payload.get(name) is not None:
+            usage[name] = payload[name]
+    return usage

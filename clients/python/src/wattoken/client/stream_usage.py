@@ -1,7 +1,8 @@
 """PURE: reads an answer of an LLM API as it passes by, whole or streamed, for its usage.
 
 Knows OpenAI's chat and responses API and Anthropic's messages, and whatever speaks like them. The
-usages of a stream are all kept as they came: which of them counts is ingest's to say, by format.
+usages of a stream are kept as they came: which of them counts is ingest's to say, by format. Only
+one whose every count the next gives anew is let go, for servers that tell usage in every chunk.
 """
 
 from __future__ import annotations
@@ -11,7 +12,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
-UsageFormat = Literal["openai_chat", "openai_responses", "anthropic"]
+UsageFormat = Literal[
+    "openai_chat",
+    "openai_responses",
+    "anthropic",
+    "xai_chat",
+    "perplexity",
+    "mistral",
+    "dashscope",
+    "embeddings",
+]
 
 #: A line or an answer longer than this is let pass unread.
 _BYTES_MAX: Final = 4 * 1024 * 1024
@@ -80,9 +90,25 @@ class AnswerReader:
             if isinstance(holder.get("model"), str):
                 self.model = holder["model"]
             if isinstance(holder.get("usage"), dict):
-                self.usages.append(holder["usage"])
+                self._keep(holder["usage"])
                 self.complete = chunk.get("type") != "message_start"
         self.characters += _characters(chunk)
+
+    def _keep(self, usage: Mapping[str, Any]) -> None:
+        if self.usages and _counts(self.usages[-1]) <= _counts(usage):
+            self.usages.pop()
+        self.usages.append(usage)
+
+
+def _counts(usage: Mapping[str, Any], place: str = "") -> set[str]:
+    """Name the counts of a usage object that are not 0; what is no object is one whole."""
+    found: set[str] = set()
+    for name, value in usage.items():
+        if isinstance(value, Mapping):
+            found |= _counts(value, f"{place}{name}.")
+        elif value:
+            found.add(f"{place}{name}")
+    return found
 
 
 def _characters(chunk: Mapping[str, Any]) -> int:

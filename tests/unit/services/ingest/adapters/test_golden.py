@@ -31,6 +31,16 @@ SHAPES = {
     "LiteLLM StandardLoggingPayload",
     "LiteLLM openmeter callback",
     "OpenMeter sample",
+    "OpenAI Realtime",
+    "Perplexity",
+    "Bedrock Converse",
+    "Cohere",
+    "Ollama",
+    "DashScope",
+    "Mistral",
+    "Gemini Live",
+    "embeddings",
+    "LiteLLM usage object",
 }
 #: Mistakes that users of other meters report, as far as adapters can make them.
 ADAPTER_MISTAKES = {
