@@ -128,7 +128,8 @@ class Register:
         found = self._classes.get(path)
         while found is None and path:
             found = self._below.get(path)
-            path = path.rpartition(".")[0].removesuffix("[]")
+            above = path.removesuffix("[]")
+            path = above if above != path else path.rpartition(".")[0]
         return found
 
     def unread(self, usage: Mapping[str, Any]) -> list[str]:
