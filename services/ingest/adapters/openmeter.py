@@ -30,11 +30,32 @@ from services.ingest.adapters.assembly import assemble, provider_and_model
 from services.ingest.adapters.counts import count, optional_count
 from services.ingest.adapters.native import foreign_tenant
 from services.ingest.adapters.totals import INCLUSIVE, Reading, canonical, check_total
+from services.ingest.adapters.usage_fields import unread
+from services.ingest.adapters.usage_fields.register import (
+    Quantity,
+    Register,
+    inside,
+    known,
+    other_unit,
+    total,
+)
 from services.ingest.errors import EventRejectedError
 from services.ingest.explain import EXPECTED, shown_value
 from services.ingest.keys import KeyEntry
 
 OPENMETER: Final = INCLUSIVE
+#: What may be in `data` of a CloudEvent; a usage object has the register of its format.
+REGISTER: Final = Register(
+    "cloudevents",
+    total(Quantity.INPUT, "input_tokens", "prompt_tokens", "tokens"),
+    total(Quantity.OUTPUT, "output_tokens", "completion_tokens"),
+    total(Quantity.SUM, "total_tokens"),
+    inside(Quantity.CACHE_READ, "cache_read_input_tokens"),
+    inside(Quantity.CACHE_WRITE, "cache_write_input_tokens"),
+    inside(Quantity.REASONING, "reasoning_output_tokens"),
+    other_unit("cost", "duration_ms"),
+    known("usage.*", "usage[].*"),
+)
 #: Our own fields that `data` may carry beside the quantities.
 _OWN_FIELDS: Final = ("status", "quality", "duration_ms", "entry", "adjusts", "reason", "region")
 _SUBSETS: Final = (
@@ -84,6 +105,7 @@ def adapt_binary(
 
 def _adapt(envelope: dict[str, Any], key: KeyEntry, received: datetime) -> WireEvent:
     data = _data(envelope)
+    unread.note(REGISTER.name, REGISTER.unread(data))
     fields: dict[str, Any] = {
         "id": _envelope_text(envelope, "id"),
         "source": _envelope_text(envelope, "source"),
@@ -186,10 +208,12 @@ def _subsets(data: dict[str, Any]) -> dict[str, int | None]:
 
 
 def _prompt_and_completion(data: dict[str, Any]) -> dict[str, int | None]:
-    reading = Reading(_count(data, "prompt_tokens"), _count(data, "completion_tokens"))
     # LiteLLM writes 0 where a provider gives no sum.
-    total = optional_count(data, "total_tokens", _DATA, digits=True) or None
-    totals = check_total(canonical(reading, OPENMETER), total, "data.total_tokens")
+    whole = optional_count(data, "total_tokens", _DATA, digits=True) or None
+    if data.get("completion_tokens") is None and whole == _count(data, "prompt_tokens"):
+        return {"input_tokens": whole, "output_tokens": 0}  # Embeddings: the sum proves it.
+    reading = Reading(_count(data, "prompt_tokens"), _count(data, "completion_tokens"))
+    totals = check_total(canonical(reading, OPENMETER), whole, "data.total_tokens")
     return {"input_tokens": totals.input_tokens, "output_tokens": totals.output_tokens}
 
 

@@ -76,12 +76,17 @@ def _event() -> Schema:
     optional = {*FROM_THE_KEY, "input_tokens", "output_tokens"}
     schema["required"] = [name for name in schema["required"] if name not in optional]
     schema["properties"]["usage"] = {
-        "type": "object",
-        "description": "The provider's usage object as it is, instead of the token counts.",
+        "anyOf": [
+            {"type": "object"},
+            {"type": "array", "items": {"type": ["object", "null"]}, "minItems": 1},
+        ],
+        "description": "The provider's usage object as it is, instead of the token counts; or all"
+        " those of one stream, in the order they came.",
     }
     schema["properties"]["usage_format"] = {
         "enum": sorted(FORMATS),
-        "description": "Whose usage object `usage` is.",
+        "description": "Whose usage object `usage` is; `wattoken gateways fields` lists what is"
+        " read of each.",
     }
     schema["description"] = "One LLM request, or a later adjustment of one."
     return schema

@@ -80,3 +80,20 @@ def test_the_input_is_estimated_from_its_texts() -> None:
     request = {"messages": [{"role": "user", "content": parts}], "system": "1234", "model": "m"}
     assert estimated_input_tokens(json.dumps(request).encode()) == 3
     assert estimated_input_tokens(b"[") == estimated_input_tokens(b"[1]") == 0
+
+
+def test_usage_in_every_chunk_does_not_pile_up() -> None:
+    """Some servers tell usage in every chunk; thousands of them would be too large an event."""
+    chunks = [
+        {"choices": [], "usage": {"prompt_tokens": 9, "completion_tokens": n, "details": {"x": 1}}}
+        for n in range(5000)
+    ]
+    zero: dict[str, Any] = {"choices": [], "usage": {"prompt_tokens": 0, "completion_tokens": 0}}
+    reader = read("openai_chat", *chunks, zero, cuts=4096)
+    assert reader.usages == [chunks[-1]["usage"], zero["usage"]]
+
+
+def test_what_only_an_earlier_chunk_told_is_kept() -> None:
+    start = {"input_tokens": 9, "cache_read_input_tokens": 4}
+    delta = {"input_tokens": 9, "output_tokens": 5}
+    assert read("anthropic", {"usage": start}, {"usage": delta}).usages == [start, delta]

@@ -38,9 +38,7 @@ def metrics_after(*events: dict[str, Any]) -> str:
     text, entry = new_key("acme", "eu", PEPPER, "openai")
     metrics = IngestMetrics()
     endpoints = Endpoints(IngestSettings(), KeyRing([entry], PEPPER), NoLog(), metrics)
-    served = Starlette(
-        routes=[Route("/v1/events", endpoints.native, methods=["POST"])]  # type: ignore[arg-type]
-    )
+    served = Starlette(routes=[Route("/v1/events", endpoints.native, methods=["POST"])])
     base = {"source": "gw", "time": "2026-03-15T12:00:00Z", "model": "m"}
     body = [{"id": str(number), **base, **event} for number, event in enumerate(events)]
 

@@ -10,6 +10,7 @@ import pytest
 
 from schemas.wire import WireEvent
 from services.ingest.adapters.openmeter import adapt
+from services.ingest.adapters.usage_fields import unread
 from services.ingest.errors import EVENT_CODES, EventRejectedError
 from services.ingest.keys import KeyEntry
 
@@ -132,6 +133,18 @@ def test_provider_and_model(
 @pytest.mark.parametrize("time", [..., None])
 def test_without_a_time_it_is_that_of_receipt(time: object) -> None:
     assert adapted(time=time).time == RECEIVED
+
+
+def test_a_sum_proves_that_embeddings_have_no_output() -> None:
+    found = adapted(data(prompt_tokens=8, completion_tokens=..., total_tokens=8))
+    assert (found.input_tokens, found.output_tokens) == (8, 0)
+
+
+def test_numbers_that_nobody_knows_are_noted() -> None:
+    met = unread.Unread()
+    with unread.collecting(met):
+        adapted(data(cost=0.1, tomorrows_tokens=3))
+    assert met == {("cloudevents", "tomorrows_tokens"): 1}
 
 
 def test_an_explicit_zero_stays_zero() -> None:
