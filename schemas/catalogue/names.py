@@ -20,7 +20,11 @@ _API: Final = re.compile(
     r"|image|speech|transcription|reranking|generative-ai)$"
 )
 #: What stands before a model's own name: folders of clouds, regions and makers of Bedrock.
-_FOLDER: Final = re.compile(r"^(arn:[^/]*/|projects/.*/models/|publishers/[^/]*/models/|models/)")
+_FOLDER: Final = re.compile(
+    r"^(arn:[^/]*/|projects/.*/models/|publishers/[^/]*/models/|models/"
+    r"|((converse|converse_like|invoke)/)?([a-z]{2}(-gov)?-[a-z]+-\d/)?"
+    r"|(eu|us|global|global-standard)/)"
+)
 _CLOUD: Final = re.compile(
     r"^((us|eu|apac|jp|au|ca|global|us-gov)\.)?"
     r"(anthropic|amazon|meta|mistral|cohere|deepseek|ai21|qwen|openai|moonshot|moonshotai|minimax"
@@ -91,6 +95,9 @@ class Names:
     def model(self, name: str) -> str:
         """The model's one name; the name itself where no known one is left of it."""
         left = _FOLDER.sub("", name)
+        maker, slash, rest = left.partition("/")
+        if slash and self.provider(maker).casefold() in self._providers:
+            left = rest  # As OpenRouter names models: x-ai/grok-4.7.
         for candidate in (name, left, _CLOUD.sub("", left)):
             for _ in range(_BEHIND_MAX):
                 found = self._models.get(_key(candidate))

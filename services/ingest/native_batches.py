@@ -61,13 +61,10 @@ def _records(events: Sequence[UncheckedEvent], key: Key) -> list[Record] | None:
     tenants = {event.tenant for event in events}
     if not all(map(key.entry.allows_tenant, tenants)):
         return None
+    _rename(events)
     for event in events:
         if problem(event) is not None:
             return None
-        named = provider_and_model_of(event.model, event.provider)
-        if named != (event.provider, event.model):
-            msgspec.structs.force_setattr(event, "provider", named[0])
-            msgspec.structs.force_setattr(event, "model", named[1])
         if event.time.tzinfo is not UTC:
             msgspec.structs.force_setattr(event, "time", event.time.astimezone(UTC))
     if not key.admit_all(
@@ -89,6 +86,21 @@ def _records(events: Sequence[UncheckedEvent], key: Key) -> list[Record] | None:
         {"key": xxh3_128_digest(prefixes[event.source] + event.id), "value": _encode(event)}
         for event in events
     ]
+
+
+def _rename(events: Sequence[UncheckedEvent]) -> None:
+    """Give providers and models the catalogue's names; a batch has few, mostly named so already."""
+    renamed = {
+        (provider, model): found
+        for provider, model in {(event.provider, event.model) for event in events}
+        if (found := provider_and_model_of(model, provider)) != (provider, model)
+    }
+    if not renamed:
+        return
+    for event in events:
+        if (names := renamed.get((event.provider, event.model))) is not None:
+            msgspec.structs.force_setattr(event, "provider", names[0])
+            msgspec.structs.force_setattr(event, "model", names[1])
 
 
 @lru_cache(_DECODERS_MAX)

@@ -51,8 +51,8 @@ def _found(model: str, provider: str | None) -> tuple[str | None, str]:
     by_prefix = names.provider_by_prefix(model)
     if by_prefix is not None:
         return by_prefix, known
-    if known == model and "/" in model.strip("/"):
-        return PROVIDER_UNKNOWN, model
+    if "/" in model.strip("/"):
+        return PROVIDER_UNKNOWN, known
     return provider_of(known), known
 
 

@@ -8,7 +8,7 @@ which fits.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from services.ingest.adapters.totals import Totals, check_parts
@@ -31,11 +31,11 @@ from services.ingest.explain import shown_value
 
 FORMATS: Final[Mapping[str, UsageFormat]] = {
     one.register.name: one
+    # Those that most objects are of come first: where several fit, these are proposed.
     for one in (
-        *(openai.CHAT, openai.RESPONSES, openai.REALTIME, openai.XAI_CHAT),
-        *(anthropic.MESSAGES, gemini.GENERATED, gemini.LIVE, bedrock.CONVERSE, cohere.CHAT),
-        *(openai.DASHSCOPE, embeddings.INPUT_ONLY, litellm.USAGE, mistral.CHAT),
-        *(ollama.ANSWER, perplexity.CHAT),
+        *(openai.CHAT, openai.RESPONSES, anthropic.MESSAGES, gemini.GENERATED, openai.XAI_CHAT),
+        *(perplexity.CHAT, mistral.CHAT, bedrock.CONVERSE, cohere.CHAT, ollama.ANSWER),
+        *(embeddings.INPUT_ONLY, openai.REALTIME, openai.DASHSCOPE, gemini.LIVE, litellm.USAGE),
     )
 }
 #: The fields that it comes in.
@@ -58,10 +58,7 @@ def read(usage: object, usage_format: object) -> Totals:
     the format that fits where another than the one that is told does.
     """
     if not isinstance(usage_format, str) or usage_format not in FORMATS:
-        raise EventRejectedError(
-            "missing_field" if usage_format is None else "invalid_value",
-            f"usage_format is {shown_value(usage_format)}: give {', '.join(FORMATS)}",
-        )
+        raise _no_format(usage, usage_format)
     # Chunks without usage carry null.
     chunks = [one for one in usage if one is not None] if isinstance(usage, list) else [usage]
     if not chunks:
@@ -81,7 +78,7 @@ def read(usage: object, usage_format: object) -> Totals:
         raise EventRejectedError(error.code, error.message + hint) from None
 
 
-def read_objects(objects: list[UsageObject], usage_format: str, where: str) -> Totals:
+def read_objects(objects: Sequence[UsageObject], usage_format: str, where: str) -> Totals:
     """Read the usage objects of one request, in a format that is known.
 
     ``where`` leads to their fields, for messages. Numbers that the register does not know are
@@ -93,7 +90,18 @@ def read_objects(objects: list[UsageObject], usage_format: str, where: str) -> T
     return _totals(chosen, objects, where)
 
 
-def fitting(objects: list[UsageObject], but: str) -> list[str]:
+def _no_format(usage: object, usage_format: object) -> EventRejectedError:
+    chunks = usage if isinstance(usage, list) else [usage]
+    objects: list[UsageObject] = [one for one in chunks if isinstance(one, dict)]
+    others = fitting(objects, "") if objects else []
+    hint = f"; of these {' or '.join(others)} would read the usage" if others else ""
+    return EventRejectedError(
+        "missing_field" if usage_format is None else "invalid_value",
+        f"usage_format is {shown_value(usage_format)}: give {', '.join(FORMATS)}{hint}",
+    )
+
+
+def fitting(objects: Sequence[UsageObject], but: str) -> list[str]:
     """List the formats, other than ``but``, that read the objects and know all their numbers."""
     found = []
     with unread.collecting(Counter()):  # What is only tried is not to be noted.
@@ -109,7 +117,7 @@ def fitting(objects: list[UsageObject], but: str) -> list[str]:
     return found[:_PROPOSED_MAX]
 
 
-def _totals(chosen: UsageFormat, objects: list[UsageObject], where: str) -> Totals:
+def _totals(chosen: UsageFormat, objects: Sequence[UsageObject], where: str) -> Totals:
     chunks = [chosen.gather(one, chosen.register, where) for one in objects]
     return check_parts(chosen.settle(chosen.merge(chunks)))
 

@@ -97,3 +97,11 @@ def test_what_only_an_earlier_chunk_told_is_kept() -> None:
     start = {"input_tokens": 9, "cache_read_input_tokens": 4}
     delta = {"input_tokens": 9, "output_tokens": 5}
     assert read("anthropic", {"usage": start}, {"usage": delta}).usages == [start, delta]
+
+
+def test_usage_in_a_choice_or_in_groqs_object() -> None:
+    usage = {"prompt_tokens": 3, "completion_tokens": 1, "cached_tokens": 2}
+    inside: dict[str, Any] = {"model": "kimi-k3", "choices": [{"delta": {}, "usage": usage}]}
+    assert read("openai_chat", inside).usages == [usage]
+    assert read("openai_chat", inside | {"usage": usage}).usages == [usage]
+    assert read("openai_chat", {"choices": [], "x_groq": {"usage": usage}}).usages == [usage]

@@ -49,7 +49,7 @@ _REASONING: Final = ("reasoning_tokens", "thinking_tokens")
 #: Anthropic's, which counts caches beside its total: the other way round.
 _ANTHROPIC_FIELDS: Final = ("cache_read_input_tokens", "cache_creation_input_tokens")
 #: Perplexity's, whose reasoning is beside.
-_PERPLEXITY_FIELDS: Final = ("citation_tokens", "num_search_queries")
+_PERPLEXITY_FIELDS: Final = ("citation_tokens", "num_search_queries", "search_context_size")
 
 
 def _gather_chat(usage: UsageObject, register: Register, where: str) -> Told:

@@ -69,6 +69,12 @@ def test_provider(name: str, found: str) -> None:
         ("GPT-5.6-Luna", "gpt-5.6-luna"),
         ("gpt-5.6-luna-2026-07-30", "gpt-5.6-luna"),
         ("grok-4.7-latest", "grok-4.7"),
+        ("x-ai/grok-4.7", "grok-4.7"),
+        ("us-east-1/anthropic.claude-opus-5-5-v1:0", "claude-opus-5.5"),
+        ("converse/us.anthropic.claude-opus-5-5-v1:0", "claude-opus-5.5"),
+        ("global/gpt-5.6-luna", "gpt-5.6-luna"),
+        ("someone/grok-4.7", "someone/grok-4.7"),
+        ("meta-llama/Llama-3.3-70B", "meta-llama/Llama-3.3-70B"),
         ("command-a-03-2025", "command-a"),
         # Nothing that is known is left of these.
         ("gpt-4o-2024-05-13", "gpt-4o-2024-05-13"),

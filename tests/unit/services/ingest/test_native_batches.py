@@ -18,6 +18,8 @@ ENTRY = KeyEntry(id="abcd", hmac_sha256="0" * 64, tenant="acme", region="eu", pr
 GOOD: list[dict[str, Any]] = [
     {"id": "a"},
     {"id": "é", "source": "other", "tenant": "acme", "region": "us", "provider": "azure"},
+    {"id": "f", "provider": "OpenAI.chat", "model": "gpt-5.6-luna-2026-07-30"},
+    {"id": "g", "provider": "vllm", "model": "Qwen/Qwen3-32B"},
     {"id": "c", "time": "2026-03-15T13:00:00.123456+01:00"},
     {"id": "d", "cache_read_input_tokens": 0, "reasoning_output_tokens": 2, "status": "error"},
     {"id": "e", "entry": "debit", "adjusts": "a", "reason": "r", "quality": "measured"},

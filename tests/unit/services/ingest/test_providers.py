@@ -67,6 +67,8 @@ def test_wrong_files_are_told(folder: Path) -> None:
         ("us.anthropic.claude-opus-5-5-v1:0", None, ("aws.bedrock", "claude-opus-5.5")),
         ("acme/of-my-own", "acme", ("acme", "of-my-own")),
         ("of-my-own", None, (None, "of-my-own")),
+        ("deepseek-ai/DeepSeek-V4-Pro", None, ("unknown", "deepseek-v4-pro")),
+        ("anthropic/claude-opus-5.5", "openrouter", ("openrouter", "claude-opus-5.5")),
         ("x" * 5000, None, (None, ...)),
     ],
 )

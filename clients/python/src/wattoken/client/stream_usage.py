@@ -84,7 +84,9 @@ class AnswerReader:
             return
         # Responses and messages wrap the object in their first and last events.
         whole = chunk.get("response") or chunk.get("message")
-        for holder in (chunk, whole):
+        # Moonshot's streams have usage in the choice, Groq's in an object of their own.
+        choices = chunk.get("choices")
+        for holder in (chunk, whole, chunk.get("x_groq"), *_listed(choices)):
             if not isinstance(holder, dict):
                 continue
             if isinstance(holder.get("model"), str):
@@ -111,15 +113,17 @@ def _counts(usage: Mapping[str, Any], place: str = "") -> set[str]:
     return found
 
 
+def _listed(value: object) -> list[dict[str, Any]]:
+    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
+
+
 def _characters(chunk: Mapping[str, Any]) -> int:
     """Count the characters of answer that a streamed chunk brings."""
     delta = chunk.get("delta")
     if isinstance(delta, str):  # responses: response.output_text.delta
         return len(delta)
     deltas: list[object] = [delta]
-    choices = chunk.get("choices")
-    if isinstance(choices, list):
-        deltas += [choice.get("delta") for choice in choices if isinstance(choice, dict)]
+    deltas += [choice.get("delta") for choice in _listed(chunk.get("choices"))]
     names = ("content", "reasoning_content", "text", "thinking", "partial_json")
     return sum(
         len(one[name])
