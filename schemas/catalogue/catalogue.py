@@ -64,7 +64,8 @@ class Catalogue(Entry):
     """All five files, consistent with each other: names are unique and what is named exists."""
 
     models: ModelsFile
-    providers: ProvidersFile
+    #: Without it everyone goes by the name that is given.
+    providers: ProvidersFile = ProvidersFile(version="none", providers=())
     regions: RegionsFile
     tariffs: TariffsFile
     tou: TouFile

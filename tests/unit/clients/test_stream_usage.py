@@ -90,7 +90,13 @@ def test_usage_in_every_chunk_does_not_pile_up() -> None:
     ]
     zero: dict[str, Any] = {"choices": [], "usage": {"prompt_tokens": 0, "completion_tokens": 0}}
     reader = read("openai_chat", *chunks, zero, cuts=4096)
-    assert reader.usages == [chunks[-1]["usage"], zero["usage"]]
+    assert reader.usages == [chunks[-1]["usage"]]
+
+
+def test_a_zero_that_nothing_else_told_is_kept() -> None:
+    zero = {"prompt_tokens": 0, "completion_tokens": 0}
+    assert read("openai_chat", {"usage": zero}, {"usage": {}}).usages == [zero]
+    assert read("openai_chat", {"usage": {}}, {"usage": zero}).usages == [zero]
 
 
 def test_what_only_an_earlier_chunk_told_is_kept() -> None:

@@ -65,7 +65,9 @@ def _take(counts: dict[Quantity, int], told: dict[Quantity, int]) -> None:
 
 def _proved(chunks: Sequence[Told], counts: dict[Quantity, int]) -> Told:
     """Add the sums of the last chunk that tells these very totals; others prove nothing here."""
-    for chunk in reversed(chunks):
+    # A chunk of zeros proves a sum of 0 only where there is nothing else.
+    speaking = [one for one in chunks if any(one.counts.values())] or chunks
+    for chunk in reversed(speaking):
         told = chunk.counts
         if all(told.get(one) == counts.get(one) for one in (Quantity.INPUT, Quantity.OUTPUT)):
             hits = told.get(Quantity.CACHE_READ) == counts.get(Quantity.CACHE_READ)

@@ -97,20 +97,30 @@ class AnswerReader:
         self.characters += _characters(chunk)
 
     def _keep(self, usage: Mapping[str, Any]) -> None:
-        if self.usages and _counts(self.usages[-1]) <= _counts(usage):
-            self.usages.pop()
+        if self.usages:
+            named, counted = _said(self.usages[-1])
+            named_now, counted_now = _said(usage)
+            if not counted_now and named_now <= named:
+                return  # zeros, or nothing, of what was told already
+            if named <= named_now and counted <= counted_now:
+                self.usages.pop()
         self.usages.append(usage)
 
 
-def _counts(usage: Mapping[str, Any], place: str = "") -> set[str]:
-    """Name the counts of a usage object that are not 0; what is no object is one whole."""
-    found: set[str] = set()
+def _said(usage: Mapping[str, Any], place: str = "") -> tuple[set[str], set[str]]:
+    """Name what a usage object tells, and what of it is not 0."""
+    named: set[str] = set()
+    counted: set[str] = set()
     for name, value in usage.items():
         if isinstance(value, Mapping):
-            found |= _counts(value, f"{place}{name}.")
-        elif value:
-            found.add(f"{place}{name}")
-    return found
+            below = _said(value, f"{place}{name}.")
+            named |= below[0]
+            counted |= below[1]
+        elif value is not None:
+            named.add(f"{place}{name}")
+            if value:
+                counted.add(f"{place}{name}")
+    return named, counted
 
 
 def _listed(value: object) -> list[dict[str, Any]]:
