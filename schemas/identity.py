@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from typing import Final
 
 from xxhash import xxh3_128_digest
 
 IDENTITY_BYTES: Final = 16
+#: Ids of more characters than this are digests on the log.
+ID_LENGTH_MAX: Final = 128
+
+
+def compact_id(event_id: str) -> str:
+    """Give an id as the log has it: a long one as ``sha256:`` and the digest of its UTF-8, in hex.
+
+    The same everywhere, in the client package too, so that reports of one call still meet.
+    docs/adr/0020-long-ids.md says why this digest.
+    """
+    if len(event_id) <= ID_LENGTH_MAX:
+        return event_id
+    return f"sha256:{sha256(event_id.encode('utf-8', 'surrogatepass')).hexdigest()}"
 
 
 def identity_prefix(tenant: str, source: str) -> str:

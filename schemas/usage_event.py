@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
@@ -25,6 +26,8 @@ from pydantic_core import PydanticCustomError
 
 #: Longest name, in Unicode code points.
 NAME_LENGTH_MAX: Final = 128
+#: Longest name of a model: the ARN of a cloud is one (docs/adr/0020-long-ids.md).
+MODEL_LENGTH_MAX: Final = 256
 #: Longest reason of an adjustment, in Unicode code points.
 REASON_LENGTH_MAX: Final = 512
 #: Most tokens in one event: thousands of times the longest context, so that whoever reports a whole
@@ -38,6 +41,9 @@ DURATION_MS_MAX: Final = 30 * 24 * 3600 * 1000
 TIME_MIN: Final = datetime(2000, 1, 1, tzinfo=UTC)
 TIME_MAX: Final = datetime(2100, 1, 1, tzinfo=UTC)
 
+#: What of a fraction of a second is finer than a microsecond.
+_BEYOND_MICROSECONDS: Final = re.compile(r"(\.[0-9]{6})[0-9]+")
+
 JSON_SCHEMA_PATH: Final = Path(__file__).with_name("usage_event.v1.json")
 
 SUBSETS: Final = (
@@ -46,16 +52,24 @@ SUBSETS: Final = (
 )
 
 
+def floored(time: str) -> str:
+    """Cut a time's text to microseconds; parsers would round it, perhaps into the next month."""
+    return _BEYOND_MICROSECONDS.sub(r"\1", time, count=1)
+
+
 def parse_time(value: Any) -> datetime:
     """Parse an RFC 3339 time with zone, as the hot path does, into UTC.
 
-    Both decoders call msgspec's parser: two parsers of one grammar would differ in a corner.
+    What is finer than a microsecond is cut off. Both decoders call msgspec's parser: two parsers
+    of one grammar would differ in a corner.
     A time whose UTC lies beyond the calendar keeps its zone; `UsageEvent` finds it out of range.
     """
     if not isinstance(value, str):
         raise PydanticCustomError("time_type", "time must be an RFC 3339 string with a zone")
     try:
-        parsed: datetime = msgspec.convert(value, Annotated[datetime, msgspec.Meta(tz=True)])
+        parsed: datetime = msgspec.convert(
+            floored(value), Annotated[datetime, msgspec.Meta(tz=True)]
+        )
     except msgspec.ValidationError:
         raise PydanticCustomError(
             "time_parsing",
@@ -68,6 +82,7 @@ def parse_time(value: Any) -> datetime:
 
 
 Name = Annotated[str, Field(min_length=1, max_length=NAME_LENGTH_MAX)]
+Model = Annotated[str, Field(min_length=1, max_length=MODEL_LENGTH_MAX)]
 Tokens = Annotated[int, Field(ge=0, le=TOKENS_MAX)]
 Time = Annotated[
     datetime,
@@ -92,7 +107,7 @@ class UsageEvent(BaseModel):
     time: Time = Field(description="Event time: when the request ended. RFC 3339 with zone.")
     region: Name = Field(description="Where the tokens were served.")
     provider: Name = Field(description="Who served them, such as openai or aws.bedrock.")
-    model: Name = Field(description="The model that answered.")
+    model: Model = Field(description="The model that answered.")
     input_tokens: Tokens = Field(description="All input tokens, cached ones included.")
     output_tokens: Tokens = Field(description="All output tokens, reasoning included.")
     cache_read_input_tokens: Tokens | None = Field(

@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple
 
 from schemas.usage_event import (
     DURATION_MS_MAX,
+    MODEL_LENGTH_MAX,
     NAME_LENGTH_MAX,
     REASON_LENGTH_MAX,
     TIME_MAX,
@@ -118,7 +119,7 @@ def _checked(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _valid(name: str, value: Any) -> bool:
     if name in NAMES or name == "time":
-        longest = NAME_LENGTH_MAX if name != "time" else 1 << 30
+        longest = {"time": 1 << 30, "model": MODEL_LENGTH_MAX}.get(name, NAME_LENGTH_MAX)
         return type(value) is str and 0 < len(value) <= longest and _is_text(value)
     if name in ("input_tokens", "output_tokens"):
         return _is_count(value, TOKENS_MAX)
@@ -155,9 +156,8 @@ def _time_us(text: str) -> int:
         time = datetime(*map(int, moment), tzinfo=UTC)  # type: ignore[misc,arg-type]
     except ValueError:
         raise NotAnEventError("time is no time of the calendar") from None
-    digits = (fraction or "").ljust(7, "0")
-    micros = int(digits[:6]) + (digits[6] >= "5")
-    time_us = (time - EPOCH) // MICROSECOND + micros
+    # Cut off, not rounded: 23:59:59.9999999 lies in its own hour.
+    time_us = (time - EPOCH) // MICROSECOND + int((fraction or "").ljust(6, "0")[:6])
     if sign is not None:
         offset_us = (60 * int(hours) + int(minutes)) * 60_000_000
         time_us += offset_us if sign == "-" else -offset_us

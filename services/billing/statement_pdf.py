@@ -249,7 +249,7 @@ def _chart(statement: Statement) -> Drawing:
 
 
 def _broken(text: str) -> str:
-    """Give long words places to break, so that a name of 128 characters still fits its cell."""
+    """Give long words places to break, so that a name of 256 characters still fits its cell."""
     return " ".join(
         " ".join(word[at : at + WORD_LENGTH] for at in range(0, len(word), WORD_LENGTH))
         for word in text.split()

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
-from schemas.usage_event import NAME_LENGTH_MAX
+from schemas.usage_event import MODEL_LENGTH_MAX
 from services.simulator.reading import INVALID_EVENT, INVALID_JSON
 
 Fields = dict[str, Any]
@@ -51,7 +51,7 @@ def subset_above_total(fields: Fields) -> bytes:
 
 def oversized_name(fields: Fields) -> bytes:
     """A model's name beyond the limit."""
-    return msgspec.json.encode({**fields, "model": "m" * (NAME_LENGTH_MAX + 1)})
+    return msgspec.json.encode({**fields, "model": "m" * (MODEL_LENGTH_MAX + 1)})
 
 
 def tokens_as_text(fields: Fields) -> bytes:

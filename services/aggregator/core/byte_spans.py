@@ -8,6 +8,7 @@ those of S. E. Anderson's Bit Twiddling Hacks ("Determine if a word has a zero b
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -78,6 +79,30 @@ class Literal:
             column = rows[:, number]
             found &= (column if mask == FIRST_BYTES[WORD] else column & mask) == word
         return found
+
+
+#: A point, and where the seventh digit behind it stands.
+_POINT, _SEVENTH, _ZERO = np.uint8(ord(".")), 7, np.uint8(ord("0"))
+#: How a digit or a point may be written as well.
+_ESCAPED: Final = b"\\u00"
+_PIECE_BYTES: Final = 64 * 1024
+
+
+def may_have_finer_times(records: Sequence[bytes]) -> bool:
+    """Say whether any record may have a fraction of a second of more than six digits.
+
+    True for some that have none, such as those with a point in a model's name before a digit.
+    """
+    joined = b"".join(records)
+    if _ESCAPED in joined:
+        return True
+    text = np.frombuffer(joined, np.uint8)
+    # In pieces: what one step leaves behind is still in the cache for the next.
+    for start in range(0, len(text), _PIECE_BYTES):
+        piece = text[start : start + _PIECE_BYTES + _SEVENTH]
+        if np.any((piece[:-_SEVENTH] == _POINT) & (piece[_SEVENTH:] - _ZERO < 10)):
+            return True
+    return False
 
 
 def bytes_below(lowest: Words) -> Ints:

@@ -17,7 +17,7 @@ from typing import Final
 
 import numpy as np
 
-from schemas.usage_event import NAME_LENGTH_MAX, TIME_MAX, TIME_MIN
+from schemas.usage_event import MODEL_LENGTH_MAX, NAME_LENGTH_MAX, TIME_MAX, TIME_MIN
 from services.aggregator.core.byte_spans import (
     FIRST_BYTES,
     ZERO_DIGITS,
@@ -93,9 +93,10 @@ def read(buffer: Buffer, starts: Ints, ends: Ints) -> Canonical:
             good &= valid
         else:
             words = ID_WORDS if name == "id" else NAME_WORDS
-            end = text_ends(buffer, start, words, NAME_LENGTH_MAX)
+            longest = MODEL_LENGTH_MAX if name == "model" else NAME_LENGTH_MAX
+            end = text_ends(buffer, start, words, longest)
             length = end - start
-            good &= (length > 0) & (length <= NAME_LENGTH_MAX)
+            good &= (length > 0) & (length <= longest)
         names_end[name] = end
         literal = INPUT if following is None else BETWEEN[following]
         good &= literal.at(buffer, end)

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from schemas.wire import UncheckedEvent, decode_many
-from services.aggregator.core.byte_spans import Buffer, Words
+from services.aggregator.core.byte_spans import Buffer, Words, may_have_finer_times
 from services.aggregator.core.canonical import SUBSETS, Canonical, read
 from services.aggregator.core.frames import Frames, frames_of
 from services.aggregator.core.gateways import Gateways
@@ -164,7 +164,8 @@ class Decoder:
 
     def _one_by_one(self, frames: Frames, rows: Ints, found: Canonical) -> Decoded:
         """Decode some of the values with the decoder, and learn the labels of the canonical."""
-        events, failures = decode_many(frames.values(rows))
+        values = frames.values(rows)
+        events, failures = decode_many(values, finer_times=may_have_finer_times(values))
         places = np.delete(rows, list(failures)) if failures else rows
         gateways = np.array(
             [self._gateways.number(event.tenant, event.source) for event in events], np.int64

@@ -13,7 +13,7 @@ from services.aggregator.core.byte_spans import Buffer, Words, texts
 from services.aggregator.core.key_index import SPREAD, Ints, KeyIndex
 
 #: Longer texts are never known.
-PHRASE_BYTES_MAX: Final = 256
+PHRASE_BYTES_MAX: Final = 512
 ROOM_MIN: Final = 64
 _DOWN: Final = np.uint64(29)
 #: Keys of a `KeyIndex` are at least 0.

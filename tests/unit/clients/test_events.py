@@ -12,7 +12,7 @@ import pytest
 from pydantic import BaseModel
 from wattoken.client.errors import InvalidEventError
 from wattoken.client.events import EVENT_BYTES_MAX, encode
-from wattoken.client.ids import new_id
+from wattoken.client.ids import compact_id, new_id
 
 
 class Usage(BaseModel):
@@ -66,3 +66,10 @@ def test_ids_are_uuids_of_version_7_and_sort_by_time() -> None:
     made = datetime.fromtimestamp((parsed.int >> 80) / 1000, UTC)
     assert abs((datetime.now(UTC) - made).total_seconds()) < 5
     assert len({new_id() for _ in range(10_000)}) == 10_000
+
+
+def test_long_ids_go_as_their_digests() -> None:
+    fields = {"model": "m", "id": "x" * 300, "adjusts": "y" * 300}
+    event = json.loads(encode(fields, {}))
+    assert event["id"] == compact_id("x" * 300)
+    assert event["adjusts"] == compact_id("y" * 300)

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any, Final, Literal, Required, TypedDict
 
 from wattoken.client.errors import InvalidEventError
+from wattoken.client.ids import compact_id
 
 #: Ingest takes more, but nothing that describes one request is this long.
 EVENT_BYTES_MAX: Final = 64 * 1024
@@ -51,6 +52,9 @@ def encode(fields: Mapping[str, Any], defaults: Mapping[str, Any]) -> bytes:
     """
     event = {name: value for name, value in fields.items() if value is not None}
     event = {**defaults, **event}
+    for name in ("id", "adjusts"):
+        if isinstance(event.get(name), str):
+            event[name] = compact_id(event[name])
     if isinstance(event.get("time"), datetime):
         event["time"] = rfc3339(event["time"])
     if "usage" in event:

@@ -16,7 +16,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any, Final, cast
 
 from litellm.integrations.custom_logger import CustomLogger
@@ -25,6 +26,7 @@ from wattoken.client.meter import Meter
 
 #: As LiteLLM's `openmeter` callback names itself, so that a call which both report counts once.
 SOURCE: Final = "litellm-proxy"
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 #: Some providers' response ids are short random numbers, and events that share an id count once.
 _RESPONSE_ID_LENGTH_MIN: Final = 16
 #: Where a deployment's region is, by provider: Bedrock, Vertex AI, and LiteLLM's own setting.
@@ -88,11 +90,12 @@ def fields_of(kwargs: Mapping[str, Any]) -> UsageFields | None:
     fields: dict[str, Any] = {
         "id": _identity(payload),
         "source": SOURCE,
-        "time": datetime.fromtimestamp(payload["endTime"], UTC),
+        "time": _EPOCH + timedelta(microseconds=_unix_us(payload["endTime"])),
         "provider": provider,
         "model": str(payload["model"]).removeprefix(f"{provider}/"),
         "region": _region(kwargs),
-        "usage": _usage(payload),
+        # A failed call that says nothing of what it used, used nothing.
+        "usage": _usage(payload) or ({} if payload["status"] == "success" else None),
         "usage_format": "litellm",
         "status": "ok" if payload["status"] == "success" else "error",
         "duration_ms": max(0, round((payload["endTime"] - payload["startTime"]) * 1000)),
@@ -101,11 +104,24 @@ def fields_of(kwargs: Mapping[str, Any]) -> UsageFields | None:
 
 
 def _identity(payload: Mapping[str, Any]) -> str | None:
-    given = payload.get("id")
-    if isinstance(given, str) and len(given) >= _RESPONSE_ID_LENGTH_MIN:
-        return given
-    call_id = payload.get("litellm_call_id")
-    return str(call_id) if call_id else None
+    """The same as ingest takes of LiteLLM's payload, so that a call which both report counts once.
+
+    A call's id is shared by its attempts, so those that failed add when they began.
+    """
+    given, call_id = payload.get("id"), payload.get("litellm_call_id")
+    trusted = isinstance(given, str) and len(given) >= _RESPONSE_ID_LENGTH_MIN
+    if trusted and given != call_id:
+        return cast(str, given)
+    if not call_id:
+        return None
+    if payload["status"] == "failure":
+        return f"{call_id}:failure:{_unix_us(payload['startTime'])}"
+    return str(call_id)
+
+
+def _unix_us(seconds: float) -> int:
+    """Microseconds since 1970 of seconds as they are written, cut off and not rounded."""
+    return int(Decimal(repr(seconds)) * 1_000_000 // 1)
 
 
 def _region(kwargs: Mapping[str, Any]) -> str | None:

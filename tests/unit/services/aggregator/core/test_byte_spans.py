@@ -19,6 +19,7 @@ from services.aggregator.core.byte_spans import (
     bytes_below,
     digit_pairs,
     eight_digits,
+    may_have_finer_times,
     no_text,
     not_digits,
     text_ends,
@@ -196,3 +197,17 @@ def test_masks_of_first_bytes() -> None:
     assert [mask.tobytes() for mask in FIRST_BYTES.astype("<u8")] == [
         b"\xff" * count + bytes(8 - count) for count in range(9)
     ]
+
+
+def test_records_with_finer_times_are_never_missed() -> None:
+    plain = b'{"time":"2026-03-15T12:00:00.123456Z","model":"gpt-4.1"}'
+    for size in (1, 2, 1500, 3000):
+        records = [plain] * size
+        assert not may_have_finer_times(records)
+        for place in {0, size // 2, size - 1}:
+            finer = [*records]
+            finer[place] = plain.replace(b"456Z", b"4567Z")
+            assert may_have_finer_times(finer)
+    assert may_have_finer_times([plain.replace(b"5", b"\\u0035")])
+    assert not may_have_finer_times([])
+    assert not may_have_finer_times([b".12"])

@@ -118,9 +118,9 @@ def test_beyond_so_many_gateways_everything_is_learnt_anew(
 ) -> None:
     alone: list[int] = []
 
-    def counted(records: Sequence[bytes]) -> Any:
+    def counted(records: Sequence[bytes], *, finer_times: bool) -> Any:
         alone.append(len(records))
-        return decode_many(records)
+        return decode_many(records, finer_times=finer_times)
 
     monkeypatch.setattr(decoding, "GATEWAYS_MAX", most)
     monkeypatch.setattr(decoding, "decode_many", counted)
