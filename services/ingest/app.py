@@ -84,6 +84,8 @@ def create_app(settings: IngestSettings, keys: KeyRing) -> ASGIApp:
         "/v1/events": endpoints.native,
         "/api/v1/events": endpoints.openmeter,
         "/v1/litellm": endpoints.litellm,
+        "/v1/envoy": endpoints.envoy,
+        "/v1/portkey": endpoints.portkey,
         "/v1/traces": endpoints.traces,
         "/v1/logs": endpoints.logs,
     }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -16,7 +15,9 @@ from services.ingest.adapters import native, openmeter
 from services.ingest.adapters.usage_fields.unread import Unread, collecting
 from services.ingest.depth import check_depth
 from services.ingest.errors import EventRejectedError, MalformedError, TooLargeError
+from services.ingest.explain import CANNOT_BE_READ
 from services.ingest.keys import Key
+from services.ingest.mending import check_readable, mended, split
 from services.ingest.native_batches import (
     record_of_object,
     records_of_array,
@@ -28,12 +29,13 @@ from services.ingest.records import Record, to_record
 #: element of ``[1,1,1,…`` would become an object of its own, fifty times its size.
 _COMMAS_PER_EVENT: Final = 30
 _SPACE: Final = b" \t\r\n"
+_USAGE: Final = b'"usage"'
 
 _raws: Final = msgspec.json.Decoder(list[msgspec.Raw])
-_scanner: Final = json.JSONDecoder()
 
 RawEvent = bytes | msgspec.Raw
 Element = TypeVar("Element")
+Adapted = TypeVar("Adapted", bound=WireEvent | None)
 
 
 class Rejection(TypedDict):
@@ -115,21 +117,23 @@ def cloud_events(
             else "application/cloudevents+json needs one event; send arrays as"
             " application/cloudevents-batch+json"
         )
-    texts = split_array(body, limits.events_max) if is_array(body) else [whole(body)]
-    return _one_by_one(
-        enumerate(texts), lambda raw: openmeter.adapt(raw, key.entry, received), key, limits
+    texts: list[RawEvent] = (
+        split_array(body, limits.events_max) if is_array(body) else [whole(body)]
+    )
+    # No limit on one event: what is read of it is small, and the rest is passed over.
+    return collect(
+        enumerate(texts), tolerant(lambda raw: openmeter.adapt(raw, key.entry, received)), key
     )
 
 
 def cloud_event_binary(
-    attributes: Mapping[str, str], body: bytes, key: Key, received: datetime, limits: BatchLimits
+    attributes: Mapping[str, str], body: bytes, key: Key, received: datetime
 ) -> Batch:
     """Read one CloudEvent in binary mode; ``attributes`` come from the request's headers."""
-    return _one_by_one(
+    return collect(
         [(0, body)],
-        lambda raw: openmeter.adapt_binary(attributes, bytes(raw), key.entry, received),
+        tolerant(lambda raw: openmeter.adapt_binary(attributes, bytes(raw), key.entry, received)),
         key,
-        limits,
     )
 
 
@@ -140,15 +144,38 @@ def _one_by_one(
     limits: BatchLimits,
 ) -> Batch:
     def checked(raw: RawEvent) -> WireEvent:
-        if (size_bytes := _size(raw)) > limits.event_bytes_max:
-            raise EventRejectedError(
-                "event_too_large",
-                f"the event has {size_bytes} bytes: send at most {limits.event_bytes_max}",
-            )
-        check_depth(raw)
+        # Of a provider's usage only counts are read, whatever else lies in it.
+        if _USAGE not in bytes(raw):
+            if (size_bytes := _size(raw)) > limits.event_bytes_max:
+                raise EventRejectedError(
+                    "event_too_large",
+                    f"the event has {size_bytes} bytes: send at most {limits.event_bytes_max}",
+                )
+            check_depth(raw)
         return adapt(raw)
 
-    return collect(events, checked, key)
+    return collect(events, tolerant(checked), key)
+
+
+def tolerant(adapt: Callable[[RawEvent], Adapted]) -> Callable[[RawEvent], Adapted]:
+    """Make an adapter try again without what cannot be read, where the whole cannot be."""
+
+    def adapted(raw: RawEvent) -> Adapted:
+        try:
+            return adapt(raw)
+        except EventRejectedError as error:
+            text = bytes(raw)
+            if error.code != "invalid_json" or (again := mended(text)) == text:
+                raise
+            try:
+                return adapt(again)
+            except EventRejectedError as second:
+                if CANNOT_BE_READ not in second.message:
+                    raise
+                message = f"{error.message}; {second.message}"
+                raise EventRejectedError("invalid_json", message) from None
+
+    return adapted
 
 
 def collect(
@@ -165,6 +192,7 @@ def collect(
                 if event is None:
                     batch.skipped += 1
                     continue
+                check_readable(event)
                 key.admit(event)
                 batch.records.append(to_record(event))
             except EventRejectedError as error:
@@ -187,47 +215,34 @@ def is_array(body: bytes) -> bool:
     return body[:64].lstrip(_SPACE)[:1] == b"[" or body.lstrip(_SPACE)[:1] == b"["
 
 
-def split_array(body: bytes, events_max: int) -> list[msgspec.Raw]:
-    """Split a JSON array into the texts of its elements.
+def split_array(body: bytes, events_max: int) -> list[RawEvent]:
+    """Split a JSON array into the texts of its elements, which need not all be JSON.
 
     Raises `MalformedError` when the body is no JSON, `TooLargeError` for too many elements.
     """
+    elements: list[RawEvent]
     if body.count(b",") > _COMMAS_PER_EVENT * events_max:
-        _count_elements(body, events_max)
-    try:
-        elements = _raws.decode(body)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise MalformedError(f"the body is no JSON: {error}") from None
+        elements = [*split(body, events_max)]
+    else:
+        try:
+            elements = [*_raws.decode(body)]
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            elements = [*split(body, events_max)]
     if len(elements) > events_max:
         raise too_many(events_max)
     return elements
 
 
-def whole(body: bytes) -> msgspec.Raw:
-    """Check that a body is one JSON text."""
-    try:
-        return msgspec.json.decode(body, type=msgspec.Raw)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise MalformedError(f"the body is no JSON: {error}") from None
-
-
-def _count_elements(body: bytes, events_max: int) -> None:
-    """Walk over the first elements of an array, to refuse one that has too many."""
-    try:
-        text = body.decode()
-        at = text.index("[") + 1
-        for _ in range(events_max):
-            while text[at].isspace():
-                at += 1
-            _, at = _scanner.raw_decode(text, at)
-            while text[at].isspace():
-                at += 1
-            if text[at] != ",":
-                return
-            at += 1
-    except (ValueError, IndexError, RecursionError) as error:
-        raise MalformedError(f"the body is no JSON: {error}") from None
-    raise too_many(events_max)
+def whole(body: bytes) -> bytes:
+    """Check that a body is one JSON text, or would be without what cannot be read in it."""
+    for text in (body, mended(body)):
+        try:
+            msgspec.json.decode(text, type=msgspec.Raw)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+            problem = str(error)
+        else:
+            return body
+    raise MalformedError(f"the body is no JSON: {problem}")
 
 
 def _size(raw: RawEvent) -> int:

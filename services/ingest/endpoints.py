@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -50,6 +51,9 @@ class Endpoints:
             read_timeout_seconds=settings.ingest_read_timeout_seconds,
             read_bytes_per_second_min=settings.ingest_read_bytes_per_second_min,
         )
+        self._gateway_body_limits = replace(
+            self._body_limits, wire_bytes_max=settings.ingest_gateway_wire_bytes_max
+        )
         self._batch_limits = BatchLimits(
             events_max=settings.ingest_events_max,
             event_bytes_max=settings.ingest_event_bytes_max,
@@ -58,11 +62,13 @@ class Endpoints:
 
     async def native(self, request: IncomingRequest) -> Response:
         """``POST /v1/events``: what is valid is taken, what is not is named."""
-        return await self._one_by_one(request, formats.native)
+        return await self._one_by_one(request, formats.native, self._body_limits)
 
-    async def _one_by_one(self, request: IncomingRequest, reader_for: ReaderFor) -> Response:
+    async def _one_by_one(
+        self, request: IncomingRequest, reader_for: ReaderFor, limits: BodyLimits
+    ) -> Response:
         try:
-            batch = await self._read(request, reader_for)
+            batch = await self._read(request, reader_for, limits)
             await self._log.publish(batch.records)
         except RequestError as error:
             return _response(answers.native_refusal(error))
@@ -73,7 +79,7 @@ class Endpoints:
     async def openmeter(self, request: IncomingRequest) -> Response:
         """``POST /api/v1/events``: as in OpenMeter, all events are taken or none."""
         try:
-            batch = await self._read(request, formats.openmeter)
+            batch = await self._read(request, formats.openmeter, self._body_limits)
             if not batch.rejections:
                 await self._log.publish(batch.records)
         except RequestError as error:
@@ -84,7 +90,15 @@ class Endpoints:
 
     async def litellm(self, request: IncomingRequest) -> Response:
         """``POST /v1/litellm``: LiteLLM's logs, answered as native events are."""
-        return await self._one_by_one(request, formats.litellm)
+        return await self._one_by_one(request, formats.litellm, self._gateway_body_limits)
+
+    async def envoy(self, request: IncomingRequest) -> Response:
+        """``POST /v1/envoy``: usage events of Envoy AI Gateway."""
+        return await self._one_by_one(request, formats.envoy, self._gateway_body_limits)
+
+    async def portkey(self, request: IncomingRequest) -> Response:
+        """``POST /v1/portkey``: what Portkey's log hook posts."""
+        return await self._one_by_one(request, formats.portkey, self._gateway_body_limits)
 
     async def traces(self, request: IncomingRequest) -> Response:
         """``POST /v1/traces``: OTLP spans; those that are no calls of a model are passed over."""
@@ -97,7 +111,7 @@ class Endpoints:
     async def _otlp(self, request: IncomingRequest, signal: Signal) -> Response:
         json = formats.media_type(request.headers) != formats.PROTOBUF
         try:
-            batch = await self._read(request, formats.otlp_of(signal))
+            batch = await self._read(request, formats.otlp_of(signal), self._gateway_body_limits)
             await self._log.publish(batch.records)
         except RequestError as error:
             return _response(otlp_answers.refusal(error, json=json))
@@ -114,7 +128,9 @@ class Endpoints:
             return _response(answers.native_refusal(error))
         return _response(answers.whoami(key))
 
-    async def _read(self, request: IncomingRequest, reader_for: ReaderFor) -> Batch:
+    async def _read(
+        self, request: IncomingRequest, reader_for: ReaderFor, limits: BodyLimits
+    ) -> Batch:
         """Read the body and what is in it; its bytes are let go before Kafka is waited for.
 
         The key comes first: whoever has none learns nothing else. A key in debt is turned away
@@ -124,7 +140,7 @@ class Endpoints:
         _charge(key.use.bytes, "bytes per second", 0, key.at)
         _charge(key.use.events, "events per second", 0, key.at)
         reader = reader_for(request.headers, datetime.now(UTC), self._batch_limits)
-        body = Body(self._body_limits, self._held)
+        body = Body(limits, self._held)
         try:
             text = await body.read(
                 request.stream(),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import secrets
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -11,6 +12,7 @@ from pydantic_core import ErrorDetails
 
 from schemas.usage_event import (
     DURATION_MS_MAX,
+    MODEL_LENGTH_MAX,
     NAME_LENGTH_MAX,
     REASON_LENGTH_MAX,
     TOKENS_MAX,
@@ -18,20 +20,24 @@ from schemas.usage_event import (
 )
 from services.ingest.errors import EventRejectedError
 
+#: Stands for what cannot be read. New with each process, so no text is it by chance or on purpose.
+UNREADABLE: Final = f"unreadable-{secrets.token_hex(16)}"
+CANNOT_BE_READ: Final = "cannot be read"
 _PROBLEMS_SHOWN_MAX: Final = 3
 _SHOWN_LENGTH_MAX: Final = 40
 _NAME: Final = f"a text of 1 to {NAME_LENGTH_MAX} characters"
+_ID: Final = "a text of at least 1 character"
 _TOKENS: Final = f"an integer from 0 to {TOKENS_MAX}"
 
 #: What each field takes, in words that finish the sentence "give …".
 EXPECTED: Final[Mapping[str, str]] = {
-    "id": _NAME,
+    "id": _ID,
     "source": _NAME,
     "tenant": _NAME,
     "time": "an RFC 3339 time with zone, such as 2026-03-15T12:00:00.250Z",
     "region": _NAME,
     "provider": _NAME,
-    "model": _NAME,
+    "model": f"a text of 1 to {MODEL_LENGTH_MAX} characters",
     "input_tokens": _TOKENS,
     "output_tokens": _TOKENS,
     "cache_read_input_tokens": f"{_TOKENS}, or leave it out",
@@ -41,7 +47,7 @@ EXPECTED: Final[Mapping[str, str]] = {
     "quality": "measured or estimated",
     "duration_ms": f"an integer from 0 to {DURATION_MS_MAX}, or leave it out",
     "entry": "usage, debit or credit",
-    "adjusts": f"{_NAME}, or leave it out",
+    "adjusts": f"{_ID}, or leave it out",
     "reason": f"a text of 1 to {REASON_LENGTH_MAX} characters, or leave it out",
 }
 
@@ -90,6 +96,8 @@ def _sentence(problem: ErrorDetails) -> str:
         case "missing":
             return f"{field} is missing: give {expected}"
         case "extra_forbidden":
+            if UNREADABLE in field:
+                return f"a field has a name that {CANNOT_BE_READ}: remove it"
             close = difflib.get_close_matches(field[:_SHOWN_LENGTH_MAX], EXPECTED, n=1)
             hint = f"did you mean {close[0]}?" if close else "remove it"
             return f"{field[:_SHOWN_LENGTH_MAX]!r} is no field of an event: {hint}"
@@ -104,6 +112,8 @@ def shown_value(value: Any) -> str:
             return "null"
         case bool():
             return "true" if value else "false"
+        case str() if UNREADABLE in value:
+            return f"a text that {CANNOT_BE_READ}"
         case str() if len(value) > _SHOWN_LENGTH_MAX:
             return f"a text of {len(value)} characters"
         case str():

@@ -16,7 +16,13 @@ from services.ingest.batches import (
     native_ndjson,
 )
 from services.ingest.errors import UnsupportedError
-from services.ingest.gateway_batches import Signal, litellm_payloads, otlp
+from services.ingest.gateway_batches import (
+    Signal,
+    envoy_events,
+    litellm_payloads,
+    otlp,
+    portkey_logs,
+)
 from services.ingest.keys import Key
 
 #: Turns a whole body into what it holds.
@@ -69,6 +75,22 @@ def litellm(headers: Headers, received: datetime, limits: BatchLimits) -> Reader
     raise _unsupported(media, LITELLM_TYPES)
 
 
+def envoy(headers: Headers, received: datetime, limits: BatchLimits) -> Reader:
+    """Choose for ``/v1/envoy``."""
+    media = media_type(headers)
+    if media == JSON or media in NDJSON:
+        return lambda body, key: envoy_events(body, key, limits)
+    raise _unsupported(media, LITELLM_TYPES)
+
+
+def portkey(headers: Headers, received: datetime, limits: BatchLimits) -> Reader:
+    """Choose for ``/v1/portkey``."""
+    media = media_type(headers)
+    if media == JSON or media in NDJSON:
+        return lambda body, key: portkey_logs(body, key, received, limits)
+    raise _unsupported(media, LITELLM_TYPES)
+
+
 def otlp_of(signal: Signal) -> ReaderFor:
     """Make the choice for ``/v1/traces`` or ``/v1/logs``."""
 
@@ -97,7 +119,7 @@ def _cloud_events(
         for name, value in headers.items()
         if name.startswith(_ATTRIBUTE)
     }
-    return lambda body, key: cloud_event_binary(attributes, body, key, received, limits)
+    return lambda body, key: cloud_event_binary(attributes, body, key, received)
 
 
 def media_type(headers: Headers) -> str:

@@ -11,6 +11,7 @@ from services.ingest.errors import EVENT_CODES
 PATHS = frozenset(
     {
         *("/v1/events", "/api/v1/events", "/v1/litellm", "/v1/traces", "/v1/logs"),
+        *("/v1/envoy", "/v1/portkey"),
         *("/v1/whoami", "/docs", "/openapi.json"),
         *("/healthz", "/readyz", "/metrics"),
     }

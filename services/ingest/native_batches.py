@@ -16,7 +16,8 @@ import msgspec
 from xxhash import xxh3_128_digest
 
 from schemas.identity import identity_hash, identity_prefix
-from schemas.wire import UncheckedEvent, problem
+from schemas.usage_event import TIME_MAX, TIME_MIN, inconsistency
+from schemas.wire import UncheckedEvent, read_times
 from services.ingest.keys import Key
 from services.ingest.providers import provider_and_model_of
 from services.ingest.records import Record
@@ -54,19 +55,33 @@ def records_of_lines(body: bytes, key: Key) -> list[Record] | None:
     # The decoder would also take one event that goes over several lines.
     if len(events) != body.count(b"\n") + (not body.endswith(b"\n")):
         return None
-    return _records(events, key)
+    try:
+        return _records(events, key)
+    except msgspec.ValidationError:
+        return None
 
 
-def _records(events: Sequence[UncheckedEvent], key: Key) -> list[Record] | None:
+def _records(events: Sequence[Any], key: Key) -> list[Record] | None:
     tenants = {event.tenant for event in events}
     if not all(map(key.entry.allows_tenant, tenants)):
         return None
     _rename(events)
-    for event in events:
-        if problem(event) is not None:
+    # As text so far, which is cut to the microsecond: msgspec would round it.
+    times = read_times([event.time for event in events])
+    if times and not (min(times) >= TIME_MIN and max(times) < TIME_MAX):
+        return None
+    for event, time in zip(events, times, strict=True):
+        # The usual case without a call.
+        if (
+            (event.cache_read_input_tokens or 0) + (event.cache_write_input_tokens or 0)
+            > event.input_tokens
+            or (event.reasoning_output_tokens or 0) > event.output_tokens
+            or event.entry != "usage"
+            or event.adjusts is not None
+            or event.reason is not None
+        ) and inconsistency(event) is not None:
             return None
-        if event.time.tzinfo is not UTC:
-            msgspec.structs.force_setattr(event, "time", event.time.astimezone(UTC))
+        event.time = time if time.tzinfo is UTC else time.astimezone(UTC)
     if not key.admit_all(
         {event.region for event in events},
         {event.provider for event in events},
@@ -115,7 +130,7 @@ def _decoders(
     """
     filled = {"tenant": tenant, "region": region, "provider": provider}
     fields: list[Any] = []
-    kinds = get_type_hints(UncheckedEvent, include_extras=True)
+    kinds = get_type_hints(UncheckedEvent, include_extras=True) | {"time": str}
     for field in msgspec.structs.fields(UncheckedEvent):
         kind = kinds[field.name]
         value = filled.get(field.name)
@@ -129,7 +144,6 @@ def _decoders(
     struct: Any = msgspec.defstruct(
         "FilledEvent",
         fields,
-        frozen=True,
         gc=False,
         kw_only=True,
         forbid_unknown_fields=True,

@@ -26,6 +26,11 @@ class IngestSettings(KafkaSettings):
     ingest_wire_bytes_max: int = Field(
         default=8 * MIB, gt=0, description="Largest request body as it comes over the wire."
     )
+    ingest_gateway_wire_bytes_max: int = Field(
+        default=32 * MIB,
+        gt=0,
+        description="The same for the paths of gateways' logs and OTLP, which carry conversations.",
+    )
     ingest_body_bytes_max: int = Field(
         default=32 * MIB, gt=0, description="Largest request body once decompressed."
     )

@@ -348,9 +348,9 @@ def test_the_load_of_the_benchmarks_is_read_at_once() -> None:
 def test_what_is_learnt_is_not_decoded_again(monkeypatch: pytest.MonkeyPatch) -> None:
     alone: list[int] = []
 
-    def counted(records: Sequence[bytes]) -> Any:
+    def counted(records: Sequence[bytes], *, finer_times: bool) -> Any:
         alone.append(len(records))
-        return decode_many(records)
+        return decode_many(records, finer_times=finer_times)
 
     (block,) = blocks(Load(events=2000, end_ms=1_773_576_000_000, tenants=10, models=5))
     monkeypatch.setattr(decoding, "decode_many", counted)

@@ -7,7 +7,8 @@ from typing import Any, Final
 
 import msgspec
 
-from schemas.usage_event import DURATION_MS_MAX, TIME_MAX, TIME_MIN
+from schemas.identity import compact_id
+from schemas.usage_event import DURATION_MS_MAX, TIME_MAX, TIME_MIN, floored
 from schemas.wire import WireEvent
 from services.ingest.errors import EventRejectedError
 from services.ingest.explain import EXPECTED, explain
@@ -22,10 +23,15 @@ _NS_PER_MS: Final = 1_000_000
 
 
 def assemble(fields: dict[str, Any]) -> WireEvent:
-    """Make the event; ``time`` may be a time or its text.
+    """Make the event; ``time`` may be a time or its text, ids may have any length.
 
     Raises `EventRejectedError` naming the field, what is wrong with it and how to mend it.
     """
+    for name in ("id", "adjusts"):
+        if isinstance(fields.get(name), str):
+            fields[name] = compact_id(fields[name])
+    if isinstance(fields.get("time"), str):
+        fields["time"] = floored(fields["time"])
     try:
         return msgspec.convert(fields, WireEvent)
     except msgspec.ValidationError as error:
@@ -62,6 +68,11 @@ def duration_ms(start_unix_ns: int, end_unix_ns: int) -> int | None:
         return None
     took_ms = (end_unix_ns - start_unix_ns) // _NS_PER_MS
     return took_ms if took_ms <= DURATION_MS_MAX else None
+
+
+def failed_attempt_id(call_id: str, started_unix_ns: int) -> str:
+    """Tell a failed attempt by its call and when it began; the client package does it alike."""
+    return f"{call_id}:failure:{started_unix_ns // 1000}"
 
 
 def missing(name: str, field: str) -> EventRejectedError:

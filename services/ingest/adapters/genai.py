@@ -1,8 +1,8 @@
-"""PURE: OpenTelemetry's GenAI conventions: attributes of a span or log record to a usage event.
+"""PURE: a call of a model as OpenTelemetry tells it, in a span or log record, to a usage event.
 
-Totals are inclusive by the conventions. Names that were given up are read too, where libraries
-still write them; if an old and a new one are both there they must agree. Only calls of models
-count: spans of agents and workflows repeat the sums of the calls within them.
+Totals are inclusive by the GenAI conventions. Only calls of models count: spans of agents and
+workflows repeat the sums of the calls within them. A span that failed without usage is a failed
+request that used nothing. `attributes.py` has the names.
 """
 
 from __future__ import annotations
@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
+from schemas.identity import ID_LENGTH_MAX, compact_id
 from schemas.wire import WireEvent
+from services.ingest.adapters import attributes as names
 from services.ingest.adapters.assembly import (
     RESPONSE_ID_LENGTH_MIN,
     assemble,
@@ -22,55 +24,26 @@ from services.ingest.adapters.assembly import (
     provider_and_model,
 )
 from services.ingest.adapters.counts import agreed, optional_count
-from services.ingest.adapters.totals import INCLUSIVE, Reading, Totals, canonical, check_total
+from services.ingest.adapters.langfuse import usage_details
+from services.ingest.adapters.totals import (
+    INCLUSIVE,
+    Inclusion,
+    Reading,
+    Totals,
+    canonical,
+    check_total,
+)
 from services.ingest.errors import EventRejectedError
 from services.ingest.explain import shown_value
 from services.ingest.keys import KeyEntry
 
 OTEL_GENAI: Final = INCLUSIVE
-
-_INPUT: Final = ("gen_ai.usage.input_tokens", "gen_ai.usage.prompt_tokens")
-_OUTPUT: Final = ("gen_ai.usage.output_tokens", "gen_ai.usage.completion_tokens")
-_CACHE_READ: Final = (
-    "gen_ai.usage.cache_read.input_tokens",
-    "gen_ai.usage.cache_read_input_tokens",
-)
-_CACHE_WRITE: Final = (
-    "gen_ai.usage.cache_write.input_tokens",
-    "gen_ai.usage.cache_creation.input_tokens",
-    "gen_ai.usage.cache_creation_input_tokens",
-)
-_REASONING: Final = ("gen_ai.usage.reasoning.output_tokens", "gen_ai.usage.reasoning_tokens")
-_TOTAL: Final = ("gen_ai.usage.total_tokens", "llm.usage.total_tokens")
-_USAGE: Final = frozenset((*_INPUT, *_OUTPUT, *_CACHE_READ, *_CACHE_WRITE, *_REASONING))
-
-_OPERATION: Final = "gen_ai.operation.name"
-#: The last is Cloudflare's.
-_PROVIDER: Final = ("gen_ai.provider.name", "gen_ai.system", "gen_ai.model.provider")
-_MODEL: Final = ("gen_ai.response.model", "gen_ai.request.model")
-_RESPONSE_ID: Final = "gen_ai.response.id"
-_ERROR: Final = "error.type"
-#: Ours: a gateway that had to estimate says so.
-_QUALITY: Final = "wattoken.quality"
-#: What is read of a span's or log record's attributes; the rest may hold whole conversations.
-ATTRIBUTES: Final = _USAGE | {
-    *_TOTAL,
-    _OPERATION,
-    *_PROVIDER,
-    *_MODEL,
-    _RESPONSE_ID,
-    _ERROR,
-    _QUALITY,
-}
-#: Every span or log record with usage has this in its bytes.
-MARK: Final = b"gen_ai."
-#: Operations that hold calls of models and are none.
-_AROUND_CALLS: Final = frozenset(
-    {"invoke_agent", "create_agent", "execute_tool", "invoke_workflow"}
-)
-_INPUT_ONLY: Final = frozenset({"embeddings"})
+#: OpenInference's where its caches are more than its prompt: then they are no part of it.
+OPENINFERENCE_BESIDE: Final = Inclusion(caches=False, reasoning=True)
 #: The source of what names no service.
 SOURCE_UNKNOWN: Final = "opentelemetry"
+#: Larger counts than this, as doubles, are no longer whole for sure.
+_WHOLE_MAX: Final = 2.0**53
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +60,31 @@ class GenAiRecord:
     failed: bool
     #: `service.name` of the resource, empty for none.
     service: str
+    #: The span around it; empty for none, and in log records.
+    parent_id: str = ""
+    is_span: bool = False
+
+    @property
+    def has_usage(self) -> bool:
+        """Whether it tells what a call used, and is not around such calls."""
+        return bool(names.USAGE & self.attributes.keys()) and not _is_around_calls(self.attributes)
+
+    @property
+    def is_call(self) -> bool:
+        """Whether it is to be metered: a call with its usage, or one that failed without."""
+        if self.has_usage:
+            return True
+        if not self.is_span or _is_around_calls(self.attributes):
+            return False
+        return _has_failed(self) and _is_call_of_a_model(self.attributes)
+
+    @property
+    def response_id(self) -> str | None:
+        """The response's id where it is trusted to be unique."""
+        given = _first(self.attributes, names.RESPONSE_ID)
+        if isinstance(given, str) and len(given) >= RESPONSE_ID_LENGTH_MIN:
+            return given
+        return None
 
 
 def adapt(record: GenAiRecord, key: KeyEntry, received: datetime) -> WireEvent | None:
@@ -95,81 +93,141 @@ def adapt(record: GenAiRecord, key: KeyEntry, received: datetime) -> WireEvent |
     ``received`` is the event time of a log record that has none. Raises `EventRejectedError`
     naming the attribute, what is wrong with it and how to mend it.
     """
-    attributes = record.attributes
-    if not _USAGE & attributes.keys() or _operation(attributes) in _AROUND_CALLS:
+    if not record.is_call:
         return None
-    model = _first(attributes, _MODEL)
+    attributes = record.attributes
+    model = _first(attributes, names.MODEL)
     if model is None:
-        raise missing(_MODEL[0], "model")
-    provider = _first(attributes, _PROVIDER)
+        raise missing(names.MODEL[0], "model")
+    provider = _first(attributes, names.PROVIDER)
     end_ns = record.end_unix_ns
+    source = record.service or SOURCE_UNKNOWN
     return assemble(
         {
             "id": _identity(record),
-            "source": record.service or SOURCE_UNKNOWN,
+            "source": source if len(source) <= ID_LENGTH_MAX else compact_id(source),
             "tenant": key.tenant,
             "region": key.region,
             "time": moment(end_ns, "the end time") if end_ns else received,
             "duration_ms": duration_ms(record.start_unix_ns, end_ns),
-            "status": "error" if record.failed or attributes.get(_ERROR) else "ok",
-            "quality": attributes.get(_QUALITY, "measured"),
+            "status": "error" if _has_failed(record) else "ok",
+            "quality": attributes.get(names.QUALITY, "measured"),
             # Some libraries write OpenAI for openai; the conventions' names are lower case.
             **provider_and_model(
                 model, provider.lower() if isinstance(provider, str) else provider, key
             ),
-            **_totals(attributes).fields(),
+            **totals(record).fields(),
         }
     )
 
 
+def totals(record: GenAiRecord) -> Totals:
+    """Read what the call used; raises `EventRejectedError`."""
+    attributes = record.attributes
+    if not record.has_usage:
+        return canonical(Reading(0, 0), OTEL_GENAI)
+    input_only = _is_input_only(attributes)
+    if names.USAGE_DETAILS in attributes and not any(
+        attributes.get(name) is not None for name in (*names.INPUT, *names.OUTPUT)
+    ):
+        return usage_details(attributes[names.USAGE_DETAILS], input_only=input_only)
+    tokens_in, output = _count(attributes, names.INPUT), _count(attributes, names.OUTPUT)
+    total = _count(attributes, names.TOTAL)
+    if output is None and (input_only or (total is not None and total == tokens_in)):
+        output = 0
+    reading = Reading(
+        input_tokens=_needed(tokens_in, names.INPUT),
+        output_tokens=_needed(output, names.OUTPUT),
+        cache_read=_count(attributes, names.CACHE_READ),
+        cache_write=_count(attributes, names.CACHE_WRITE),
+        reasoning=_count(attributes, names.REASONING),
+    )
+    cached = (reading.cache_read or 0) + (reading.cache_write or 0)
+    if names.OPENINFERENCE_INPUT in attributes and cached > reading.input_tokens:
+        beside = canonical(reading, OPENINFERENCE_BESIDE)
+        if total == reading.input_tokens + reading.output_tokens:
+            return beside  # Its own total leaves them out as well.
+        return check_total(beside, total, names.TOTAL[0])
+    return check_total(canonical(reading, OTEL_GENAI), total, names.TOTAL[0])
+
+
 def _identity(record: GenAiRecord) -> object:
     """Take the response's id, so that a span and a log record of one call count once."""
-    response_id = record.attributes.get(_RESPONSE_ID)
-    if response_id is not None and not isinstance(response_id, str):
+    given = _first(record.attributes, names.RESPONSE_ID)
+    if given is not None and not isinstance(given, str):
         raise EventRejectedError(
-            "wrong_type", f"{_RESPONSE_ID} is {shown_value(response_id)}: give a text"
+            "wrong_type", f"{names.RESPONSE_ID[0]} is {shown_value(given)}: give a text"
         )
-    if response_id is not None and len(response_id) >= RESPONSE_ID_LENGTH_MIN:
-        return response_id
+    if record.response_id is not None:
+        return record.response_id
     if record.trace_id.strip("0") and record.span_id.strip("0"):
         return f"{record.trace_id}-{record.span_id}"
     raise EventRejectedError(
         "missing_field",
-        f"there is nothing to tell a resend by: give {_RESPONSE_ID}, or trace and span id",
+        f"there is nothing to tell a resend by: give {names.RESPONSE_ID[0]}, or trace and span id",
     )
 
 
-def _totals(attributes: Mapping[str, Any]) -> Totals:
-    output = _count(attributes, _OUTPUT)
-    if output is None and _operation(attributes) in _INPUT_ONLY:
-        output = 0
-    reading = Reading(
-        input_tokens=_needed(_count(attributes, _INPUT), _INPUT),
-        output_tokens=_needed(output, _OUTPUT),
-        cache_read=_count(attributes, _CACHE_READ),
-        cache_write=_count(attributes, _CACHE_WRITE),
-        reasoning=_count(attributes, _REASONING),
-    )
-    total = _count(attributes, _TOTAL)
-    return check_total(canonical(reading, OTEL_GENAI), total, _TOTAL[0])
-
-
-def _count(attributes: Mapping[str, Any], names: tuple[str, ...]) -> int | None:
+def _count(attributes: Mapping[str, Any], alike: names.Names) -> int | None:
+    """Read a count under any of its names; whole doubles and digits as text are counts too."""
+    whole = {name: _whole(attributes[name]) for name in alike if name in attributes}
     return agreed(
-        "old and new attributes", *((name, optional_count(attributes, name)) for name in names)
+        "old and new attributes",
+        *((name, optional_count(whole, name, digits=True)) for name in whole),
     )
 
 
-def _needed(value: int | None, names: tuple[str, ...]) -> int:
-    if value is None:
-        raise missing(names[0], "input_tokens")
+def _whole(value: Any) -> Any:
+    if isinstance(value, float) and value.is_integer() and abs(value) <= _WHOLE_MAX:
+        return int(value)
     return value
 
 
-def _first(attributes: Mapping[str, Any], names: tuple[str, ...]) -> Any:
-    return next((attributes[name] for name in names if attributes.get(name)), None)
+def _needed(value: int | None, alike: names.Names) -> int:
+    if value is None:
+        raise missing(alike[0], "input_tokens")
+    return value
 
 
-def _operation(attributes: Mapping[str, Any]) -> str:
-    value = attributes.get(_OPERATION)
-    return value if isinstance(value, str) else ""
+def _first(attributes: Mapping[str, Any], alike: names.Names) -> Any:
+    return next((attributes[name] for name in alike if attributes.get(name)), None)
+
+
+def _word(attributes: Mapping[str, Any], name: str) -> str:
+    value = attributes.get(name)
+    return value.lower() if isinstance(value, str) else ""
+
+
+def _has_failed(record: GenAiRecord) -> bool:
+    attributes = record.attributes
+    return bool(
+        record.failed or attributes.get(names.ERROR) or _word(attributes, names.LEVEL) == "error"
+    )
+
+
+def _is_around_calls(attributes: Mapping[str, Any]) -> bool:
+    kind = _word(attributes, names.SPAN_KIND)
+    return (
+        _word(attributes, names.OPERATION) in names.AROUND_CALLS
+        or _word(attributes, names.AI_OPERATION) in names.AI_AROUND_CALLS
+        or (bool(kind) and kind not in names.KINDS_OF_CALLS)
+    )
+
+
+def _is_call_of_a_model(attributes: Mapping[str, Any]) -> bool:
+    return (
+        _word(attributes, names.OPERATION) in names.CALLS
+        or _word(attributes, names.REQUEST_TYPE) in names.CALLS
+        or _word(attributes, names.SPAN_KIND) in names.KINDS_OF_CALLS
+        or _word(attributes, names.OBSERVATION_TYPE) in names.OBSERVATIONS_OF_CALLS
+        or ".do" in _word(attributes, names.AI_OPERATION)
+    )
+
+
+def _is_input_only(attributes: Mapping[str, Any]) -> bool:
+    """Say whether it is a call that has no output, such as of embeddings."""
+    places = (names.OPERATION, names.REQUEST_TYPE, names.SPAN_KIND, names.OBSERVATION_TYPE)
+    if any(_word(attributes, place) in names.INPUT_ONLY for place in places):
+        return True
+    ai_operation = _word(attributes, names.AI_OPERATION)
+    return "ai.usage.tokens" in attributes or ai_operation.startswith(("ai.embed", "ai.rerank"))

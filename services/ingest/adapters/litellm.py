@@ -17,11 +17,13 @@ from services.ingest.adapters.assembly import (
     RESPONSE_ID_LENGTH_MIN,
     assemble,
     duration_ms,
+    failed_attempt_id,
     missing,
     moment,
     provider_and_model,
 )
-from services.ingest.adapters.totals import Totals
+from services.ingest.adapters.clock import unix_ns
+from services.ingest.adapters.totals import INCLUSIVE, Reading, Totals, canonical
 from services.ingest.errors import EventRejectedError
 from services.ingest.explain import shown_value
 from services.ingest.keys import KeyEntry
@@ -29,7 +31,6 @@ from services.ingest.keys import KeyEntry
 #: As its `openmeter` callback names itself, so that a call which both report counts once.
 SOURCE: Final = "litellm-proxy"
 _USAGE: Final = "metadata.usage_object."
-_NS_PER_SECOND: Final = 1_000_000_000
 #: What LiteLLM writes for a response that has no id: Python's text of None.
 _NO_ID: Final = "None"
 
@@ -49,8 +50,9 @@ class _Payload(msgspec.Struct):
     prompt_tokens: Any = None
     completion_tokens: Any = None
     total_tokens: Any = None
-    startTime: Any = None
-    endTime: Any = None
+    #: As text: a float holds no more than a quarter of a microsecond of these years.
+    startTime: msgspec.Raw = msgspec.Raw(b"null")
+    endTime: msgspec.Raw = msgspec.Raw(b"null")
     cache_hit: Any = None
     metadata: _Metadata | None = None
 
@@ -75,10 +77,13 @@ def adapt(raw: bytes | msgspec.Raw, key: KeyEntry) -> WireEvent | None:
     usage = {} if payload.metadata is None else payload.metadata.usage_object
     if _is_no_usage(payload, usage):
         return None
-    start_ns, end_ns = _unix_ns(payload, "startTime"), _unix_ns(payload, "endTime")
+    start_ns = unix_ns(payload.startTime, "startTime") or 0
+    end_ns = unix_ns(payload.endTime, "endTime")
+    if end_ns is None:
+        raise missing("endTime", "time")
     return assemble(
         {
-            "id": _identity(payload),
+            "id": _identity(payload, start_ns),
             "source": SOURCE,
             "tenant": key.tenant,
             "region": key.region,
@@ -100,16 +105,22 @@ def _is_no_usage(payload: _Payload, usage: object) -> bool:
     )
 
 
-def _identity(payload: _Payload) -> object:
-    """Take the response's id, or the call's where that is none or not unique."""
-    given = payload.id
-    if isinstance(given, str) and given != _NO_ID and len(given) >= RESPONSE_ID_LENGTH_MIN:
+def _identity(payload: _Payload, start_ns: int) -> object:
+    """Take the response's id, or the call's where that is none or not unique.
+
+    A call's id is shared by its attempts: those that failed are told apart by when they began, so
+    that each counts, and the success after them too.
+    """
+    given, call = payload.id, payload.litellm_call_id
+    trusted = isinstance(given, str) and len(given) >= RESPONSE_ID_LENGTH_MIN
+    if trusted and given != call:
         return given
-    if payload.litellm_call_id is not None:
-        return payload.litellm_call_id
-    if given is None or given == _NO_ID:
+    chosen = given if call is None else call
+    if chosen is None or chosen == _NO_ID:
         raise missing("id", "id")
-    return given
+    if payload.status == "failure" and isinstance(chosen, str):
+        return failed_attempt_id(chosen, start_ns)
+    return chosen
 
 
 def _provider_and_model(payload: _Payload, key: KeyEntry) -> dict[str, Any]:
@@ -135,23 +146,7 @@ def _totals(payload: _Payload, usage: object) -> Totals:
     for name in ("prompt_tokens", "completion_tokens", "total_tokens"):
         if (given := getattr(payload, name)) is not None:
             whole[name] = given
+    if payload.status == "failure" and not whole:
+        # It says nothing of what it used, so that was nothing.
+        return canonical(Reading(0, 0), INCLUSIVE)
     return provider_usage.read_objects([whole], "litellm", _USAGE)
-
-
-def _unix_ns(payload: _Payload, name: str) -> int:
-    """Read a time in seconds since 1970."""
-    seconds = getattr(payload, name)
-    if seconds is None:
-        if name == "startTime":
-            return 0
-        raise missing(name, "time")
-    if isinstance(seconds, bool) or not isinstance(seconds, int | float):
-        raise EventRejectedError(
-            "wrong_type", f"{name} is {shown_value(seconds)}: give seconds since 1970"
-        )
-    if not abs(seconds) < _NS_PER_SECOND * 10:
-        raise EventRejectedError(
-            "invalid_time", f"{name} is {shown_value(seconds)}: give seconds since 1970"
-        )
-    # Through microseconds: a float holds no nanoseconds of these years.
-    return round(seconds * 1_000_000) * 1000

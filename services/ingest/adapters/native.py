@@ -6,12 +6,13 @@ Instead of our own token fields an event may carry the provider's usage object a
 
 from __future__ import annotations
 
-from datetime import UTC
-from typing import Any, Final
+from collections.abc import Mapping
+from typing import Annotated, Any, Final
 
 import msgspec
 
-from schemas.wire import Name, WireEvent
+from schemas.identity import compact_id
+from schemas.wire import Name, UncheckedEvent, WireEvent
 from services.ingest.adapters import provider_usage
 from services.ingest.adapters.assembly import assemble
 from services.ingest.errors import EventRejectedError
@@ -29,12 +30,19 @@ _COUNTS: Final = (
 )
 
 
-class NativeEvent(WireEvent, frozen=True, gc=False, kw_only=True):
+LongId = Annotated[str, msgspec.Meta(min_length=1)]
+
+
+class NativeEvent(UncheckedEvent, frozen=True, gc=False, kw_only=True):
     """A usage event as a gateway may send it: without what its key says already."""
+
+    id: LongId
+    time: str  # type: ignore[assignment]
 
     tenant: Name | msgspec.UnsetType = msgspec.UNSET  # type: ignore[assignment]
     region: Name | msgspec.UnsetType = msgspec.UNSET  # type: ignore[assignment]
     provider: Name | msgspec.UnsetType = msgspec.UNSET  # type: ignore[assignment]
+    adjusts: LongId | None = None
 
 
 _one: Final = msgspec.json.Decoder(NativeEvent)
@@ -65,9 +73,8 @@ def _complete(event: NativeEvent, key: KeyEntry) -> WireEvent:
     fields["provider"], fields["model"] = provider_and_model_of(event.model, said)
     if fields["provider"] is None:
         raise _provider_missing()
-    fields["time"] = event.time.astimezone(UTC)
     # Made anew, not filled up: a redefined field is written at the end, not in the wire's order.
-    return WireEvent(**fields)
+    return assemble(fields)
 
 
 def foreign_tenant() -> EventRejectedError:
@@ -101,7 +108,18 @@ def _otherwise(raw: bytes | msgspec.Raw, key: KeyEntry, fallback: str) -> WireEv
         raise foreign_tenant()
     if any(name in fields for name in provider_usage.FIELDS):
         return _from_usage(given | fields)
-    raise explain(given | fields, fallback)
+    event = given | fields
+    for name in ("id", "adjusts"):
+        if isinstance(event.get(name), str):
+            event[name] = compact_id(event[name])
+    if _is_failure_without_counts(fields):
+        return assemble(_with_provider(event) | {"input_tokens": 0, "output_tokens": 0})
+    raise explain(event, fallback)
+
+
+def _is_failure_without_counts(fields: Mapping[str, Any]) -> bool:
+    """Say whether it is a failed call that says nothing of what it used: then that was nothing."""
+    return fields.get("status") == "error" and all(fields.get(name) is None for name in _COUNTS)
 
 
 def _from_usage(fields: dict[str, Any]) -> WireEvent:
@@ -112,11 +130,20 @@ def _from_usage(fields: dict[str, Any]) -> WireEvent:
             "unknown_field",
             f"{beside[0]} is given beside usage: leave out one of them, so nothing counts twice",
         )
-    totals = provider_usage.read(fields.get("usage"), fields.get("usage_format"))
     event = {name: value for name, value in fields.items() if name not in provider_usage.FIELDS}
+    event = _with_provider(event)
+    if fields.get("usage") is None and event.get("status") == "error":
+        return assemble(event | {"input_tokens": 0, "output_tokens": 0})
+    totals = provider_usage.read(fields.get("usage"), fields.get("usage_format"))
+    return assemble(event | totals.fields())
+
+
+def _with_provider(fields: dict[str, Any]) -> dict[str, Any]:
+    """Name provider and model as the catalogue does."""
+    event = dict(fields)
     model, said = event.get("model"), event.get("provider")
     if isinstance(model, str) and (said is None or isinstance(said, str)):
         event["provider"], event["model"] = provider_and_model_of(model, said)
     if event.get("provider") is None and "provider" not in fields:
         raise _provider_missing()
-    return assemble(event | totals.fields())
+    return event

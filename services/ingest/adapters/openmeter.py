@@ -19,6 +19,7 @@ Counts may be digits as text. All totals include their parts but those of a usag
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime
 from typing import Any, Final
 
@@ -74,6 +75,53 @@ _FORMS: Final[Mapping[str, tuple[str, ...]]] = {
 }
 
 
+class _Envelope(msgspec.Struct):
+    """What is read of a CloudEvent; the rest is passed over."""
+
+    specversion: Any = None
+    id: Any = None
+    source: Any = None
+    type: Any = None
+    time: Any = None
+    data: msgspec.Raw = msgspec.Raw(b"null")
+    data_base64: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+
+
+#: What is read of its data, which may hold whole conversations beside.
+_DATA_FIELDS: Final = frozenset(
+    (
+        *("model", "provider", "tenant", "type", "total_tokens"),
+        *_OWN_FIELDS,
+        *_SUBSETS,
+        *(name for form in _FORMS.values() for name in form),
+    )
+)
+_envelope: Final = msgspec.json.Decoder(_Envelope)
+_data_decoder: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
+#: An object beside them above this is content: no numbers are looked for in it.
+_NUMBERS_BYTES_MAX: Final = 4096
+_NUMBERS: Final = frozenset(bytes([byte]) for byte in b"-0123456789")
+
+
+def _data_fields(raw: bytes | msgspec.Raw) -> Any:
+    """Read the fields of the data that matter; the whole of what is no object, for its message.
+
+    And numbers, alone or in small objects, for the register; nothing else is decoded.
+    """
+    if bytes(raw)[:64].lstrip()[:1] != b"{":
+        return msgspec.json.decode(raw)
+    fields: dict[str, Any] = {}
+    for name, value in _data_decoder.decode(raw).items():
+        if name in _DATA_FIELDS:
+            fields[name] = msgspec.json.decode(value)
+        elif (text := bytes(value))[:1] in _NUMBERS or (
+            text[:1] == b"{" and len(text) <= _NUMBERS_BYTES_MAX
+        ):
+            with suppress(msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+                fields[name] = msgspec.json.decode(text)
+    return fields
+
+
 def adapt(raw: bytes | msgspec.Raw, key: KeyEntry, received: datetime) -> WireEvent:
     """Turn one CloudEvent (JSON, structured mode) into a whole event.
 
@@ -81,11 +129,15 @@ def adapt(raw: bytes | msgspec.Raw, key: KeyEntry, received: datetime) -> WireEv
     the field, what is wrong with it and how to mend it.
     """
     try:
-        envelope: Any = msgspec.json.decode(raw)
+        read = _envelope.decode(raw)
+        envelope = {name: getattr(read, name) for name in read.__struct_fields__}
+        envelope["data"] = _data_fields(read.data)
+        if read.data_base64 is msgspec.UNSET:
+            del envelope["data_base64"]
+    except msgspec.ValidationError:
+        raise EventRejectedError("not_an_object", "a CloudEvent must be a JSON object") from None
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise EventRejectedError("invalid_json", f"this is no JSON: {error}") from None
-    if not isinstance(envelope, dict):
-        raise EventRejectedError("not_an_object", "a CloudEvent must be a JSON object")
     return _adapt(envelope, key, received)
 
 
@@ -97,7 +149,7 @@ def adapt_binary(
     Raises as `adapt` does.
     """
     try:
-        data: Any = msgspec.json.decode(raw)
+        data = _data_fields(raw)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise EventRejectedError("invalid_json", f"the data is no JSON: {error}") from None
     return _adapt({**attributes, "data": data}, key, received)
@@ -180,6 +232,10 @@ def _quantities(data: dict[str, Any]) -> dict[str, int | None]:
             f"data.{forms[0]} is given beside data.usage: leave out one of them, so nothing"
             " counts twice",
         )
+    told = [name for name in forms if name != "usage" or data.get("usage") is not None]
+    if not told and data.get("status") == "error":
+        # A failed call that says nothing of what it used, used nothing.
+        return {"input_tokens": 0, "output_tokens": 0}
     match forms:
         case ["usage"]:
             return provider_usage.read(data.get("usage"), data.get("usage_format")).fields()

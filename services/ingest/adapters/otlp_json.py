@@ -6,23 +6,27 @@ numbers, and what is null or absent is the default.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, Final
 
 import msgspec
 
-from services.ingest.adapters.genai import ATTRIBUTES, MARK, GenAiRecord
+from services.ingest.adapters.attributes import ATTRIBUTES, MARKS
+from services.ingest.adapters.genai import GenAiRecord
+from services.ingest.adapters.otlp_element import Element, Link
 from services.ingest.errors import EventRejectedError, MalformedError, TooLargeError
 from services.ingest.explain import shown_value
-
-#: Turns an element into a record; raises `EventRejectedError` where it is broken.
-Decode = Callable[[], GenAiRecord]
+from services.ingest.mending import mended
 
 _SERVICE: Final = "service.name"
-_STATUS_ERROR: Final = 2
+#: A number by the specification; some write its name.
+_STATUS_ERROR: Final = (2, "STATUS_CODE_ERROR")
 #: Each element of ``[1,1,1,…`` would become an object of its own, fifty times its size. A body
 #: with more commas than this is larger than the default limit, or an attack.
 _COMMAS_MAX: Final = 1_000_000
+_TEXTS: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 _DIGITS_MAX: Final = 20
 
 
@@ -41,7 +45,7 @@ class _Scope(msgspec.Struct):
 
 
 class _Group(msgspec.Struct):
-    resource: _Resource | None = None
+    resource: msgspec.Raw = msgspec.Raw(b"null")
     scopeSpans: list[_Scope] | None = None
     scopeLogs: list[_Scope] | None = None
 
@@ -55,9 +59,13 @@ class _Status(msgspec.Struct):
     code: Any = None
 
 
-class _Span(msgspec.Struct):
+class _Link(msgspec.Struct):
     traceId: str | None = None
     spanId: str | None = None
+    parentSpanId: str | None = None
+
+
+class _Span(_Link):
     startTimeUnixNano: Any = None
     endTimeUnixNano: Any = None
     attributes: list[_KeyValue] | None = None
@@ -73,36 +81,67 @@ class _LogRecord(msgspec.Struct):
 
 
 _request: Final = msgspec.json.Decoder(_Request)
+_resource: Final = msgspec.json.Decoder(_Resource | None)
+_link: Final = msgspec.json.Decoder(_Link)
 _span_decoder: Final = msgspec.json.Decoder(_Span)
 _log_decoder: Final = msgspec.json.Decoder(_LogRecord)
 
 
-def elements(body: bytes, signal: str) -> Iterator[Decode | None]:
-    """Yield each span (``signal`` "traces") or log record ("logs"); None for what has no usage.
+def elements(body: bytes, signal: str) -> Iterator[Element]:
+    """Yield each span (``signal`` "traces") or log record ("logs").
 
     Raises `MalformedError` where the request is none of OTLP, `TooLargeError` for too many parts.
     """
-    if body.count(b",") > _COMMAS_MAX:
+    if body.count(b",") > _COMMAS_MAX and _TEXTS.sub(b"", body).count(b",") > _COMMAS_MAX:
         raise TooLargeError("the body has too many parts: send smaller batches")
-    try:
-        request = _request.decode(body)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise MalformedError(f"the body is no OTLP request in JSON: {error}") from None
+    request = _decoded(body)
     traces = signal == "traces"
     decode = _span if traces else _log_record
     for group in (request.resourceSpans if traces else request.resourceLogs) or ():
         service = _service(group.resource)
         for scope in (group.scopeSpans if traces else group.scopeLogs) or ():
             for raw in (scope.spans if traces else scope.logRecords) or ():
-                yield _deferred(decode, raw, service) if MARK in bytes(raw) else None
+                text = bytes(raw)
+                marked = any(mark in text for mark in MARKS)
+                yield Element(
+                    _deferred(decode, text, service) if marked else None, partial(_linked, text)
+                )
+
+
+def _decoded(body: bytes) -> _Request:
+    try:
+        return _request.decode(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        # Once more without what cannot be read: most of it nobody reads.
+        try:
+            return _request.decode(mended(body))
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+            raise MalformedError(f"the body is no OTLP request in JSON: {error}") from None
+
+
+def _linked(raw: bytes) -> Link | None:
+    try:
+        link = _link.decode(raw)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+    return _hex(link.traceId), _hex(link.spanId), _hex(link.parentSpanId)
+
+
+def _hex(text: str | None) -> str:
+    return (text or "").lower()
 
 
 def _deferred(
-    decode: Callable[[msgspec.Raw, str], GenAiRecord], raw: msgspec.Raw, service: str
-) -> Decode:
+    decode: Callable[[bytes, str], GenAiRecord], raw: bytes, service: str | EventRejectedError
+) -> Callable[[], GenAiRecord]:
     def decoded() -> GenAiRecord:
+        if isinstance(service, EventRejectedError):
+            raise service
         try:
-            return decode(raw, service)
+            try:
+                return decode(raw, service)
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+                return decode(mended(raw), service)
         except msgspec.ValidationError as error:
             raise EventRejectedError("wrong_type", f"this is none of OTLP: {error}") from None
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
@@ -111,7 +150,15 @@ def _deferred(
     return decoded
 
 
-def _service(resource: _Resource | None) -> str:
+def _service(raw: msgspec.Raw) -> str | EventRejectedError:
+    """Read the name of the service, or why it cannot be read: its spans share the fault alone."""
+    try:
+        try:
+            resource = _resource.decode(raw)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            resource = _resource.decode(mended(bytes(raw)))
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        return EventRejectedError("wrong_type", f"the resource is none of OTLP: {error}")
     for pair in (resource.attributes if resource is not None else None) or ():
         if pair.key == _SERVICE:
             value = _value(pair.value)
@@ -119,28 +166,30 @@ def _service(resource: _Resource | None) -> str:
     return ""
 
 
-def _span(raw: msgspec.Raw, service: str) -> GenAiRecord:
+def _span(raw: bytes, service: str) -> GenAiRecord:
     span = _span_decoder.decode(raw)
     end_ns = _unix_ns(span.endTimeUnixNano, "endTimeUnixNano")
     if not end_ns:
         raise EventRejectedError("missing_field", "the end time is missing: send ended spans only")
     return GenAiRecord(
         attributes=_attributes(span.attributes),
-        trace_id=(span.traceId or "").lower(),
-        span_id=(span.spanId or "").lower(),
+        trace_id=_hex(span.traceId),
+        span_id=_hex(span.spanId),
         start_unix_ns=_unix_ns(span.startTimeUnixNano, "startTimeUnixNano"),
         end_unix_ns=end_ns,
-        failed=span.status is not None and span.status.code == _STATUS_ERROR,
+        failed=span.status is not None and span.status.code in _STATUS_ERROR,
         service=service,
+        parent_id=_hex(span.parentSpanId),
+        is_span=True,
     )
 
 
-def _log_record(raw: msgspec.Raw, service: str) -> GenAiRecord:
+def _log_record(raw: bytes, service: str) -> GenAiRecord:
     record = _log_decoder.decode(raw)
     return GenAiRecord(
         attributes=_attributes(record.attributes),
-        trace_id=(record.traceId or "").lower(),
-        span_id=(record.spanId or "").lower(),
+        trace_id=_hex(record.traceId),
+        span_id=_hex(record.spanId),
         start_unix_ns=0,
         end_unix_ns=_unix_ns(record.timeUnixNano, "timeUnixNano")
         or _unix_ns(record.observedTimeUnixNano, "observedTimeUnixNano"),
@@ -158,7 +207,10 @@ def _value(raw: msgspec.Raw) -> Any:
     try:
         value = msgspec.json.decode(raw)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return []
+        try:
+            value = msgspec.json.decode(mended(bytes(raw)))
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            return []
     if not isinstance(value, dict) or len(value) != 1:
         return []
     ((kind, scalar),) = value.items()

@@ -1,24 +1,22 @@
 """PURE: OTLP's trace and log requests in protobuf, split into what may be about a model's call.
 
-The structure is walked over and only small, wanted parts are built, with OpenTelemetry's own
-classes: a span's messages and tool calls may be megabytes, and none of it matters here.
+The structure is walked over and only what is wanted is read: a span's messages and tool calls may
+be megabytes, or be cut off within a character, and none of it matters here.
 """
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, Final
 
-from google.protobuf.message import DecodeError
-from opentelemetry.proto.common.v1.common_pb2 import KeyValue
-from opentelemetry.proto.trace.v1.trace_pb2 import Status
-
-from services.ingest.adapters.genai import ATTRIBUTES, MARK, GenAiRecord
+from services.ingest.adapters.attributes import ATTRIBUTES, MARKS
+from services.ingest.adapters.genai import GenAiRecord
+from services.ingest.adapters.otlp_element import Element, Link
 from services.ingest.adapters.protobuf_wire import Budget, fields
 from services.ingest.errors import EventRejectedError, MalformedError
-
-#: Turns an element into a record; raises `EventRejectedError` where it is broken.
-Decode = Callable[[], GenAiRecord]
+from services.ingest.explain import UNREADABLE
 
 #: Field numbers of the three levels of a request, which traces and logs share.
 _GROUPS: Final = 1
@@ -27,21 +25,28 @@ _SCOPES: Final = 2
 _ELEMENTS: Final = 2
 #: Resource.attributes
 _RESOURCE_ATTRIBUTES: Final = 1
-_SERVICE: Final = "service.name"
-#: An attribute above this is content, never a count or a name.
-_ATTRIBUTE_BYTES_MAX: Final = 4096
+_SERVICE: Final = b"service.name"
+_WANTED: Final = {name.encode(): name for name in ATTRIBUTES}
+#: Status.code, and its value for an error.
+_STATUS_CODE, _STATUS_ERROR = 3, 2
+_KEY_TAG: Final = 1 << 3 | 2
+_INT64_SIGN: Final = 1 << 63
 
 
 class _SpanFields:
-    TRACE_ID, SPAN_ID, START, END, ATTRIBUTES, STATUS = 1, 2, 7, 8, 9, 15
+    TRACE_ID, SPAN_ID, PARENT_ID, START, END, ATTRIBUTES, STATUS = 1, 2, 4, 7, 8, 9, 15
 
 
 class _LogFields:
     TIME, ATTRIBUTES, TRACE_ID, SPAN_ID, OBSERVED = 1, 6, 9, 10, 11
 
 
-def elements(body: bytes, signal: str, budget: Budget) -> Iterator[Decode | None]:
-    """Yield each span (``signal`` "traces") or log record ("logs"); None for what has no usage.
+class _ValueFields:
+    TEXT, BOOL, INT, DOUBLE = 1, 2, 3, 4
+
+
+def elements(body: bytes, signal: str, budget: Budget) -> Iterator[Element]:
+    """Yield each span (``signal`` "traces") or log record ("logs").
 
     Raises `MalformedError` where the request is no protobuf, `TooLargeError` beyond the budget.
     """
@@ -56,16 +61,32 @@ def elements(body: bytes, signal: str, budget: Budget) -> Iterator[Decode | None
         for scope in scopes:
             for element in _children(scope, _ELEMENTS, budget):
                 raw = bytes(element)
-                yield _deferred(decode, raw, service, budget) if MARK in raw else None
+                marked = any(mark in raw for mark in MARKS)
+                yield Element(
+                    _deferred(decode, raw, service, budget) if marked else None,
+                    partial(_linked, raw, budget),
+                )
+
+
+def _linked(raw: bytes, budget: Budget) -> Link | None:
+    ids = {_SpanFields.TRACE_ID: "", _SpanFields.SPAN_ID: "", _SpanFields.PARENT_ID: ""}
+    try:
+        for number, value in fields(memoryview(raw), budget):
+            if number in ids and isinstance(value, memoryview):
+                ids[number] = bytes(value).hex()
+    except MalformedError:
+        return None
+    trace_id, span_id, parent_id = ids.values()
+    return trace_id, span_id, parent_id
 
 
 def _deferred(
     decode: Callable[[bytes, str, Budget], GenAiRecord], raw: bytes, service: str, budget: Budget
-) -> Decode:
+) -> Callable[[], GenAiRecord]:
     def decoded() -> GenAiRecord:
         try:
             return decode(raw, service, budget)
-        except (MalformedError, DecodeError):
+        except MalformedError:
             raise EventRejectedError(
                 "invalid_json", "this is no protobuf of OpenTelemetry: it breaks off within a field"
             ) from None
@@ -81,19 +102,15 @@ def _children(message: memoryview, wanted: int, budget: Budget) -> Iterator[memo
 
 def _service(resource: memoryview, budget: Budget) -> str:
     for attribute in _children(resource, _RESOURCE_ATTRIBUTES, budget):
-        if len(attribute) <= _ATTRIBUTE_BYTES_MAX:
-            try:
-                pair = KeyValue.FromString(bytes(attribute))
-            except DecodeError:
-                raise MalformedError("the body has a resource that is no protobuf") from None
-            if pair.key == _SERVICE:
-                return str(pair.value.string_value)
+        if _key(attribute, budget) == _SERVICE:
+            value = _value(attribute, budget)
+            return value if isinstance(value, str) else ""
     return ""
 
 
 def _span(raw: bytes, service: str, budget: Budget) -> GenAiRecord:
     attributes: dict[str, Any] = {}
-    trace_id = span_id = b""
+    trace_id = span_id = parent_id = b""
     start_ns = end_ns = 0
     failed = False
     for number, value in fields(memoryview(raw), budget):
@@ -103,16 +120,22 @@ def _span(raw: bytes, service: str, budget: Budget) -> GenAiRecord:
             elif number == _SpanFields.END:
                 end_ns = value
         elif number == _SpanFields.ATTRIBUTES:
-            _add(attributes, value)
+            _add(attributes, value, budget)
         elif number == _SpanFields.TRACE_ID:
             trace_id = bytes(value)
         elif number == _SpanFields.SPAN_ID:
             span_id = bytes(value)
+        elif number == _SpanFields.PARENT_ID:
+            parent_id = bytes(value)
         elif number == _SpanFields.STATUS:
-            failed = Status.FromString(bytes(value)).code == Status.STATUS_CODE_ERROR
+            # Its message may be cut off within a character.
+            failed = (_STATUS_CODE, _STATUS_ERROR) in set(_numbers(value, budget))
     if not end_ns:
         raise EventRejectedError("missing_field", "the end time is missing: send ended spans only")
-    return GenAiRecord(attributes, trace_id.hex(), span_id.hex(), start_ns, end_ns, failed, service)
+    return GenAiRecord(
+        attributes, trace_id.hex(), span_id.hex(), start_ns, end_ns, failed, service,
+        parent_id.hex(), is_span=True,
+    )  # fmt: skip
 
 
 def _log_record(raw: bytes, service: str, budget: Budget) -> GenAiRecord:
@@ -126,7 +149,7 @@ def _log_record(raw: bytes, service: str, budget: Budget) -> GenAiRecord:
             elif number == _LogFields.OBSERVED:
                 observed_ns = value
         elif number == _LogFields.ATTRIBUTES:
-            _add(attributes, value)
+            _add(attributes, value, budget)
         elif number == _LogFields.TRACE_ID:
             trace_id = bytes(value)
         elif number == _LogFields.SPAN_ID:
@@ -136,11 +159,50 @@ def _log_record(raw: bytes, service: str, budget: Budget) -> GenAiRecord:
     )
 
 
-def _add(attributes: dict[str, Any], raw: memoryview) -> None:
-    if len(raw) > _ATTRIBUTE_BYTES_MAX:
-        return
-    pair = KeyValue.FromString(bytes(raw))
-    if pair.key in ATTRIBUTES:
-        kind = pair.value.WhichOneof("value")
-        scalar = kind in ("string_value", "bool_value", "int_value", "double_value")
-        attributes[pair.key] = getattr(pair.value, kind) if scalar else []
+def _add(attributes: dict[str, Any], raw: memoryview, budget: Budget) -> None:
+    name = _WANTED.get(_key(raw, budget))
+    if name is not None:
+        attributes[name] = _value(raw, budget)
+
+
+def _key(raw: memoryview, budget: Budget) -> bytes:
+    """Read an attribute's key alone: nearly all attributes have it first, and short."""
+    if len(raw) > 2 and raw[0] == _KEY_TAG and raw[1] < 0x80:
+        return bytes(raw[2 : 2 + raw[1]])
+    key = b""
+    for number, value in fields(raw, budget):
+        if number == 1 and isinstance(value, memoryview):
+            key = bytes(value)
+    return key
+
+
+def _value(raw: memoryview, budget: Budget) -> Any:
+    """Read an attribute's value; [] for what is no scalar."""
+    read: Any = []
+    for any_value in _children(raw, 2, budget):
+        for number, value in fields(any_value, budget):
+            read = _scalar(number, value)
+    return read
+
+
+def _scalar(number: int, value: int | memoryview) -> Any:
+    match number, value:
+        case _ValueFields.TEXT, memoryview():
+            try:
+                return bytes(value).decode()
+            except UnicodeDecodeError:
+                return UNREADABLE
+        case _ValueFields.BOOL, int():
+            return bool(value)
+        case _ValueFields.INT, int():
+            return value - (1 << 64) if value & _INT64_SIGN else value
+        case _ValueFields.DOUBLE, int():
+            return struct.unpack("<d", value.to_bytes(8, "little"))[0]
+        case _:
+            return []
+
+
+def _numbers(message: memoryview, budget: Budget) -> Iterator[tuple[int, int]]:
+    for number, value in fields(message, budget):
+        if isinstance(value, int):
+            yield number, value

@@ -15,7 +15,7 @@ from services.ingest.errors import EventRejectedError, ForbiddenError, Unauthori
 from services.ingest.keys.entry import KeyEntry, KeyLimits, Scope
 from services.ingest.keys.file import read_keys_file, read_pepper
 from services.ingest.keys.limits import Allowance, KeyUse
-from services.ingest.keys.secret import DIGEST_BYTES, digest, parse_bearer
+from services.ingest.keys.secret import DIGEST_BYTES, digest, parse_key
 
 _NONE: Final = "no API key: send the header `Authorization: Bearer wtk_…`"
 _UNKNOWN: Final = (
@@ -115,7 +115,7 @@ class KeyRing:
         """
         if not authorization:
             raise UnauthorizedError(_NONE)
-        parsed = parse_bearer(authorization) if len(authorization) <= _HEADER_LENGTH_MAX else None
+        parsed = parse_key(authorization) if len(authorization) <= _HEADER_LENGTH_MAX else None
         if parsed is None:
             raise UnauthorizedError(_UNKNOWN)
         lookup_id, secret = parsed

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hmac
 import secrets
+from base64 import b64decode
 from typing import Any, Final
 
 from services.ingest.keys.entry import KeyEntry
@@ -47,9 +48,19 @@ def digest(pepper: bytes, secret: str) -> bytes:
     return hmac.digest(pepper, secret.encode("utf-8", "surrogatepass"), "sha256")
 
 
-def parse_bearer(authorization: str) -> tuple[str, str] | None:
-    """Split an ``Authorization`` header into lookup id and secret; None if it is no key of ours."""
+def parse_key(authorization: str) -> tuple[str, str] | None:
+    """Split an ``Authorization`` header into lookup id and secret; None if it is no key of ours.
+
+    ``Bearer`` and the key, or ``Basic`` with the key as the password: a sender that lets one set
+    no header but a URL can send that.
+    """
     scheme, _, text = authorization.partition(" ")
+    if scheme.lower() == "basic":
+        try:
+            _, _, text = b64decode(text.strip(), validate=True).decode().partition(":")
+        except ValueError:
+            return None
+        scheme = "bearer"
     prefix, _, rest = text.strip().partition("_")
     lookup_id, _, secret = rest.partition("_")
     if scheme.lower() != "bearer" or prefix != KEY_PREFIX or not secret:

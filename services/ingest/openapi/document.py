@@ -50,6 +50,8 @@ def document() -> dict[str, Any]:
             "/v1/events": {"post": _native()},
             "/api/v1/events": {"post": _openmeter()},
             "/v1/litellm": {"post": _litellm()},
+            "/v1/envoy": {"post": _envoy()},
+            "/v1/portkey": {"post": _portkey()},
             "/v1/traces": {"post": _otlp("traces", "spans")},
             "/v1/logs": {"post": _otlp("logs", "log records")},
             "/v1/whoami": {"get": _whoami()},
@@ -96,6 +98,34 @@ def _litellm() -> Schema:
         {
             JSON: {"anyOf": [_ANYTHING, {"type": "array", "items": _ANYTHING}]},
             NDJSON: {"type": "string", "description": "One payload a line."},
+        },
+        _one_by_one(),
+    )
+
+
+def _envoy() -> Schema:
+    return _posting(
+        "Send usage events of Envoy AI Gateway",
+        "As its HTTP sink posts them, schema v1. The sink can give the API key as the password in"
+        " its URL alone, so Basic authorization is taken too.",
+        "sendEnvoyUsageEvents",
+        {
+            JSON: {"anyOf": [_ANYTHING, {"type": "array", "items": _ANYTHING}]},
+            NDJSON: {"type": "string", "description": "One event a line."},
+        },
+        _one_by_one(),
+    )
+
+
+def _portkey() -> Schema:
+    return _posting(
+        "Send the logs of Portkey's log hook",
+        "Its context as it is. Of it only usage, id, time, model, status and provider are read;"
+        " headers, config and texts are passed over and not kept.",
+        "sendPortkeyLogs",
+        {
+            JSON: {"anyOf": [_ANYTHING, {"type": "array", "items": _ANYTHING}]},
+            NDJSON: {"type": "string", "description": "One log a line."},
         },
         _one_by_one(),
     )

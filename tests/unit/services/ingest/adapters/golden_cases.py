@@ -96,6 +96,8 @@ def run(case: Case) -> Outcome:
         "/v1/events": endpoints.native,
         "/api/v1/events": endpoints.openmeter,
         "/v1/litellm": endpoints.litellm,
+        "/v1/envoy": endpoints.envoy,
+        "/v1/portkey": endpoints.portkey,
         "/v1/traces": endpoints.traces,
         "/v1/logs": endpoints.logs,
     }
@@ -133,7 +135,7 @@ def _protobuf(message: Any, body: dict[str, Any]) -> Any:
     for group in body.get("resourceSpans", []) + body.get("resourceLogs", []):
         for scope in group.get("scopeSpans", []) + group.get("scopeLogs", []):
             for element in scope.get("spans", []) + scope.get("logRecords", []):
-                for name in ("traceId", "spanId"):
+                for name in {"traceId", "spanId", "parentSpanId"} & element.keys():
                     element[name] = base64.b64encode(bytes.fromhex(element[name])).decode()
     return json_format.ParseDict(body, message())
 

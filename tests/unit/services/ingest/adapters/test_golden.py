@@ -30,6 +30,8 @@ SHAPES = {
     "OpenTelemetry GenAI",
     "LiteLLM StandardLoggingPayload",
     "LiteLLM openmeter callback",
+    "Envoy AI Gateway usage event",
+    "Portkey log hook",
     "OpenMeter sample",
     "OpenAI Realtime",
     "Perplexity",

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import hmac
 
 import pytest
 
-from services.ingest.keys.secret import digest, new_key, new_pepper, parse_bearer
+from services.ingest.keys.secret import digest, new_key, new_pepper, parse_key
 
 PEPPER = b"p" * 32
 
@@ -39,11 +40,23 @@ def test_peppers_differ() -> None:
     "header", ["Bearer wtk_ab_c_d", "bearer  wtk_ab_c_d ", "BEARER wtk_ab_c_d"]
 )
 def test_a_header_is_split_at_the_first_underscores(header: str) -> None:
-    assert parse_bearer(header) == ("ab", "c_d")
+    assert parse_key(header) == ("ab", "c_d")
 
 
 @pytest.mark.parametrize(
     "header", ["", "Bearer", "wtk_a_b", "Basic wtk_a_b", "Bearer wtk_a", "Bearer x_a_b"]
 )
 def test_any_other_header_is_none(header: str) -> None:
-    assert parse_bearer(header) is None
+    assert parse_key(header) is None
+
+
+def test_a_key_may_be_the_password_of_basic_authorization() -> None:
+    text, entry = new_key("acme", "eu", PEPPER)
+    for user in ("wattoken", ""):
+        encoded = base64.b64encode(f"{user}:{text}".encode()).decode()
+        assert parse_key(f"Basic {encoded}") == (entry.id, text.split("_", 2)[2])
+
+
+@pytest.mark.parametrize("given", ["", "@", "d3Rr", base64.b64encode(b"a:\xff").decode()])
+def test_what_is_no_password_of_ours_is_no_key(given: str) -> None:
+    assert parse_key(f"Basic {given}") is None

@@ -1,0 +1,110 @@
+"""PURE: reads on where a JSON text cannot be read: what nobody reads need not be sound.
+
+Half of a surrogate pair, a text cut within a UTF-8 character, NaN or a thousand brackets make a
+parser refuse the whole. Here each such part is replaced by `UNREADABLE`: where nothing reads it
+nothing is lost, and where it is read the event is refused, and it alone.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+import msgspec
+
+from schemas.wire import WireEvent
+from services.ingest.errors import EventRejectedError, MalformedError, TooLargeError
+from services.ingest.explain import CANNOT_BE_READ, UNREADABLE
+
+#: Deeper nesting is cut off; no rule reads anything there.
+DEPTH_READ_MAX: Final = 64
+_TOKEN: Final = b'"' + UNREADABLE.encode() + b'"'
+_TEXT: Final = rb'"[^"\\]*(?:\\.[^"\\]*)*"'
+_PIECES: Final = re.compile(_TEXT + rb"|-?Infinity|NaN|[\[{]|[\]}]", re.DOTALL)
+#: What a text may have that makes it unreadable; most have none of it.
+_SUSPECT: Final = re.compile(rb'[\x00-\x1f\x80-\xff]|\\u[dD][89a-fA-F]|\\[^"\\/bfnrt]')
+#: As `_PIECES`, and commas; flat arrays of numbers, which may be long, are one piece.
+_STRUCTURE: Final = re.compile(_TEXT + rb'|\[[^\[\]{}"]*\]|[\[{]|[\]}]|,', re.DOTALL)
+#: Most pieces looked at to split one body.
+_PIECES_MAX: Final = 3_000_000
+_SPACE: Final = b" \t\r\n"
+
+
+def mended(text: bytes) -> bytes:
+    """Replace each part that cannot be read; the same text where there is none."""
+    parts: list[bytes] = []
+    kept = depth = cut_from = 0
+    for piece in _PIECES.finditer(text):
+        match text[piece.start()]:
+            case 0x5B | 0x7B:
+                depth += 1
+                if depth == DEPTH_READ_MAX + 1:
+                    cut_from = piece.start()
+                continue
+            case 0x5D | 0x7D:
+                depth -= 1
+                if depth != DEPTH_READ_MAX:
+                    continue
+                start = cut_from
+            case 0x22:
+                if depth > DEPTH_READ_MAX or _readable(piece[0]):
+                    continue
+                start = piece.start()
+            case _:
+                if depth > DEPTH_READ_MAX:
+                    continue
+                start = piece.start()
+        parts += (text[kept:start], _TOKEN)
+        kept = piece.end()
+    return b"".join((*parts, text[kept:])) if parts else text
+
+
+def _readable(quoted: bytes) -> bool:
+    if _SUSPECT.search(quoted) is None:
+        return True
+    try:
+        msgspec.json.decode(quoted, type=str)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return False
+    return True
+
+
+def split(body: bytes, elements_max: int) -> list[bytes]:
+    """Split an array by its brackets and commas alone; its elements need not be sound.
+
+    Raises `MalformedError` where the brackets do not match, `TooLargeError` for too many elements
+    or too many parts.
+    """
+    elements: list[bytes] = []
+    depth, start = 0, body.index(b"[") + 1
+    for number, piece in enumerate(_STRUCTURE.finditer(body, start)):
+        if number > _PIECES_MAX:
+            raise TooLargeError("the body has too many parts: send smaller batches")
+        mark = piece[0]
+        if mark in (b"[", b"{"):
+            depth += 1
+        elif mark in (b"]", b"}"):
+            depth -= 1
+        if depth < 0 or (mark == b"," and not depth):
+            element = body[start : piece.start()]
+            if not element.strip(_SPACE) and (depth == 0 or elements):
+                break
+            elements.append(element)
+            start = piece.end()
+            if len(elements) > elements_max:
+                raise TooLargeError(f"more than {elements_max} events in one request: split it")
+        if depth < 0:
+            if mark != b"]" or body[start:].strip(_SPACE):
+                break
+            return elements if len(elements) > 1 or elements[0].strip(_SPACE) else []
+    raise MalformedError("the body is no JSON: its brackets do not match")
+
+
+def check_readable(event: WireEvent) -> None:
+    """Refuse an event that has a part which cannot be read; raises `EventRejectedError`."""
+    for name in ("id", "source", "tenant", "region", "provider", "model", "adjusts", "reason"):
+        if UNREADABLE in (getattr(event, name) or ""):
+            raise EventRejectedError(
+                "invalid_json",
+                f"{name} {CANNOT_BE_READ}, it is cut off within a character: give valid UTF-8",
+            )
