@@ -112,7 +112,7 @@ def _add_compactions(told: Told, iterations: list[dict[str, Any]]) -> None:
         if kind == _COMPACTION:
             _add(compacted, one, told.where)
             _add(listed, one, told.where)
-        elif kind in _IN_THE_TOTALS:
+        elif isinstance(kind, str) and kind in _IN_THE_TOTALS:
             _add(listed, one, told.where)
         elif kind != _ANOTHER_MODELS:
             unread.note(_NAME, [f"iterations[].type.{kind}"])
