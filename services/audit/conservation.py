@@ -129,7 +129,9 @@ def accepted_against_registers(client: Client) -> tuple[list[Unequal], int]:
 
 
 def registers_against_hours(client: Client) -> tuple[list[Unequal], int] | None:
-    """Hold registers against the sum of their hours; None where hours may have expired."""
+    """Hold registers against the sum of their hours; None where hours may be missing."""
+    if leaves_out(client, "hour"):
+        return None
     ((oldest, rows),) = all_rows(
         client, "SELECT min(toDate(window_start)), count() FROM slices_hour", {}
     )
@@ -139,8 +141,13 @@ def registers_against_hours(client: Client) -> tuple[list[Unequal], int] | None:
     return settled(client, lambda _: _unequal(client, (register, "1", "0"), (hour, "1", "0")))
 
 
-def hours_against_minutes(client: Client, windows: Windows) -> tuple[list[Unequal], int]:
-    """Hold each hour against the sum of its minutes, as far back as minutes are surely kept."""
+def hours_against_minutes(client: Client, windows: Windows) -> tuple[list[Unequal], int] | None:
+    """Hold each hour against the sum of its minutes, as far back as minutes are surely kept.
+
+    None where minutes may be missing everywhere.
+    """
+    if leaves_out(client, "minute"):
+        return None
     _, minute, hour = FAMILIES
     kept = int((datetime.now(UTC) - timedelta(days=MINUTES_DAYS)).timestamp()) // 3600 * 3600
     # Whole hours only: half of one has no sum to be held against.
@@ -154,6 +161,19 @@ def hours_against_minutes(client: Client, windows: Windows) -> tuple[list[Unequa
             (minute, whole.condition(minute), "toUnixTimestamp(toStartOfHour(window_start))"),
         ),
     )
+
+
+def leaves_out(client: Client, family: str) -> bool:
+    """Whether an event may come so late that it is metered, but not in its window of this family.
+
+    So it is where a rule lets in older events than the windows it keeps.
+    """
+    ((rules,),) = all_rows(
+        client,
+        f"SELECT count() FROM metering_rules FINAL WHERE {family}_retention_ms < too_old_ms",
+        {},
+    )
+    return bool(rules)
 
 
 def contradictions(client: Client, family: Family, windows: Windows) -> list[Difference]:

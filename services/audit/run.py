@@ -251,7 +251,9 @@ def _conserve(client: Client, windows: Windows, findings: Findings) -> None:
     }
     for (check, view, measures), outcome in checks.items():
         if outcome is None:
-            findings.notes.append(f"{check} is not compared: hours may have expired")
+            findings.notes.append(
+                f"{check} is not compared: windows may have expired, or been past their retention"
+            )
             continue
         unequal, moving = outcome
         findings.moving[check] = moving
