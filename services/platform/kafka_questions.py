@@ -62,6 +62,11 @@ class KafkaQuestions:
         found = self._ask({"ask": "describe", "topic": topic})
         return Log(found["cluster_id"], found["topic_id"], topic, found["partitions"])
 
+    def cluster_id(self) -> str:
+        """The id of the cluster."""
+        found: str = self._ask({"ask": "cluster"})["cluster_id"]
+        return found
+
     def starts(self, topic: str, partitions: Sequence[int]) -> dict[int, int]:
         """The first offset that each partition still holds."""
         return self._offsets(topic, dict.fromkeys(partitions, "earliest"))

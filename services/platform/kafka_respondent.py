@@ -64,6 +64,12 @@ def describe(asking: Asking, topic: str) -> dict[str, Any]:
     return {"cluster_id": log.cluster_id, "topic_id": log.topic_id, "partitions": log.partitions}
 
 
+def cluster(asking: Asking) -> dict[str, Any]:
+    """Which cluster it is."""
+    found = asking.admin.describe_cluster(request_timeout=ADMIN_TIMEOUT_SECONDS).result()
+    return {"cluster_id": found.cluster_id}
+
+
 def offsets(
     asking: Asking, topic: str, at: dict[str, int | str], committed: bool
 ) -> dict[int, int]:
@@ -128,6 +134,7 @@ def aiokafka_options(config: dict[str, Any]) -> dict[str, Any]:
 
 
 QUESTIONS: dict[str, Callable[..., dict[Any, Any]]] = {
+    "cluster": cluster,
     "describe": describe,
     "offsets": offsets,
     "commits": commits,

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from clickhouse_connect.driver.client import Client
@@ -26,6 +26,9 @@ from services.platform.kafka import ADMIN_TIMEOUT_SECONDS, Log, admin_client, de
 from services.platform.kafka_questions import KafkaQuestions
 from services.platform.log_beginning import ensure_beginnings
 from services.platform.settings import ClickHouseSettings, KafkaSettings
+from services.platform.succession import Succession
+from services.platform.succession_sync import refuse_added_partitions, sync_successions
+from services.platform.succession_topic import ensure_succession_topic
 from services.platform.supported import check_clickhouse
 
 MIGRATIONS = Path(schemas.__file__).with_name("clickhouse")
@@ -57,47 +60,107 @@ def migrate(
 ) -> Log:
     """Bring Kafka and ClickHouse to what this version needs; ``report`` gets a line per step.
 
-    Raises `ConfigurationError` when what exists contradicts the plan, `UnavailableError` when
-    Kafka or ClickHouse does not answer.
+    Where the topic was succeeded by others, that goes for all of the chain that still exist, and
+    none is made. Returns the newest. Raises `ConfigurationError` when what exists contradicts the
+    plan, `UnavailableError` when Kafka or ClickHouse does not answer.
     """
     admin = admin_client(kafka)
-    ensure_topic(admin, kafka.kafka_topic, plan, report)
-    log = describe_made(admin, kafka.kafka_topic)
     migrate_tables(clickhouse, report)
     store_catalogue(clickhouse, catalogue, report)
-    starts = log_starts(kafka, log)
+    made = ensure_succession_topic(admin, kafka.kafka_successions_topic, plan.replication_factor)
+    report(f"topic {kafka.kafka_successions_topic}: {'created' if made else 'exists'}")
     client = connect(clickhouse)
     try:
-        ensure_beginnings(client, log, starts, report, accept_log_start=plan.accept_log_start)
-        ensure_rules(client, log, rules, report)
+        chain = sync_successions(kafka, client, cluster_of(kafka), report)
+        for succession in chain:
+            ensure_ended(kafka, client, succession, plan, rules, report)
+        topic = chain[-1].topic if chain else kafka.kafka_topic
+        if not chain:
+            ensure_topic(admin, topic, plan, report)
+        log = describe_made(admin, topic)
+        ensure_log(kafka, client, log, plan, rules, report)
     finally:
         client.close()
     return log
 
 
+def ensure_ended(
+    kafka: KafkaSettings,
+    client: Client,
+    succession: Succession,
+    plan: TopicPlan,
+    rules: MeteringRules,
+    report: Report,
+) -> None:
+    """See to a log that was succeeded, as long as its topic exists."""
+    topic = succession.predecessor_topic
+    try:
+        log = describe_log(admin_client(kafka), topic)
+    except ConfigurationError:
+        report(f"topic {topic}: was succeeded by {succession.topic} and is gone")
+        return
+    if log.name != succession.predecessor_log:
+        report(f"topic {topic}: was succeeded by {succession.topic} and made anew since")
+        return
+    if succession.ends is not None:
+        # What was added to it after its end is no part of it.
+        log = replace(log, partitions=len(succession.ends))
+    ensure_log(kafka, client, log, plan, rules, report)
+
+
+def ensure_log(
+    kafka: KafkaSettings,
+    client: Client,
+    log: Log,
+    plan: TopicPlan,
+    rules: MeteringRules,
+    report: Report,
+) -> None:
+    """Store where the log begins and by which rules it is metered, where that is not said yet."""
+    refuse_added_partitions(client, log)
+    starts = log_starts(kafka, log)
+    ensure_beginnings(client, log, starts, report, accept_log_start=plan.accept_log_start)
+    ensure_rules(client, log, rules, report)
+
+
 def ensure_topic(admin: AdminClient, topic: str, plan: TopicPlan, report: Report) -> None:
     """Create the topic where there is none; check the one that is there."""
+    if make_topic(admin, topic, plan):
+        report(f"topic {topic}: created with {plan.partitions} partitions")
+    else:
+        check_topic(admin, topic)
+        report(f"topic {topic}: exists")
+
+
+def make_topic(
+    admin: AdminClient, topic: str, plan: TopicPlan, config: Mapping[str, str] | None = None
+) -> bool:
+    """Create the topic where there is none and say whether it was created.
+
+    ``config`` goes before the plan's, not before what a topic of events must have. Raises
+    `UnavailableError` when the broker does not do it.
+    """
     new = NewTopic(
         topic,
         num_partitions=plan.partitions,
         replication_factor=plan.replication_factor,
         config={
+            "retention.ms": str(plan.retention_ms),
+            "min.insync.replicas": str(max(1, plan.replication_factor - 1)),
+            **(config or {}),
             # With CreateTime, retention would delete a fresh event that bears an old time.
             "message.timestamp.type": "LogAppendTime",
             "cleanup.policy": "delete",
-            "retention.ms": str(plan.retention_ms),
-            "min.insync.replicas": str(max(1, plan.replication_factor - 1)),
         },
     )
     try:
         admin.create_topics([new], request_timeout=ADMIN_TIMEOUT_SECONDS)[topic].result()
-        report(f"topic {topic}: created with {plan.partitions} partitions")
     except KafkaException as error:
         reason = error.args[0]
         if reason.code() != KafkaError.TOPIC_ALREADY_EXISTS:
             raise UnavailableError(f"cannot create topic {topic}: {reason.str()}") from None
-        check_topic(admin, topic)
-        report(f"topic {topic}: exists")
+        return False
+    return True
 
 
 def describe_made(admin: AdminClient, topic: str) -> Log:
@@ -113,6 +176,15 @@ def describe_made(admin: AdminClient, topic: str) -> Log:
             if time.monotonic() > deadline:
                 raise
         time.sleep(HEARD_POLL_SECONDS)
+
+
+def cluster_of(kafka: KafkaSettings) -> str:
+    """Ask for the cluster's id. Raises `UnavailableError`."""
+    questions = KafkaQuestions(kafka)
+    try:
+        return questions.cluster_id()
+    finally:
+        questions.close()
 
 
 def log_starts(kafka: KafkaSettings, log: Log) -> dict[int, int]:

@@ -38,7 +38,16 @@ class KafkaSettings(Settings):
     kafka_bootstrap_servers: str = Field(
         default="127.0.0.1:9092", description="Kafka brokers, host:port, comma-separated."
     )
-    kafka_topic: str = Field(default="usage.events.v1", description="Topic of the usage events.")
+    kafka_topic: str = Field(
+        default="usage.events.v1",
+        description="Topic of the usage events. Where it was succeeded by another"
+        " (`wattoken succeed`), that one is used, whichever of them is named here.",
+    )
+    kafka_successions_topic: str = Field(
+        default="wattoken.successions",
+        description="Topic that says which topic was succeeded by which; `wattoken migrate` makes"
+        " it.",
+    )
     kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
         default="PLAINTEXT", description="Kafka's security protocol."
     )
