@@ -28,6 +28,7 @@ from services.ingest.providers import catalogue
 from services.ingest.readiness import Readiness
 from services.ingest.server import serve
 from services.ingest.settings import IngestSettings
+from services.ingest.successor import SuccessionFollower
 from services.platform.errors import ConfigurationError
 from services.platform.log import configure_logging, get_logger
 from services.platform.settings import read_settings
@@ -41,7 +42,8 @@ PAGE_POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; frame-ances
 def create_app(settings: IngestSettings, keys: KeyRing) -> ASGIApp:
     """Build the ASGI application.
 
-    Its lifespan starts and flushes the producer, and follows the keys file meanwhile.
+    Its lifespan starts and flushes the producer, and follows the keys file and the successions of
+    the log meanwhile.
     """
     metrics = IngestMetrics()
     ProcessCollector(registry=metrics.registry)
@@ -55,7 +57,7 @@ def create_app(settings: IngestSettings, keys: KeyRing) -> ASGIApp:
     async def readyz(_request: Request) -> Response:
         if await readiness.ready():
             return JSONResponse({"status": "ready"})
-        message = f"the broker does not answer, or has no topic {settings.kafka_topic!r}"
+        message = f"the broker does not answer, or has no topic {publisher.topic!r}"
         return JSONResponse({"status": "unavailable", "message": message}, status_code=503)
 
     async def expose(request: Request) -> Response:
@@ -74,11 +76,18 @@ def create_app(settings: IngestSettings, keys: KeyRing) -> ASGIApp:
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         publisher.start()
+        loop = asyncio.get_running_loop()
+        follower = SuccessionFollower(
+            settings, lambda topic: loop.call_soon_threadsafe(publisher.move_to, topic)
+        )
+        follower.start()
         following = follow_keys(settings, keys, metrics)
         yield
         if following is not None:
             following.cancel()
+        # Until the last: what is in flight may yet be refused and have to go elsewhere.
         await publisher.stop(settings.ingest_delivery_timeout_seconds)
+        await asyncio.to_thread(follower.stop)
 
     taking = {
         "/v1/events": endpoints.native,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
 
 from services.ingest.adapters.usage_fields.unread import OTHER, Unread
 from services.ingest.errors import EVENT_CODES
@@ -64,6 +64,16 @@ class IngestMetrics:
         self.failed = Counter(
             "wattoken_ingest_events_unacknowledged",
             "Valid events that Kafka did not acknowledge in time; answered with 503.",
+            registry=self.registry,
+        )
+        self.redirected = Counter(
+            "wattoken_ingest_events_redirected",
+            "Events that a closed topic refused and that went to its successor instead.",
+            registry=self.registry,
+        )
+        self.topic = Info(
+            "wattoken_ingest_topic",
+            "The topic that new events go to.",
             registry=self.registry,
         )
         self.delivery_seconds = Histogram(

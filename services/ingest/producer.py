@@ -3,6 +3,9 @@
 The event loop itself serves the delivery reports, a thousand times a second while any is due: a
 thread of its own would fight with the loop for the interpreter and wake it for every request. A
 request has one counter and one future, not a future per event.
+
+Where the log is succeeded by another (`Publisher.move_to`), new events go to the successor, and
+those that the closed topic refused go there too, within the request that brought them.
 """
 
 from __future__ import annotations
@@ -14,7 +17,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, Final
 
-from confluent_kafka import KafkaError, KafkaException, Producer
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from schemas.identity import IDENTITY_BYTES
 from services.ingest.errors import BusyError
@@ -34,6 +37,8 @@ _STALLED_AFTER_POLLS: Final = 200
 #: Slack for the reports of timed out records to come in before the request gives up by itself.
 _REPORT_SLACK_SECONDS: Final = 2.0
 _METADATA_TIMEOUT_SECONDS: Final = 2.0
+#: What a closed topic refuses waits so long for word of its successor.
+_HELD_SECONDS: Final = 3.0
 RETRY_WHEN_FULL_SECONDS: Final = 1
 RETRY_WHEN_UNACKNOWLEDGED_SECONDS: Final = 5
 
@@ -59,7 +64,10 @@ def ingest_producer_config(settings: IngestSettings) -> dict[str, Any]:
 class Delivery:
     """The reports still to come for one request's records."""
 
-    __slots__ = ("_finished", "deadline", "done", "error", "events", "left", "size_bytes")
+    __slots__ = (
+        *("_finished", "deadline", "done", "error", "events", "held_until", "left", "refused"),
+        *("size_bytes", "topic"),
+    )
 
     def __init__(
         self,
@@ -75,12 +83,22 @@ class Delivery:
         self.done = done
         self.left = events
         self.error: KafkaError | None = None
+        #: The topic that the records went to last, and those that it took not because it is closed.
+        self.topic = ""
+        self.refused: list[Record] = []
+        self.held_until = deadline
         self._finished = finished
 
-    def report(self, error: KafkaError | None, _message: object) -> None:
+    def report(self, error: KafkaError | None, message: Message) -> None:
         """Count one delivery report."""
         if error is not None:
-            self.error = error
+            # A closed topic takes no batch that holds an event (`wattoken succeed`). Should this
+            # one be on it all the same, by an attempt of which no answer came, then what its
+            # successor gets is a resend.
+            if error.code() == KafkaError.MSG_SIZE_TOO_LARGE:
+                self.refused.append({"key": message.key(), "value": message.value()})
+            else:
+                self.error = error
         self.left -= 1
         if not self.left:
             self._finished(self)
@@ -122,10 +140,15 @@ class Publisher:
         self._polls_without_report = 0
         #: In the order of their deadlines, since all wait for the same time.
         self._waiting: deque[Delivery] = deque()
+        #: Where new events go.
+        self.topic = settings.kafka_topic
+        #: Refused by a closed topic of which no successor is known yet.
+        self._held: list[Delivery] = []
         self.in_flight_bytes = 0
         self.in_flight_events = 0
         metrics.in_flight_events.set_function(lambda: self.in_flight_events)
         metrics.in_flight_bytes.set_function(lambda: self.in_flight_bytes)
+        metrics.topic.info({"topic": self.topic})
 
     def start(self) -> None:
         """Begin to serve delivery reports, on the running loop."""
@@ -154,7 +177,7 @@ class Publisher:
         self._queue(records, delivery)
         self._poll_soon()
         await delivery.done
-        if delivery.left or delivery.error is not None:
+        if delivery.left or delivery.refused or delivery.error is not None:
             self._metrics.failed.inc(len(records))
             reason = delivery.error.name() if delivery.error is not None else "no report"
             log.warning("events not acknowledged", events=len(records), reason=reason)
@@ -164,9 +187,20 @@ class Publisher:
             )
         self._metrics.delivery_seconds.observe(time.monotonic() - started)
 
+    def move_to(self, topic: str) -> None:
+        """Send new events to this topic, and those that the one before refused."""
+        log.info("the log has a successor", topic=self.topic, successor=topic)
+        self.topic = topic
+        self._metrics.topic.info({"topic": topic})
+        held, self._held = self._held, []
+        for delivery in held:
+            self._finished(delivery)
+        if self._loop is not None:
+            self._poll_soon()
+
     def broker_reachable(self) -> bool:
         """Ask the broker for the topic; blocks up to two seconds, so call it in a thread."""
-        topic = self._settings.kafka_topic
+        topic = self.topic
         try:
             metadata = self._producer.list_topics(topic, timeout=_METADATA_TIMEOUT_SECONDS)
         except KafkaException:
@@ -201,16 +235,39 @@ class Publisher:
         self.in_flight_bytes += size_bytes
 
     def _finished(self, delivery: Delivery) -> None:
+        if delivery.refused and delivery.error is None and not delivery.done.done():
+            self._redirect(delivery)
+            return
         # Only now is the room free, even if the request was given up on before.
         self.in_flight_events -= delivery.events
         self.in_flight_bytes -= delivery.size_bytes
         delivery.settle()
 
+    def _redirect(self, delivery: Delivery) -> None:
+        """Send what a closed topic refused to its successor, as soon as that is known."""
+        if delivery.topic == self.topic:
+            delivery.held_until = time.monotonic() + _HELD_SECONDS
+            self._held.append(delivery)
+            return
+        records, delivery.refused = delivery.refused, []
+        delivery.left = len(records)
+        self._metrics.redirected.inc(len(records))
+        self._queue(records, delivery)
+
+    def _give_up_held(self, now: float) -> None:
+        """Fail what was refused and of which nobody said that its topic has a successor."""
+        held, self._held = self._held, []
+        for delivery in held:
+            if delivery.held_until > now and not delivery.done.done():
+                self._held.append(delivery)
+                continue
+            delivery.error = KafkaError(KafkaError.MSG_SIZE_TOO_LARGE)
+            self._finished(delivery)
+
     def _queue(self, records: list[Record], delivery: Delivery) -> None:
+        delivery.topic = self.topic
         try:
-            self._producer.produce_batch(
-                self._settings.kafka_topic, records, on_delivery=delivery.report
-            )
+            self._producer.produce_batch(self.topic, records, on_delivery=delivery.report)
         except (KafkaException, BufferError) as error:
             code = error.args[0] if isinstance(error, KafkaException) else None
             delivery.expect_fewer(len(records), code or KafkaError(KafkaError._QUEUE_FULL))
@@ -250,7 +307,10 @@ class Publisher:
             self._renew()
         if self._retired:
             self._serve_retired()
-        self._give_up_overdue(time.monotonic())
+        now = time.monotonic()
+        self._give_up_overdue(now)
+        if self._held:
+            self._give_up_held(now)
         self._polls_without_report = 0 if served else self._polls_without_report + 1
         if not self.in_flight_events:
             again_seconds = _POLL_IDLE_SECONDS

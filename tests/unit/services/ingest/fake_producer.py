@@ -7,7 +7,26 @@ from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException
 
-Report = Callable[[KafkaError | None, object], None]
+Report = Callable[[KafkaError | None, "FakeMessage"], None]
+
+
+class FakeMessage:
+    """What a delivery report bears."""
+
+    def __init__(self, topic: str, record: dict[str, Any]) -> None:
+        self._topic = topic
+        self._record = record
+
+    def topic(self) -> str:
+        return self._topic
+
+    def key(self) -> bytes:
+        key: bytes = self._record["key"]
+        return key
+
+    def value(self) -> bytes:
+        value: bytes = self._record["value"]
+        return value
 
 
 class FakeProducer:
@@ -15,20 +34,20 @@ class FakeProducer:
 
     def __init__(self, config: dict[str, Any]) -> None:
         self.config = config
-        self.waiting: list[tuple[dict[str, Any], Report]] = []
-        self.settled: list[tuple[Report, KafkaError | None]] = []
+        self.waiting: list[tuple[FakeMessage, Report]] = []
+        self.settled: list[tuple[FakeMessage, Report, KafkaError | None]] = []
         self.raised: Exception | None = None
         self.not_taken = 0
         self.purged = False
         self.fatal: KafkaError | None = None
 
-    def produce_batch(self, _topic: str, records: list[dict[str, Any]], on_delivery: Report) -> int:
+    def produce_batch(self, topic: str, records: list[dict[str, Any]], on_delivery: Report) -> int:
         if self.raised is not None:
             raise self.raised
         taken = records[: len(records) - self.not_taken]
         for record in records[len(taken) :]:
             record["_error"] = KafkaError(KafkaError._QUEUE_FULL)
-        self.waiting += [(record, on_delivery) for record in taken]
+        self.waiting += [(FakeMessage(topic, record), on_delivery) for record in taken]
         return len(taken)
 
     def acknowledge(self, count: int | None = None) -> None:
@@ -39,7 +58,7 @@ class FakeProducer:
 
     def _settle(self, count: int | None, error: KafkaError | None) -> None:
         count = len(self.waiting) if count is None else count
-        self.settled += [(report, error) for _, report in self.waiting[:count]]
+        self.settled += [(message, report, error) for message, report in self.waiting[:count]]
         del self.waiting[:count]
 
     def poll(self, _timeout: float) -> int:
@@ -47,8 +66,8 @@ class FakeProducer:
             error, self.fatal = self.fatal, None
             self.config["error_cb"](error)
         settled, self.settled = self.settled, []
-        for report, error in settled:
-            report(error, None)
+        for message, report, error in settled:
+            report(error, message)
         return len(settled)
 
     def __len__(self) -> int:

@@ -40,6 +40,9 @@ class Bench:
     def kafka(self) -> FakeProducer:
         return self.made[-1]
 
+    def sample(self, name: str, **labels: str) -> float | None:
+        return self.metrics.registry.get_sample_value(f"wattoken_ingest_{name}", labels)
+
     def run(self, scenario: Callable[[Publisher], Awaitable[None]]) -> None:
         async def whole() -> None:
             self.publisher.start()
@@ -235,6 +238,124 @@ def test_a_request_that_went_away_gives_its_room_back_once_reported(bench: Bench
         await until(lambda: publisher.in_flight_events == 0)
 
     bench.run(scenario)
+
+
+CLOSED = KafkaError.MSG_SIZE_TOO_LARGE
+
+
+def places(kafka: FakeProducer) -> list[tuple[str, bytes]]:
+    """Topic and value of what waits to be acknowledged."""
+    return [(message.topic(), message.value()) for message, _ in kafka.waiting]
+
+
+def numbered(count: int) -> list[Record]:
+    return [{"key": b"k%d" % number, "value": b"v%d" % number} for number in range(count)]
+
+
+def test_new_events_go_to_the_successor(bench: Bench) -> None:
+    async def scenario(publisher: Publisher) -> None:
+        before = asyncio.create_task(publisher.publish(numbered(1)))
+        await until(lambda: len(bench.kafka.waiting) == 1)
+        publisher.move_to("next")
+        after = asyncio.create_task(publisher.publish(numbered(1)))
+        await until(lambda: len(bench.kafka.waiting) == 2)
+        assert places(bench.kafka) == [(SETTINGS.kafka_topic, b"v0"), ("next", b"v0")]
+        bench.kafka.acknowledge()
+        await asyncio.gather(before, after)
+
+    bench.run(scenario)
+    assert bench.sample("topic_info", topic="next") == 1
+
+
+def test_what_a_closed_topic_refused_goes_to_its_successor(bench: Bench) -> None:
+    """Only what was refused: the first is acknowledged and must not be reported as failed."""
+
+    async def scenario(publisher: Publisher) -> None:
+        publishing = asyncio.create_task(publisher.publish(numbered(3)))
+        await until(lambda: len(bench.kafka.waiting) == 3)
+        publisher.move_to("next")
+        bench.kafka.acknowledge(1)
+        bench.kafka.fail(2, CLOSED)
+        await until(lambda: len(bench.kafka.waiting) == 2)
+        assert places(bench.kafka) == [("next", b"v1"), ("next", b"v2")]
+        assert not publishing.done()
+        bench.kafka.acknowledge()
+        await publishing
+
+    bench.run(scenario)
+    assert bench.publisher.in_flight_events == bench.publisher.in_flight_bytes == 0
+    assert bench.metrics.registry.get_sample_value("wattoken_ingest_events_redirected_total") == 2
+    assert (
+        bench.metrics.registry.get_sample_value("wattoken_ingest_events_unacknowledged_total") == 0
+    )
+
+
+def test_what_was_refused_waits_for_word_of_the_successor(bench: Bench) -> None:
+    async def scenario(publisher: Publisher) -> None:
+        publishing = asyncio.create_task(publisher.publish(numbered(2)))
+        await until(lambda: len(bench.kafka.waiting) == 2)
+        bench.kafka.fail(2, CLOSED)
+        await asyncio.sleep(0.02)
+        assert not publishing.done()
+        assert bench.kafka.waiting == []
+        publisher.move_to("next")
+        await until(lambda: len(bench.kafka.waiting) == 2)
+        bench.kafka.acknowledge()
+        await publishing
+
+    bench.run(scenario)
+    assert bench.publisher.in_flight_events == 0
+
+
+def test_a_successor_that_is_closed_too_hands_on(bench: Bench) -> None:
+    async def scenario(publisher: Publisher) -> None:
+        publishing = asyncio.create_task(publisher.publish(numbered(1)))
+        await until(lambda: len(bench.kafka.waiting) == 1)
+        publisher.move_to("next")
+        bench.kafka.fail(1, CLOSED)
+        await until(lambda: places(bench.kafka) == [("next", b"v0")])
+        bench.kafka.fail(1, CLOSED)
+        await asyncio.sleep(0.02)
+        publisher.move_to("last")
+        await until(lambda: places(bench.kafka) == [("last", b"v0")])
+        bench.kafka.acknowledge()
+        await publishing
+
+    bench.run(scenario)
+
+
+@pytest.mark.parametrize("seconds", ["_HELD_SECONDS", "_REPORT_SLACK_SECONDS"])
+def test_what_was_refused_is_never_answered_as_taken(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, seconds: str
+) -> None:
+    """Whichever ends first, the wait for a successor or the request's own."""
+    monkeypatch.setattr(f"services.ingest.producer.{seconds}", 0.05)
+
+    async def scenario(publisher: Publisher) -> None:
+        publishing = asyncio.create_task(publisher.publish(numbered(2)))
+        await until(lambda: len(bench.kafka.waiting) == 2)
+        bench.kafka.acknowledge(1)
+        bench.kafka.fail(1, CLOSED)
+        with pytest.raises(BusyError):
+            await publishing
+        await until(lambda: publisher.in_flight_events == 0)
+
+    bench.run(scenario)
+
+
+def test_another_failure_beside_it_fails_the_request(bench: Bench) -> None:
+    async def scenario(publisher: Publisher) -> None:
+        publishing = asyncio.create_task(publisher.publish(numbered(2)))
+        await until(lambda: len(bench.kafka.waiting) == 2)
+        publisher.move_to("next")
+        bench.kafka.fail(1, CLOSED)
+        bench.kafka.fail(1)
+        with pytest.raises(BusyError):
+            await publishing
+        assert bench.kafka.waiting == []
+
+    bench.run(scenario)
+    assert bench.publisher.in_flight_events == 0
 
 
 def test_an_unreachable_broker_is_not_ready(bench: Bench) -> None:
