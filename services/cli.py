@@ -81,9 +81,46 @@ def ingest() -> None:
 @app.command()
 def aggregator() -> None:
     """Run the aggregator: a Faust worker from Kafka to ClickHouse."""
-    from services.aggregator.app import run
+    from services.aggregator.worker import run
 
     run()
+
+
+@app.command()
+def succeed(
+    topic: Annotated[str, typer.Option(help="Name of the new topic.")],
+    partitions: Annotated[int, typer.Option(min=1, help="How many partitions it has.")],
+    replication_factor: Annotated[
+        int | None, typer.Option(min=1, help="Its replicas; the old topic's if not given.")
+    ] = None,
+    retention_days: Annotated[
+        int | None, typer.Option(min=2, help="Its retention; the old topic's if not given.")
+    ] = None,
+    hear_seconds: Annotated[
+        float, typer.Option(min=0, help="How long ingests are given to hear of it.")
+    ] = 5.0,
+    timeout: Annotated[
+        float, typer.Option(min=1, help="Give up when nothing moves for so many seconds.")
+    ] = 1200.0,
+) -> None:
+    """Have the log followed by a new topic, with more partitions say, while everything runs.
+
+    No event is lost or held, and what is sent again across the change is not counted again. May be
+    killed and run again at any step.
+    """
+    from schemas.metering_rules import DAY_MS
+    from services.aggregator.settings import AggregatorSettings
+    from services.operate.succession.case import Wanted
+    from services.operate.succession.steps import succeed as run
+    from services.platform.settings import ClickHouseSettings, KafkaSettings, read_settings
+
+    wanted = Wanted(
+        *(topic, partitions, read_settings(AggregatorSettings).aggregator_group),
+        *(replication_factor, None if retention_days is None else retention_days * DAY_MS),
+        hear_seconds,
+    )
+    kafka, clickhouse = read_settings(KafkaSettings), read_settings(ClickHouseSettings)
+    run(kafka, clickhouse, wanted, timeout, typer.echo)
 
 
 @app.command("accept-restore")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from services.aggregator.core.dedup import IdsUnreadableError
 from services.aggregator.errors import DatabaseWentBackError
+from services.aggregator.going_over import up_to
 from services.aggregator.retry import AbandonedError
 from services.aggregator.transport import FetchedBatch
 
@@ -21,6 +22,12 @@ def meter_batches(app: MeterApp) -> Callable[[AsyncIterator[FetchedBatch]], Awai
         async for batch in batches:
             try:
                 decoded = None if batch.decoded is None else await batch.decoded
+                end = app.lineage.ends.get(batch.tp.partition)
+                if end is not None and end < batch.next_offset:
+                    # What lies beyond the log's end belongs to its successor.
+                    if end <= batch.first_offset:
+                        continue
+                    batch, decoded = up_to(end, batch, decoded)
                 whole = await app.meter.consume(
                     batch.tp.partition,
                     batch.first_offset,

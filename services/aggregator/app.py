@@ -1,10 +1,10 @@
-"""The Faust app of the aggregator: wiring, life cycle, exit code."""
+"""The Faust app of the aggregator: wiring and life cycle."""
 
 from __future__ import annotations
 
 import asyncio
 import signal
-import sys
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -17,17 +17,19 @@ from services.aggregator.core.decoding import Decoder
 from services.aggregator.core.dedup import IdsUnreadableError
 from services.aggregator.core.labels import Labels, TooManyLabelsError
 from services.aggregator.core.slices import TotalTooLargeError
-from services.aggregator.decoder_process import GC_THRESHOLDS
 from services.aggregator.decoders import Decoders
 from services.aggregator.errors import (
     DatabaseBehindError,
     DatabaseWentBackError,
     MeteringStoppedError,
+    PartitionsChangedError,
 )
 from services.aggregator.faust_options import faust_options
+from services.aggregator.going_over import keep_looking
+from services.aggregator.inheritance import Inheritance
+from services.aggregator.lineage import Lineage, check_partitions
 from services.aggregator.log_offsets import LogOffsets
 from services.aggregator.meter import Meter
-from services.aggregator.metrics import REGISTRY
 from services.aggregator.recovery import Edges, Keep
 from services.aggregator.retry import AbandonedError
 from services.aggregator.seen_store import SeenStores
@@ -35,13 +37,9 @@ from services.aggregator.settings import AggregatorSettings
 from services.aggregator.sink_thread import SinkThread
 from services.aggregator.transport import BatchSchema
 from services.aggregator.watchdog import keep_watch
-from services.platform.collection import spare_the_collector
 from services.platform.errors import WattokenError
-from services.platform.health import HealthServer
-from services.platform.kafka import Log
 from services.platform.kafka_questions import KafkaQuestions
-from services.platform.log import configure_logging, get_logger
-from services.platform.settings import read_settings
+from services.platform.log import get_logger
 
 logger = get_logger(__name__)
 
@@ -63,12 +61,18 @@ REPLICA_LOOK_SECONDS = 2.0
 class MeterApp(faust.App):
     """A Faust app whose partitions are recovered from ClickHouse and flushed before they leave."""
 
-    def __init__(self, settings: AggregatorSettings, log: Log, questions: KafkaQuestions) -> None:
-        super().__init__(settings.aggregator_group, **faust_options(settings))
+    def __init__(
+        self, settings: AggregatorSettings, lineage: Lineage, questions: KafkaQuestions
+    ) -> None:
+        super().__init__(lineage.group, **faust_options(settings))
         self.settings = settings
-        self.log_read = log
-        self.offsets = LogOffsets(questions, log, settings.aggregator_group)
+        self.lineage = lineage
+        self.log_read = log = lineage.log
+        self.offsets = LogOffsets(questions, log, lineage.group)
+        self.inheritance = Inheritance(settings, questions, lineage.predecessors, log.partitions)
         self.failure: Exception | None = None
+        #: Whether it ends only to go on, as another process, with the log's successor.
+        self.goes_over = False
         self.catching_up = False
         labels = Labels()
         edges = Edges(
@@ -86,6 +90,7 @@ class MeterApp(faust.App):
                 settings.aggregator_ids_in_memory_max,
             ),
             Decoder(labels),
+            self.inheritance if lineage.predecessors else None,
         )
         self.decoders = Decoders(settings.aggregator_decoder_processes, labels)
         self.meter = Meter(
@@ -94,6 +99,7 @@ class MeterApp(faust.App):
             SinkThread(ClickHouseSink(settings, log, labels), "clickhouse-write"),
             settings.aggregator_pending_rows_max,
             lambda partition, offset: self.consumer.checkpoint(self.tp(partition), offset),
+            self.check_log,
         )
 
     def tp(self, partition: int) -> TP:
@@ -107,21 +113,47 @@ class MeterApp(faust.App):
         consumer = super()._new_consumer()
         consumer.log_name = self.log_read.name
         consumer.positions = lambda: {
-            self.tp(partition): offset for partition, offset in self.meter.positions().items()
+            self.tp(partition): offset
+            for partition, offset in [
+                # A partition without a place to read from would keep the others from being read.
+                *((number, 0) for number in self.added_partitions()),
+                *self.meter.positions().items(),
+            ]
         }
         consumer.before_revoke = self.give_away
         consumer.decode_ahead = self.decoders.submit
         return consumer
 
     def assigned_partitions(self) -> list[int]:
-        """The partitions that the group has given to this worker."""
+        """The partitions of the log that the group has given to this worker."""
         assigned = () if self._consumer is None else self.consumer.assignment()
-        return sorted(tp.partition for tp in assigned if tp.topic == self.log_read.topic)
+        of_topic = {tp.partition for tp in assigned if tp.topic == self.log_read.topic}
+        return sorted(number for number in of_topic if number < self.lineage.partitions)
+
+    def added_partitions(self) -> list[int]:
+        """Those that were added to the topic after the log's end, with nothing in them."""
+        assigned = () if self._consumer is None else self.consumer.assignment()
+        of_topic = {tp.partition for tp in assigned if tp.topic == self.log_read.topic}
+        return sorted(number for number in of_topic if number >= self.lineage.partitions)
+
+    async def check_log(self) -> None:
+        """Raise `PartitionsChangedError` where partitions were added to the topic by now.
+
+        Asked before what was read is written: all of it was keyed by the old number then.
+        """
+        if self.lineage.successor is None:
+            now = await self.loop.run_in_executor(None, self.offsets.now)
+            check_partitions(self.log_read, now.partitions, self.lineage)
 
     async def recover(self) -> None:
         """Recover what is assigned; runs after each rebalance, before reading begins."""
         generation = self.consumer_generation_id
-        partitions = self.assigned_partitions()
+        partitions, added = self.assigned_partitions(), self.added_partitions()
+        try:
+            check_partitions(self.log_read, max([0, *added]) + 1, self.lineage)
+        except PartitionsChangedError as error:
+            await self.fail(error)
+            return
 
         def abandoned() -> bool:
             return bool(self.should_stop or self.consumer_generation_id != generation)
@@ -154,6 +186,15 @@ class MeterApp(faust.App):
         # The way out that an operator takes too; `run` turns the failure into the exit code.
         signal.raise_signal(signal.SIGTERM)
 
+    async def go_over(self) -> None:
+        """End in order, to begin anew with the log's successor."""
+        logger.info("the log is metered to its end, going over", log=self.log_read.name)
+        self.goes_over = True
+        self.end_worker()
+
+    #: Set by `run`: has the worker end, as a signal would.
+    end_worker: Callable[[], None]
+
     async def give_away(self, revoked: set[TP]) -> None:
         """Flush and forget partitions that are being revoked."""
         partitions = {tp.partition for tp in revoked}
@@ -169,6 +210,9 @@ class MeterApp(faust.App):
             logger.warning("last flush did not finish, the next owner reads it again")
         except DatabaseWentBackError as error:
             logger.warning("database went back in time", error=str(error))
+        except PartitionsChangedError as error:
+            # Whoever owns them next is stopped by it, if this worker is not.
+            logger.warning("partitions were added, nothing more is written", error=str(error))
 
     async def pause_between_flushes(self) -> None:
         """Wait as long as the setting says, or longer for the database's and the worker's sake.
@@ -243,46 +287,19 @@ class MeterApp(faust.App):
         return None
 
 
-def create_app(settings: AggregatorSettings, log: Log, questions: KafkaQuestions) -> MeterApp:
+def create_app(
+    settings: AggregatorSettings, lineage: Lineage, questions: KafkaQuestions
+) -> MeterApp:
     """Build the app with its agent, its flush task and its recovery."""
-    app = MeterApp(settings, log, questions)
-    topic = app.topic(log.topic, schema=BatchSchema())
+    app = MeterApp(settings, lineage, questions)
+    topic = app.topic(lineage.log.topic, schema=BatchSchema())
     app.agent(topic, name="meter", concurrency=1)(meter_batches(app))
     app.task(app.keep_flushing)
     app.task(partial(keep_watch, app))
+    app.task(partial(keep_looking, app))
 
     async def on_rebalance_complete(_: MeterApp, **__: Any) -> None:
         await app.recover()
 
     app.on_rebalance_complete.connect(on_rebalance_complete, weak=False)
     return app
-
-
-def run() -> None:
-    """Run a worker until it is told to stop. Raises `WattokenError` when it had to stop."""
-    settings = read_settings(AggregatorSettings)
-    configure_logging("aggregator", level=settings.log_level, log_format=settings.log_format)
-    questions = KafkaQuestions(settings)
-    app = create_app(settings, questions.describe(settings.kafka_topic), questions)
-    health = HealthServer(
-        settings.aggregator_host,
-        settings.aggregator_port,
-        REGISTRY,
-        live=lambda: None,
-        ready=app.unready,
-    )
-    health.start()
-    app.decoders.start()
-    spare_the_collector(*GC_THRESHOLDS)
-    worker = app.Worker(loglevel=None, override_logging=False, redirect_stdouts=False, quiet=True)
-    try:
-        worker.execute_from_commandline()
-    except SystemExit as end:
-        if app.failure is None and end.code:
-            sys.exit(end.code)
-    finally:
-        app.decoders.close()
-        questions.close()
-        health.stop()
-    if app.failure is not None:
-        raise app.failure

@@ -9,6 +9,9 @@
     │   ├── DatabaseBehindError         Kafka knows of a later checkpoint than the database
     │   ├── ContradictionError          two rows of one key and version with unlike totals
     │   ├── LogReplacedError            the topic was deleted and made anew under the worker
+    │   ├── PartitionsChangedError      partitions were added to the topic under the worker
+    │   ├── PredecessorGoneError        the log before this one is gone, and its ids are needed
+    │   ├── SuccessionUnknownError      Kafka knows that the log was followed, the database not
     │   ├── StandstillError             a partition with records to read does not move, or one of
     │   │                               ours is not metered at all
     │   └── RulesMissingError           the log has no metering rules yet
@@ -45,6 +48,18 @@ class ContradictionError(MeteringStoppedError):
 
 class LogReplacedError(MeteringStoppedError):
     """The topic is not the log any more that this worker began with."""
+
+
+class PartitionsChangedError(MeteringStoppedError):
+    """The topic has more partitions than its keys were spread over so far."""
+
+
+class PredecessorGoneError(MeteringStoppedError):
+    """The topic that this log follows does not exist any more, and its ids are still needed."""
+
+
+class SuccessionUnknownError(MeteringStoppedError):
+    """Kafka knows of a successor of this log that the database knows nothing of."""
 
 
 class StandstillError(MeteringStoppedError):

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import ssl
-from typing import Any
+from typing import Any, Final
 
 import faust
 
 from services.aggregator.settings import AggregatorSettings
 from services.platform.settings import secret
+
+#: Reading a predecessor's ids may take hours.
+POLL_INTERVAL_SECONDS_MAX: Final = 24 * 3600.0
 
 
 def faust_options(settings: AggregatorSettings) -> dict[str, Any]:
@@ -22,6 +25,8 @@ def faust_options(settings: AggregatorSettings) -> dict[str, Any]:
         "broker_heartbeat_interval": timeout_seconds / 10,
         "broker_request_timeout": max(90.0, 3 * timeout_seconds),
         "broker_commit_interval": 2.0,
+        # A long recovery is no reason to leave the group: the watchdog sees a worker that hangs.
+        "broker_max_poll_interval": POLL_INTERVAL_SECONDS_MAX,
         # An offset that is gone must stop the worker, not make it jump.
         "consumer_auto_offset_reset": "none",
         "consumer_group_instance_id": settings.aggregator_instance_id or None,

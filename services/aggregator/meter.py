@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import Protocol
 
@@ -58,7 +58,8 @@ class Meter:
     """States of the partitions at hand, and the edges they are read from and written to.
 
     Reading and writing have a connection each: a look-up of an old window must not wait behind a
-    large insert.
+    large insert. ``check_log`` is asked before each flush whether what was read may be written;
+    it raises where not.
     """
 
     def __init__(
@@ -68,6 +69,7 @@ class Meter:
         writer: SinkCalls,
         pending_rows_max: int,
         acknowledge: Acknowledge,
+        check_log: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         self.states: dict[int, PartitionState] = {}
         self._edges = edges
@@ -76,6 +78,7 @@ class Meter:
         self._flusher = Flusher(writer)
         self._pending_rows_max = pending_rows_max
         self._acknowledge = acknowledge
+        self._check_log = check_log
         self._batch_lock = asyncio.Lock()
         self._flush_lock = asyncio.Lock()
         self._recovery_lock = asyncio.Lock()
@@ -121,8 +124,9 @@ class Meter:
 
             def attempt(sink: ClickHouseSink) -> dict[int, PartitionState]:
                 # All of them share what memory there is, also with those that are here already.
+                sharing = len(partitions)
                 return handover.offer(
-                    partial(recover, self._edges, sink, missing, sharing=len(partitions))
+                    partial(recover, self._edges, sink, missing, abandoned, sharing=sharing)
                 )
 
             try:
@@ -233,6 +237,9 @@ class Meter:
                 return
             started = time.monotonic()
             try:
+                if self._check_log is not None:
+                    # After the snapshot: what is in it was fetched before this question.
+                    await persist("look at the log", self._check_log, abandoned)
                 await self._flusher.write([snapshot for _, snapshot in taken.values()], abandoned)
             except BaseException:
                 self._drop_same({number: state for number, (state, _) in taken.items()})

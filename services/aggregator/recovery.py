@@ -8,6 +8,7 @@
 3. The slices: every register, and the windows that late events are likely to touch.
 4. The store of ids seen, if it is not beyond ``c``, and the offset from which the ids of the dedup
    horizon before ``c`` that it lacks are read again.
+5. Where the log follows another, the ids of that one that it lacks (`inheritance`).
 
 Reading then begins at (4). Records below ``c`` are read for their ids only; a slice whose version
 is above an event's offset already has that event (`core.slices`).
@@ -15,7 +16,7 @@ is above an event's offset already has that event (`core.slices`).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -33,6 +34,7 @@ from services.aggregator.errors import (
     EventsLostError,
     RulesMissingError,
 )
+from services.aggregator.inheritance import Heir
 from services.aggregator.log_offsets import LogOffsets
 from services.platform.kafka import Log
 from services.platform.log import get_logger
@@ -67,6 +69,17 @@ class Stores(Protocol):
         """
 
 
+class Inherited(Protocol):
+    """The logs before this one, whose ids belong to it."""
+
+    @property
+    def floor_ms(self) -> int:
+        """Where log time begins."""
+
+    def enter(self, heirs: Mapping[int, Heir], abandoned: Callable[[], bool]) -> None:
+        """Enter their ids for these partitions."""
+
+
 @dataclass(frozen=True, slots=True)
 class Edges:
     """What a recovery reads from, and how much it keeps. Synchronous."""
@@ -77,23 +90,31 @@ class Edges:
     keep: Keep
     #: For batches that nobody decodes ahead.
     decoder: Decoder
+    #: None where the log follows no other.
+    inherited: Inherited | None = None
 
 
 def recover(
-    edges: Edges, sink: ClickHouseSink, partitions: Sequence[int], *, sharing: int = 1
+    edges: Edges,
+    sink: ClickHouseSink,
+    partitions: Sequence[int],
+    abandoned: Callable[[], bool] = lambda: False,
+    *,
+    sharing: int = 1,
 ) -> dict[int, PartitionState]:
     """Build the states of these partitions, in the order of the module's docstring.
 
     At least ``sharing`` partitions share the memory that stores of ids may have.
 
     Raises `UnavailableError` when a retry may help, `MeteringStoppedError` when going on would
-    be guessing.
+    be guessing, `AbandonedError` when ``abandoned()`` says so in the midst of long work.
     """
     log, offsets = edges.log, edges.offsets
     starts, committed = offsets.starts(partitions), offsets.committed(partitions)
     rules, begins = sink.read_rules(partitions), sink.read_starts(partitions)
     stored = sink.read_checkpoints(partitions)
     ends = offsets.ends(partitions)
+    floor_ms = edges.inherited.floor_ms if edges.inherited is not None else 0
     checkpoints: dict[int, Checkpoint] = {}
     for partition in partitions:
         if partition not in rules or partition not in begins:
@@ -102,31 +123,43 @@ def recover(
                 " run `wattoken migrate`"
             )
         begin = begins[partition]
-        checkpoint = stored.get(partition, Checkpoint(begin, begin))
+        checkpoint = stored.get(partition, Checkpoint(begin, begin, last_append_ms=floor_ms))
         check_against_log(log, partition, checkpoint, starts[partition], ends[partition])
         checkpoints[partition] = checkpoint
     check_against_commits(log, checkpoints, committed)
     slices = load_slices(sink, checkpoints, edges.keep)
-    seen: dict[int, OlderIds] = {}
+    sharing = max(sharing, len(partitions))
+    stores: dict[int, OlderIds] = {}
+    settled: dict[int, Settled] = {}
     try:
         for partition, checkpoint in checkpoints.items():
-            settled = checkpoint.settled(rules[partition])
-            seen[partition] = edges.stores.open(partition, settled, max(sharing, len(partitions)))
-        read_from = rebuild_from(offsets, checkpoints, rules, starts, seen)
+            settled[partition] = checkpoint.settled(rules[partition])
+            stores[partition] = edges.stores.open(partition, settled[partition], sharing)
+        read_from = rebuild_from(offsets, checkpoints, rules, starts, stores, floor_ms)
+        seen = {number: SeenIds(store) for number, store in stores.items()}
+        if edges.inherited is not None:
+            times_ms = needed_from(checkpoints, rules, stores)
+            share = max(1, edges.keep.ids // sharing)
+            heirs = {
+                number: Heir(seen[number], times_ms[number], settled[number], share)
+                for number in partitions
+            }
+            edges.inherited.enter(heirs, abandoned)
         states = {
             partition: PartitionState(
                 partition,
                 rules[partition],
                 checkpoints[partition],
                 slices[partition],
-                SeenIds(seen[partition]),
+                seen[partition],
                 read_from[partition],
                 edges.decoder,
+                floor_ms,
             )
             for partition in partitions
         }
     except BaseException:
-        for store in seen.values():
+        for store in stores.values():
             store.close()
         raise
     for partition, state in states.items():
@@ -184,26 +217,43 @@ def check_against_commits(
         )
 
 
+def needed_from(
+    checkpoints: Mapping[int, Checkpoint],
+    rules: Mapping[int, RuleBook],
+    seen: Mapping[int, OlderIds],
+) -> dict[int, int]:
+    """From which log time on ids have to be read: where they matter, or where the store ends."""
+    return {
+        partition: max(
+            checkpoint.settled(rules[partition]).past_ms, seen[partition].complete_before_ms, 0
+        )
+        for partition, checkpoint in checkpoints.items()
+    }
+
+
 def rebuild_from(
     offsets: LogOffsets,
     checkpoints: Mapping[int, Checkpoint],
     rules: Mapping[int, RuleBook],
     starts: Mapping[int, int],
     seen: Mapping[int, OlderIds],
+    floor_ms: int = 0,
 ) -> dict[int, int]:
     """Find from where ids have to be read again: where they matter, or where the store ends.
 
     From the first record appended at or after a time on, however the clock stepped: log time is
-    below that time before this record and not below it from there on.
+    below that time before this record and not below it from there on. But a log that follows
+    another has all that was appended before the other's end at the log time of that end, so these
+    records are not found by their append time: they are its first.
     """
-    times_ms = {
-        partition: max(
-            checkpoint.settled(rules[partition]).past_ms, seen[partition].complete_before_ms, 0
-        )
-        for partition, checkpoint in checkpoints.items()
-        if checkpoint.next_offset > starts[partition]
-    }
-    found = offsets.at(times_ms)
+    times_ms = needed_from(checkpoints, rules, seen)
+    found = offsets.at(
+        {
+            partition: times_ms[partition] if times_ms[partition] > floor_ms else 0
+            for partition, checkpoint in checkpoints.items()
+            if checkpoint.next_offset > starts[partition]
+        }
+    )
     return {
         # No record that young (-1) cannot be, as the checkpoint's own last record is; but an
         # answer above the checkpoint must not make us jump.

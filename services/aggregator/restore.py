@@ -7,13 +7,15 @@ they agree again; workers then meter what lies between once more, exactly once.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
 
 from services.aggregator.clickhouse_sink import ClickHouseSink
 from services.aggregator.core.labels import Labels
+from services.aggregator.lineage import Lineage
 from services.aggregator.log_offsets import LogOffsets
+from services.aggregator.log_search import find_lineages
 from services.aggregator.settings import AggregatorSettings
 from services.platform.errors import ConfigurationError
 from services.platform.kafka import ADMIN_TIMEOUT_SECONDS, admin_client
@@ -23,19 +25,40 @@ from services.platform.kafka_questions import KafkaQuestions
 def accept_restore(settings: AggregatorSettings, report: Callable[[str], None]) -> None:
     """Set the group's commits to the checkpoints; a line per partition goes to ``report``.
 
-    Raises `ConfigurationError` while workers of the group run, `UnavailableError` when Kafka or
-    ClickHouse does not answer.
+    That is done for the log that workers begin with, and for those that followed it. Raises
+    `ConfigurationError` while workers of the group run, `UnavailableError` when Kafka or ClickHouse
+    does not answer.
     """
     questions = KafkaQuestions(settings)
     try:
-        log = questions.describe(settings.kafka_topic)
-        partitions = range(log.partitions)
-        committed = LogOffsets(questions, log, settings.aggregator_group).committed(partitions)
+        lineages = find_lineages(settings, questions)
+        committed = [
+            LogOffsets(questions, lineage.log, lineage.group).committed(
+                range(lineage.log.partitions)
+            )
+            for lineage in lineages
+        ]
     finally:
         questions.close()
+    behind = [
+        accept(settings, lineage, commits, report)
+        for lineage, commits in zip(lineages, committed, strict=True)
+    ]
+    if not any(behind):
+        report("the database is not behind the group's commits: nothing to accept")
+
+
+def accept(
+    settings: AggregatorSettings,
+    lineage: Lineage,
+    committed: Mapping[int, int],
+    report: Callable[[str], None],
+) -> bool:
+    """Do it for one log; say whether there was anything to do."""
+    log, group = lineage.log, lineage.group
     sink = ClickHouseSink(settings, log, Labels())
     try:
-        checkpoints = {**sink.read_starts(partitions), **sink.read_offsets()}
+        checkpoints = {**sink.read_starts(range(log.partitions)), **sink.read_offsets()}
     finally:
         sink.close()
     wanted = {
@@ -44,29 +67,32 @@ def accept_restore(settings: AggregatorSettings, report: Callable[[str], None]) 
         if partition in checkpoints and offset > checkpoints[partition]
     }
     if not wanted:
-        report("the database is not behind the group's commits: nothing to accept")
-        return
+        return False
     changes = [
         TopicPartition(log.topic, number, offset, log.name) for number, offset in wanted.items()
     ]
     # Held until its answer has come: a client that is dropped answers nothing.
     admin = admin_client(settings)
     answers = admin.alter_consumer_group_offsets(
-        [ConsumerGroupTopicPartitions(settings.aggregator_group, changes)],
+        [ConsumerGroupTopicPartitions(group, changes)],
         request_timeout=ADMIN_TIMEOUT_SECONDS,
     )
     try:
-        done = answers[settings.aggregator_group].result().topic_partitions
+        done = answers[group].result().topic_partitions
     except KafkaException as error:
         raise ConfigurationError(
-            f"cannot set the commits of {settings.aggregator_group} back: stop its workers first"
+            f"cannot set the commits of {group} back: stop its workers first"
             f" ({error.args[0].str()})"
         ) from None
     refused = [where for where in done if where.error is not None]
     if refused:
         raise ConfigurationError(
-            f"cannot set the commits of {settings.aggregator_group} back: stop its workers first"
+            f"cannot set the commits of {group} back: stop its workers first"
             f" ({refused[0].error.str()})"
         )
     for partition, offset in sorted(wanted.items()):
-        report(f"partition {partition}: metered again from {offset} (was {committed[partition]})")
+        report(
+            f"{log.topic}, partition {partition}: metered again from {offset} (was"
+            f" {committed[partition]})"
+        )
+    return True

@@ -8,7 +8,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from services.aggregator.core.watch import StandstillWatch
-from services.aggregator.errors import LogReplacedError, StandstillError
+from services.aggregator.errors import (
+    LogReplacedError,
+    PartitionsChangedError,
+    StandstillError,
+)
+from services.aggregator.lineage import check_partitions
 from services.platform.errors import WattokenError
 from services.platform.log import get_logger
 
@@ -45,8 +50,16 @@ async def keep_watch(app: MeterApp) -> None:
                     " begins with the new log"
                 )
             )
-        # What is ours without a state stands still as well, wherever its log ends.
-        positions = {**dict.fromkeys(owned, NO_STATE), **app.meter.positions()}
+        try:
+            check_partitions(app.log_read, now.partitions, app.lineage)
+        except PartitionsChangedError as error:
+            await app.fail(error)
+        # A log that was succeeded ends before what may lie on its topic.
+        ends = {number: min(end, app.lineage.ends.get(number, end)) for number, end in ends.items()}
+        # What is ours without a state stands still as well, wherever its log ends; unless that is
+        # because the predecessor's ids are being read.
+        waiting = NO_STATE - app.inheritance.progress
+        positions = {**dict.fromkeys(owned, waiting), **app.meter.positions()}
         still = watch.look(app.loop.time(), positions, ends, held=app.meter.held)
         if still:
             await app.fail(

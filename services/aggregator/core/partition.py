@@ -104,6 +104,7 @@ class PartitionState:
         seen: SeenIds,
         read_from: int,
         decoder: Decoder,
+        log_time_floor_ms: int = 0,
     ) -> None:
         if read_from > checkpoint.next_offset:
             raise ValueError("reading must start at or below the checkpoint")
@@ -120,8 +121,9 @@ class PartitionState:
         self._dead_letters: list[DeadLetter] = []
         self._live = checkpoint
         # The checkpoint's log time comes in with the first record behind it. All that lies before
-        # the first record that is read was appended earlier: it would change nothing.
-        self._log_time = LogTime(0)
+        # the first record that is read was appended earlier: it would change nothing. Where a log
+        # follows another, it begins where that one's ended.
+        self._log_time = LogTime(log_time_floor_ms)
 
     @property
     def rebuilding(self) -> bool:

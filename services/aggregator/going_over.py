@@ -1,0 +1,134 @@
+"""Going over to the log that follows: noticing it, metering up to the end and no further, leaving.
+
+Each worker looks for itself. When the checkpoints of all partitions, whoever meters them, have
+reached the ends that `wattoken succeed` wrote, it ends in order and begins anew as a process that
+finds itself on the successor (`lineage`).
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from clickhouse_connect.driver.client import Client
+
+from services.aggregator.core.decoding import Decoded
+from services.aggregator.errors import SuccessionUnknownError
+from services.aggregator.transport import FetchedBatch
+from services.platform.clickhouse import connect
+from services.platform.errors import UnavailableError, WattokenError
+from services.platform.log import get_logger
+from services.platform.settings import ClickHouseSettings, KafkaSettings
+from services.platform.succession import Succession
+from services.platform.succession_table import read_next_offsets, read_successions
+from services.platform.succession_topic import read_announced
+
+if TYPE_CHECKING:
+    from services.aggregator.app import MeterApp
+
+logger = get_logger(__name__)
+
+#: How often a worker looks whether its log has a successor, or is metered to its end.
+LOOK_SECONDS: Final = 2.0
+#: Kafka is told of ends just before the database is. If that lacks them for so long, it is older.
+UNKNOWN_SECONDS: Final = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a look found: the successor if there is one, and what is left to be metered before it.
+
+    ``left`` counts offsets that no checkpoint covers.
+    """
+
+    successor: Succession | None
+    left: int = 0
+
+
+class SuccessorLook:
+    """Asks ClickHouse whether a log has a successor; over a connection of its own. Synchronous."""
+
+    def __init__(self, settings: ClickHouseSettings, log: str) -> None:
+        self._settings = settings
+        self._log = log
+        self._client: Client | None = None
+
+    def __call__(self) -> Found:
+        """Look once. Raises `UnavailableError` and `ConfigurationError`."""
+        if self._client is None:
+            self._client = connect(self._settings)
+        try:
+            for succession in read_successions(self._client):
+                if succession.predecessor_log == self._log:
+                    left = succession.unmetered(read_next_offsets(self._client, self._log))
+                    return Found(succession, left)
+        except UnavailableError:
+            broken, self._client = self._client, None
+            broken.close()
+            raise
+        return Found(None)
+
+
+def announced_successor(settings: KafkaSettings, log: str) -> Succession | None:
+    """What Kafka knows of a log's successor, once its ends are known. Raises `UnavailableError`."""
+    for succession in read_announced(settings):
+        if succession.predecessor_log == log and succession.complete:
+            return succession
+    return None
+
+
+async def keep_looking(app: MeterApp) -> None:
+    """Look for the successor every so often, and go over when that is due."""
+    look = SuccessorLook(app.settings, app.log_read.name)
+    doubts_until = app.loop.time() + UNKNOWN_SECONDS
+    announced: Succession | None = None
+    asked = False
+    while not app.should_stop:
+        await app.sleep(LOOK_SECONDS)
+        with suppress(UnavailableError):  # Others tell of it.
+            try:
+                if not asked:
+                    announced = await app.loop.run_in_executor(
+                        None, announced_successor, app.settings, app.log_read.name
+                    )
+                    asked = True
+                found = await app.loop.run_in_executor(None, look)
+            except UnavailableError:
+                raise
+            except WattokenError as error:
+                await app.fail(error)
+                return
+            if found.successor is not None:
+                take_note(app, found.successor)
+                if not found.left:
+                    await app.go_over()
+                    return
+            elif announced is not None and app.loop.time() > doubts_until:
+                await app.fail(
+                    SuccessionUnknownError(
+                        f"topic {app.log_read.topic} was followed by {announced.topic}, as Kafka"
+                        " knows and this database does not: was an older backup restored? Run"
+                        " `wattoken migrate`, which puts it back, and start the worker again:"
+                        " docs/runbook.md, 'The database does not know the successor'"
+                    )
+                )
+                return
+
+
+def take_note(app: MeterApp, successor: Succession) -> None:
+    """Have the log metered up to its end and no further from now on."""
+    if app.lineage.successor is None:
+        logger.info("the log has ended", log=app.log_read.name, successor=successor.topic)
+        app.lineage = replace(app.lineage, successor=successor)
+
+
+def up_to(
+    end: int, batch: FetchedBatch, decoded: Decoded | None
+) -> tuple[FetchedBatch, Decoded | None]:
+    """What of a batch lies below an offset."""
+    count = int(np.searchsorted(batch.records.offsets, end))
+    records = batch.records.cut(0, count)
+    cut = replace(batch, records=records, next_offset=min(batch.next_offset, end))
+    return cut, None if decoded is None else decoded.cut(0, count)

@@ -1,0 +1,75 @@
+"""A worker's process: it finds its log, runs the app, and goes over to the log's successor."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+from functools import partial
+
+from services.aggregator.app import MeterApp, create_app
+from services.aggregator.decoder_process import GC_THRESHOLDS
+from services.aggregator.log_search import find_lineage
+from services.aggregator.metrics import REGISTRY
+from services.aggregator.settings import AggregatorSettings
+from services.platform.collection import spare_the_collector
+from services.platform.health import HealthServer
+from services.platform.kafka_questions import KafkaQuestions
+from services.platform.log import configure_logging
+from services.platform.settings import read_settings
+
+
+def run() -> None:
+    """Run a worker until it is told to stop. Raises `WattokenError` when it had to stop.
+
+    When the log is metered to its end and has a successor, the process begins anew with that.
+    """
+    settings = read_settings(AggregatorSettings)
+    configure_logging("aggregator", level=settings.log_level, log_format=settings.log_format)
+    unready: list[Callable[[], str | None]] = [lambda: "looking for the log"]
+    health = HealthServer(
+        settings.aggregator_host,
+        settings.aggregator_port,
+        REGISTRY,
+        live=lambda: None,
+        ready=lambda: unready[-1](),
+    )
+    health.start()
+    questions = KafkaQuestions(settings)
+    try:
+        app = create_app(settings, find_lineage(settings, questions), questions)
+        unready.append(app.unready)
+        told = meter(app)
+    finally:
+        questions.close()
+        health.stop()
+    if app.failure is not None:
+        raise app.failure
+    if app.goes_over and not told:
+        # The same process to whoever looks after it, with nothing of the old log in it.
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
+
+
+def meter(app: MeterApp) -> bool:
+    """Run the worker of an app to its end; say whether somebody else told it to end."""
+    app.decoders.start()
+    spare_the_collector(*GC_THRESHOLDS)
+    worker = app.Worker(loglevel=None, override_logging=False, redirect_stdouts=False, quiet=True)
+    told: list[signal.Signals] = []
+    app.end_worker = lambda: worker._schedule_shutdown(signal.SIGTERM)
+    for number, name in ((signal.SIGTERM, "_on_sigterm"), (signal.SIGINT, "_on_sigint")):
+        setattr(worker, name, partial(_told, told, number, getattr(worker, name)))
+    try:
+        worker.execute_from_commandline()
+    except SystemExit as end:
+        if app.failure is None and end.code:
+            sys.exit(end.code)
+    finally:
+        app.decoders.close()
+    return bool(told)
+
+
+def _told(told: list[signal.Signals], number: signal.Signals, act: Callable[[], None]) -> None:
+    told.append(number)
+    act()
