@@ -1,0 +1,1 @@
+"""What an operator does to a running meter, one room for each act."""

@@ -1,0 +1,1 @@
+"""`wattoken succeed`: a log is followed by another, on a running system."""

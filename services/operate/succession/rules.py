@@ -1,0 +1,70 @@
+"""The metering rules of a log that follows another: those that its predecessor had last."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, fields, replace
+from typing import Final
+
+from clickhouse_connect.driver.client import Client
+
+from schemas.metering_rules import DAY_MS, MeteringRules
+from services.platform.clickhouse import all_rows, mapped_errors
+from services.platform.errors import ConfigurationError
+
+NAMES: Final = [rule.name for rule in fields(MeteringRules)]
+
+
+def rules_by_partition(client: Client, log: str) -> dict[int, MeteringRules]:
+    """The rules that came last in each partition of a log; one without any is missing.
+
+    Raises `UnavailableError` and `ConfigurationError`.
+    """
+    rows = all_rows(
+        client,
+        f"SELECT partition, from_offset, {', '.join(NAMES)} FROM metering_rules FINAL"
+        " WHERE log = {log:String}",
+        {"log": log},
+    )
+    return {
+        int(partition): MeteringRules(*(int(value) for value in values))
+        for partition, _, *values in sorted(rows)
+    }
+
+
+def rules_to_inherit(last: Mapping[int, MeteringRules], log: str) -> MeteringRules:
+    """The one set of rules that all partitions of a log had last. Raises `ConfigurationError`."""
+    unlike = set(last.values())
+    if not unlike:
+        raise ConfigurationError(f"log {log} has no metering rules: run `wattoken migrate`")
+    if len(unlike) > 1:
+        raise ConfigurationError(
+            f"the partitions of log {log} have unlike metering rules, so it is not clear which its"
+            " successor gets: make them alike (docs/runbook.md, 'Changing metering rules')"
+        )
+    return unlike.pop()
+
+
+def lenient(rules: MeteringRules, kept_ms: int) -> MeteringRules:
+    """The same for records that are copied, and so bear a later append time than they had.
+
+    What was just young enough when it was appended must not be too old for that. ``kept_ms`` is
+    how long the topic keeps records: none that is copied can have lain there for longer.
+    """
+    return replace(rules, too_old_ms=rules.too_old_ms + kept_ms + DAY_MS)
+
+
+def store_rules(
+    client: Client, log: str, from_offsets: Mapping[int, int], rules: MeteringRules
+) -> None:
+    """Insert rules that hold from an offset on, by partition."""
+    values = asdict(rules)
+    with mapped_errors():
+        client.insert(
+            "metering_rules",
+            [
+                [log, partition, offset, *values.values()]
+                for partition, offset in from_offsets.items()
+            ],
+            column_names=["log", "partition", "from_offset", *values],
+        )
