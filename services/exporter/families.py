@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
@@ -68,42 +68,39 @@ def event_families(counts: Mapping[CountKey, tuple[int, ...]]) -> list[Family]:
     return [family(name, samples) for name, samples in by_name.items()]
 
 
-def current_log(rows: Iterable[CheckpointRow], topic: str, known: str | None) -> str | None:
-    """Tell which log the topic is: as Kafka said last, else the one that was read last."""
+def current_rows(
+    rows: Sequence[CheckpointRow], topic: str, known: LogEnds | None
+) -> list[CheckpointRow]:
+    """Choose each partition's checkpoint that has seen an event: of the log of now if there is one.
+
+    Else of the one before it; while Kafka has named none, of the topic's log that was read last.
+    """
     if known is not None:
-        return known
+        return known.newest_rows(row for row in rows if row.newest_event_ms > 0)
     of_topic = [row for row in rows if row.topic == topic]
-    return max(of_topic, key=lambda row: row.last_append_ms).log if of_topic else None
+    if not of_topic:
+        return []
+    log = max(of_topic, key=lambda row: row.last_append_ms).log
+    return [row for row in of_topic if row.log == log]
 
 
-def watermark_family(rows: Iterable[CheckpointRow], log: str | None) -> Family:
-    """Make the watermark of each partition of one log that has accepted an event."""
+def watermark_family(rows: Iterable[CheckpointRow]) -> Family:
+    """Make the watermark of each partition that has accepted an event; a checkpoint each."""
     return family(
         "wattoken_watermark_timestamp_seconds",
         (
             ((str(row.partition),), row.newest_event_ms / 1000)
             for row in sorted(rows, key=lambda row: row.partition)
-            if row.log == log and row.newest_event_ms > 0
+            if row.newest_event_ms > 0
         ),
     )
 
 
 def lag_family(rows: Iterable[CheckpointRow], ends: LogEnds) -> Family:
-    """Make the lag of each partition of the current log.
-
-    A partition without a checkpoint has all its records before it. A checkpoint beyond the
-    log's end (the aggregator stops at it) shows as no lag, never as a negative one.
-    """
-    next_offsets = {row.partition: row.next_offset for row in rows if row.log == ends.log_name}
+    """Make the lag of each partition, of the current log and those before it."""
     return family(
         "wattoken_consumer_lag_messages",
-        (
-            (
-                (str(partition),),
-                max(0, end - next_offsets.get(partition, ends.start_offsets[partition])),
-            )
-            for partition, end in sorted(ends.end_offsets.items())
-        ),
+        (((str(partition),), lag) for partition, lag in sorted(ends.lag(rows).items())),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final, NamedTuple
@@ -66,6 +67,14 @@ class CheckpointRow:
 
 
 @dataclass(frozen=True, slots=True)
+class EndedLog:
+    """A log that another followed: from where to where each partition is metered."""
+
+    log_name: str
+    stretches: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class LogEnds:
     """The log the topic is now, with the offsets of each partition."""
 
@@ -74,6 +83,41 @@ class LogEnds:
     start_offsets: dict[int, int]
     #: One past the newest record.
     end_offsets: dict[int, int]
+    #: The logs that ended before it, oldest first (`wattoken succeed`).
+    predecessors: tuple[EndedLog, ...] = ()
+
+    def lag(self, rows: Iterable[CheckpointRow]) -> dict[int, int]:
+        """Count the records that no checkpoint covers yet, by partition, of all these logs.
+
+        A partition without a checkpoint has all its records before it. A checkpoint beyond the
+        log's end (the aggregator stops at it) makes no lag, never a negative one.
+        """
+        covered = {(row.log, row.partition): row.next_offset for row in rows}
+        lag = {
+            partition: max(
+                0, end - covered.get((self.log_name, partition), self.start_offsets[partition])
+            )
+            for partition, end in sorted(self.end_offsets.items())
+        }
+        for ended in self.predecessors:
+            for partition, (start, end) in enumerate(ended.stretches):
+                left = max(0, end - covered.get((ended.log_name, partition), start))
+                # Of one that is not metered to its end, all shows, whatever has taken over.
+                if left or partition in lag:
+                    lag[partition] = lag.get(partition, 0) + left
+        return lag
+
+    def newest_rows(self, rows: Iterable[CheckpointRow]) -> list[CheckpointRow]:
+        """The checkpoint of each partition: of the log of now, or of the last that had one."""
+        names = [*(ended.log_name for ended in self.predecessors), self.log_name]
+        order = {name: number for number, name in enumerate(names)}
+        newest: dict[int, CheckpointRow] = {}
+        for row in rows:
+            at = order.get(row.log, -1)
+            known = newest.get(row.partition)
+            if row.partition in self.end_offsets and at > (order[known.log] if known else -1):
+                newest[row.partition] = row
+        return [row for _, row in sorted(newest.items())]
 
 
 class DemandRow(NamedTuple):

@@ -38,7 +38,7 @@ class Scraper:
             settings.exporter_max_series, self._heights_file, settings.exporter_heights_seconds
         )
         self._held = Shown()
-        self._known_log: str | None = None
+        self._known_ends: LogEnds | None = None
         self._closed: dict[str, int] = {}
         self._under_way: asyncio.Task[list[Family]] | None = None
 
@@ -109,10 +109,10 @@ class Scraper:
         self, rows: list[CheckpointRow], ends: LogEnds | None
     ) -> Iterator[Family]:
         if ends is not None:
-            self._known_log = ends.log_name
+            self._known_ends = ends
             yield families.lag_family(rows, ends)
-        current = families.current_log(rows, self._topic, self._known_log)
-        yield families.watermark_family(rows, current)
+        current = families.current_rows(rows, self._topic, self._known_ends)
+        yield families.watermark_family(current)
 
     def _log_held(self, shown: Shown) -> None:
         """Log when counters begin to be held and when they no longer are."""

@@ -11,11 +11,13 @@ from typing import Final, Generic, TypeVar
 
 from clickhouse_connect.driver.client import Client
 
-from services.exporter.rows import LogEnds
+from services.exporter.rows import EndedLog, LogEnds
 from services.exporter.settings import ExporterSettings
 from services.platform.clickhouse import connect
 from services.platform.errors import UnavailableError
 from services.platform.kafka_questions import KafkaQuestions
+from services.platform.succession import chain_of
+from services.platform.succession_table import read_successions
 
 T = TypeVar("T")
 
@@ -80,18 +82,28 @@ class ClickHouseReader(Generic[T]):
 
 
 class LogEndsReader:
-    """Asks the broker which log the topic is and where its partitions begin and end."""
+    """Asks which log the topic is, or the newest that followed it, and where its partitions end."""
 
     def __init__(self, settings: ExporterSettings) -> None:
         self._topic = settings.kafka_topic
         self._questions = KafkaQuestions(settings)
+        self._connection = Connection(settings, settings.exporter_timeout_seconds)
+        self._cluster_id: str | None = None
 
     def __call__(self) -> LogEnds:
         """Read once. Raises `UnavailableError` and `ConfigurationError`."""
-        log = self._questions.describe(self._topic)
+        if self._cluster_id is None:
+            self._cluster_id = self._questions.cluster_id()
+        stored = self._connection.run(read_successions)
+        chain = chain_of([one for one in stored if one.cluster_id == self._cluster_id], self._topic)
+        log = self._questions.describe(chain[-1].topic if chain else self._topic)
         partitions = range(log.partitions)
         return LogEnds(
             log_name=log.name,
             start_offsets=self._questions.starts(log.topic, partitions),
             end_offsets=self._questions.ends(log.topic, partitions),
+            predecessors=tuple(
+                EndedLog(one.predecessor_log, tuple((at.start, at.end) for at in one.ends or ()))
+                for one in chain
+            ),
         )

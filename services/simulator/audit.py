@@ -6,7 +6,7 @@ Reads the views, checkpoints and dead letters only, as any user can.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -18,6 +18,8 @@ from services.platform.clickhouse import all_rows, connect, mapped_errors
 from services.platform.errors import ConfigurationError, UnavailableError
 from services.platform.kafka import ADMIN_TIMEOUT_SECONDS, Log, admin_client, describe_log
 from services.platform.settings import ClickHouseSettings, KafkaSettings
+from services.platform.succession import Succession, chain_of
+from services.platform.succession_table import read_next_offsets, read_successions
 from services.simulator.comparison import (
     CountDifference,
     MeterCounts,
@@ -68,16 +70,18 @@ def audit(
     timeout_seconds: float,
     progress: Progress = lambda metered, end: None,
 ) -> AuditResult:
-    """Wait until the log is metered to its end, then compare.
+    """Wait until the log is metered to its end, and those that it followed, then compare.
 
     Raises `NotCaughtUpError` when that takes longer than ``timeout_seconds`` without progress,
     `UnavailableError` when Kafka or ClickHouse does not answer.
     """
     admin = admin_client(kafka)
-    log = describe_log(admin, kafka.kafka_topic)
     client = connect(clickhouse)
     try:
-        wait_until_metered(admin, client, log, timeout_seconds, progress)
+        chain = chain_of(read_successions(client), kafka.kafka_topic)
+        log = describe_log(admin, chain[-1].topic if chain else kafka.kafka_topic)
+        before = [one.predecessor_log for one in chain]
+        wait_until_metered(admin, client, log, timeout_seconds, progress, chain)
         prepare(ledger)
         rows: list[RowDifference] = []
         compared = {}
@@ -87,29 +91,36 @@ def audit(
             compared[shape.view] = len(expected.keys() | found.keys())
             rows += row_differences(shape.view, expected, found)
         totals = ledger_totals(ledger, late_after_ms(client, log))
-        counts = meter_counts(client, log)
+        counts = meter_counts(client, log, before)
         return AuditResult(totals, counts, compared, rows, list(count_differences(totals, counts)))
     finally:
         client.close()
 
 
 def wait_until_metered(
-    admin: AdminClient, client: Client, log: Log, timeout_seconds: float, progress: Progress
+    admin: AdminClient,
+    client: Client,
+    log: Log,
+    timeout_seconds: float,
+    progress: Progress,
+    chain: Sequence[Succession] = (),
 ) -> None:
-    """Wait until the checkpoint of each partition is at its log's end."""
+    """Wait until the checkpoint of each partition is at its log's end, and those of the chain."""
     best, deadline = -1, time.monotonic() + timeout_seconds
     while True:
         ends = end_offsets(admin, log)
         done = checkpoint_offsets(client, log)
         behind = {p: (done.get(p, 0), end) for p, end in ends.items() if done.get(p, 0) < end}
-        metered = sum(min(done.get(p, 0), end) for p, end in ends.items())
+        # Before this one is begun, those before it are metered to their ends.
+        left = sum(one.unmetered(read_next_offsets(client, one.predecessor_log)) for one in chain)
+        metered = sum(min(done.get(p, 0), end) for p, end in ends.items()) - left
         progress(metered, sum(ends.values()))
-        if not behind:
+        if not behind and not left:
             return
         if metered > best:
             best, deadline = metered, time.monotonic() + timeout_seconds
         if time.monotonic() > deadline:
-            partition, (at, end) = min(behind.items())
+            partition, (at, end) = min(behind.items(), default=(0, (0, 0)))
             raise NotCaughtUpError(
                 f"the aggregator made no progress for {timeout_seconds:g} s:"
                 f" {len(behind)} partitions are behind, partition {partition} is at {at} of {end};"
@@ -164,18 +175,20 @@ def late_after_ms(client: Client, log: Log) -> Bounds:
     return Bounds(int(row[0]), int(row[1]))
 
 
-def meter_counts(client: Client, log: Log) -> MeterCounts:
-    """Sum the checkpoints of the log, and count its dead letters."""
+def meter_counts(client: Client, log: Log, before: Sequence[str] = ()) -> MeterCounts:
+    """Sum the checkpoints of the log and of those named before it, and count the dead letters."""
+    logs = {"logs": [log.name, *before]}
     (row,) = all_rows(
         client,
         "SELECT sum(received), sum(accepted), sum(duplicate), sum(late), sumMap(rejected)"
-        " FROM checkpoints FINAL WHERE log = {log:String}",
-        {"log": log.name},
+        " FROM checkpoints FINAL WHERE log IN {logs:Array(String)}",
+        logs,
     )
     letters = all_rows(
         client,
-        "SELECT reason, count() FROM dead_letters FINAL WHERE log = {log:String} GROUP BY reason",
-        {"log": log.name},
+        "SELECT reason, count() FROM dead_letters FINAL WHERE log IN {logs:Array(String)}"
+        " GROUP BY reason",
+        logs,
     )
     received, accepted, duplicate, late, rejected = row
     return MeterCounts(

@@ -188,7 +188,7 @@ def requeue_dead_letters(selection: Selection, *, confirmed: bool) -> None:
     kafka = read_settings(KafkaSettings)
     sender = TopicSender(kafka)
     console = Console()
-    log = describe_log(admin_client(kafka), kafka.kafka_topic)
+    log = describe_log(admin_client(kafka), sender.topic)
     with closing(connect(read_settings(ClickHouseSettings))) as client:
         rules = dead_letters.rules_now(client, log.name)
         total = sum(count.letters for count in dead_letters.count_by_reason(client, selection))
@@ -206,7 +206,7 @@ def requeue_dead_letters(selection: Selection, *, confirmed: bool) -> None:
             skipped += 1
             place = f"partition {letter.partition}, offset {letter.offset}"
             console.print(f"left: {place}: {reason}", markup=False, highlight=False)
-    console.print(f"{back:,} put back onto {kafka.kafka_topic}, {skipped:,} left", highlight=False)
+    console.print(f"{back:,} put back onto {sender.topic}, {skipped:,} left", highlight=False)
 
 
 @contextmanager

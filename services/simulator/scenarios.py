@@ -19,6 +19,7 @@ from services.platform.settings import (
     KafkaSettings,
     read_settings,
 )
+from services.platform.succession_topic import topic_of_events
 from services.simulator import profiles, token_era
 from services.simulator.dead_letters import rules_now
 from services.simulator.delivery import Journal, now_ms
@@ -45,7 +46,7 @@ def backfill(plan: TokenEraPlan, way: Route) -> tuple[Delivered, float]:
     Raises `ConfigurationError`, before anything is sent, when the log's rules would refuse it.
     """
     kafka = read_settings(KafkaSettings)
-    log = describe_log(admin_client(kafka), kafka.kafka_topic)
+    log = describe_log(admin_client(kafka), topic_of_events(kafka))
     with closing(connect(read_settings(ClickHouseSettings))) as client:
         check_rules(plan, rules_now(client, log.name), now_ms())
     run = Run(0, plan.run_id, plan.end_ms)

@@ -12,6 +12,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from services.platform.errors import ConfigurationError, UnavailableError
 from services.platform.kafka import producer_config
 from services.platform.settings import KafkaSettings
+from services.platform.succession_topic import topic_of_events
 from services.simulator.delivery import now_ms
 from services.simulator.fleet import Emission
 from services.simulator.ledger import Answer, Outcome
@@ -28,12 +29,13 @@ class TopicSender:
     """An idempotent producer that waits for the acknowledgement of all that it sends.
 
     It waits for a broker that is away without end, since what it sent must not be left unknown;
-    once ``stop`` is set only a while longer.
+    once ``stop`` is set only a while longer. It sends to the newest of the topics that followed the
+    configured one; when that is followed by another, it is refused.
     """
 
     def __init__(self, settings: KafkaSettings, stop: Event | None = None) -> None:
         self._stop = stop
-        self._topic = settings.kafka_topic
+        self.topic = topic_of_events(settings)
         self._failures: list[KafkaError] = []
         self._producer = Producer(
             {
@@ -79,13 +81,17 @@ class TopicSender:
             # Such as an idempotent producer whose log was deleted under it.
             raise UnavailableError(f"Kafka lost track of what was sent: {error}") from None
         if self._failures:
-            raise ConfigurationError(f"Kafka refuses to take events: {self._failures[0].str()}")
+            refusal = self._failures[0]
+            hint = ""
+            if refusal.code() == KafkaError.MSG_SIZE_TOO_LARGE:
+                hint = f"; {self.topic} may have been succeeded by another topic: start anew"
+            raise ConfigurationError(f"Kafka refuses to take events: {refusal.str()}{hint}")
 
     def _hand_over(self, messages: list[dict[str, Any]]) -> None:
         """Give messages to the producer, waiting while its queue is full."""
         while messages:
             # What is not taken is marked in place, with the reason.
-            self._producer.produce_batch(self._topic, messages, on_delivery=self._report)
+            self._producer.produce_batch(self.topic, messages, on_delivery=self._report)
             self._producer.poll(0)
             left = []
             for message in messages:

@@ -262,9 +262,5 @@ def health(rows: Sequence[CheckpointRow], ends: LogEnds | None) -> Health:
 
 
 def lag_records(rows: Iterable[CheckpointRow], ends: LogEnds) -> int:
-    """Count the records of the current log that no checkpoint covers."""
-    covered = {row.partition: row.next_offset for row in rows if row.log == ends.log_name}
-    return sum(
-        max(0, end - covered.get(partition, ends.start_offsets[partition]))
-        for partition, end in ends.end_offsets.items()
-    )
+    """Count the records of the current log, and those before it, that no checkpoint covers."""
+    return sum(ends.lag(rows).values())

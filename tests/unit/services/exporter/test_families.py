@@ -13,6 +13,7 @@ from services.exporter.rows import (
     Bill,
     CheckpointRow,
     DemandRow,
+    EndedLog,
     LogEnds,
     ModelRow,
     PeakRow,
@@ -94,28 +95,63 @@ def test_lag_is_what_lies_between_checkpoint_and_end() -> None:
     assert samples(made.lag_family(rows, ends)) == {("0",): 10, ("1",): 10, ("2",): 0}
 
 
-def test_the_watermark_is_of_this_log_and_of_partitions_that_have_one() -> None:
+def test_lag_is_of_the_logs_before_it_too_until_they_are_metered_to_their_ends() -> None:
+    """The one before had three partitions, and this one two: all that is left shows."""
+    before = EndedLog("c/before", ((0, 10), (4, 20), (0, 7)))
+    ends = LogEnds("c/now", {0: 0, 1: 0}, {0: 100, 1: 50}, (before,))
+    rows = [
+        checkpoint(partition=0, next_offset=90),
+        checkpoint(log="c/before", partition=0, next_offset=7),
+        checkpoint(log="c/before", partition=2, next_offset=6),
+    ]
+    lag = samples(made.lag_family(rows, ends))
+    assert lag == {("0",): 10 + 3, ("1",): 50 + 16, ("2",): 1}
+    rows += [
+        checkpoint(log="c/before", partition=number, next_offset=end)
+        for number, (_, end) in enumerate(before.stretches)
+    ]
+    assert samples(made.lag_family(rows, ends)) == {("0",): 10, ("1",): 50}
+
+
+def test_the_watermark_is_of_partitions_that_have_one() -> None:
     rows = [
         checkpoint(partition=10, newest_event_ms=1_700_000_000_250),
         checkpoint(partition=2, newest_event_ms=1_700_000_000_000),
         checkpoint(partition=3),
-        checkpoint(log="c/before", partition=4, newest_event_ms=1_700_000_000_000),
     ]
-    assert samples(made.watermark_family(rows, "c/now")) == {
+    assert samples(made.watermark_family(rows)) == {
         ("2",): 1_700_000_000.0,
         ("10",): 1_700_000_000.25,
     }
 
 
-def test_the_log_is_what_kafka_said_else_the_one_read_last() -> None:
+def test_a_partition_shows_the_log_of_now_or_else_the_one_before_it() -> None:
+    before = (EndedLog("c/first", ()), EndedLog("c/second", ()))
+    ends = LogEnds("c/now", {0: 0, 1: 0, 2: 0}, {0: 9, 1: 9, 2: 9}, before)
+    chosen = [
+        checkpoint(log="c/now", partition=0, newest_event_ms=1),
+        checkpoint(log="c/second", partition=1, newest_event_ms=1),
+        checkpoint(log="c/first", partition=2, newest_event_ms=1),
+    ]
+    others = [
+        checkpoint(log="c/second", partition=0, newest_event_ms=9),
+        checkpoint(log="c/now", partition=1),
+        checkpoint(log="c/first", partition=1, newest_event_ms=9),
+        checkpoint(log="c/else", partition=2, newest_event_ms=9),
+        checkpoint(log="c/second", partition=7, newest_event_ms=9),
+    ]
+    for rows in ([*chosen, *others], [*others, *chosen]):
+        assert made.current_rows(rows, "usage", ends) == chosen
+
+
+def test_while_kafka_has_named_no_log_the_one_read_last_is_shown() -> None:
     rows = [
         checkpoint(log="c/before", last_append_ms=1),
         checkpoint(log="c/now", last_append_ms=2),
         checkpoint(log="c/else", topic="another", last_append_ms=3),
     ]
-    assert made.current_log(rows, "usage", "c/known") == "c/known"
-    assert made.current_log(rows, "usage", None) == "c/now"
-    assert made.current_log([], "usage", None) is None
+    assert made.current_rows(rows, "usage", None) == rows[1:2]
+    assert made.current_rows([], "usage", None) == []
 
 
 SEEN, RARE = Series("eu", "openai", "gpt"), Series("us", "openai", "gpt")
