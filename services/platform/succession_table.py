@@ -67,6 +67,20 @@ def write_succession(client: Client, succession: Succession) -> None:
         client.insert("successions", rows, column_names=list(COLUMNS))
 
 
+def seconds_since_written(client: Client, predecessor_log: str) -> int:
+    """How long ago the ends of a log were written first; 0 where they are not.
+
+    Raises `UnavailableError` and `ConfigurationError`.
+    """
+    ((seconds,),) = all_rows(
+        client,
+        "SELECT if(count() = 0, 0, dateDiff('second', min(written_at), now64(3, 'UTC')))"
+        " FROM successions WHERE predecessor = {log:String}",
+        {"log": predecessor_log},
+    )
+    return max(0, int(seconds))
+
+
 def read_next_offsets(client: Client, log: str) -> dict[int, int]:
     """Read how far each partition of a log is metered; one without a checkpoint is missing.
 

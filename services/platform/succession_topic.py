@@ -1,7 +1,8 @@
 """The topic of successions: how producers hear that a log is followed by another.
 
-Small and compacted, key = the predecessor's topic, value = the succession as JSON. It is read from
-its beginning without a consumer group, so a reader needs no right but to read it.
+Small and kept for ever, key = the predecessor's topic, value = the succession as JSON. It is read
+from its beginning without a consumer group, so a reader needs no right but to read it. It is not
+compacted: that would keep the last word on a topic, and it is the first that holds.
 """
 
 from __future__ import annotations
@@ -44,7 +45,9 @@ def ensure_succession_topic(admin: AdminClient, topic: str, replication_factor: 
         num_partitions=1,
         replication_factor=replication_factor,
         config={
-            "cleanup.policy": "compact",
+            "cleanup.policy": "delete",
+            "retention.ms": "-1",
+            "retention.bytes": "-1",
             "min.insync.replicas": str(max(1, replication_factor - 1)),
         },
     )
