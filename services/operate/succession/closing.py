@@ -68,10 +68,10 @@ def close_topic(admin: AdminClient, topic: str) -> None:
 
 
 class Probe:
-    """Asks each partition's leader whether it refuses, with a record that nobody will ever see.
+    """Asks each partition's leader whether it refuses, with records that nobody will ever see.
 
-    The record belongs to a transaction that is taken back, so where the leader has not heard of
-    the limit yet it leaves a gap in the offsets and nothing to be metered. A context manager.
+    They belong to transactions that are taken back, so where a leader has not heard of the limit
+    yet they leave a gap in the offsets and nothing to be metered. A context manager.
     """
 
     def __init__(self, settings: KafkaSettings, topic: str) -> None:
@@ -105,21 +105,45 @@ class Probe:
         self._producer.purge()
 
     def still_open(self, partitions: Iterable[int]) -> list[int]:
-        """Which of these partitions took a record just now, or gave no answer.
+        """Which of these partitions take a record as large as an event, or give no answer.
 
         Raises `UnavailableError` when the broker does not answer, `ConfigurationError` when it
         refuses for another reason.
         """
+        # The first refusal fails the transaction, and the client sends no more of it: so a pass
+        # hears of some partitions only. One that has refused once goes on to: brokers take over a
+        # topic's settings and its leaders from the metadata in one order.
+        left = list(partitions)
+        while left:
+            answers = self._ask(left, secrets.token_bytes(PROBE_BYTES))
+            refusing = {
+                partition
+                for partition, answer in answers.items()
+                if answer is not None and answer.code() == KafkaError.MSG_SIZE_TOO_LARGE
+            }
+            if not refusing:
+                break
+            left = [partition for partition in left if partition not in refusing]
+        return left
+
+    def behind(self, partitions: Iterable[int]) -> list[int]:
+        """Which of these partitions do not acknowledge a record behind all that they have taken.
+
+        It is so small that a closed topic takes it. Acknowledged by all replicas, it says that what
+        lies before it is, and so that the end which Kafka tells is the end. Raises as `still_open`.
+        """
         asked = list(partitions)
-        self._answers.clear()
+        answers = self._ask(asked, b"")
+        return [number for number in asked if number not in answers or answers[number] is not None]
+
+    def _ask(self, partitions: Iterable[int], value: bytes) -> dict[int, KafkaError | None]:
+        """Put a record into each partition and take all back; what each leader said meanwhile."""
+        self._answers = {}
         try:
             self._producer.begin_transaction()
-            for partition in asked:
+            for partition in partitions:
                 self._producer.produce(
-                    self._topic,
-                    secrets.token_bytes(PROBE_BYTES),
-                    partition=partition,
-                    on_delivery=self._note,
+                    self._topic, value, partition=partition, on_delivery=self._note
                 )
             self._producer.flush(2 * PROBE_TRANSACTION_SECONDS)
             self._producer.abort_transaction(ADMIN_TIMEOUT_SECONDS)
@@ -128,12 +152,7 @@ class Probe:
         for answer in self._answers.values():
             if answer is not None and answer.code() == KafkaError.TOPIC_AUTHORIZATION_FAILED:
                 raise _probe_failure(self._topic, answer)
-        closed = {
-            partition
-            for partition, answer in self._answers.items()
-            if answer is not None and answer.code() == KafkaError.MSG_SIZE_TOO_LARGE
-        }
-        return [partition for partition in asked if partition not in closed]
+        return self._answers
 
     def _note(self, error: KafkaError | None, message: Message) -> None:
         partition = message.partition()

@@ -45,13 +45,19 @@ def rules_to_inherit(last: Mapping[int, MeteringRules], log: str) -> MeteringRul
     return unlike.pop()
 
 
-def lenient(rules: MeteringRules, kept_ms: int) -> MeteringRules:
+def lenient(rules: MeteringRules, waited_ms: int) -> MeteringRules:
     """The same for records that are copied, and so bear a later append time than they had.
 
-    What was just young enough when it was appended must not be too old for that. ``kept_ms`` is
-    how long the topic keeps records: none that is copied can have lain there for longer.
+    What was young enough when it was appended must not be too old for that, and what was sent
+    again within the horizon must be a duplicate still. ``waited_ms`` is how long ago the oldest of
+    them was appended; a day more is for copying and for clocks that differ.
     """
-    return replace(rules, too_old_ms=rules.too_old_ms + kept_ms + DAY_MS)
+    more_ms = waited_ms + DAY_MS
+    return replace(
+        rules,
+        too_old_ms=rules.too_old_ms + more_ms,
+        dedup_horizon_ms=rules.dedup_horizon_ms + more_ms,
+    )
 
 
 def store_rules(

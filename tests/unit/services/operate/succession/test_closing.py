@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 
 import pytest
 import zstandard
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
+from confluent_kafka import KafkaError
 from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.wire import WireEvent, decode, encode
-from services.operate.succession.closing import PROBE_BYTES, is_closed
+from services.operate.succession.closing import PROBE_BYTES, Probe, is_closed
 from services.platform.succession import CLOSED_BATCH_BYTES_MAX
 
 #: None, gzip, snappy, lz4, zstd, as a batch's attributes name them.
@@ -81,3 +83,36 @@ def test_the_probe_does_not_fit() -> None:
 )
 def test_a_topic_is_closed_by_its_own_limit(config: dict[str, str], closed: bool) -> None:
     assert is_closed(config) == closed
+
+
+class Leaders(Probe):
+    """Leaders of which only so many are heard in one transaction that a refusal ends."""
+
+    def __init__(self, closed: set[int], heard_max: int) -> None:
+        self._closed = closed
+        self._heard_max = heard_max
+
+    def _ask(self, partitions: Iterable[int], value: bytes) -> dict[int, KafkaError | None]:
+        heard = list(partitions)[: self._heard_max]
+        refusal = KafkaError(KafkaError.MSG_SIZE_TOO_LARGE)
+        return {
+            number: refusal if number in self._closed and len(value) >= PROBE_BYTES else None
+            for number in heard
+        }
+
+
+def test_all_leaders_are_heard_however_few_at_once() -> None:
+    assert Leaders(set(range(60)), 5).still_open(range(60)) == []
+
+
+def test_a_leader_that_takes_events_still_is_named() -> None:
+    assert Leaders(set(range(60)) - {7}, 60).still_open(range(60)) == [7]
+    assert Leaders(set(), 60).still_open(range(3)) == [0, 1, 2]
+
+
+def test_a_leader_without_an_answer_is_named() -> None:
+    assert Leaders(set(range(4)), 3).behind(range(4)) == [3]
+
+
+def test_what_asks_whether_replicas_follow_fits() -> None:
+    assert batch_bytes(b"", 0) < CLOSED_BATCH_BYTES_MAX

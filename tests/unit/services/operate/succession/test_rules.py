@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from schemas.identity import identity_hash
-from schemas.metering_rules import DAY_MS, MeteringRules
+from schemas.metering_rules import DAY_MS, HOUR_MS, MeteringRules
 from services.operate.succession.copying import canonical_key
 from services.operate.succession.rules import lenient, rules_to_inherit
 from services.platform.errors import ConfigurationError
@@ -29,9 +29,12 @@ def test_without_any_there_is_nothing_to_inherit() -> None:
 
 
 def test_what_was_young_enough_when_it_came_is_so_when_it_is_copied() -> None:
-    kept_ms = 7 * DAY_MS
-    assert lenient(RULES, kept_ms).too_old_ms >= RULES.too_old_ms + kept_ms
-    assert lenient(RULES, kept_ms).dedup_horizon_ms == RULES.dedup_horizon_ms
+    assert lenient(RULES, 7 * DAY_MS).too_old_ms >= RULES.too_old_ms + 7 * DAY_MS
+
+
+def test_what_was_sent_again_within_the_horizon_is_a_duplicate_when_it_is_copied() -> None:
+    waited_ms = 6 * HOUR_MS
+    assert lenient(RULES, waited_ms).dedup_horizon_ms >= RULES.dedup_horizon_ms + waited_ms
 
 
 def test_a_record_without_a_key_gets_the_one_of_its_event() -> None:
