@@ -27,7 +27,7 @@ from services.aggregator.errors import (
 from services.aggregator.faust_options import faust_options
 from services.aggregator.going_over import keep_looking
 from services.aggregator.inheritance import Inheritance
-from services.aggregator.lineage import Lineage, check_partitions
+from services.aggregator.lineage import Lineage, check_partitions, check_same
 from services.aggregator.log_offsets import LogOffsets
 from services.aggregator.meter import Meter
 from services.aggregator.recovery import Edges, Keep
@@ -37,7 +37,7 @@ from services.aggregator.settings import AggregatorSettings
 from services.aggregator.sink_thread import SinkThread
 from services.aggregator.transport import BatchSchema
 from services.aggregator.watchdog import keep_watch
-from services.platform.errors import WattokenError
+from services.platform.errors import ConfigurationError, WattokenError
 from services.platform.kafka_questions import KafkaQuestions
 from services.platform.log import get_logger
 
@@ -71,8 +71,8 @@ class MeterApp(faust.App):
         self.offsets = LogOffsets(questions, log, lineage.group)
         self.inheritance = Inheritance(settings, questions, lineage.predecessors, log.partitions)
         self.failure: Exception | None = None
-        #: Whether it ends only to go on, as another process, with the log's successor.
-        self.goes_over = False
+        #: Whether it ends only to begin as another process, with another log of its chain.
+        self.begins_anew = False
         self.catching_up = False
         labels = Labels()
         edges = Edges(
@@ -137,13 +137,20 @@ class MeterApp(faust.App):
         return sorted(number for number in of_topic if number >= self.lineage.partitions)
 
     async def check_log(self) -> None:
-        """Raise `PartitionsChangedError` where partitions were added to the topic by now.
+        """Raise `PartitionsChangedError` or `LogReplacedError` where the topic is not as it was.
 
-        Asked before what was read is written: all of it was keyed by the old number then.
+        Asked before what was read is written: all of it was keyed by the old number then, and read
+        from this log. Of a topic that is gone, what was read is written all the same.
         """
-        if self.lineage.successor is None:
+        if self.lineage.successor is not None:
+            return
+        try:
             now = await self.loop.run_in_executor(None, self.offsets.now)
-            check_partitions(self.log_read, now.partitions, self.lineage)
+        except ConfigurationError as error:
+            logger.warning("cannot look at the log", error=str(error))
+            return
+        check_same(self.log_read, now)
+        check_partitions(self.log_read, now.partitions, self.lineage)
 
     async def recover(self) -> None:
         """Recover what is assigned; runs after each rebalance, before reading begins."""
@@ -186,10 +193,9 @@ class MeterApp(faust.App):
         # The way out that an operator takes too; `run` turns the failure into the exit code.
         signal.raise_signal(signal.SIGTERM)
 
-    async def go_over(self) -> None:
-        """End in order, to begin anew with the log's successor."""
-        logger.info("the log is metered to its end, going over", log=self.log_read.name)
-        self.goes_over = True
+    def begin_anew(self) -> None:
+        """End in order, to begin as another process with the log that is to be metered then."""
+        self.begins_anew = True
         self.end_worker()
 
     #: Set by `run`: has the worker end, as a signal would.
@@ -210,9 +216,9 @@ class MeterApp(faust.App):
             logger.warning("last flush did not finish, the next owner reads it again")
         except DatabaseWentBackError as error:
             logger.warning("database went back in time", error=str(error))
-        except PartitionsChangedError as error:
+        except WattokenError as error:
             # Whoever owns them next is stopped by it, if this worker is not.
-            logger.warning("partitions were added, nothing more is written", error=str(error))
+            logger.warning("nothing more is written", error=str(error))
 
     async def pause_between_flushes(self) -> None:
         """Wait as long as the setting says, or longer for the database's and the worker's sake.
@@ -260,6 +266,10 @@ class MeterApp(faust.App):
         """Forget everything and recover from what the database has now."""
         logger.warning("database went back in time, recovering", error=str(error))
         self.meter.drop(set(self.meter.states))
+        if self.lineage.predecessors:
+            # It may be from before they were metered to their ends: then that comes first.
+            self.begin_anew()
+            return
         await self.recover()
         await self.consumer.perform_seek()
 

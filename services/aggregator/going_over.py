@@ -7,7 +7,6 @@ finds itself on the successor (`lineage`).
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
@@ -15,7 +14,7 @@ import numpy as np
 from clickhouse_connect.driver.client import Client
 
 from services.aggregator.core.decoding import Decoded
-from services.aggregator.errors import SuccessionUnknownError
+from services.aggregator.errors import MeteringStoppedError, SuccessionUnknownError
 from services.aggregator.transport import FetchedBatch
 from services.platform.clickhouse import connect
 from services.platform.errors import UnavailableError, WattokenError
@@ -32,7 +31,7 @@ logger = get_logger(__name__)
 
 #: How often a worker looks whether its log has a successor, or is metered to its end.
 LOOK_SECONDS: Final = 2.0
-#: Kafka is told of ends just before the database is. If that lacks them for so long, it is older.
+#: If the database lacks for so long what Kafka knew before, it is older.
 UNKNOWN_SECONDS: Final = 60.0
 
 
@@ -82,39 +81,53 @@ def announced_successor(settings: KafkaSettings, log: str) -> Succession | None:
 async def keep_looking(app: MeterApp) -> None:
     """Look for the successor every so often, and go over when that is due."""
     look = SuccessorLook(app.settings, app.log_read.name)
-    doubts_until = app.loop.time() + UNKNOWN_SECONDS
-    announced: Succession | None = None
-    asked = False
+    doubt = Doubt(app)
     while not app.should_stop:
         await app.sleep(LOOK_SECONDS)
-        with suppress(UnavailableError):  # Others tell of it.
-            try:
-                if not asked:
-                    announced = await app.loop.run_in_executor(
-                        None, announced_successor, app.settings, app.log_read.name
-                    )
-                    asked = True
-                found = await app.loop.run_in_executor(None, look)
-            except UnavailableError:
-                raise
-            except WattokenError as error:
-                await app.fail(error)
-                return
-            if found.successor is not None:
-                take_note(app, found.successor)
-                if not found.left:
-                    await app.go_over()
-                    return
-            elif announced is not None and app.loop.time() > doubts_until:
-                await app.fail(
-                    SuccessionUnknownError(
-                        f"topic {app.log_read.topic} was followed by {announced.topic}, as Kafka"
-                        " knows and this database does not: was an older backup restored? Run"
-                        " `wattoken migrate`, which puts it back, and start the worker again:"
-                        " docs/runbook.md, 'The database does not know the successor'"
-                    )
-                )
-                return
+        try:
+            found = await app.loop.run_in_executor(None, look)
+            if found.successor is None:
+                await doubt.resolve()
+                continue
+        except MeteringStoppedError as error:
+            await app.fail(error)
+            return
+        except WattokenError as error:
+            # If it is for good, it stops the flush. A database that is being restored comes back.
+            logger.warning("cannot look for a successor", error=str(error))
+            continue
+        take_note(app, found.successor)
+        if not found.left:
+            logger.info("the log is metered to its end, going over", log=app.log_read.name)
+            app.begin_anew()
+            return
+
+
+class Doubt:
+    """Whether Kafka knew of a successor when this worker began, and the database still does not."""
+
+    def __init__(self, app: MeterApp) -> None:
+        self._app = app
+        # Kafka is told of ends just before the database is.
+        self._until = app.loop.time() + UNKNOWN_SECONDS
+        self._announced: Succession | None = None
+        self._asked = False
+
+    async def resolve(self) -> None:
+        """Raise `SuccessionUnknownError` where that is so, `UnavailableError` without an answer."""
+        app = self._app
+        if not self._asked:
+            self._announced = await app.loop.run_in_executor(
+                None, announced_successor, app.settings, app.log_read.name
+            )
+            self._asked = True
+        if self._announced is not None and app.loop.time() > self._until:
+            raise SuccessionUnknownError(
+                f"topic {app.log_read.topic} was followed by {self._announced.topic}, as Kafka"
+                " knows and this database does not: was an older backup restored? Run"
+                " `wattoken migrate`, which puts it back, and start the worker again:"
+                " docs/runbook.md, 'The database does not know the successor'"
+            )
 
 
 def take_note(app: MeterApp, successor: Succession) -> None:

@@ -55,6 +55,16 @@ def lineage_of(chain: Sequence[Succession], log: Log, group: str) -> Lineage:
     return Lineage(log, group_of(group, chain, log.topic), tuple(predecessors), after)
 
 
+def check_same(log: Log, now: Log) -> None:
+    """Raise `LogReplacedError` where the topic is another log now."""
+    if now.name != log.name:
+        raise LogReplacedError(
+            f"topic {log.topic} was deleted and made anew: it was log {log.name} and is"
+            f" {now.name}. Run `wattoken migrate` and start the worker again: it begins with the"
+            " new log"
+        )
+
+
 def check_partitions(log: Log, now: int, lineage: Lineage | None = None) -> None:
     """Raise `PartitionsChangedError` where a topic has more partitions now than the log had.
 

@@ -8,12 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from services.aggregator.core.watch import StandstillWatch
-from services.aggregator.errors import (
-    LogReplacedError,
-    PartitionsChangedError,
-    StandstillError,
-)
-from services.aggregator.lineage import check_partitions
+from services.aggregator.errors import StandstillError
+from services.aggregator.lineage import check_partitions, check_same
 from services.platform.errors import WattokenError
 from services.platform.log import get_logger
 
@@ -42,17 +38,10 @@ async def keep_watch(app: MeterApp) -> None:
         except WattokenError as error:
             logger.warning("cannot look at the log", error=str(error))
             continue
-        if now.name != app.log_read.name:
-            await app.fail(
-                LogReplacedError(
-                    f"topic {topic} was deleted and made anew: it was log {app.log_read.name} and"
-                    f" is {now.name}. Run `wattoken migrate` and start the worker again: it"
-                    " begins with the new log"
-                )
-            )
         try:
+            check_same(app.log_read, now)
             check_partitions(app.log_read, now.partitions, app.lineage)
-        except PartitionsChangedError as error:
+        except WattokenError as error:
             await app.fail(error)
         # A log that was succeeded ends before what may lie on its topic.
         ends = {number: min(end, app.lineage.ends.get(number, end)) for number, end in ends.items()}

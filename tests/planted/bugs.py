@@ -242,7 +242,7 @@ BUGS: Final = (
     ),
     recovery(
         "stores stay open where a recovery fails",
-        "        for store in seen.values():\n            store.close()\n        raise\n",
+        "        for store in stores.values():\n            store.close()\n        raise\n",
         "        raise\n",
     ),
     # Watchdog and log offsets.
@@ -256,15 +256,15 @@ BUGS: Final = (
     Bug(
         "partitions of ours without a state are not seen",
         f"{AGGREGATOR}/watchdog.py",
-        "{**dict.fromkeys(owned, NO_STATE), **app.meter.positions()}",
+        "{**dict.fromkeys(owned, waiting), **app.meter.positions()}",
         "app.meter.positions()",
         ("test_watchdog.py",),
     ),
     Bug(
         "a topic made anew is not seen",
         f"{AGGREGATOR}/watchdog.py",
-        "        if now.name != app.log_read.name:\n",
-        "        if False:\n",
+        "            check_same(app.log_read, now)\n",
+        "",
         ("test_watchdog.py",),
     ),
     Bug(

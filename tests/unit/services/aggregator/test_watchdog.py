@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
-from services.aggregator.errors import LogReplacedError, StandstillError
+from services.aggregator.errors import (
+    LogReplacedError,
+    PartitionsChangedError,
+    StandstillError,
+)
+from services.aggregator.lineage import Lineage
 from services.aggregator.watchdog import keep_watch
 from services.platform.errors import UnavailableError
 from services.platform.kafka import Log
+from services.platform.succession import Stretch, Succession
 
 LOG = Log("cluster", "topic-id", "usage", 2)
 PATIENCE_SECONDS = 120.0
@@ -23,6 +30,8 @@ class App:
     def __init__(self, owned: Sequence[int], positions: dict[int, int], **ends: int) -> None:
         self.settings = SimpleNamespace(aggregator_standstill_seconds=PATIENCE_SECONDS)
         self.log_read = LOG
+        self.lineage = Lineage(LOG, "group", (), None)
+        self.inheritance = SimpleNamespace(progress=0)
         self.meter = SimpleNamespace(positions=lambda: positions, held=False)
         self.offsets = SimpleNamespace(now=self.log_now, readable_ends=self.readable_ends)
         self.now: Log = LOG
@@ -106,3 +115,37 @@ def test_a_topic_that_was_recreated() -> None:
     app.now = Log("cluster", "another-id", "usage", 2)
     (failure,) = app.watch()
     assert isinstance(failure, LogReplacedError) and "cluster/another-id" in str(failure)
+
+
+def test_a_topic_that_has_grown() -> None:
+    app = App([0], {0: 5}, p0=5)
+    app.now = replace(LOG, partitions=3)
+    (failure,) = app.watch()
+    assert isinstance(failure, PartitionsChangedError)
+
+
+def test_beyond_the_end_of_a_log_that_was_followed_nothing_is_waited_for() -> None:
+    app = App([0, 1], {0: 5, 1: 7}, p0=5, p1=9)
+    ends = (Stretch(0, 5), Stretch(0, 7))
+    followed = Succession("cluster/next", "usage.2", 3, LOG.name, LOG.topic, ends)
+    app.lineage = replace(app.lineage, successor=followed)
+    assert app.watch() == []
+
+
+def test_reading_the_ids_of_a_predecessor_is_no_standstill() -> None:
+    app = App([0, 1], {}, p0=5, p1=9)
+    reading = iter(range(1, 1_000))
+    app.inheritance = Progressing(reading)
+    assert app.watch() == []
+
+
+class Progressing(SimpleNamespace):
+    """Records read so far: more at each look."""
+
+    def __init__(self, counts: Iterator[int]) -> None:
+        super().__init__()
+        self._counts = counts
+
+    @property
+    def progress(self) -> int:
+        return next(self._counts)
