@@ -22,6 +22,7 @@ from clickhouse_connect.driver.client import Client
 
 from schemas.metering_rules import MeteringRules
 from services.audit import conservation
+from services.audit.chain import check_chain
 from services.audit.comparison import (
     Expected,
     Sightings,
@@ -75,6 +76,7 @@ def audit(
         rules = read_rules(client, log.name)
         _require_rules(log, rules)
         checkpoints = read_checkpoints(client)
+        notes = check_chain(client, log, rules, checkpoints, span)
         partitions = range(log.partitions)
         bounds = bounds_of(
             log,
@@ -86,6 +88,7 @@ def audit(
         plan = stretches(log, bounds, rules, span, questions, reader)
         windows = Windows(max([one.complete_from for one in plan], default=0), span.until)
         findings = Findings(log.name, log.topic, windows.since, windows.until)
+        findings.notes += notes
         findings.differences += conservation.count_differences(checkpoints.values())
         findings.differences += offset_differences(log, bounds)
         stored = _read_stored(client, log, plan, windows, span, findings)
