@@ -87,8 +87,10 @@ class World:
         """How many members Kafka thinks the workers' group has; 1 where it does not say."""
         settings = KafkaSettings(kafka_bootstrap_servers=self.stack.bootstrap_servers)
         admin = admin_client(settings)
-        asked = admin.describe_consumer_groups([GROUP], request_timeout=5)
+        # Each log that follows another has a group of its own.
+        group = GROUP if self.topic == TOPIC else f"{GROUP}.{self.topic}"
+        asked = admin.describe_consumer_groups([group], request_timeout=5)
         try:
-            return len(asked[GROUP].result().members)
+            return len(asked[group].result().members)
         except KafkaException:
             return 1

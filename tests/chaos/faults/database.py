@@ -70,6 +70,7 @@ def restore_running(world: World, fault: Fault) -> None:
         bring_back(world)
         world.wait(fault.seconds)
         with no_workers(world):
+            world.stack.run("migrate", "--partitions", str(world.partitions))
             world.note(world.stack.run("accept-restore"))
 
 
