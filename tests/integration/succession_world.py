@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import httpx
+import pytest
 
 from deploy.local.pipeline import Pipeline
 from deploy.local.ports import pick_port
@@ -21,13 +22,17 @@ from deploy.local.processes import Child
 from deploy.local.services import service_plan, wattoken_command
 from schemas.identity import identity_hash
 from schemas.wire import WireEvent, encode
+from services.operate.succession import steps
+from services.operate.succession.case import Wanted
+from services.platform.errors import WattokenError
 from services.platform.kafka import Log
 from services.platform.kafka_questions import KafkaQuestions
-from services.platform.settings import KafkaSettings
+from services.platform.settings import ClickHouseSettings, KafkaSettings
 from tests.integration.faults import select
 from tests.waiting import eventually
 
-EVENTS_IN_REQUEST = 20
+EVENTS_IN_REQUEST = 100
+EVENTS_DRIVEN = 20
 #: The event of number n has so many input tokens: a sum tells which are missing or doubled.
 FIRST_TOKENS = 1_000
 
@@ -52,7 +57,7 @@ class Fleet:
 
     def __init__(self, pipeline: Pipeline, urls: Sequence[str]) -> None:
         self._key = pipeline.credentials[0].key
-        self._urls = urls
+        self.urls = list(urls)
         self._numbers = itertools.count()
         self._acknowledged: list[int] = []
         self._lock = threading.Lock()
@@ -97,13 +102,13 @@ class Fleet:
         self._post_all(sent.numbers)
 
     @contextmanager
-    def driving(self, threads: int = 3, pause_seconds: float = 0.02) -> Iterator[None]:
+    def driving(self, threads: int = 2, pause_seconds: float = 0.05) -> Iterator[None]:
         """Send without end meanwhile; what is on its way at the end is delivered."""
         self._stopping.clear()
 
         def drive() -> None:
             while not self._stopping.is_set():
-                self._deliver([next(self._numbers) for _ in range(EVENTS_IN_REQUEST)])
+                self._deliver([next(self._numbers) for _ in range(EVENTS_DRIVEN)])
                 time.sleep(pause_seconds)
 
         self._threads = [threading.Thread(target=drive, daemon=True) for _ in range(threads)]
@@ -127,8 +132,8 @@ class Fleet:
         with httpx.Client(headers=headers, timeout=30, trust_env=False) as client:
             for start in range(0, len(numbers), EVENTS_IN_REQUEST):
                 events = [self.event(at) for at in numbers[start : start + EVENTS_IN_REQUEST]]
-                first = start // EVENTS_IN_REQUEST % len(self._urls)
-                for url in itertools.islice(itertools.cycle(self._urls), first, None):
+                first = start // EVENTS_IN_REQUEST % len(self.urls)
+                for url in itertools.islice(itertools.cycle(self.urls), first, None):
                     if self._post(client, url, events):
                         break
                     time.sleep(0.1)
@@ -186,6 +191,23 @@ def succeed(pipeline: Pipeline, topic: str, partitions: int, *options: str) -> s
     code, said = run_succeed(pipeline, topic, partitions, *options)
     assert code == 0, said
     return said
+
+
+def refusal(pipeline: Pipeline, topic: str, partitions: int) -> str:
+    """Run it in this process, with no patience, and give the error that it must end with."""
+    servers = pipeline.infrastructure.bootstrap_servers
+    with pytest.raises(WattokenError) as refused:
+        steps.succeed(
+            KafkaSettings(kafka_bootstrap_servers=servers, kafka_topic=pipeline.topic),
+            ClickHouseSettings(
+                clickhouse_port=pipeline.infrastructure.ports.clickhouse_http,
+                clickhouse_database=pipeline.database,
+            ),
+            Wanted(topic, partitions, pipeline.group, hear_seconds=0),
+            2.0,
+            lambda line: None,
+        )
+    return str(refused.value)
 
 
 def questions(pipeline: Pipeline) -> KafkaQuestions:
