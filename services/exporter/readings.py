@@ -25,7 +25,12 @@ from services.exporter.rows import (
 )
 from services.exporter.sampler import KeptSampler, Sample, Sampler, Turns, timed
 from services.exporter.settings import ExporterSettings
-from services.exporter.sources import ClickHouseReader, Connection, LogEndsReader
+from services.exporter.sources import (
+    ClickHouseReader,
+    Connection,
+    KnownSuccessions,
+    LogEndsReader,
+)
 
 T = TypeVar("T")
 
@@ -66,9 +71,11 @@ class Readers:
         self._shared = Connection(settings, self._slow_limit, gentle=True)
         registers = ClickHouseReader(settings, queries.read_registers)
         self._registers = Sampler("registers", registers, limit)
-        checkpoints = ClickHouseReader(settings, queries.read_checkpoints)
+        successions = KnownSuccessions()
+        read_both = successions.read_with(queries.read_checkpoints)
+        checkpoints = ClickHouseReader(settings, read_both)
         self.checkpoints = Sampler("checkpoints", checkpoints, limit)
-        self._log = Sampler("log", LogEndsReader(settings), limit)
+        self._log = Sampler("log", LogEndsReader(settings, successions), limit)
         self._demand = self._kept("demand", queries.read_demand)
         self._intervals = self._kept("intervals", queries.read_intervals)
         self._catalogue = self._kept("catalogue", queries.read_catalogue)

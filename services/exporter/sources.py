@@ -6,6 +6,7 @@ Each object here is called by one thread at a time (see `Sampler`).
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Callable
 from typing import Final, Generic, TypeVar
 
@@ -16,7 +17,7 @@ from services.exporter.settings import ExporterSettings
 from services.platform.clickhouse import connect
 from services.platform.errors import UnavailableError
 from services.platform.kafka_questions import KafkaQuestions
-from services.platform.succession import chain_of
+from services.platform.succession import Succession, chain_of
 from services.platform.succession_table import read_successions
 
 T = TypeVar("T")
@@ -81,20 +82,54 @@ class ClickHouseReader(Generic[T]):
         return self._connection.run(self._read)
 
 
+class KnownSuccessions:
+    """Which log followed which, as ClickHouse said last. Thread-safe.
+
+    They are read beside the checkpoints: what the broker is asked must not wait for a database that
+    hangs.
+    """
+
+    def __init__(self) -> None:
+        self._known: list[Succession] = []
+        self._heard = threading.Event()
+
+    def read_with(self, read: Callable[[Client], T]) -> Callable[[Client], T]:
+        """A reading that takes note of the successions as well."""
+
+        def both(client: Client) -> T:
+            found = read(client)
+            self.note(read_successions(client))
+            return found
+
+        return both
+
+    def note(self, found: list[Succession]) -> None:
+        """Take note of them."""
+        self._known = found
+        self._heard.set()
+
+    def get(self, timeout_seconds: float) -> list[Succession]:
+        """Give them; the first are waited for. Raises `UnavailableError`."""
+        if not self._heard.wait(timeout_seconds):
+            raise UnavailableError("ClickHouse has not said yet which log is the newest")
+        return self._known
+
+
 class LogEndsReader:
     """Asks which log the topic is, or the newest that followed it, and where its partitions end."""
 
-    def __init__(self, settings: ExporterSettings) -> None:
+    def __init__(self, settings: ExporterSettings, successions: KnownSuccessions) -> None:
         self._topic = settings.kafka_topic
         self._questions = KafkaQuestions(settings)
-        self._connection = Connection(settings, settings.exporter_timeout_seconds)
+        self._successions = successions
+        self._wait_seconds = settings.exporter_timeout_seconds
         self._cluster_id: str | None = None
 
     def __call__(self) -> LogEnds:
         """Read once. Raises `UnavailableError` and `ConfigurationError`."""
         if self._cluster_id is None:
             self._cluster_id = self._questions.cluster_id()
-        stored = self._connection.run(read_successions)
+        stored = self._successions.get(self._wait_seconds)
         chain = chain_of([one for one in stored if one.cluster_id == self._cluster_id], self._topic)
         log = self._questions.describe(chain[-1].topic if chain else self._topic)
         partitions = range(log.partitions)

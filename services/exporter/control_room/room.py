@@ -20,7 +20,7 @@ from services.exporter.control_room.verdict import judge
 from services.exporter.queries import read_checkpoints
 from services.exporter.rows import CheckpointRow, LogEnds
 from services.exporter.settings import ExporterSettings
-from services.exporter.sources import ClickHouseReader, LogEndsReader
+from services.exporter.sources import ClickHouseReader, KnownSuccessions, LogEndsReader
 
 T = TypeVar("T")
 Reader = Callable[[Client, Window], Sequence[T]]
@@ -82,9 +82,10 @@ class ControlRoom:
             group("models", queries.read_models, alone(figures.models), unhurried),
         ]
         limit = settings.exporter_timeout_seconds
-        checkpoints = ClickHouseReader(settings, read_checkpoints)
+        successions = KnownSuccessions()
+        checkpoints = ClickHouseReader(settings, successions.read_with(read_checkpoints))
         self._checkpoints = Group("health", checkpoints, limit, clock)
-        self._log = Group("log", LogEndsReader(settings), limit, clock)
+        self._log = Group("log", LogEndsReader(settings, successions), limit, clock)
         self._answer: Answer | None = None
         self._made_at = 0.0
         self._under_way: asyncio.Task[Answer] | None = None
