@@ -58,12 +58,14 @@ PROGRESS_SECONDS: Final = 5.0
 class Heir:
     """A partition that ids are entered for: those seen at ``from_ms`` or later.
 
-    ``settled`` is what lies below the checkpoint that it resumes from.
+    ``settled`` is what lies below the checkpoint that it resumes from; ``memory_max``, at least 1,
+    is how many of its ids may stay in memory.
     """
 
     seen: SeenIds
     from_ms: int
     settled: Settled
+    memory_max: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,7 +280,7 @@ class Reading:
             heir.seen.see_all(own.ids, own.times_ms, own.times_ms, NEVER)
             # All that was seen before this is in; so that is what the store may be complete to.
             settled = replace(heir.settled, log_ms=reached_ms)
-            while heir.seen.spill(settled, SPILL_IDS_MAX):
+            while heir.seen.spill(settled, heir.memory_max, SPILL_IDS_MAX):
                 pass
         self.entered += len(sighted)
         held = {number: self._merge.held(number) for number in self._log_time}

@@ -103,7 +103,7 @@ def fresh(from_ms: int = 0, *, memory_max: int = 1 << 62) -> dict[int, Heir]:
     """Heirs for all partitions, each with a store of its own."""
     settled = Settled(0, T0_MS + 100_000, 100_000 + HORIZON_MS)
     return {
-        at: Heir(SeenIds(ModelStore(ModelStores(), f"log-{at}"), memory_max), from_ms, settled)
+        at: Heir(SeenIds(ModelStore(ModelStores(), f"log-{at}")), from_ms, settled, memory_max)
         for at in range(NEW)
     }
 
@@ -186,7 +186,7 @@ def test_a_store_that_a_crash_left_half_full_is_filled_up() -> None:
         for at, disk in disks.items():
             settled = Settled(0, last_ms, HORIZON_MS)
             store = ModelStore(disk, "log").open(at, settled, NEW)
-            found[at] = Heir(SeenIds(store, 1), max(0, store.complete_before_ms), settled)
+            found[at] = Heir(SeenIds(store), max(0, store.complete_before_ms), settled, 1)
         return found
 
     reading = Reading(ancestor(last_ms), heirs(), NEW, dict.fromkeys(range(OLD), 0))
