@@ -37,6 +37,7 @@ class App:
         self.recoveries = 0
         self.failures: list[Exception] = []
         self.consumer = SimpleNamespace(epoch=0, perform_seek=self.perform_seek)
+        self.lineage = SimpleNamespace(ends={})
 
     async def recover(self) -> None:
         self.recoveries += 1
