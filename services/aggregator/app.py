@@ -152,8 +152,18 @@ class MeterApp(faust.App):
         check_same(self.log_read, now)
         check_partitions(self.log_read, now.partitions, self.lineage)
 
+    async def recover_assigned(self) -> None:
+        """Recover after a rebalance; when this returns, Faust seeks and lets reading begin.
+
+        Reading may be under way already, begun by the recovery of a rebalance before, which this
+        one overtook. What is fetched between the seek and the beginning would be lost, for Faust
+        then empties its queues; what is fetched in a stopped flow is read again.
+        """
+        self.consumer.stop_flow()
+        await self.recover()
+
     async def recover(self) -> None:
-        """Recover what is assigned; runs after each rebalance, before reading begins."""
+        """Recover what is assigned, as far as it is not here."""
         generation = self.consumer_generation_id
         partitions, added = self.assigned_partitions(), self.added_partitions()
         try:
@@ -309,7 +319,7 @@ def create_app(
     app.task(partial(keep_looking, app))
 
     async def on_rebalance_complete(_: MeterApp, **__: Any) -> None:
-        await app.recover()
+        await app.recover_assigned()
 
     app.on_rebalance_complete.connect(on_rebalance_complete, weak=False)
     return app

@@ -1,0 +1,59 @@
+"""The app around a recovery: when reading may go on."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from faust.types import TP
+
+from services.aggregator.app import MeterApp
+from tests.record_batches import batch_of
+from tests.unit.services.aggregator.test_transport import TPS, Reading, stretch
+
+
+class Waiting(Reading):
+    """A consumer that waits for its flow."""
+
+    def __init__(self) -> None:
+        super().__init__({TPS[0]: [stretch(batch_of([b"a"]))]})
+        self.can_resume_flow, self.suspend_flow = asyncio.Event(), asyncio.Event()
+
+    async def wait(self, *events: Any, timeout: Any = None) -> Any:
+        await events[0].wait()
+
+
+class App:
+    """As much of the app as a recovery needs."""
+
+    recover_assigned = MeterApp.recover_assigned
+
+    def __init__(self, consumer: Reading) -> None:
+        self.consumer = consumer
+
+    async def recover(self) -> None:
+        """All is here already."""
+
+
+def test_nothing_is_read_from_a_recovery_on_until_the_flow_begins() -> None:
+    """Faust empties its queues when the flow begins: what was read before would be lost."""
+
+    async def read_around_a_recovery() -> list[TP]:
+        consumer = Waiting()
+        # The recovery of a rebalance before, which another overtook, let reading begin.
+        consumer.resume_flow()
+        await App(consumer).recover_assigned()  # type: ignore[misc]
+        handed_out: list[TP] = []
+
+        async def read() -> None:
+            handed_out.extend([tp async for tp, _ in consumer.getmany(0.1)])
+
+        reading = asyncio.ensure_future(read())
+        for _ in range(10):
+            await asyncio.sleep(0)
+        assert handed_out == []
+        consumer.resume_flow()
+        await reading
+        return handed_out
+
+    assert asyncio.run(read_around_a_recovery()) == [TPS[0]]
