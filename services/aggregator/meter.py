@@ -197,7 +197,7 @@ class Meter:
         RECORDS.inc(len(records))
         if self.pending_rows >= self._pending_rows_max:
             self._room.clear()
-        elif self.ids_in_memory >= self._ids_max:
+        elif self._full:
             logger.warning("reading pauses: too many ids are in memory", ids=self.ids_in_memory)
             self._room.clear()
         return True
@@ -289,8 +289,18 @@ class Meter:
                 self._open_room()
 
     def _open_room(self) -> None:
-        if self.ids_in_memory < self._ids_max:
+        if not self._full:
             self._room.set()
+
+    @property
+    def _full(self) -> bool:
+        """Whether too many ids are in memory.
+
+        Not while a partition's ids on disk are lost: it takes a batch to find that out and recover
+        the partition, which makes room; until then none of its ids can be moved.
+        """
+        lost = any(state.seen.lost for state in self.states.values())
+        return self.ids_in_memory >= self._ids_max and not lost
 
     def _evict(self) -> None:
         for state in self.states.values():

@@ -78,6 +78,11 @@ class SeenStore:
         """Whether no id at all is here, so that there is nothing to ask."""
         return not self._unreadable and (self._place is None or self._place.empty)
 
+    @property
+    def lost(self) -> bool:
+        """Whether ids that were here cannot be read any more."""
+        return bool(self._unreadable)
+
     def last_seen(self, ids: Words) -> Ints:
         """When each of these ids was last seen, in log time; -1 for those that are not here.
 

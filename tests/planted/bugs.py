@@ -52,6 +52,11 @@ BUGS: Final = (
         "            taken = self._snapshots()\n",
     ),
     meter(
+        "memory stays full for ever when the ids on disk are lost",
+        "        return self.ids_in_memory >= self._ids_max and not lost\n",
+        "        return self.ids_in_memory >= self._ids_max\n",
+    ),
+    meter(
         "a half-done batch keeps its state",
         "                self._drop_same({partition: state})\n                raise\n",
         "                raise\n",
@@ -273,6 +278,13 @@ BUGS: Final = (
         "        except (AssertionError, AttributeError, IllegalStateError):\n",
         "        except ZeroDivisionError:\n",
         ("test_transport.py",),
+    ),
+    Bug(
+        "reading goes on during a recovery",
+        f"{AGGREGATOR}/app.py",
+        "        self.consumer.stop_flow()\n        await self.recover()\n",
+        "        await self.recover()\n",
+        ("test_app.py",),
     ),
     Bug(
         "commits without their log",

@@ -141,6 +141,10 @@ class ModelStore:
         return self._disk.ids.setdefault(self._log, {})
 
     @property
+    def lost(self) -> bool:
+        return False
+
+    @property
     def complete_before_ms(self) -> int:
         return self._stamp.complete_before_ms
 

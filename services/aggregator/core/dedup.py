@@ -58,6 +58,10 @@ class OlderIds(Protocol):
     def empty(self) -> bool:
         """Whether no id at all is here, so that there is nothing to ask."""
 
+    @property
+    def lost(self) -> bool:
+        """Whether ids that were here cannot be read any more, as `last_seen` would say."""
+
     def last_seen(self, ids: Words) -> Ints:
         """When each of these ids was last seen, in log time; -1 for those that are not here.
 
@@ -149,6 +153,11 @@ class SeenIds:
     def sightings_in_memory(self) -> int:
         """The same, and those replaced that are kept aside."""
         return len(self._recent) + len(self._replaced)
+
+    @property
+    def lost(self) -> bool:
+        """Whether some cannot be read any more: the next to ask gets `IdsUnreadableError`."""
+        return self._older is not None and self._older.lost
 
     def see_all(self, ids: Words, judged_ms: Ints, log_ms: Ints, horizon_ms: int) -> Flags:
         """Record sightings, oldest first, and say which are duplicates.

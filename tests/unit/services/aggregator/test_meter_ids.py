@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 
 from services.aggregator.core.decoding import Decoder
-from services.aggregator.core.dedup import Settled
+from services.aggregator.core.dedup import IdsUnreadableError, Settled
 from services.aggregator.core.labels import Labels
 from services.aggregator.core.partition import PartitionState
 from services.aggregator.meter import Meter
@@ -339,6 +340,34 @@ def test_a_pause_for_memory_ends_when_the_partitions_go(
         scene.meter.release()
         scene.meter.drop({0})
         await asyncio.wait_for(waiting, 10)
+
+    run(scene())
+
+
+def test_a_pause_for_memory_ends_when_the_folder_is_deleted(
+    stores: SeenStores, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No id can be moved any more until a batch has found that out."""
+    monkeypatch.setattr("services.aggregator.meter.IDS_MAX_LEAST", 0)
+
+    async def scene() -> None:
+        scene = Scene(stores)
+        await scene.recover()
+        for number in (3, 4):
+            scene.more(number)
+        await scene.read_all()
+        await scene.meter.flush()
+        assert scene.meter.ids_in_memory == 1, "the others are on disk"
+        for number in (5, 6, 7, 8):
+            scene.more(number)
+        await scene.read_all()
+        scene.more(9)
+        waiting = await paused(scene)
+        shutil.rmtree(tmp_path)
+        await scene.meter.flush()
+        with pytest.raises(IdsUnreadableError):
+            await asyncio.wait_for(waiting, 10)
+        assert not scene.meter.states
 
     run(scene())
 

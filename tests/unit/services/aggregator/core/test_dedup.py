@@ -158,6 +158,7 @@ class Kept:
     def __init__(self, *, empty: bool = True, full: bool = False) -> None:
         self.complete_before_ms = LONG_AGO
         self.empty = empty
+        self.lost = False
         self.full = full
         self.moved: list[Sightings] = []
         self.past_ms: list[int] = []
