@@ -41,6 +41,8 @@ INPUT_TOKENS_MAX: Final = 2_000_000
 OUTPUT_TOKENS_MAX: Final = 200_000
 #: Normal deviates are drawn once and then picked from: sizes look the same at half the time.
 NORMALS_BITS: Final = 14
+#: Multiples of it are spread evenly, modulo 1.
+_SPREAD: Final = (5**0.5 - 1) / 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +70,8 @@ class Ratios:
 class FleetPlan:
     """What the fleet sends: `rate` new events a second for `duration_seconds` from `start_ms` on.
 
-    `poison_straight` is the part of the poison that goes past ingest, straight onto the topic.
+    `poison_straight` is the part of what ingest refuses, poison and wrong times, that goes past it,
+    straight onto the topic.
     """
 
     seed: int
@@ -166,7 +169,10 @@ class ReadingSource:
         reading = self._reading(number, at_ms, at_ms - age_ms)
         if odd in (1, 2):
             reading = reading._replace(expected=TOO_OLD if odd == 1 else TOO_NEW)
-        elif odd == 5:
+            # As poison, ingest refuses it. By its number, so that one more draw changes nothing.
+            spread = number * _SPREAD % 1
+            return Emission(at_ms, number, reading, spread < self._plan.poison_straight)
+        if odd == 5:
             reading = self._adjustment(reading)
         return Emission(at_ms, number, reading, False)
 

@@ -51,7 +51,7 @@ def _otlp_logs(pairs: Sequence[tuple[Event, int]]) -> bytes:
 
 
 NDJSON: Final = Post("/v1/events", "application/x-ndjson", _ndjson)
-#: What each of these takes, all can say; poison and adjustments go as lines.
+#: What each of these takes, all can say; poison, wrong times and adjustments go as lines.
 FORMS: Final = (
     NDJSON,
     Post("/v1/events", "application/json", _array),
@@ -89,7 +89,7 @@ class HttpSender(Sender):
         batches: dict[tuple[int, bool], list[EventName]] = {}
         for name in names:
             event = self.event(name)
-            plain = event.nature is not Nature.POISON and "entry" not in event.fields
+            plain = event.nature is Nature.METERED and "entry" not in event.fields
             batches.setdefault((event.account, plain), []).append(name)
         for (account, plain), batch in batches.items():
             form = self.draw.choice(FORMS) if plain else NDJSON
