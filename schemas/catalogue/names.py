@@ -75,6 +75,14 @@ class Names:
             found = self._providers.get(_API.sub("", folded))
         return name if found is None else found
 
+    def knows_provider(self, name: str) -> bool:
+        """Whether the catalogue has this name of a provider."""
+        return name.casefold() in self._providers
+
+    def knows_model(self, name: str) -> bool:
+        """Whether the catalogue has this very name of a model; what globs match may be made up."""
+        return _key(name) in self._models
+
     def is_route(self, vendor: str) -> bool:
         """Whether this, before a slash, tells who served."""
         return vendor in self._routes

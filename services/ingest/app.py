@@ -26,9 +26,11 @@ from services.ingest.metrics import IngestMetrics
 from services.ingest.producer import Publisher
 from services.ingest.providers import catalogue
 from services.ingest.readiness import Readiness
+from services.ingest.rejections.topic import RejectionTopic
 from services.ingest.server import serve
 from services.ingest.settings import IngestSettings
 from services.ingest.successor import SuccessionFollower
+from services.ingest.times import LogClock
 from services.platform.errors import ConfigurationError
 from services.platform.log import configure_logging, get_logger
 from services.platform.settings import read_settings
@@ -47,8 +49,10 @@ def create_app(settings: IngestSettings, keys: KeyRing) -> ASGIApp:
     """
     metrics = IngestMetrics()
     ProcessCollector(registry=metrics.registry)
-    publisher = Publisher(settings, metrics)
-    endpoints = Endpoints(settings, keys, publisher, metrics)
+    clock = LogClock()
+    publisher = Publisher(settings, metrics, clock=clock)
+    rejections = RejectionTopic(settings, metrics, clock)
+    endpoints = Endpoints(settings, keys, publisher, metrics, rejections, clock)
     readiness = Readiness(publisher.broker_reachable)
 
     async def healthz(_request: Request) -> Response:
@@ -88,6 +92,7 @@ def create_app(settings: IngestSettings, keys: KeyRing) -> ASGIApp:
         # Until the last: what is in flight may yet be refused and have to go elsewhere.
         await publisher.stop(settings.ingest_delivery_timeout_seconds)
         await asyncio.to_thread(follower.stop)
+        await rejections.stop(settings.ingest_delivery_timeout_seconds)
 
     taking = {
         "/v1/events": endpoints.native,

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from operator import itemgetter
 from typing import Final, TypedDict, TypeVar
 
 import msgspec
@@ -14,8 +15,15 @@ from schemas.wire import WireEvent
 from services.ingest.adapters import native, openmeter
 from services.ingest.adapters.usage_fields.unread import Unread, collecting
 from services.ingest.depth import check_depth
-from services.ingest.errors import EventRejectedError, MalformedError, TooLargeError
+from services.ingest.errors import (
+    UNREADABLE,
+    EventRejectedError,
+    MalformedError,
+    RequestError,
+    TooLargeError,
+)
 from services.ingest.explain import CANNOT_BE_READ
+from services.ingest.failed_calls import names_of_failed, used_nothing
 from services.ingest.keys import Key
 from services.ingest.mending import check_readable, mended, split
 from services.ingest.native_batches import (
@@ -24,6 +32,7 @@ from services.ingest.native_batches import (
     records_of_lines,
 )
 from services.ingest.records import Record, to_record
+from services.ingest.times import ANY_TIME, TimeLimits
 
 #: An array with more commas than this per allowed event is counted before it is split: each
 #: element of ``[1,1,1,…`` would become an object of its own, fifty times its size.
@@ -34,6 +43,8 @@ _USAGE: Final = b'"usage"'
 _raws: Final = msgspec.json.Decoder(list[msgspec.Raw])
 
 RawEvent = bytes | msgspec.Raw
+#: Input, output, read from a cache, written to one, reasoning; None for what is not told.
+Counts = tuple[int, int, int | None, int | None, int | None]
 Element = TypeVar("Element")
 Adapted = TypeVar("Adapted", bound=WireEvent | None)
 
@@ -48,10 +59,11 @@ class Rejection(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class BatchLimits:
-    """How many events one request may hold, and how large each may be."""
+    """How many events one request may hold, how large each may be, and how old or new."""
 
     events_max: int
     event_bytes_max: int
+    times: TimeLimits = ANY_TIME
 
 
 @dataclass(slots=True)
@@ -60,6 +72,10 @@ class Batch:
 
     records: list[Record] = field(default_factory=list)
     rejections: list[Rejection] = field(default_factory=list)
+    #: What was rejected, one for each of `rejections`: text, or what was read of it.
+    refused: list[object] = field(default_factory=list)
+    #: For each of `records` what it counts; empty where all went the quick way.
+    counts: list[Counts] = field(default_factory=list)
     #: What is neither: spans that are no calls of a model, answers from a gateway's own cache.
     skipped: int = 0
     #: Numbers in usage objects that no register knows, by format and path.
@@ -73,7 +89,7 @@ def native_json(body: bytes, key: Key, limits: BatchLimits) -> Batch:
     """
     if not is_array(body):
         if len(body) <= limits.event_bytes_max:
-            records = record_of_object(body, key)
+            records = record_of_object(body, key, limits.times)
             if records is not None:
                 return Batch(records)
         return _one_by_one(
@@ -81,7 +97,7 @@ def native_json(body: bytes, key: Key, limits: BatchLimits) -> Batch:
         )
     # Every event has at least one brace, and is no larger than the body.
     if body.count(b"{") <= limits.events_max and len(body) <= limits.event_bytes_max:
-        records = records_of_array(body, key)
+        records = records_of_array(body, key, limits.times)
         if records is not None:
             return Batch(records)
     elements = enumerate(split_array(body, limits.events_max))
@@ -95,7 +111,7 @@ def native_ndjson(body: bytes, key: Key, limits: BatchLimits) -> Batch:
     """
     # Every event has at least one brace, and is no larger than the body.
     if body.count(b"{") <= limits.events_max and len(body) <= limits.event_bytes_max:
-        records = records_of_lines(body, key)
+        records = records_of_lines(body, key, limits.times)
         if records is not None:
             return Batch(records)
     events = split_lines(body, limits.events_max)
@@ -121,20 +137,24 @@ def cloud_events(
         split_array(body, limits.events_max) if is_array(body) else [whole(body)]
     )
     # No limit on one event: what is read of it is small, and the rest is passed over.
-    return collect(
-        enumerate(texts), tolerant(lambda raw: openmeter.adapt(raw, key.entry, received)), key
-    )
+    adapt = tolerant(lambda raw: openmeter.adapt(raw, key.entry, received))
+    return collect(enumerate(texts), adapt, key, limits.times)
 
 
 def cloud_event_binary(
-    attributes: Mapping[str, str], body: bytes, key: Key, received: datetime
+    attributes: Mapping[str, str], body: bytes, key: Key, received: datetime, limits: BatchLimits
 ) -> Batch:
     """Read one CloudEvent in binary mode; ``attributes`` come from the request's headers."""
-    return collect(
+    batch = collect(
         [(0, body)],
         tolerant(lambda raw: openmeter.adapt_binary(attributes, bytes(raw), key.entry, received)),
         key,
+        limits.times,
     )
+    # Kept as it would be in structured mode, envelope and data in one text.
+    envelope = msgspec.json.encode(attributes)[:-1]
+    batch.refused = [b'%b,"data":%b}' % (envelope, body) for _ in batch.refused]
+    return batch
 
 
 def _one_by_one(
@@ -154,7 +174,7 @@ def _one_by_one(
             check_depth(raw)
         return adapt(raw)
 
-    return collect(events, tolerant(checked), key)
+    return collect(events, tolerant(checked), key, limits.times)
 
 
 def tolerant(adapt: Callable[[RawEvent], Adapted]) -> Callable[[RawEvent], Adapted]:
@@ -182,24 +202,93 @@ def collect(
     elements: Iterable[tuple[int, Element]],
     adapt: Callable[[Element], WireEvent | None],
     key: Key,
+    times: TimeLimits,
 ) -> Batch:
-    """Adapt elements one by one, by their index; None from ``adapt`` is skipped, not rejected."""
-    batch = Batch()
-    with collecting(batch.unread):
+    """Adapt elements one by one, by their index; None from ``adapt`` is skipped, not rejected.
+
+    Whatever is wrong with one, and be it that reading it ends in an exception that nobody foresaw,
+    costs no other.
+    """
+    taken: list[tuple[int, Element, WireEvent]] = []
+    faults: list[tuple[int, Element, EventRejectedError]] = []
+    skipped = 0
+    unread: Unread = Counter()
+    with collecting(unread):
         for index, element in elements:
             try:
                 event = adapt(element)
                 if event is None:
-                    batch.skipped += 1
+                    skipped += 1
                     continue
                 check_readable(event)
-                key.admit(event)
-                batch.records.append(to_record(event))
+                times.check(event.time)
+                taken.append((index, element, event))
             except EventRejectedError as error:
-                batch.rejections.append(
-                    {"index": index, "code": error.code, "message": error.message}
-                )
+                faults.append((index, element, error))
+            except RequestError:
+                raise
+            except Exception as error:
+                faults.append((index, element, fault_of_ours(error)))
+    batch = Batch(skipped=skipped, unread=unread)
+    _admit(taken, key, batch, faults)
+    for index, element, fault in sorted(faults, key=itemgetter(0)):
+        batch.rejections.append({"index": index, "code": fault.code, "message": fault.message})
+        batch.refused.append(element)
     return batch
+
+
+def _admit(
+    taken: Sequence[tuple[int, Element, WireEvent]],
+    key: Key,
+    batch: Batch,
+    faults: list[tuple[int, Element, EventRejectedError]],
+) -> None:
+    """Make records of the events whose names the key may name; the others go to ``faults``."""
+    proving = [event for _, _, event in taken if not used_nothing(event)]
+    proven = {event.provider for event in proving}, {event.model for event in proving}
+    for index, element, event in taken:
+        try:
+            failed = used_nothing(event)
+            if failed:
+                names = names_of_failed(event, key.use, key.at, proven)
+                if names != (event.provider, event.model):
+                    event = msgspec.structs.replace(event, provider=names[0], model=names[1])
+            # Encoded first: what cannot be must not have used up a name.
+            record = to_record(event)
+            key.admit(event, counted=not failed)
+        except EventRejectedError as error:
+            faults.append((index, element, error))
+            continue
+        except Exception as error:
+            faults.append((index, element, fault_of_ours(error)))
+            continue
+        batch.records.append(record)
+        batch.counts.append(counts_of(event))
+
+
+def counts_of(event: WireEvent) -> Counts:
+    """Take the counts out of an event."""
+    return (
+        event.input_tokens,
+        event.output_tokens,
+        event.cache_read_input_tokens,
+        event.cache_write_input_tokens,
+        event.reasoning_output_tokens,
+    )
+
+
+def fault_of_ours(error: Exception) -> EventRejectedError:
+    """Say that reading an event failed by a fault of ours, and where; nothing of the event."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    module = "?" if trace is None else trace.tb_frame.f_globals.get("__name__", "?")
+    line = 0 if trace is None else trace.tb_lineno
+    return EventRejectedError(
+        UNREADABLE,
+        "the event cannot be read, by a fault of ours"
+        f" ({type(error).__name__} at {module}:{line}): report it, and have it requeued after",
+    )
 
 
 def split_lines(body: bytes, events_max: int) -> Iterator[tuple[int, bytes]]:

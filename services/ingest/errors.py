@@ -7,6 +7,7 @@
         ├── UnauthorizedError     401  no key, or one that is not known
         ├── ForbiddenError        403  a known key that may not send (any more)
         ├── MalformedError        400  the body cannot be read as what it says it is
+        │   └── ClientGoneError        the client went away before it was whole
         ├── ReadTimeoutError      408  the body came too slowly
         ├── TooLargeError         413  too many bytes (wire or decompressed) or events
         ├── UnsupportedError      415  a content type or encoding that is not spoken here
@@ -17,7 +18,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from services.platform.errors import WattokenError
 
@@ -56,6 +57,10 @@ class MalformedError(RequestError):
 
     status = 400
     code = "malformed_body"
+
+
+class ClientGoneError(MalformedError):
+    """The client went away before its body was whole; nobody reads the answer."""
 
 
 class ReadTimeoutError(RequestError):
@@ -112,6 +117,10 @@ class EventRejectedError(Exception):
         self.message = message
 
 
+#: A fault of ours: reading the event ended in an exception that nobody foresaw.
+UNREADABLE: Final = "unreadable"
+#: Nothing is wrong with it but its company: on OpenMeter's path a batch is taken whole or not.
+BATCH_REFUSED: Final = "batch_refused"
 #: Why one event can be rejected: the values of the label `code` of the service's metrics.
 EVENT_CODES = (
     "invalid_json",
@@ -133,4 +142,8 @@ EVENT_CODES = (
     "too_many_providers",
     "event_too_large",
     "too_deep",
+    "too_old",
+    "too_new",
+    UNREADABLE,
+    BATCH_REFUSED,
 )

@@ -119,7 +119,12 @@ def _cloud_events(
         for name, value in headers.items()
         if name.startswith(_ATTRIBUTE)
     }
-    return lambda body, key: cloud_event_binary(attributes, body, key, received)
+    return lambda body, key: cloud_event_binary(attributes, body, key, received, limits)
+
+
+def is_cloud_event(headers: Headers) -> bool:
+    """Say whether ``/v1/events`` reads a request as CloudEvents."""
+    return media_type(headers) in (_CLOUD_EVENT, _CLOUD_EVENTS) or _BINARY_MARK in headers
 
 
 def media_type(headers: Headers) -> str:

@@ -29,6 +29,7 @@ from services.ingest.batches import (
     BatchLimits,
     RawEvent,
     collect,
+    fault_of_ours,
     is_array,
     split_array,
     split_lines,
@@ -36,7 +37,7 @@ from services.ingest.batches import (
     too_many,
     whole,
 )
-from services.ingest.errors import EventRejectedError, MalformedError
+from services.ingest.errors import EventRejectedError, MalformedError, RequestError
 from services.ingest.keys import Key
 
 Signal = Literal["traces", "logs"]
@@ -52,21 +53,20 @@ def litellm_payloads(body: bytes, key: Key, limits: BatchLimits) -> Batch:
     Its callback says ``application/json`` for each of them, so the body tells which. Raises
     `MalformedError` when the body is no JSON, `TooLargeError` for too many payloads.
     """
-    return collect(
-        _payloads(body, limits), tolerant(lambda raw: litellm.adapt(raw, key.entry)), key
-    )
+    adapt = tolerant(lambda raw: litellm.adapt(raw, key.entry))
+    return collect(_payloads(body, limits), adapt, key, limits.times)
 
 
 def envoy_events(body: bytes, key: Key, limits: BatchLimits) -> Batch:
     """Read usage events of Envoy AI Gateway: one, an array, or one a line; raises likewise."""
     adapt = tolerant(lambda raw: envoy.adapt(raw, key.entry))
-    return collect(_payloads(body, limits), adapt, key)
+    return collect(_payloads(body, limits), adapt, key, limits.times)
 
 
 def portkey_logs(body: bytes, key: Key, received: datetime, limits: BatchLimits) -> Batch:
     """Read logs of Portkey's log hook: one, an array, or one a line; raises likewise."""
     adapt = tolerant(lambda raw: portkey.adapt(raw, key.entry, received))
-    return collect(_payloads(body, limits), adapt, key)
+    return collect(_payloads(body, limits), adapt, key, limits.times)
 
 
 def _payloads(body: bytes, limits: BatchLimits) -> Iterator[tuple[int, RawEvent]]:
@@ -104,16 +104,22 @@ def otlp(
             return None
         return genai.adapt(record, key.entry, received)
 
-    return collect(enumerate(decoded), adapt, key)
+    return collect(enumerate(decoded), adapt, key, limits.times)
 
 
 def _decoded(element: Element) -> Decoded:
     if element.decode is None:
         return None
     try:
-        return element.decode()
+        record = element.decode()
+        _ = record.is_call  # What is odd about it shows here, and is its own fault alone.
+        return record
     except EventRejectedError as error:
         return error
+    except RequestError:
+        raise
+    except Exception as error:
+        return fault_of_ours(error)
 
 
 def _around_calls(elements: list[Element], decoded: list[Decoded]) -> frozenset[SpanKey]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
 
 from services.ingest.adapters.usage_fields.unread import OTHER, Unread
-from services.ingest.errors import EVENT_CODES
+from services.ingest.double_reports import KINDS, Differences
+from services.ingest.errors import EVENT_CODES, MalformedError, TooLargeError, UnsupportedError
 
 #: Paths that may be a label value; anything else a client asks for counts as "other".
 PATHS = frozenset(
@@ -16,6 +17,9 @@ PATHS = frozenset(
         *("/healthz", "/readyz", "/metrics"),
     }
 )
+#: Why a whole request is refused for what it holds, and why a rejection is not kept.
+REQUEST_CODES = (MalformedError.code, TooLargeError.code, UnsupportedError.code)
+UNKEPT_REASONS = ("key_limit", "limit", "request_limit", "not_acknowledged")
 #: Numbers that no register knows; `wattoken gateways unread` reads it.
 UNREAD_FIELDS = "wattoken_ingest_unread_usage_fields"
 #: Formats and paths that are shown by name; paths come from clients.
@@ -49,6 +53,41 @@ class IngestMetrics:
         )
         for code in EVENT_CODES:
             self.rejected.labels(code)
+        self.requests_rejected = Counter(
+            "wattoken_ingest_requests_rejected",
+            "Requests refused as a whole for what they hold, by reason.",
+            ["code"],
+            registry=self.registry,
+        )
+        for code in REQUEST_CODES:
+            self.requests_rejected.labels(code)
+        self.rejections_kept = Counter(
+            "wattoken_ingest_rejections_kept",
+            "Rejections, of events and of whole requests, kept on their topic.",
+            registry=self.registry,
+        )
+        self.rejections_unkept = Counter(
+            "wattoken_ingest_rejections_unkept",
+            "Rejections that were counted and not kept, by why.",
+            ["why"],
+            registry=self.registry,
+        )
+        for why in UNKEPT_REASONS:
+            self.rejections_unkept.labels(why)
+        self.differing_reports = Counter(
+            "wattoken_ingest_differing_reports",
+            "Calls reported again with other counts, by the formats and by which knew more.",
+            ["first", "second", "better"],
+            registry=self.registry,
+        )
+        self.differing_tokens = Counter(
+            "wattoken_ingest_differing_reports_unmetered_tokens",
+            "Tokens that a second report told and the first, which is metered, did not, by kind.",
+            ["kind"],
+            registry=self.registry,
+        )
+        for kind in KINDS:
+            self.differing_tokens.labels(kind)
         self.skipped = Counter(
             "wattoken_ingest_events_skipped",
             "Spans, log records and gateway logs that are no use of a model; nothing is wrong.",
@@ -121,6 +160,13 @@ class IngestMetrics:
                 else:
                     self._unread_named.add(name)
             self.unread.labels(*name).inc(times)
+
+    def count_differences(self, differences: Differences) -> None:
+        """Count calls that were reported twice and not alike."""
+        for names, reports in differences.reports.items():
+            self.differing_reports.labels(*names).inc(reports)
+        for kind, tokens in differences.unmetered_tokens.items():
+            self.differing_tokens.labels(kind).inc(tokens)
 
     def count_request(self, path: str, status: int) -> None:
         """Count one answered request."""

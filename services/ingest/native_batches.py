@@ -18,34 +18,36 @@ from xxhash import xxh3_128_digest
 from schemas.identity import identity_hash, identity_prefix
 from schemas.usage_event import TIME_MAX, TIME_MIN, inconsistency
 from schemas.wire import UncheckedEvent, read_times
+from services.ingest.failed_calls import names_of_failed, used_nothing
 from services.ingest.keys import Key
 from services.ingest.providers import provider_and_model_of
 from services.ingest.records import Record
+from services.ingest.times import ANY_TIME, TimeLimits
 
 _encode: Final = msgspec.json.Encoder().encode
 #: Each decoder holds a struct type of a few kilobytes; keys that stand for the same share one.
 _DECODERS_MAX: Final = 4096
 
 
-def records_of_array(body: bytes, key: Key) -> list[Record] | None:
+def records_of_array(body: bytes, key: Key, times: TimeLimits = ANY_TIME) -> list[Record] | None:
     """Turn a JSON array of native events into records; None where any of them has a fault."""
     many, _ = _decoders(key.entry.tenant, key.entry.region, key.entry.provider)
     try:
-        return _records(many.decode(body), key)
+        return _records(many.decode(body), key, times)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
 
 
-def record_of_object(body: bytes, key: Key) -> list[Record] | None:
+def record_of_object(body: bytes, key: Key, times: TimeLimits = ANY_TIME) -> list[Record] | None:
     """Turn one native event into its record; None where it has a fault."""
     _, one = _decoders(key.entry.tenant, key.entry.region, key.entry.provider)
     try:
-        return _records([one.decode(body)], key)
+        return _records([one.decode(body)], key, times)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
 
 
-def records_of_lines(body: bytes, key: Key) -> list[Record] | None:
+def records_of_lines(body: bytes, key: Key, times: TimeLimits = ANY_TIME) -> list[Record] | None:
     """Turn NDJSON into records; None where any line is blank or its event has a fault."""
     _, one = _decoders(key.entry.tenant, key.entry.region, key.entry.provider)
     try:
@@ -56,19 +58,23 @@ def records_of_lines(body: bytes, key: Key) -> list[Record] | None:
     if len(events) != body.count(b"\n") + (not body.endswith(b"\n")):
         return None
     try:
-        return _records(events, key)
+        return _records(events, key, times)
     except msgspec.ValidationError:
         return None
 
 
-def _records(events: Sequence[Any], key: Key) -> list[Record] | None:
+def _records(events: Sequence[Any], key: Key, limits: TimeLimits) -> list[Record] | None:
     tenants = {event.tenant for event in events}
     if not all(map(key.entry.allows_tenant, tenants)):
         return None
     _rename(events)
     # As text so far, which is cut to the microsecond: msgspec would round it.
     times = read_times([event.time for event in events])
-    if times and not (min(times) >= TIME_MIN and max(times) < TIME_MAX):
+    if times and not (
+        min(times) >= max(TIME_MIN, limits.oldest)
+        and max(times) < TIME_MAX
+        and max(times) <= limits.newest
+    ):
         return None
     for event, time in zip(events, times, strict=True):
         # The usual case without a call.
@@ -82,12 +88,13 @@ def _records(events: Sequence[Any], key: Key) -> list[Record] | None:
         ) and inconsistency(event) is not None:
             return None
         event.time = time if time.tzinfo is UTC else time.astimezone(UTC)
-    if not key.admit_all(
-        {event.region for event in events},
-        {event.provider for event in events},
-        {event.model for event in events},
-    ):
+    failed = [event for event in events if event.status == "error" and used_nothing(event)]
+    named = [event for event in events if not used_nothing(event)] if failed else events
+    proven = {event.provider for event in named}, {event.model for event in named}
+    if not key.admit_all({event.region for event in events}, *proven):
         return None
+    for event in failed:
+        event.provider, event.model = names_of_failed(event, key.use, key.at, proven)
     if len(tenants) != 1:
         return [
             {"key": identity_hash(event.tenant, event.source, event.id), "value": _encode(event)}

@@ -17,13 +17,20 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, Final
 
-from confluent_kafka import KafkaError, KafkaException, Message, Producer
+from confluent_kafka import (
+    TIMESTAMP_LOG_APPEND_TIME,
+    KafkaError,
+    KafkaException,
+    Message,
+    Producer,
+)
 
 from schemas.identity import IDENTITY_BYTES
 from services.ingest.errors import BusyError
 from services.ingest.metrics import IngestMetrics
 from services.ingest.records import Record
 from services.ingest.settings import IngestSettings
+from services.ingest.times import LogClock
 from services.platform.kafka import producer_config
 from services.platform.log import get_logger
 
@@ -65,8 +72,8 @@ class Delivery:
     """The reports still to come for one request's records."""
 
     __slots__ = (
-        *("_finished", "deadline", "done", "error", "events", "held_until", "left", "refused"),
-        *("size_bytes", "topic"),
+        *("_finished", "append_ms", "deadline", "done", "error", "events", "held_until", "left"),
+        *("refused", "size_bytes", "topic"),
     )
 
     def __init__(
@@ -87,6 +94,8 @@ class Delivery:
         self.topic = ""
         self.refused: list[Record] = []
         self.held_until = deadline
+        #: When the broker appended the last of them, in milliseconds since 1970; 0 if unknown.
+        self.append_ms = 0
         self._finished = finished
 
     def report(self, error: KafkaError | None, message: Message) -> None:
@@ -101,6 +110,9 @@ class Delivery:
                 self.error = error
         self.left -= 1
         if not self.left:
+            if error is None:
+                kind, at_ms = message.timestamp()
+                self.append_ms = at_ms if kind == TIMESTAMP_LOG_APPEND_TIME else 0
             self._finished(self)
 
     def expect_fewer(self, count: int, error: KafkaError) -> None:
@@ -127,8 +139,10 @@ class Publisher:
         settings: IngestSettings,
         metrics: IngestMetrics,
         make_producer: Callable[[dict[str, Any]], Producer] = Producer,
+        clock: LogClock | None = None,
     ) -> None:
         self._settings = settings
+        self._clock = clock or LogClock()
         self._metrics = metrics
         self._make_producer = make_producer
         self._producer = self._make()
@@ -241,6 +255,7 @@ class Publisher:
         # Only now is the room free, even if the request was given up on before.
         self.in_flight_events -= delivery.events
         self.in_flight_bytes -= delivery.size_bytes
+        self._clock.note(delivery.append_ms, time.monotonic())
         delivery.settle()
 
     def _redirect(self, delivery: Delivery) -> None:

@@ -63,6 +63,16 @@ def provider_of(model: str) -> str | None:
     return (entry.provider or None) if entry is not None else None
 
 
+def is_known_provider(provider: str) -> bool:
+    """Say whether the catalogue has this provider."""
+    return _names().knows_provider(provider)
+
+
+def is_known_model(model: str) -> bool:
+    """Say whether the catalogue has this model by its name."""
+    return _names().knows_model(model)
+
+
 @cache
 def _names() -> Names:
     return Names(catalogue())

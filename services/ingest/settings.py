@@ -72,6 +72,35 @@ class IngestSettings(KafkaSettings):
     ingest_key_providers_max: int = Field(
         default=100, gt=0, description="Distinct providers in a day of a key without its own limit."
     )
+    ingest_event_age_max_days: float = Field(
+        default=35.0,
+        gt=0,
+        le=36_500,
+        description="Older events are refused; must be what `wattoken migrate"
+        " --max-event-age-days` stored with the log.",
+    )
+    ingest_event_ahead_max_seconds: float = Field(
+        default=300.0,
+        ge=0,
+        le=86_400,
+        description="Events further in the future are refused, as the log's rules do.",
+    )
+    ingest_rejected_payload_bytes_max: int = Field(
+        default=16 * 1024,
+        gt=0,
+        le=256 * 1024,
+        description="Most that is kept of one refused payload, after it was redacted.",
+    )
+    ingest_rejected_key_bytes_per_day: int = Field(
+        default=16 * MIB,
+        ge=0,
+        description="Bytes of rejections that are kept for one API key in a day; 0 keeps none.",
+    )
+    ingest_rejected_bytes_per_day: int = Field(
+        default=256 * MIB,
+        ge=0,
+        description="Bytes of rejections that are kept for all API keys in a day.",
+    )
     ingest_in_flight_bytes_max: int = Field(
         default=64 * MIB,
         gt=0,

@@ -48,6 +48,9 @@ class KafkaSettings(Settings):
         description="Topic that says which topic was succeeded by which; `wattoken migrate` makes"
         " it.",
     )
+    kafka_rejected_topic: str = Field(
+        default="usage.rejected.v1", description="Topic of what ingest refused."
+    )
     kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
         default="PLAINTEXT", description="Kafka's security protocol."
     )

@@ -60,6 +60,8 @@ def pipeline(pipelines: Callable[..., Pipeline]) -> Pipeline:
             "WATTOKEN_INGEST_DELIVERY_TIMEOUT_SECONDS": str(DELIVERY_TIMEOUT_SECONDS),
             "WATTOKEN_INGEST_EVENTS_MAX": str(EVENTS_MAX),
             "WATTOKEN_INGEST_READ_TIMEOUT_SECONDS": "2",
+            # The events here have the time of when they were written.
+            "WATTOKEN_INGEST_EVENT_AGE_MAX_DAYS": "36500",
         },
     )
 

@@ -44,6 +44,8 @@ def pipeline(pipelines: Callable[..., Pipeline]) -> Pipeline:
         env={
             "WATTOKEN_INGEST_DELIVERY_TIMEOUT_SECONDS": str(DELIVERY_TIMEOUT_SECONDS),
             "WATTOKEN_INGEST_IN_FLIGHT_BYTES_MAX": str(IN_FLIGHT_BYTES_MAX),
+            # The events here have the time of when they were written.
+            "WATTOKEN_INGEST_EVENT_AGE_MAX_DAYS": "36500",
             "WATTOKEN_INGEST_KEYS_RELOAD_SECONDS": "0.1",
         },
     )

@@ -6,7 +6,7 @@ Nothing here reads a clock: every call is handed ``now`` in seconds of one monot
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -14,6 +14,8 @@ from typing import Final
 BURST_SECONDS: Final = 2.0
 #: How long a value stays counted after it was last seen.
 DISTINCT_WINDOW_SECONDS: Final = 24 * 3600.0
+#: How many models a key may name in a day that no call of its has used anything of yet.
+FAILED_MODELS_MAX: Final = 20
 
 
 class TokenBucket:
@@ -57,26 +59,38 @@ class DistinctValues:
         self.values_max = values_max
         self._seen_at: dict[str, float] = {}
 
-    def admit(self, value: str, now: float) -> bool:
-        """Take note of a value; False if it would be one too many, and then it is not noted."""
-        if value not in self._seen_at and len(self._seen_at) >= self.values_max:
+    def has_room(self, values: Collection[str], now: float) -> bool:
+        """Say whether all values may be noted together; notes nothing."""
+        fresh = sum(value not in self._seen_at for value in values)
+        if fresh and len(self._seen_at) + fresh > self.values_max:
             self._forget(now - DISTINCT_WINDOW_SECONDS)
-            if len(self._seen_at) >= self.values_max:
-                return False
-        self._seen_at[value] = now
+            # What was forgotten may be among the values.
+            fresh = sum(value not in self._seen_at for value in values)
+            return len(self._seen_at) + fresh <= self.values_max
         return True
 
-    def admit_all(self, values: Iterable[str], now: float) -> bool:
-        """Take note of all values; False if any is one too many, and then no new one is noted."""
+    def note(self, values: Iterable[str], now: float) -> list[str]:
+        """Take note of values that there is room for; return those that were not known."""
         seen_at = self._seen_at
         fresh = [value for value in values if value not in seen_at]
-        if fresh and len(seen_at) + len(fresh) > self.values_max:
-            self._forget(now - DISTINCT_WINDOW_SECONDS)
-            if len(seen_at) + len(fresh) > self.values_max:
-                return False
         for value in values:
             seen_at[value] = now
+        return fresh
+
+    def admit_all(self, values: Collection[str], now: float) -> bool:
+        """Take note of all values; False if any is one too many, and then none is noted."""
+        if not self.has_room(values, now):
+            return False
+        self.note(values, now)
         return True
+
+    def take_back(self, values: Iterable[str]) -> None:
+        """Forget values, as if they had never been noted."""
+        for value in values:
+            self._seen_at.pop(value, None)
+
+    def __contains__(self, value: str) -> bool:
+        return value in self._seen_at
 
     def _forget(self, before: float) -> None:
         for value in [value for value, at in self._seen_at.items() if at <= before]:
@@ -107,30 +121,44 @@ class KeyUse:
         self.models = DistinctValues(allowance.models_max)
         self.regions = DistinctValues(allowance.regions_max)
         self.providers = DistinctValues(allowance.providers_max)
+        #: Models that only failed calls name so far, and that may exist.
+        self.failed_models = DistinctValues(FAILED_MODELS_MAX)
+        #: What the request that is being read noted first.
+        self._fresh: list[tuple[DistinctValues, list[str]]] = []
 
-    def exceeded(self, region: str, provider: str, model: str, now: float) -> str | None:
-        """Note an event's names; name the first that is one too many, or None.
+    def exceeded(
+        self,
+        regions: Collection[str],
+        providers: Collection[str],
+        models: Collection[str],
+        now: float,
+    ) -> str | None:
+        """Note the names of one event or many; name the first limit that is passed, or None.
 
-        Each of them is asked only if those before were admitted, so what is refused for its
-        model does not use up a region.
+        All are noted or none: what is refused for its region does not use up a model.
         """
-        if not self.models.admit(model, now):
-            return "models"
-        if not self.regions.admit(region, now):
-            return "regions"
-        if not self.providers.admit(provider, now):
-            return "providers"
+        asked = (
+            ("models", self.models, models),
+            ("regions", self.regions, regions),
+            ("providers", self.providers, providers),
+        )
+        for limit, known, values in asked:
+            if not known.has_room(values, now):
+                return limit
+        for _, known, values in asked:
+            if fresh := known.note(values, now):
+                self._fresh.append((known, fresh))
         return None
 
-    def admit_all(
-        self, regions: set[str], providers: set[str], models: set[str], now: float
-    ) -> bool:
-        """Note the names of many events at once; False if any would be one too many."""
-        return (
-            self.models.admit_all(models, now)
-            and self.regions.admit_all(regions, now)
-            and self.providers.admit_all(providers, now)
-        )
+    def begin(self) -> None:
+        """Begin to read a request; what it notes can be taken back until the next one begins."""
+        self._fresh.clear()
+
+    def take_back(self) -> None:
+        """Forget the names that the request noted first: nothing of it was taken."""
+        for known, values in self._fresh:
+            known.take_back(values)
+        self._fresh.clear()
 
 
 def _bucket(per_second: float | None, now: float) -> TokenBucket | None:

@@ -38,11 +38,12 @@ class Key:
     use: KeyUse
     at: float = 0.0
 
-    def admit(self, event: UncheckedEvent) -> None:
+    def admit(self, event: UncheckedEvent, *, counted: bool = True) -> None:
         """Check an event against the key's regions and its limits on distinct names.
 
-        Raises `EventRejectedError` naming the limit. Tenants are the adapters' to check, which
-        know whether the event named one.
+        Not ``counted`` are the names of a failed call, which its caller may have made up. Raises
+        `EventRejectedError` naming the limit. Tenants are the adapters' to check, which know
+        whether the event named one.
         """
         entry = self.entry
         if not entry.allows_region(event.region):
@@ -50,7 +51,9 @@ class Key:
                 "region_not_allowed",
                 "region is not one that this API key may name: leave it out, or use another key",
             )
-        limit = self.use.exceeded(event.region, event.provider, event.model, self.at)
+        providers = (event.provider,) if counted else ()
+        models = (event.model,) if counted else ()
+        limit = self.use.exceeded((event.region,), providers, models, self.at)
         if limit is not None:
             values_max = getattr(self.use.allowance, f"{limit}_max")
             raise EventRejectedError(
@@ -62,7 +65,7 @@ class Key:
     def admit_all(self, regions: set[str], providers: set[str], models: set[str]) -> bool:
         """Check the names of many events at once; False where any of them is to be refused."""
         allowed = self.entry.regions is None or all(map(self.entry.allows_region, regions))
-        return allowed and self.use.admit_all(regions, providers, models, self.at)
+        return allowed and self.use.exceeded(regions, providers, models, self.at) is None
 
 
 class KeyRing:

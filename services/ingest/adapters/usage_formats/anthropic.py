@@ -115,7 +115,7 @@ def _add_compactions(told: Told, iterations: list[dict[str, Any]]) -> None:
         elif isinstance(kind, str) and kind in _IN_THE_TOTALS:
             _add(listed, one, told.where)
         elif kind != _ANOTHER_MODELS:
-            unread.note(_NAME, [f"iterations[].type.{kind}"])
+            unread.note(_NAME, [f"iterations[].type.{kind if isinstance(kind, str) else '?'}"])
     if not any(compacted.values()):
         return
     stated = [(name, told.get(one)) for name, one in _TOTALS.items()]

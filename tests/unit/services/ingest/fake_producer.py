@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any
 
-from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka import TIMESTAMP_LOG_APPEND_TIME, KafkaError, KafkaException
 
 Report = Callable[[KafkaError | None, "FakeMessage"], None]
 
@@ -27,6 +28,9 @@ class FakeMessage:
     def value(self) -> bytes:
         value: bytes = self._record["value"]
         return value
+
+    def timestamp(self) -> tuple[int, int]:
+        return TIMESTAMP_LOG_APPEND_TIME, time.time_ns() // 1_000_000
 
 
 class FakeProducer:

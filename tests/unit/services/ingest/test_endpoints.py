@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
@@ -13,14 +14,18 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 
 from schemas import wire
+from services.ingest import batches
 from services.ingest.endpoints import Endpoints
 from services.ingest.errors import BusyError
 from services.ingest.keys import KeyEntry, KeyLimits, KeyRing, new_key
+from services.ingest.mending import check_readable
 from services.ingest.metrics import IngestMetrics
 from services.ingest.records import Record
+from services.ingest.rejections.record import KeptRejection, decode
 from services.ingest.settings import IngestSettings
 
 PEPPER = b"p" * 32
+NOW = datetime(2026, 3, 15, 12, 1, tzinfo=UTC)
 KEY, ENTRY = new_key("acme", "eu", PEPPER, "openai")
 EVENT: dict[str, Any] = {
     "id": "a",
@@ -52,15 +57,33 @@ class ListLog:
         self.records += records
 
 
+class ListRejections:
+    """A topic of rejections in memory."""
+
+    def __init__(self) -> None:
+        self.records: list[Record] = []
+
+    async def put(self, records: list[Record]) -> None:
+        self.records += records
+
+    def kept(self) -> list[KeptRejection]:
+        found = [decode(record["value"]) for record in self.records]
+        return [one for one in found if one is not None]
+
+
 class Service:
     """The endpoints as an application, with what they wrote and counted."""
 
     def __init__(self, entry: KeyEntry = ENTRY, **settings: Any) -> None:
         self.log = ListLog()
         self.metrics = IngestMetrics()
+        self.rejections = ListRejections()
         endpoints = Endpoints(
-            IngestSettings(**settings), KeyRing([entry], PEPPER), self.log, self.metrics
+            *(IngestSettings(**settings), KeyRing([entry], PEPPER), self.log, self.metrics),
+            self.rejections,
+            utc_now=lambda: NOW,
         )
+        self.endpoints = endpoints
         self.app = Starlette(
             routes=[
                 Route("/v1/events", endpoints.native, methods=["POST"]),
@@ -290,3 +313,147 @@ def test_whoami_needs_the_scope_to_read() -> None:
     reading = Service(ENTRY.model_copy(update={"scopes": ("read",)}))
     assert reading.get("/v1/whoami").status_code == 200
     assert reading.native([EVENT]).status_code == 403
+
+
+def test_what_is_refused_is_kept_with_its_reason_and_redacted(service: Service) -> None:
+    service.native([{**EVENT, "time": None, "prompt": "how do I get rich"}, EVENT])
+    (kept,) = service.rejections.kept()
+    assert (kept.key_id, kept.tenant, kept.format) == (ENTRY.id, "acme", "native")
+    assert (kept.code, kept.index, kept.refused_at) == ("wrong_type", 0, NOW)
+    assert kept.message.startswith("time is null: give an RFC 3339 time")
+    assert kept.payload is not None
+    assert json.loads(kept.payload) == {**EVENT, "time": None, "prompt": "[redacted]"}
+
+
+def test_a_whole_request_that_is_refused_is_kept_and_counted(service: Service) -> None:
+    service.native(b'{"id": "a", "prompt": "how do I get rich')
+    service.native([{}] * 5)
+    service.post("/v1/events", EVENT, "text/plain")
+    kept = service.rejections.kept()
+    assert [(one.code, one.index) for one in kept] == [
+        ("malformed_body", None),
+        ("too_large", None),
+        ("unsupported_type", None),
+    ]
+    assert kept[0].payload == '{"id": "a", "prompt": "[redacted]"'
+    for code in ("malformed_body", "too_large", "unsupported_type"):
+        assert service.sample("wattoken_ingest_requests_rejected_total", code=code) == 1
+
+
+def test_what_has_no_right_or_comes_too_fast_is_not_kept(service: Service) -> None:
+    service.post("/v1/events", [{}], key=None)
+    service.log.busy = True
+    service.native([EVENT, {}])
+    limited = Service(ENTRY.model_copy(update={"limits": KeyLimits(events_per_second=1)}))
+    for _ in range(3):
+        limited.native([EVENT, EVENT, EVENT])
+    assert service.rejections.kept() == limited.rejections.kept() == []
+
+
+def test_a_key_cannot_fill_the_topic() -> None:
+    service = Service(ingest_rejected_key_bytes_per_day=40_000)
+    for _ in range(10):
+        assert service.native([{"id": "x"}] * 100).status_code == 400
+    kept = len(service.rejections.kept())
+    assert 0 < kept < 40
+    assert sum(len(record["value"]) for record in service.rejections.records) < 11_000
+    unkept = service.sample("wattoken_ingest_rejections_unkept_total", why="key_limit")
+    assert unkept == 1000 - kept
+
+
+def test_of_one_request_no_more_than_a_bound_is_kept() -> None:
+    service = Service()
+    service.native([{"id": "x"}] * 300)
+    assert len(service.rejections.kept()) == 200
+    assert service.sample("wattoken_ingest_rejections_unkept_total", why="request_limit") == 100
+
+
+@pytest.mark.parametrize(
+    ("time", "code"), [("2026-01-01T00:00:00Z", "too_old"), ("2026-03-15T12:30:00Z", "too_new")]
+)
+@pytest.mark.parametrize("beside", [[], [{"id": "broken"}]], ids=["the quick way", "one by one"])
+def test_a_time_that_the_rules_refuse_is_refused_at_once(
+    time: str, code: str, beside: list[object]
+) -> None:
+    service = Service()
+    answer = service.native([EVENT | {"time": time}, *beside])
+    assert answer.status_code == 400
+    assert answer.json()["rejected"][0]["code"] == code
+    answer = service.openmeter(CLOUD_EVENT | {"time": time})
+    assert (answer.status_code, service.ids()) == (400, [])
+    assert service.sample("wattoken_ingest_events_rejected_total", code=code) == 2
+    assert {one.code for one in service.rejections.kept()} >= {code}
+
+
+def test_a_usage_object_without_a_time_costs_no_other_event(service: Service) -> None:
+    usage = {"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3}
+    bad = {"id": "b", "source": "gw", "model": "m", "usage": usage, "usage_format": "openai_chat"}
+    answer = service.native([bad, EVENT])
+    assert (answer.status_code, service.ids()) == (207, ["a"])
+    assert answer.json()["rejected"][0]["code"] == "missing_field"
+
+
+def test_openmeters_valid_events_of_a_refused_batch_are_kept_too(service: Service) -> None:
+    service.openmeter([CLOUD_EVENT, {}, CLOUD_EVENT | {"id": "c"}], "application/json")
+    kept = service.rejections.kept()
+    assert [(one.index, one.code, one.format) for one in kept] == [
+        (1, "invalid_value", "cloudevents"),
+        (0, "batch_refused", "native"),
+        (2, "batch_refused", "native"),
+    ]
+    rejected = "wattoken_ingest_events_rejected_total"
+    assert service.sample(rejected, code="batch_refused") == 2
+    assert service.get("/v1/whoami").status_code == 403
+
+
+def test_names_of_a_batch_that_was_not_taken_are_not_counted() -> None:
+    entry = ENTRY.model_copy(update={"scopes": ("ingest", "read")})
+    service = Service(entry)
+    other = {**CLOUD_EVENT, "data": {**CLOUD_EVENT["data"], "model": "n"}}
+    service.openmeter([other, {}], "application/json")
+    assert service.get("/v1/whoami").json()["named_today"]["models"] == 0
+    service.openmeter([other, CLOUD_EVENT], "application/json")
+    assert service.get("/v1/whoami").json()["named_today"]["models"] == 2
+
+
+def test_a_fault_of_ours_costs_one_event_and_shows_nothing_of_it(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(event: Any) -> None:
+        if event.id == "b":
+            raise KeyError("a secret text")
+        check_readable(event)
+
+    monkeypatch.setattr(batches, "check_readable", broken)
+    answer = service.native([{}, EVENT, EVENT | {"id": "b"}])
+    assert (answer.status_code, service.ids()) == (207, ["a"])
+    assert answer.json()["rejected"][1]["code"] == "unreadable"
+    assert "KeyError at tests.unit" in answer.text
+    assert "a secret text" not in answer.text
+    kept = service.rejections.kept()[1]
+    assert kept.payload is not None and json.loads(kept.payload)["id"] == "b"
+
+
+def test_a_fault_of_ours_with_a_whole_body_is_no_5xx(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise KeyError("a secret text")
+
+    monkeypatch.setattr(batches, "record_of_object", broken)
+    answer = service.native(EVENT)
+    assert (answer.status_code, "secret" in answer.text) == (400, False)
+    assert [one.code for one in service.rejections.kept()] == ["malformed_body"]
+
+
+def test_a_second_report_that_tells_more_is_counted(service: Service) -> None:
+    usage = {"prompt_tokens": 10, "completion_tokens": 2, "total_tokens": 12}
+    poor = {**CLOUD_EVENT, "data": {"model": "m", "usage": usage, "usage_format": "openai_chat"}}
+    rich = json.loads(json.dumps(poor))
+    rich["data"]["usage"]["prompt_tokens_details"] = {"cached_tokens": 8}
+    for event in (poor, poor, rich):
+        assert service.openmeter(event).status_code == 204
+    names = {"first": "cloudevents", "second": "cloudevents", "better": "second"}
+    assert service.sample("wattoken_ingest_differing_reports_total", **names) == 1
+    tokens = "wattoken_ingest_differing_reports_unmetered_tokens_total"
+    assert service.sample(tokens, kind="cache_read") == 8

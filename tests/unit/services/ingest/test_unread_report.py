@@ -32,12 +32,16 @@ class NoLog:
     async def publish(self, records: list[Any]) -> None:
         pass
 
+    async def put(self, records: list[Any]) -> None:
+        pass
+
 
 def metrics_after(*events: dict[str, Any]) -> str:
     """What an ingest shows at /metrics after these native events, all in one request."""
     text, entry = new_key("acme", "eu", PEPPER, "openai")
     metrics = IngestMetrics()
-    endpoints = Endpoints(IngestSettings(), KeyRing([entry], PEPPER), NoLog(), metrics)
+    settings = IngestSettings(ingest_event_age_max_days=36_500)
+    endpoints = Endpoints(settings, KeyRing([entry], PEPPER), NoLog(), metrics, NoLog())
     served = Starlette(routes=[Route("/v1/events", endpoints.native, methods=["POST"])])
     base = {"source": "gw", "time": "2026-03-15T12:00:00Z", "model": "m"}
     body = [{"id": str(number), **base, **event} for number, event in enumerate(events)]

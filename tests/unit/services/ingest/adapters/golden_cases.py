@@ -84,6 +84,9 @@ class _ListLog:
     async def publish(self, records: list[Record]) -> None:
         self.records += records
 
+    async def put(self, records: list[Record]) -> None:
+        """Rejections are looked at elsewhere."""
+
 
 def run(case: Case) -> Outcome:
     """Send the case's request to ingest's endpoints, on a log that is a list."""
@@ -91,7 +94,11 @@ def run(case: Case) -> Outcome:
         "acme", "eu-central", _PEPPER, case.document.get("key", {}).get("provider")
     )
     log, metrics = _ListLog(), IngestMetrics()
-    endpoints = Endpoints(IngestSettings(), KeyRing([entry], _PEPPER), log, metrics)
+    # The cases have the times of when they were written.
+    settings = IngestSettings(
+        ingest_event_age_max_days=36_500, ingest_event_ahead_max_seconds=86_400
+    )
+    endpoints = Endpoints(settings, KeyRing([entry], _PEPPER), log, metrics, log)
     handlers: dict[str, Any] = {
         "/v1/events": endpoints.native,
         "/api/v1/events": endpoints.openmeter,

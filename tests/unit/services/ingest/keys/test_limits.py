@@ -58,17 +58,17 @@ def test_the_wait_that_is_told_is_long_enough(amount: int, per_second: float) ->
 
 def test_known_values_go_on_and_new_ones_beyond_the_limit_do_not() -> None:
     seen = DistinctValues(2)
-    assert [seen.admit(value, 0.0) for value in "abcab"] == [True, True, False, True, True]
+    assert [seen.admit_all({value}, 0.0) for value in "abcab"] == [True, True, False, True, True]
     assert len(seen) == 2
 
 
 def test_a_value_not_seen_for_a_window_makes_room() -> None:
     seen = DistinctValues(2)
-    seen.admit("a", 0.0)
-    seen.admit("b", 10.0)
-    assert not seen.admit("c", DISTINCT_WINDOW_SECONDS - 1)
-    assert seen.admit("c", DISTINCT_WINDOW_SECONDS)
-    assert not seen.admit("a", DISTINCT_WINDOW_SECONDS)
+    seen.admit_all({"a"}, 0.0)
+    seen.admit_all({"b"}, 10.0)
+    assert not seen.admit_all({"c"}, DISTINCT_WINDOW_SECONDS - 1)
+    assert seen.admit_all({"c"}, DISTINCT_WINDOW_SECONDS)
+    assert not seen.admit_all({"a"}, DISTINCT_WINDOW_SECONDS)
 
 
 def test_of_many_all_are_noted_or_none() -> None:
@@ -84,5 +84,5 @@ def test_of_many_all_are_noted_or_none() -> None:
 def test_memory_is_bounded_by_the_limit(values_max: int) -> None:
     seen = DistinctValues(values_max)
     for number in range(1000):
-        seen.admit(str(number), float(number))
+        seen.admit_all({str(number)}, float(number))
     assert len(seen) == values_max

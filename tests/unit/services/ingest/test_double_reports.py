@@ -1,0 +1,56 @@
+"""A call that is reported twice and not alike is noticed, once, and what is missing counted."""
+
+from __future__ import annotations
+
+import pytest
+
+from services.ingest.batches import Counts
+from services.ingest.double_reports import DoubleReports, better
+from services.ingest.records import Record
+
+POOR: Counts = (100, 20, None, None, None)
+RICH: Counts = (100, 20, 80, 5, None)
+
+
+def record(name: str) -> Record:
+    return {"key": name.encode(), "value": b""}
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "found"),
+    [
+        (POOR, RICH, "second"),
+        (RICH, POOR, "first"),
+        ((100, 20, 0, None, None), (100, 20, 80, None, None), "neither"),
+        ((100, 20, None, None, None), (105, 20, None, None, None), "neither"),
+    ],
+)
+def test_which_knew_more(first: Counts, second: Counts, found: str) -> None:
+    assert better(first, second) == found
+
+
+def test_the_better_second_report_is_known_with_what_it_had_more() -> None:
+    reports = DoubleReports()
+    assert not reports.note("cloudevents", [record("a"), record("b")], [POOR, POOR]).reports
+    found = reports.note("litellm", [record("a"), record("c")], [RICH, RICH])
+    assert found.reports == {("cloudevents", "litellm", "second"): 1}
+    assert found.unmetered_tokens == {"cache_read": 80, "cache_write": 5}
+
+
+def test_a_resend_is_no_difference() -> None:
+    reports = DoubleReports()
+    for _ in range(3):
+        assert not reports.note("litellm", [record("a")], [RICH]).reports
+
+
+def test_within_one_request_too() -> None:
+    found = DoubleReports().note("litellm", [record("a"), record("a")], [POOR, RICH])
+    assert found.reports == {("litellm", "litellm", "second"): 1}
+
+
+def test_memory_is_bounded_and_the_oldest_goes() -> None:
+    reports = DoubleReports(2)
+    for name in "abc":
+        reports.note("litellm", [record(name)], [POOR])
+    assert not reports.note("litellm", [record("a")], [RICH]).reports
+    assert reports.note("litellm", [record("c")], [RICH]).reports
