@@ -51,6 +51,7 @@ class Pipeline:
         self.infrastructure = infrastructure
         self.name = name
         self.topic = "usage.events.v1" if usual_names else f"usage.events.{name}"
+        self.rejected_topic = "usage.rejected.v1" if usual_names else f"usage.rejected.{name}"
         self.database = "wattoken" if usual_names else f"wattoken_{name}".replace("-", "_")
         self.group = "wattoken-aggregator" if usual_names else f"wattoken-{name}"
         self.partitions = partitions
@@ -73,6 +74,7 @@ class Pipeline:
         return {
             **self.infrastructure.env,
             "WATTOKEN_KAFKA_TOPIC": self.topic,
+            "WATTOKEN_KAFKA_REJECTED_TOPIC": self.rejected_topic,
             "WATTOKEN_CLICKHOUSE_DATABASE": self.database,
             "WATTOKEN_AGGREGATOR_GROUP": self.group,
             # A killed worker's partitions are given on after this; locally that should be soon.

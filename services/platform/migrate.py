@@ -36,6 +36,9 @@ Report = Callable[[str], None]
 #: How long brokers may take to hear of a topic that was just made.
 HEARD_SECONDS = 15.0
 HEARD_POLL_SECONDS = 0.2
+#: How long and how much of what ingest refused is kept, in one partition.
+REJECTED_RETENTION_MS = 14 * DAY_MS
+REJECTED_CONFIG = {"retention.bytes": str(1024**3), "segment.bytes": str(1024**3 // 16)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +72,13 @@ def migrate(
     store_catalogue(clickhouse, catalogue, report)
     made = ensure_succession_topic(admin, kafka.kafka_successions_topic, plan.replication_factor)
     report(f"topic {kafka.kafka_successions_topic}: {'created' if made else 'exists'}")
+    rejected = replace(plan, partitions=1, retention_ms=REJECTED_RETENTION_MS)
+    ensure_topic(admin, kafka.kafka_rejected_topic, rejected, report, REJECTED_CONFIG)
+    if rules.too_old_ms != MeteringRules().too_old_ms:
+        report(
+            "ingest: set WATTOKEN_INGEST_EVENT_AGE_MAX_DAYS="
+            f"{rules.too_old_ms / DAY_MS:g}, or it refuses what the rules let through"
+        )
     client = connect(clickhouse)
     try:
         chain = sync_successions(kafka, client, cluster_of(kafka), report)
@@ -123,9 +133,15 @@ def ensure_log(
     ensure_rules(client, log, rules, report)
 
 
-def ensure_topic(admin: AdminClient, topic: str, plan: TopicPlan, report: Report) -> None:
-    """Create the topic where there is none; check the one that is there."""
-    if make_topic(admin, topic, plan):
+def ensure_topic(
+    admin: AdminClient,
+    topic: str,
+    plan: TopicPlan,
+    report: Report,
+    config: Mapping[str, str] | None = None,
+) -> None:
+    """Create the topic where there is none, as `make_topic` does; check the one that is there."""
+    if make_topic(admin, topic, plan, config):
         report(f"topic {topic}: created with {plan.partitions} partitions")
     else:
         check_topic(admin, topic)
