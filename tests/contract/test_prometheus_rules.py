@@ -16,6 +16,7 @@ from deploy.local.errors import ComponentMissing
 from deploy.local.prometheus import RULES, fetch_prometheus, find_promtool, prometheus_config
 from services.aggregator.metrics import REGISTRY
 from services.exporter.collector import METRICS, exposed_name
+from services.ingest.metrics import IngestMetrics
 from tests.contract import compose_file
 from tests.contract.compose_file import ROOT, theirs
 from tests.integration.conftest import missing
@@ -137,6 +138,8 @@ def of_the_aggregator() -> set[str]:
 
 def test_rules_use_metrics_that_there_are() -> None:
     known = {exposed_name(meaning) for meaning in METRICS} | of_the_aggregator()
+    for metric in IngestMetrics().registry.collect():
+        known.add(f"{metric.name}_total" if metric.type == "counter" else metric.name)
     recorded = {rule["record"] for rule in rules() if "record" in rule}
     for name in recorded:
         assert re.fullmatch(r"[a-z]+:wattoken_[a-z_]+:(rate\d+[mh]|ratio(_rate\d+[mh])?)", name)
