@@ -9,7 +9,7 @@ export UV_PROJECT_ENVIRONMENT := $(VENV)
 # Trust what this machine trusts, a company's own authority for instance.
 export UV_SYSTEM_CERTS := true
 
-.PHONY: planted mutants chaos demo up test faults bench bench-peers gateway-clients clickhouse-versions python-versions lint format docs dashboards locks setup screenshots clean
+.PHONY: planted mutants chaos fuzz demo up test faults bench bench-peers gateway-clients clickhouse-versions python-versions lint format docs dashboards locks setup screenshots clean
 
 setup: $(VENV)/.synced
 
@@ -64,6 +64,11 @@ faults: setup
 # (docs/reliability.md). MINUTES=30 SEED=1; CHAOS_ARGS="--faults network" passes options on.
 chaos: setup
 	$(BIN)/wattoken chaos --seed $(or $(SEED),1) --minutes $(or $(MINUTES),30) $(CHAOS_ARGS)
+
+# Structured requests over all HTTP paths of ingest, in this process: no 5xx, every event accounted for.
+# REQUESTS=20000 SEED=1
+fuzz: setup
+	$(BIN)/python -m tests.fuzz.run --seed $(or $(SEED),1) --requests $(or $(REQUESTS),20000)
 
 # SCALING=1 measures growth instead of peers; BENCH_ARGS="--events 200000" passes options on.
 bench: setup bench-peers
