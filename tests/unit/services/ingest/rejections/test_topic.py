@@ -39,8 +39,8 @@ class Producer:
         if self.silent:
             return 0
         held, self.held = self.held, []
-        for _, report in held:
-            report(self.error, FakeMessage())
+        for name, report in held:
+            report(self.error, FakeMessage(name, {}))
         return len(held)
 
 
