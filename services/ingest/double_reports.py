@@ -3,7 +3,7 @@
 The first report of an identity is metered and the second is a duplicate, whichever knew more: two
 callbacks of one LiteLLM, of which one leaves out what came from a cache. Here the counts of what
 was taken are remembered for a while, so that the difference is known. It is remembered in one
-process, so of several ingests each sees what reaches itself; `wattoken audit` counts all.
+process, so of several ingests each sees what reaches itself.
 """
 
 from __future__ import annotations
