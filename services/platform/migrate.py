@@ -204,10 +204,20 @@ def cluster_of(kafka: KafkaSettings) -> str:
 
 
 def log_starts(kafka: KafkaSettings, log: Log) -> dict[int, int]:
-    """Ask for the first offset that each partition holds. Raises `UnavailableError`."""
+    """Ask for the first offset that each partition holds. Raises `UnavailableError`.
+
+    Partitions that were just made may have no leader yet.
+    """
     questions = KafkaQuestions(kafka)
+    deadline = time.monotonic() + HEARD_SECONDS
     try:
-        return questions.starts(log.topic, range(log.partitions))
+        while True:
+            try:
+                return questions.starts(log.topic, range(log.partitions))
+            except UnavailableError:
+                if time.monotonic() > deadline:
+                    raise
+            time.sleep(HEARD_POLL_SECONDS)
     finally:
         questions.close()
 
