@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 from clickhouse_connect.driver.client import Client
 from confluent_kafka import KafkaError, KafkaException
@@ -33,6 +34,7 @@ from services.platform.supported import check_clickhouse
 
 MIGRATIONS = Path(schemas.__file__).with_name("clickhouse")
 Report = Callable[[str], None]
+T = TypeVar("T")
 #: How long brokers may take to hear of a topic that was just made.
 HEARD_SECONDS = 15.0
 HEARD_POLL_SECONDS = 0.2
@@ -196,11 +198,7 @@ def describe_made(admin: AdminClient, topic: str) -> Log:
 
 def cluster_of(kafka: KafkaSettings) -> str:
     """Ask for the cluster's id. Raises `UnavailableError`."""
-    questions = KafkaQuestions(kafka)
-    try:
-        return questions.cluster_id()
-    finally:
-        questions.close()
+    return answered(kafka, KafkaQuestions.cluster_id)
 
 
 def log_starts(kafka: KafkaSettings, log: Log) -> dict[int, int]:
@@ -208,14 +206,24 @@ def log_starts(kafka: KafkaSettings, log: Log) -> dict[int, int]:
 
     Partitions that were just made may have no leader yet.
     """
+    return answered(kafka, lambda questions: questions.starts(log.topic, range(log.partitions)))
+
+
+def answered(kafka: KafkaSettings, question: Callable[[KafkaQuestions], T]) -> T:
+    """Ask twice at least, and for a while: a cluster that has just begun is not there at once.
+
+    Raises `UnavailableError` when it does not answer then.
+    """
     questions = KafkaQuestions(kafka)
     deadline = time.monotonic() + HEARD_SECONDS
+    asked = 0
     try:
         while True:
+            asked += 1
             try:
-                return questions.starts(log.topic, range(log.partitions))
+                return question(questions)
             except UnavailableError:
-                if time.monotonic() > deadline:
+                if asked > 1 and time.monotonic() > deadline:
                     raise
             time.sleep(HEARD_POLL_SECONDS)
     finally:

@@ -32,7 +32,7 @@ from services.exporter.exposition import Exposition
 from services.exporter.rows import REGISTER_COLUMNS
 from services.exporter.scrape import Scraper
 from services.exporter.settings import ExporterSettings
-from services.platform.kafka import admin_client, describe_log
+from services.platform.migrate import answered
 from services.platform.settings import KafkaSettings, read_settings
 from tests.integration.conftest import PipelineFactory
 from tests.waiting import eventually
@@ -77,7 +77,8 @@ def log_name(exporting: Pipeline) -> str:
     settings = read_settings(
         KafkaSettings, kafka_bootstrap_servers=exporting.env["WATTOKEN_KAFKA_BOOTSTRAP_SERVERS"]
     )
-    return describe_log(admin_client(settings), exporting.topic).name
+    # Asked again, should a broker that a test stopped not be back at once.
+    return answered(settings, lambda questions: questions.describe(exporting.topic)).name
 
 
 def get(pipeline: Pipeline, path: str = "/metrics", accept: str = "") -> tuple[str, float]:
