@@ -132,7 +132,7 @@ BUGS: Final = (
     ),
     meter(
         "memory for ids has no end",
-        "        elif self.ids_in_memory >= self._ids_max:\n",
+        "        elif self._full:\n",
         "        elif False:\n",
     ),
     meter(
