@@ -17,7 +17,7 @@ from tests.integration.faults import PARTITIONS, metering, metric, select, wait_
 from tests.integration.test_aggregator import event, producer, stop_in_order
 from tests.waiting import eventually
 
-pytestmark = pytest.mark.faults
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(600)]
 
 EVENTS = 2_000
 

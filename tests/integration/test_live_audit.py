@@ -37,7 +37,7 @@ from tests.integration.faults import (
 )
 from tests.waiting import eventually
 
-pytestmark = pytest.mark.faults
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(600)]
 Findings = dict[str, Any]
 EVENTS = 4_000
 WHOLE = Span()
