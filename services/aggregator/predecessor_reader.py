@@ -13,7 +13,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 
 from services.aggregator.core.key_index import Ints
 from services.platform.errors import UnavailableError
-from services.platform.kafka import client_config
+from services.platform.kafka import committed_reader_config
 from services.platform.settings import KafkaSettings
 
 RECORDS_MAX: Final = 10_000
@@ -61,15 +61,8 @@ class PredecessorReader:
         self._heard_at = time.monotonic()
         self._consumer = Consumer(
             {
-                **client_config(settings),
-                # Named because the client insists: nobody joins a group without subscribing.
-                "group.id": "wattoken-predecessor",
-                "enable.auto.commit": False,
-                "enable.partition.eof": True,
-                "isolation.level": "read_committed",
-                "auto.offset.reset": "error",
+                **committed_reader_config(settings, "wattoken-predecessor"),
                 "queued.max.messages.kbytes": QUEUED_KBYTES,
-                "log_level": 0,
             }
         )
         self._consumer.assign(

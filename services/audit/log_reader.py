@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
-from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType
+from confluent_kafka.admin import ConfigResource, ResourceType
 
 from services.platform.errors import ConfigurationError, UnavailableError
-from services.platform.kafka import ADMIN_TIMEOUT_SECONDS, client_config
+from services.platform.kafka import ADMIN_TIMEOUT_SECONDS, admin_client, committed_reader_config
 from services.platform.settings import KafkaSettings
 
 #: Without a single record for this long, the broker is taken to be away.
@@ -86,7 +86,7 @@ class LogReader:
     def compacted(self) -> bool:
         """Whether the topic's old records are not only deleted but replaced by newer ones."""
         resource = ConfigResource(ResourceType.TOPIC, self._topic)
-        admin = AdminClient({**client_config(self._settings), "log_level": 0})
+        admin = admin_client(self._settings)
         try:
             config = admin.describe_configs([resource], request_timeout=ADMIN_TIMEOUT_SECONDS)[
                 resource
@@ -144,14 +144,8 @@ class LogReader:
 
     def _consumer_config(self, level: str, told: Callable[[str], None]) -> dict[str, Any]:
         return {
-            **client_config(self._settings),
-            # Never subscribed and never committed: a name is asked for all the same.
-            "group.id": f"wattoken-audit-{uuid.uuid4()}",
-            "enable.auto.commit": False,
+            **committed_reader_config(self._settings, f"wattoken-audit-{uuid.uuid4()}"),
             "enable.auto.offset.store": False,
-            "auto.offset.reset": "error",
             "isolation.level": level,
-            "enable.partition.eof": True,
-            "log_level": 0,
             "error_cb": lambda error: told(error.str()),
         }

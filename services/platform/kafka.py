@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from confluent_kafka import KafkaException, TopicCollection
-from confluent_kafka.admin import AdminClient
+from confluent_kafka import KafkaError, KafkaException, TopicCollection
+from confluent_kafka.admin import AdminClient, NewTopic
 
 from services.platform.errors import ConfigurationError, UnavailableError
 from services.platform.settings import KafkaSettings, secret
@@ -68,9 +68,51 @@ def producer_config(settings: KafkaSettings) -> dict[str, Any]:
     }
 
 
+def reader_config(settings: KafkaSettings, group_id: str) -> dict[str, Any]:
+    """Configuration of a consumer that is assigned what it reads.
+
+    The group is named because the client insists: nobody joins one without subscribing.
+    """
+    return {
+        **client_config(settings),
+        "group.id": group_id,
+        "enable.auto.commit": False,
+        "log_level": 0,
+    }
+
+
+def committed_reader_config(settings: KafkaSettings, group_id: str) -> dict[str, Any]:
+    """The same for one that reads a stretch of the log: what is committed, and from where it says.
+
+    It hears of each partition's end, and that an offset is not there is an error.
+    """
+    return {
+        **reader_config(settings, group_id),
+        "enable.partition.eof": True,
+        "isolation.level": "read_committed",
+        "auto.offset.reset": "error",
+    }
+
+
 def admin_client(settings: KafkaSettings) -> AdminClient:
     """An admin client; it connects on its first call."""
     return AdminClient({**client_config(settings), "log_level": 0})
+
+
+def create_topic(admin: AdminClient, new: NewTopic) -> bool:
+    """Create a topic where there is none; say whether it was created.
+
+    Raises `UnavailableError` when the broker does not do it.
+    """
+    topic = str(new.topic)
+    try:
+        admin.create_topics([new], request_timeout=ADMIN_TIMEOUT_SECONDS)[topic].result()
+    except KafkaException as error:
+        reason = error.args[0]
+        if reason.code() != KafkaError.TOPIC_ALREADY_EXISTS:
+            raise UnavailableError(f"cannot create topic {topic}: {reason.str()}") from None
+        return False
+    return True
 
 
 def describe_log(admin: AdminClient, topic: str) -> Log:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from clickhouse_connect.driver.client import Client
-from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, ResourceType
 
 import schemas
@@ -23,7 +23,13 @@ from schemas.metering_rules import DAY_MS, MeteringRules
 from services.platform.catalogue import store_catalogue
 from services.platform.clickhouse import all_rows, connect, mapped_errors
 from services.platform.errors import ConfigurationError, UnavailableError
-from services.platform.kafka import ADMIN_TIMEOUT_SECONDS, Log, admin_client, describe_log
+from services.platform.kafka import (
+    ADMIN_TIMEOUT_SECONDS,
+    Log,
+    admin_client,
+    create_topic,
+    describe_log,
+)
 from services.platform.kafka_questions import KafkaQuestions
 from services.platform.log_beginning import ensure_beginnings
 from services.platform.settings import ClickHouseSettings, KafkaSettings
@@ -171,14 +177,7 @@ def make_topic(
             "cleanup.policy": "delete",
         },
     )
-    try:
-        admin.create_topics([new], request_timeout=ADMIN_TIMEOUT_SECONDS)[topic].result()
-    except KafkaException as error:
-        reason = error.args[0]
-        if reason.code() != KafkaError.TOPIC_ALREADY_EXISTS:
-            raise UnavailableError(f"cannot create topic {topic}: {reason.str()}") from None
-        return False
-    return True
+    return create_topic(admin, new)
 
 
 def describe_made(admin: AdminClient, topic: str) -> Log:

@@ -23,7 +23,7 @@ from confluent_kafka import (
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from services.platform.errors import ConfigurationError, UnavailableError
-from services.platform.kafka import ADMIN_TIMEOUT_SECONDS, client_config, producer_config
+from services.platform.kafka import create_topic, producer_config, reader_config
 from services.platform.log import get_logger
 from services.platform.settings import KafkaSettings
 from services.platform.succession import Succession, decode, encode, first_of_each, newest_topic
@@ -51,14 +51,7 @@ def ensure_succession_topic(admin: AdminClient, topic: str, replication_factor: 
             "min.insync.replicas": str(max(1, replication_factor - 1)),
         },
     )
-    try:
-        admin.create_topics([new], request_timeout=ADMIN_TIMEOUT_SECONDS)[topic].result()
-    except KafkaException as error:
-        reason = error.args[0]
-        if reason.code() != KafkaError.TOPIC_ALREADY_EXISTS:
-            raise UnavailableError(f"cannot create topic {topic}: {reason.str()}") from None
-        return False
-    return True
+    return create_topic(admin, new)
 
 
 class SuccessionReader:
@@ -71,13 +64,9 @@ class SuccessionReader:
         self._topic = settings.kafka_successions_topic
         self._consumer = Consumer(
             {
-                **client_config(settings),
-                # Named because the client insists: nobody joins a group without subscribing.
-                "group.id": "wattoken-successions",
-                "enable.auto.commit": False,
+                **reader_config(settings, "wattoken-successions"),
                 "enable.partition.eof": True,
                 "allow.auto.create.topics": False,
-                "log_level": 0,
             }
         )
         self._assigned = False

@@ -12,7 +12,7 @@ from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 
 from services.ingest.rejections.record import KeptRejection, decode, decode_requeued
 from services.platform.errors import ConfigurationError, UnavailableError
-from services.platform.kafka import client_config
+from services.platform.kafka import reader_config
 from services.platform.settings import KafkaSettings
 
 _TIMEOUT_SECONDS: Final = 10.0
@@ -91,11 +91,8 @@ def selected(
 def _messages(settings: KafkaSettings) -> Iterator[tuple[Place, datetime, bytes]]:
     consumer = Consumer(
         {
-            **client_config(settings),
-            "group.id": "wattoken-rejected",
-            "enable.auto.commit": False,
+            **reader_config(settings, "wattoken-rejected"),
             "allow.auto.create.topics": False,
-            "log_level": 0,
         }
     )
     with closing(consumer):

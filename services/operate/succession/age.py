@@ -9,7 +9,7 @@ from typing import Final
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from services.platform.errors import UnavailableError
-from services.platform.kafka import client_config
+from services.platform.kafka import committed_reader_config
 from services.platform.settings import KafkaSettings
 
 POLL_SECONDS: Final = 0.5
@@ -28,18 +28,7 @@ def oldest_ms(
     """
     times_ms: list[int] = []
     going_on, heard_at = set(from_offsets), clock()
-    consumer = Consumer(
-        {
-            **client_config(settings),
-            # Named because the client insists: nobody joins a group without subscribing.
-            "group.id": "wattoken-succeed-age",
-            "enable.auto.commit": False,
-            "enable.partition.eof": True,
-            "isolation.level": "read_committed",
-            "auto.offset.reset": "error",
-            "log_level": 0,
-        }
-    )
+    consumer = Consumer(committed_reader_config(settings, "wattoken-succeed-age"))
     try:
         consumer.assign([TopicPartition(topic, *place) for place in from_offsets.items()])
         while going_on:

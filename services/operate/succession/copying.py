@@ -22,7 +22,12 @@ from schemas.identity import identity_hash
 from schemas.wire import InvalidEventError
 from schemas.wire import decode as decode_event
 from services.platform.errors import ConfigurationError, UnavailableError
-from services.platform.kafka import ADMIN_TIMEOUT_SECONDS, Log, client_config, producer_config
+from services.platform.kafka import (
+    ADMIN_TIMEOUT_SECONDS,
+    Log,
+    committed_reader_config,
+    producer_config,
+)
 from services.platform.settings import KafkaSettings
 
 BATCH_RECORDS: Final = 5_000
@@ -42,17 +47,7 @@ class Copier:
         self._successor = successor
         name = f"wattoken-succeed-{log.topic_id}"
         self._failures: list[KafkaError] = []
-        self._consumer = Consumer(
-            {
-                **client_config(settings),
-                "group.id": name,
-                "enable.auto.commit": False,
-                "enable.partition.eof": True,
-                "isolation.level": "read_committed",
-                "auto.offset.reset": "error",
-                "log_level": 0,
-            }
-        )
+        self._consumer = Consumer(committed_reader_config(settings, name))
         self._producer = Producer(
             {
                 **producer_config(settings),
