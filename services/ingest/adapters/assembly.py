@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 
@@ -15,11 +15,26 @@ from services.ingest.explain import EXPECTED, explain
 from services.ingest.keys import KeyEntry
 from services.ingest.providers import PROVIDER_UNKNOWN, provider_and_model_of
 
+T = TypeVar("T")
+
 #: A response id shorter than this is not trusted to be unique: Ollama's end in a random number
 #: below 1000, and events that share an id count once.
 RESPONSE_ID_LENGTH_MIN: Final = 16
 _NS_PER_SECOND: Final = 1_000_000_000
 _NS_PER_MS: Final = 1_000_000
+
+
+def decoded(decoder: msgspec.json.Decoder[T], raw: bytes | msgspec.Raw, what: str) -> T:
+    """Decode what a gateway sends; ``what`` says in an error what it should be.
+
+    Raises `EventRejectedError`.
+    """
+    try:
+        return decoder.decode(raw)
+    except msgspec.ValidationError as error:
+        raise EventRejectedError("not_an_object", f"this is no {what}: {error}") from None
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise EventRejectedError("invalid_json", f"this is no JSON: {error}") from None
 
 
 def assemble(fields: dict[str, Any]) -> WireEvent:

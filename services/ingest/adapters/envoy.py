@@ -14,6 +14,7 @@ import msgspec
 from schemas.wire import WireEvent
 from services.ingest.adapters.assembly import (
     assemble,
+    decoded,
     failed_attempt_id,
     missing,
     moment,
@@ -62,14 +63,7 @@ def adapt(raw: bytes | msgspec.Raw, key: KeyEntry) -> WireEvent:
 
     Raises `EventRejectedError` naming the field, what is wrong with it and how to mend it.
     """
-    try:
-        event = _decoder.decode(raw)
-    except msgspec.ValidationError as error:
-        raise EventRejectedError(
-            "not_an_object", f"this is no usage event of Envoy AI Gateway: {error}"
-        ) from None
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise EventRejectedError("invalid_json", f"this is no JSON: {error}") from None
+    event = decoded(_decoder, raw, "usage event of Envoy AI Gateway")
     if event.schema_version != _SCHEMA:
         raise EventRejectedError(
             "invalid_value", f"schema_version is {shown_value(event.schema_version)}: give v1"

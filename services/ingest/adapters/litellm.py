@@ -16,6 +16,7 @@ from services.ingest.adapters import provider_usage
 from services.ingest.adapters.assembly import (
     RESPONSE_ID_LENGTH_MIN,
     assemble,
+    decoded,
     duration_ms,
     failed_attempt_id,
     missing,
@@ -66,14 +67,7 @@ def adapt(raw: bytes | msgspec.Raw, key: KeyEntry) -> WireEvent | None:
     That is an answer from LiteLLM's own cache, and a call that is none of a model. Raises
     `EventRejectedError` naming the field, what is wrong with it and how to mend it.
     """
-    try:
-        payload = _decoder.decode(raw)
-    except msgspec.ValidationError as error:
-        raise EventRejectedError(
-            "not_an_object", f"this is no StandardLoggingPayload of LiteLLM: {error}"
-        ) from None
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise EventRejectedError("invalid_json", f"this is no JSON: {error}") from None
+    payload = decoded(_decoder, raw, "StandardLoggingPayload of LiteLLM")
     usage = {} if payload.metadata is None else payload.metadata.usage_object
     if _is_no_usage(payload, usage):
         return None

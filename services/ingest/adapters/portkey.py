@@ -21,6 +21,7 @@ from services.ingest.adapters import provider_usage
 from services.ingest.adapters.assembly import (
     RESPONSE_ID_LENGTH_MIN,
     assemble,
+    decoded,
     missing,
     moment,
     provider_and_model,
@@ -84,14 +85,7 @@ def adapt(raw: bytes | msgspec.Raw, key: KeyEntry, received: datetime) -> WireEv
     to its hooks. ``received`` is the event time where the answer has none. Raises
     `EventRejectedError` naming the field, what is wrong with it and how to mend it.
     """
-    try:
-        context = _decoder.decode(raw)
-    except msgspec.ValidationError as error:
-        raise EventRejectedError(
-            "not_an_object", f"this is no log of Portkey's log hook: {error}"
-        ) from None
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise EventRejectedError("invalid_json", f"this is no JSON: {error}") from None
+    context = decoded(_decoder, raw, "log of Portkey's log hook")
     answer = context.response or _Response()
     status = answer.statusCode
     if status is not None and (isinstance(status, bool) or not isinstance(status, int)):
