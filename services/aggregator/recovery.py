@@ -117,11 +117,7 @@ def recover(
     floor_ms = edges.inherited.floor_ms if edges.inherited is not None else 0
     checkpoints: dict[int, Checkpoint] = {}
     for partition in partitions:
-        if partition not in rules or partition not in begins:
-            raise RulesMissingError(
-                f"partition {partition} of {log.topic} (log {log.name}) has no metering rules:"
-                " run `wattoken migrate`"
-            )
+        check_migrated(log, partition, rules, begins)
         begin = begins[partition]
         checkpoint = stored.get(partition, Checkpoint(begin, begin, last_append_ms=floor_ms))
         check_against_log(log, partition, checkpoint, starts[partition], ends[partition])
@@ -130,21 +126,15 @@ def recover(
     slices = load_slices(sink, checkpoints, edges.keep)
     sharing = max(sharing, len(partitions))
     stores: dict[int, OlderIds] = {}
-    settled: dict[int, Settled] = {}
     try:
         for partition, checkpoint in checkpoints.items():
-            settled[partition] = checkpoint.settled(rules[partition])
-            stores[partition] = edges.stores.open(partition, settled[partition], sharing)
+            settled = checkpoint.settled(rules[partition])
+            stores[partition] = edges.stores.open(partition, settled, sharing)
         read_from = rebuild_from(offsets, checkpoints, rules, starts, stores, floor_ms)
         seen = {number: SeenIds(store) for number, store in stores.items()}
         if edges.inherited is not None:
-            times_ms = needed_from(checkpoints, rules, stores)
             share = max(1, edges.keep.ids // sharing)
-            heirs = {
-                number: Heir(seen[number], times_ms[number], settled[number], share)
-                for number in partitions
-            }
-            edges.inherited.enter(heirs, abandoned)
+            edges.inherited.enter(heirs_of(checkpoints, rules, stores, seen, share), abandoned)
         states = {
             partition: PartitionState(
                 partition,
@@ -172,6 +162,32 @@ def recover(
             slices=len(state.slices),
         )
     return states
+
+
+def heirs_of(
+    checkpoints: Mapping[int, Checkpoint],
+    rules: Mapping[int, RuleBook],
+    stores: Mapping[int, OlderIds],
+    seen: Mapping[int, SeenIds],
+    memory_max: int,
+) -> dict[int, Heir]:
+    """What each partition needs of the ids that the logs before saw."""
+    times_ms = needed_from(checkpoints, rules, stores)
+    return {
+        number: Heir(seen[number], times_ms[number], one.settled(rules[number]), memory_max)
+        for number, one in checkpoints.items()
+    }
+
+
+def check_migrated(
+    log: Log, partition: int, rules: Mapping[int, RuleBook], begins: Mapping[int, int]
+) -> None:
+    """Stop where nobody said by which rules and from where a partition is metered."""
+    if partition not in rules or partition not in begins:
+        raise RulesMissingError(
+            f"partition {partition} of {log.topic} (log {log.name}) has no metering rules:"
+            " run `wattoken migrate`"
+        )
 
 
 def check_against_log(
