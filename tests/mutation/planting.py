@@ -13,15 +13,17 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, SourceFileLoader
 from importlib.util import spec_from_file_location
 from pathlib import Path
 from types import CodeType, ModuleType
-from typing import Any, Final, cast
+from typing import Any, Final, TypeVar, cast
 
+T = TypeVar("T", bound=Hashable)
+POLL_SECONDS: Final = 0.02
 ROOT: Final = Path(__file__).parents[2]
 #: Imported before the fork.
 HEAVY: Final = (
@@ -83,6 +85,31 @@ class RunningTests:
         return Outcome(code, text, time.monotonic() - self._began)
 
 
+@dataclass(frozen=True, slots=True)
+class Task:
+    """Tests to be run with some texts, by path from the root, in place of what the files say."""
+
+    texts: Mapping[str, str]
+    tests: Sequence[str]
+    seconds_max: float = 300
+
+
+def run_all(tasks: Mapping[T, Task], jobs: int) -> Iterator[tuple[T, Outcome]]:
+    """Run the tests of each task, so many at a time; gives outcomes as they come."""
+    waiting = list(tasks.items())[::-1]
+    running: dict[T, RunningTests] = {}
+    while waiting or running:
+        while waiting and len(running) < jobs:
+            key, task = waiting.pop()
+            running[key] = RunningTests(task.texts, task.tests, task.seconds_max)
+        for key, child in list(running.items()):
+            outcome = child.outcome()
+            if outcome is not None:
+                del running[key]
+                yield key, outcome
+        time.sleep(POLL_SECONDS)
+
+
 def import_what_is_heavy() -> None:
     """Import what every child needs and what is not under test."""
     for name in HEAVY:
@@ -93,10 +120,8 @@ def import_what_is_heavy() -> None:
 
 
 def run_tests(texts: Mapping[str, str], tests: Sequence[str], seconds_max: float = 300) -> Outcome:
-    """Run tests with these texts, by path from the root, in place of what the files say."""
-    running = RunningTests(texts, tests, seconds_max)
-    while (outcome := running.outcome()) is None:
-        time.sleep(0.02)
+    """Run the tests of one task, and wait for them."""
+    ((_, outcome),) = run_all({"it": Task(texts, tests, seconds_max)}, jobs=1)
     return outcome
 
 

@@ -19,7 +19,14 @@ from typing import Final
 
 from tests.mutation.executed import FILES_VARIABLE, OUT_VARIABLE, ExecutedLines
 from tests.mutation.mutants import Mutant, mutants_of
-from tests.mutation.planting import ROOT, Outcome, RunningTests, import_what_is_heavy, run_tests
+from tests.mutation.planting import (
+    ROOT,
+    Outcome,
+    Task,
+    import_what_is_heavy,
+    run_all,
+    run_tests,
+)
 
 AGGREGATOR: Final = "services/aggregator"
 #: The core, meter, flush, recovery, transport, sink and store of ids.
@@ -105,26 +112,19 @@ def run(
     drawn: list[Mutant], texts: dict[str, str], executed: ExecutedLines, jobs: int
 ) -> list[Finding]:
     """Run the tests of each mutant, so many at a time."""
-    waiting, running, findings = list(reversed(drawn)), [], []  # type: ignore[var-annotated]
-    while waiting or running:
-        while waiting and len(running) < jobs:
-            mutant = waiting.pop()
-            last = mutant.line + mutant.old.count("\n")
-            tests = executed.tests_of(mutant.file, mutant.line, last, TESTS_SECONDS_MAX)
-            if not tests:
-                findings.append(Finding(mutant, False, 0, "no test executes it"))
-                continue
+    findings: list[Finding] = []
+    tasks: dict[Mutant, Task] = {}
+    for mutant in drawn:
+        last = mutant.line + mutant.old.count("\n")
+        tests = executed.tests_of(mutant.file, mutant.line, last, TESTS_SECONDS_MAX)
+        if tests:
             planted = {mutant.file: mutant.planted_in(texts[mutant.file])}
-            running.append((mutant, len(tests), RunningTests(planted, tests, MUTANT_SECONDS_MAX)))
-        for entry in list(running):
-            mutant, tests_run, child = entry
-            outcome = child.outcome()
-            if outcome is None:
-                continue
-            running.remove(entry)
-            findings.append(finding(mutant, tests_run, outcome))
-            tell(findings, len(drawn))
-        time.sleep(0.02)
+            tasks[mutant] = Task(planted, tests, MUTANT_SECONDS_MAX)
+        else:
+            findings.append(Finding(mutant, False, 0, "no test executes it"))
+    for mutant, outcome in run_all(tasks, jobs):
+        findings.append(finding(mutant, len(tasks[mutant].tests), outcome))
+        tell(findings, len(drawn))
     return findings
 
 

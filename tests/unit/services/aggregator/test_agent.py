@@ -73,6 +73,18 @@ class App:
         return checkpoint.accepted, checkpoint.duplicate
 
 
+async def with_ids_on_disk(folder: Path) -> App:
+    """An app that has read twelve events, and moved ids to the folder."""
+    app = App(folder)
+    await app.recover()
+    await app.read_all()
+    for number in range(3, 12):
+        app.scene.more(number)
+    await app.read_all()
+    assert list(folder.rglob("bucket-*")), "ids are on disk"
+    return app
+
+
 def lost_reads() -> int:
     return int(ID_STORE_FAULTS.labels("read")._value.get())
 
@@ -81,13 +93,7 @@ def test_ids_lost_on_disk_are_read_again_and_each_event_counts_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def scene() -> App:
-        app = App(tmp_path)
-        await app.recover()
-        await app.read_all()
-        for number in range(3, 12):
-            app.scene.more(number)
-        await app.read_all()
-        assert list(tmp_path.rglob("bucket-*")), "ids are on disk"
+        app = await with_ids_on_disk(tmp_path)
         assert app.counts() == (12, 0)
         values, faults = Bucket._values, iter([StoreFault("Corruption: block checksum mismatch")])
 
@@ -116,12 +122,7 @@ def test_a_disk_that_cannot_be_read_at_all_stops_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def scene() -> App:
-        app = App(tmp_path)
-        await app.recover()
-        await app.read_all()
-        for number in range(3, 12):
-            app.scene.more(number)
-        await app.read_all()
+        app = await with_ids_on_disk(tmp_path)
 
         def broken(self: Bucket, asked: list[bytes]) -> list[bytes | None]:
             raise StoreFault("IO error: Input/output error")
