@@ -320,7 +320,7 @@ def one_too_many(self: Any, keys: Any, totals: Any, versions: Any, position: int
 
 
 def from_checkpoint(
-    offsets: Any, checkpoints: Any, rules: Any, starts: Any, seen: Any
+    offsets: Any, checkpoints: Any, rules: Any, starts: Any, seen: Any, floor_ms: int = 0
 ) -> dict[int, int]:
     return {number: checkpoint.next_offset for number, checkpoint in checkpoints.items()}
 

@@ -368,7 +368,7 @@ def complete_up_to_the_checkpoint(self: Stamp, sightings: Sightings) -> Stamp:
 
 
 def from_checkpoint(
-    offsets: Any, checkpoints: Any, rules: Any, starts: Any, seen: Any
+    offsets: Any, checkpoints: Any, rules: Any, starts: Any, seen: Any, floor_ms: int = 0
 ) -> dict[int, int]:
     return {number: checkpoint.next_offset for number, checkpoint in checkpoints.items()}
 
