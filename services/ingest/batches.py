@@ -322,12 +322,19 @@ def split_array(body: bytes, events_max: int) -> list[RawEvent]:
     return elements
 
 
+#: What msgspec says of a JSON text that is followed by something else.
+_TRAILING: Final = "trailing characters"
+
+
 def whole(body: bytes) -> bytes:
     """Check that a body is one JSON text, or would be without what cannot be read in it."""
     try:
         msgspec.json.decode(body, type=msgspec.Raw)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        # Looked through only then: that takes a hundred times as long.
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as first:
+        # Looked through only then: that takes a hundred times as long. A text and more behind it,
+        # such as one a line, becomes no single one by what is replaced.
+        if _TRAILING in str(first):
+            raise MalformedError(f"the body is no JSON: {first}") from None
         try:
             msgspec.json.decode(mended(body), type=msgspec.Raw)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from datetime import UTC, datetime
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 
 from schemas import wire
 from schemas.identity import identity_hash
+from services.ingest import batches
 from services.ingest.batches import (
     Batch,
     BatchLimits,
@@ -21,6 +23,7 @@ from services.ingest.errors import MalformedError, TooLargeError
 from services.ingest.keys import Key, KeyEntry
 from services.ingest.keys.limits import Allowance, KeyUse
 from services.ingest.keys.ring import NO_LIMITS
+from services.ingest.mending import mended
 
 ENTRY = KeyEntry(id="abcd", hmac_sha256="0" * 64, tenant="acme", region="eu", provider="openai")
 KEY = Key(ENTRY, KeyUse(NO_LIMITS, 0))
@@ -226,3 +229,26 @@ def read(events: list[dict[str, Any]], key: Key, as_lines: bool) -> Batch:
     if as_lines:
         return native_ndjson(b"\n".join(map(as_json, events)), key, LIMITS)
     return native_json(as_json(events), key, LIMITS)
+
+
+@pytest.mark.parametrize(
+    ("body", "looks"),
+    [
+        (as_json(event("a")), 0),
+        (as_json(event("a")) + b"\n" + as_json(event("b")), 0),
+        (as_json(event("a", cost=float("nan"))), 1),
+    ],
+)
+def test_a_body_is_looked_through_only_where_that_can_help(
+    body: bytes, looks: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked: list[bytes] = []
+
+    def counted(text: bytes) -> bytes:
+        looked.append(text)
+        return mended(text)
+
+    monkeypatch.setattr(batches, "mended", counted)
+    with contextlib.suppress(MalformedError):
+        batches.whole(body)
+    assert len(looked) == looks
