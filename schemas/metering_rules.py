@@ -16,7 +16,7 @@ DAY_MS: Final = 24 * HOUR_MS
 
 @dataclass(frozen=True, slots=True)
 class MeteringRules:
-    """What a partition's events are judged by, from one offset on. All times in milliseconds.
+    """What a partition's events are judged by, from one offset on. Times are in milliseconds.
 
     Every comparison uses log-append time, never a worker's clock.
     """
@@ -33,6 +33,10 @@ class MeteringRules:
     minute_retention_ms: int = 90 * DAY_MS
     #: The same for hours.
     hour_retention_ms: int = 400 * DAY_MS
+    #: So many series with tokens are metered by name in one partition; others as ``other``.
+    series_max: int = 50_000
+    #: The same for series that nothing was used of: failed requests, or such without tokens.
+    unused_series_max: int = 2_000
 
     def __post_init__(self) -> None:
         for name in self.__slots__:

@@ -509,7 +509,11 @@ def create_key(
         str | None, typer.Option(help="Who serves the tokens if an event says nothing.")
     ] = None,
     scope: Annotated[
-        list[str] | None, typer.Option(help="What it may do: ingest, read; both if not given.")
+        list[str] | None,
+        typer.Option(
+            help="What it may do: ingest, read, adjust (debit and credit); the first two if not"
+            " given."
+        ),
     ] = None,
     expires_in_days: Annotated[
         float | None, typer.Option(min=0, help="Never if not given.")
@@ -521,6 +525,10 @@ def create_key(
     providers_max: Annotated[
         int | None, typer.Option(min=1, help="Distinct ones in a day.")
     ] = None,
+    series_max: Annotated[
+        int | None,
+        typer.Option(min=1, help="Combinations of region, provider and model in a day."),
+    ] = None,
     note: Annotated[str | None, typer.Option(help="Who has it, in your words.")] = None,
     as_json: Json = False,
 ) -> None:
@@ -529,14 +537,16 @@ def create_key(
     Ingest knows the key within a second or so, without a restart.
     """
     from services.ingest.keys import commands
+    from services.ingest.keys.entry import DEFAULT_SCOPES
 
     limits = {
         **{"events_per_second": events_per_second, "bytes_per_second": bytes_per_second},
         **{"models_max": models_max, "regions_max": regions_max, "providers_max": providers_max},
+        "series_max": series_max,
     }
     grant = commands.Grant(
         *(tenant, region, any_region, provider),
-        *(scope or ["ingest", "read"], expires_in_days, limits, note),
+        *(scope or [*DEFAULT_SCOPES], expires_in_days, limits, note),
     )
     commands.create(keys_file, pepper_file, grant, as_json=as_json)
 

@@ -27,7 +27,8 @@ def make_credentials(
     pepper = new_pepper()
     credentials, entries = [], []
     for tenant, region in accounts:
-        key, entry = new_key(tenant, region, pepper)
+        # The simulated gateways adjust what they sent.
+        key, entry = new_key(tenant, region, pepper, scopes=("ingest", "adjust"))
         credentials.append(Credential(tenant, region, key))
         entries.append(entry)
     keys_file, pepper_file = folder / "keys.yaml", folder / "pepper"

@@ -15,7 +15,7 @@ from services.aggregator.agent import meter_batches
 from services.aggregator.clickhouse_sink import ClickHouseSink
 from services.aggregator.core.decoding import Decoder
 from services.aggregator.core.dedup import IdsUnreadableError
-from services.aggregator.core.labels import Labels, TooManyLabelsError
+from services.aggregator.core.labels import Labels
 from services.aggregator.core.slices import TotalTooLargeError
 from services.aggregator.decoders import Decoders
 from services.aggregator.errors import (
@@ -187,14 +187,12 @@ class MeterApp(faust.App):
                     await self.sleep(REPLICA_LOOK_SECONDS)
                     continue
                 await self.fail(error)
-            except (WattokenError, TooManyLabelsError, TotalTooLargeError) as error:
+            except (WattokenError, TotalTooLargeError) as error:
                 await self.fail(error)
             return
 
     async def fail(self, error: Exception) -> None:
         """Stop the worker: a person must decide. The error is printed once, at the end."""
-        if isinstance(error, TooManyLabelsError):
-            error = MeteringStoppedError(f"{error}: give the group more workers and restart them")
         if isinstance(error, TotalTooLargeError):
             error = MeteringStoppedError(f"{error}: docs/runbook.md, 'A total is too large'")
         # What comes after it may be no more than its consequence.

@@ -22,13 +22,14 @@ from schemas.metering_rules import MeteringRules
 from services.aggregator.core.key_index import Ints
 from services.aggregator.core.labels import Labels, Series
 from services.aggregator.core.partition import Checkpoint, Snapshot
+from services.aggregator.core.series_limit import Admission
 from services.aggregator.core.slices import (
     MEASURES,
     SliceRows,
     TotalTooLargeError,
+    label_numbers,
+    labels_of,
     pack,
-    series_of,
-    tenants_of,
     windows_of,
 )
 from services.aggregator.core.timing import RuleBook, epoch_ms
@@ -66,6 +67,7 @@ CHECKPOINT_COLUMNS = (
     "newest_event",
     "last_append",
 )
+ADMISSION_COLUMNS = ("log", "partition", "topic", *Series._fields, "used", "offset")
 #: Keys asked for in one look-up; more would make the query text and its parsing long.
 LOOK_UP_KEYS_MAX = 2000
 INT64_MAX = np.iinfo(np.int64).max
@@ -104,13 +106,18 @@ class ClickHouseSink:
         return self._client
 
     def write_rows(self, snapshots: Iterable[Snapshot]) -> None:
-        """Insert slices and dead letters. Partial success is harmless: try again as it is."""
+        """Insert slices, admissions and dead letters.
+
+        Partial success is harmless: try again as it is.
+        """
         client = self._connected()
         snapshots = list(snapshots)
         for family in FAMILIES:
             block = self._slice_block(family, snapshots)
             if block is not None:
                 self._insert_block(f"slices_{family.name}", block)
+        for snapshot in snapshots:
+            self.write_admissions(snapshot.partition, snapshot.admissions)
         letters = [
             [
                 self._log.name,
@@ -129,6 +136,16 @@ class ClickHouseSink:
         if letters:
             with mapped_errors():
                 client.insert("dead_letters", letters, column_names=list(DEAD_LETTER_COLUMNS))
+
+    def write_admissions(self, partition: int, admissions: Sequence[Admission]) -> None:
+        """Insert which series a partition admitted. Before the checkpoint that they are below."""
+        if not admissions:
+            return
+        series = self._labels.series.meaning
+        place = [self._log.name, partition, self._log.topic]
+        rows = [[*place, *series[one.series], one.used, one.offset] for one in admissions]
+        with mapped_errors():
+            self._connected().insert("admitted_series", rows, column_names=ADMISSION_COLUMNS)
 
     def _insert_block(self, table: str, block: NativeBlock) -> None:
         client = self._connected()
@@ -152,13 +169,14 @@ class ClickHouseSink:
         counts = [len(snapshot.rows[family.name]) for snapshot in changed]
         block = NativeBlock(len(keys))
         if family.window_ms is not None:
-            seconds = windows_of(family, keys) * (family.window_ms // 1000)
+            seconds = windows_of(keys) * (family.window_ms // 1000)
             block.add_numbers("window_start", "DateTime('UTC')", seconds.astype(np.uint32))
-        if family.has_tenant:
-            tenants, indexes = np.unique(tenants_of(keys), return_inverse=True)
+        tenants, series = labels_of(family, self._labels, keys)
+        if tenants is not None:
+            tenants, indexes = np.unique(tenants, return_inverse=True)
             names = [self._labels.tenants.meaning[number] for number in tenants.tolist()]
             block.add_texts("tenant", names, indexes)
-        series, indexes = np.unique(series_of(keys), return_inverse=True)
+        series, indexes = np.unique(series, return_inverse=True)
         meanings = [self._labels.series.meaning[number] for number in series.tolist()]
         for name, texts in zip(Series._fields, zip(*meanings, strict=True), strict=True):
             unlike = list(dict.fromkeys(texts))
@@ -179,13 +197,13 @@ class ClickHouseSink:
         """The columns that make up the keys, windows as seconds since 1970."""
         values: dict[str, list[Any]] = {}
         if family.window_ms is not None:
-            seconds = windows_of(family, keys) * (family.window_ms // 1000)
+            seconds = windows_of(keys) * (family.window_ms // 1000)
             values["window_start"] = seconds.tolist()
-        if family.has_tenant:
-            tenants = self._labels.tenants.meaning
-            values["tenant"] = [tenants[number] for number in tenants_of(keys).tolist()]
-        series = self._labels.series.meaning
-        names = [series[number] for number in series_of(keys).tolist()]
+        tenants, series = labels_of(family, self._labels, keys)
+        if tenants is not None:
+            known = self._labels.tenants.meaning
+            values["tenant"] = [known[number] for number in tenants.tolist()]
+        names = [self._labels.series.meaning[number] for number in series.tolist()]
         for index, column in enumerate(Series._fields):
             values[column] = [name[index] for name in names]
         return values
@@ -242,6 +260,21 @@ class ClickHouseSink:
             )
             for row in rows
         }
+
+    def read_admissions(self, partitions: Sequence[int]) -> dict[int, list[Admission]]:
+        """Read which series these partitions admitted; one that admitted none is missing."""
+        names = ", ".join(Series._fields)
+        rows = self._all_rows(
+            f"SELECT partition, {names}, used, min(offset) FROM admitted_series"
+            " WHERE log = {log:String} AND partition IN {partitions:Array(UInt32)}"
+            f" GROUP BY partition, {names}, used",
+            partitions=list(partitions),
+        )
+        found: dict[int, list[Admission]] = {}
+        for partition, *names_of, used, offset in rows:
+            number = self._labels.series.number(Series(*names_of))
+            found.setdefault(int(partition), []).append(Admission(number, bool(used), int(offset)))
+        return found
 
     def read_starts(self, partitions: Sequence[int]) -> dict[int, int]:
         """Read where these partitions begin; one that `migrate` has not seen is missing."""
@@ -357,7 +390,7 @@ class ClickHouseSink:
         if totals.max(initial=0) > INT64_MAX:
             raise TotalTooLargeError(f"slices_{family.name} holds a sum above 2^63")
         return (
-            pack(family, windows, tenants, series),
+            pack(windows, label_numbers(family, self._labels, tenants, series)),
             totals.astype(np.int64),
             np.asarray(columns[-1], np.uint64).astype(np.int64),
         )

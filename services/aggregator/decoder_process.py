@@ -26,7 +26,7 @@ def main() -> None:
     # The worker decides when to end, also on Ctrl-C: its last flush may wait for what is here.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    labels = Labels(limited=False)
+    labels = Labels()
     decoder = Decoder(labels)
     tenants = series = 0
     spare_the_collector(*GC_THRESHOLDS)

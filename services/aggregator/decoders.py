@@ -51,7 +51,7 @@ class Decoders:
     def submit(self, batches: Sequence[RecordBatch]) -> Awaitable[Decoded] | None:
         """Have the values in some batches decoded; None where nobody does that ahead.
 
-        Awaited, it raises `DecoderDiedError` when a process ends, and `TooManyLabelsError`.
+        Awaited, it raises `DecoderDiedError` when a process ends.
         """
         if not self.running or not batches:
             return None
@@ -186,7 +186,7 @@ class Translation:
         self._series: Ints = np.zeros(0, np.int64)
 
     def translated(self, reply: Reply) -> Decoded:
-        """Make columns of a reply, in our numbers. Raises `TooManyLabelsError`."""
+        """Make columns of a reply, in our numbers."""
         number = self._labels.tenants.number
         self._tenants = _more(self._tenants, reply.new_tenants, number)
         self._series = _more(

@@ -277,7 +277,7 @@ class Reading:
         for number in np.unique(sighted.owners).tolist():
             own = sighted.only(sighted.owners == number)
             heir = self._heirs[number]
-            heir.seen.see_all(own.ids, own.times_ms, own.times_ms, NEVER)
+            heir.seen.see_all(own.ids, own.times_ms, NEVER)
             # All that was seen before this is in; so that is what the store may be complete to.
             settled = replace(heir.settled, log_ms=reached_ms)
             while heir.seen.spill(settled, heir.memory_max, SPILL_IDS_MAX):

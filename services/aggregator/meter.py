@@ -22,6 +22,7 @@ from services.aggregator.flush import Flusher, check_not_back
 from services.aggregator.handover import Handover
 from services.aggregator.metrics import (
     BATCHES,
+    EVENTS_AS_OTHER,
     GAPS,
     LOOK_UPS,
     PARTITIONS,
@@ -195,6 +196,7 @@ class Meter:
                 raise
         BATCHES.inc()
         RECORDS.inc(len(records))
+        EVENTS_AS_OTHER.inc(sifted.as_other)
         if self.pending_rows >= self._pending_rows_max:
             self._room.clear()
         elif self._full:

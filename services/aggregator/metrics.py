@@ -19,6 +19,11 @@ GAPS: Final = Counter(
     "Batches that did not begin at the next offset: a transaction's markers lie between.",
     registry=REGISTRY,
 )
+EVENTS_AS_OTHER: Final = Counter(
+    "wattoken_aggregator_events_as_other",
+    "Events counted for the series other: their partition had admitted as many as its rules allow.",
+    registry=REGISTRY,
+)
 LOOK_UPS: Final = Counter(
     "wattoken_aggregator_slice_look_ups",
     "Slices of old windows looked up in ClickHouse.",

@@ -5,7 +5,8 @@
    the log ends. In this order, for all of them only ever grow: a worker that was thought dead may
    move on meanwhile, and must not make a checkpoint look ahead of its log or behind its commits.
 2. Stop where these contradict one another.
-3. The slices: every register, and the windows that late events are likely to touch.
+3. The slices: every register, and the windows that late events are likely to touch; and which
+   series are admitted (`core.series_limit`).
 4. The store of ids seen, if it is not beyond ``c``, and the offset from which the ids of the dedup
    horizon before ``c`` that it lacks are read again.
 5. Where the log follows another, the ids of that one that it lacks (`inheritance`).
@@ -16,7 +17,7 @@ is above an event's offset already has that event (`core.slices`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -24,9 +25,10 @@ from services.aggregator.clickhouse_sink import ClickHouseSink
 from services.aggregator.core.decoding import Decoder
 from services.aggregator.core.dedup import OlderIds, SeenIds, Settled
 from services.aggregator.core.partition import Checkpoint, PartitionState
-from services.aggregator.core.slices import FamilySlices, SliceStore
+from services.aggregator.core.series_limit import Admission
+from services.aggregator.core.slices import INPUT, OUTPUT, FamilySlices, SliceStore
 from services.aggregator.core.timing import RuleBook
-from services.aggregator.core.windows import HOUR, MINUTE
+from services.aggregator.core.windows import HOUR, MINUTE, REGISTER
 from services.aggregator.errors import (
     CheckpointAheadError,
     ContradictionError,
@@ -124,6 +126,7 @@ def recover(
         checkpoints[partition] = checkpoint
     check_against_commits(log, checkpoints, committed)
     slices = load_slices(sink, checkpoints, edges.keep)
+    admitted = load_admissions(sink, checkpoints, slices)
     sharing = max(sharing, len(partitions))
     stores: dict[int, OlderIds] = {}
     try:
@@ -145,6 +148,7 @@ def recover(
                 read_from[partition],
                 edges.decoder,
                 floor_ms,
+                admitted[partition],
             )
             for partition in partitions
         }
@@ -293,6 +297,37 @@ def load_slices(
             rows, versions = sink.read_slices(slices.family, partition, slices.loaded_from)
             slices.load(rows.keys, rows.totals, versions, checkpoint.next_offset)
     return stores
+
+
+def load_admissions(
+    sink: ClickHouseSink, checkpoints: Mapping[int, Checkpoint], slices: Mapping[int, SliceStore]
+) -> dict[int, list[Admission]]:
+    """Read which series these partitions had admitted at their checkpoints.
+
+    A register that is level with its checkpoint and not among them is of a version of Wattoken that
+    had no limit: it was admitted, and that is written down before anything else is.
+    """
+    stored = sink.read_admissions(list(checkpoints))
+    admitted: dict[int, list[Admission]] = {}
+    for partition, checkpoint in checkpoints.items():
+        everyone = stored.get(partition, [])
+        listed = {one.series for one in everyone}
+        older = [
+            Admission(number, used, 0)
+            for number, used in registers(slices[partition].families[REGISTER.name])
+            if number not in listed
+        ]
+        sink.write_admissions(partition, older)
+        below = [one for one in everyone if one.offset < checkpoint.next_offset]
+        admitted[partition] = [*older, *below]
+    return admitted
+
+
+def registers(slices: FamilySlices) -> Iterator[tuple[int, bool]]:
+    """Registers that are level with the checkpoint: series, by number, and whether with tokens."""
+    rows = slices.level_rows()
+    used = rows.totals[:, INPUT] + rows.totals[:, OUTPUT] > 0
+    return zip(rows.keys.tolist(), used.tolist(), strict=True)
 
 
 def check_agreement(sink: ClickHouseSink, slices: FamilySlices, partition: int) -> None:

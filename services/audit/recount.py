@@ -8,11 +8,12 @@ row must say is the sum below that offset, whatever the meter has done since.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from schemas.metering_rules import HOUR_MS, MINUTE_MS, MeteringRules
+from services.audit.admission import Admission, Admitted
 from services.audit.event import MEASURES, Event, NotAnEventError, Totals, read_event
 
 #: Why a record is refused. Of one that is broken in two ways the meter may name either, so no JSON
@@ -26,8 +27,8 @@ REASONS: Final = {
 }
 
 
-#: A broker's clock may step by a day without a change of any count: so far behind log time a record
-#: may ask at its own time.
+#: A broker's clock may step by a day without a change of any count: so much longer than the horizon
+#: an id makes duplicates.
 CLOCK_STEP_MS: Final = 25 * HOUR_MS
 
 
@@ -79,6 +80,8 @@ class Recount:
 
     ``rules`` are (from_offset, rules), ascending. ``wanted`` says of which windows (family,
     seconds) slices are kept. ``sighted`` is told digest, offset and log time of accepted events.
+    ``admitted`` are the series that the partition admitted, as stored; those of `Limits.first` and
+    beyond are worked out anew.
     """
 
     def __init__(
@@ -87,6 +90,7 @@ class Recount:
         limits: Limits,
         wanted: Callable[[str, int], bool],
         sighted: Callable[[bytes, int, int], None],
+        admitted: Iterable[Admitted] = (),
     ) -> None:
         self.counts = Counts()
         self.letters: dict[int, str] = {}
@@ -95,6 +99,7 @@ class Recount:
         self._limits = limits
         self._wanted = wanted
         self._sighted = sighted
+        self._admission = Admission(one for one in admitted if one.offset < limits.first)
         self._seen: dict[bytes, int] = {}
         self._pruned_ms = 0
         self._log_ms = 0
@@ -103,9 +108,8 @@ class Recount:
     def read(self, offset: int, append_ms: int, record: bytes | None) -> None:
         """Take the next record."""
         # Log time never falls, though a broker's clock may. Age goes by the record's own append
-        # time, and so does the question whether it was seen, but not from far behind log time.
+        # time; whether it was seen by log time, which may have run ahead since.
         log_ms = self._log_ms = max(self._log_ms, append_ms)
-        asks_ms = max(append_ms, log_ms - CLOCK_STEP_MS)
         rules = self._rules_at(offset)
         counted = self._limits.first <= offset < self._limits.checkpoint
         if counted:
@@ -127,7 +131,9 @@ class Recount:
         before_ms = self._seen.get(digest)
         self._seen[digest] = log_ms
         self._prune(log_ms)
-        duplicate = before_ms is not None and asks_ms - before_ms < rules.dedup_horizon_ms
+        duplicate = (
+            before_ms is not None and log_ms - before_ms < rules.dedup_horizon_ms + CLOCK_STEP_MS
+        )
         if counted:
             self.counts.newest_event_ms = max(self.counts.newest_event_ms, time_ms)
             self.counts.duplicate += duplicate
@@ -155,7 +161,7 @@ class Recount:
         return self._rules[0][1]
 
     def _add(self, offset: int, event: Event, append_ms: int, rules: MeteringRules) -> None:
-        series = (event.entry, event.region, event.provider, event.model)
+        series = self._admission.counted_for(event, rules)
         seconds = event.time_us // 1_000_000
         for family, window_ms, retention_ms, tenant in (
             ("register", 0, 0, ""),

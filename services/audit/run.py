@@ -40,6 +40,7 @@ from services.audit.span import FOREVER, Span
 from services.audit.stored import (
     FAMILIES,
     Windows,
+    read_admitted,
     read_beginnings,
     read_checkpoints,
     read_letters,
@@ -172,10 +173,17 @@ def _recount(
     limits = {one.partition: _limits(one, reading.stored) for one in plan}
     total = sum(max(0, limits[one.partition].end - one.read_from) for one in plan)
     done = 0
+    admitted = read_admitted(reading.client, reading.log.name)
     for one in plan:
         limit, start = limits[one.partition], done
         sightings.begin(one.partition)
-        recount = Recount(reading.rules[one.partition], limit, reading.wanted, sightings.add)
+        recount = Recount(
+            reading.rules[one.partition],
+            limit,
+            reading.wanted,
+            sightings.add,
+            admitted.get(one.partition, ()),
+        )
         read = _read(reading, one, limit, recount, partial(_from, start, total, progress))
         done += max(0, limit.end - one.read_from)
         progress(done, total)

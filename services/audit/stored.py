@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple
 from clickhouse_connect.driver.client import Client
 
 from schemas.metering_rules import MeteringRules
+from services.audit.admission import Admitted, SeriesName
 from services.audit.event import MEASURES, Totals
 from services.audit.recount import SliceKey
 from services.platform.clickhouse import all_rows, mapped_errors, nothing_answered
@@ -138,6 +139,20 @@ def read_rules(client: Client, log: str) -> dict[int, list[tuple[int, MeteringRu
     rows = all_rows(client, f"{text} WHERE log = {{log:String}}", {"log": log})
     for partition, from_offset, *values in sorted(rows):
         found.setdefault(int(partition), []).append((from_offset, MeteringRules(*values)))
+    return found
+
+
+def read_admitted(client: Client, log: str) -> dict[int, list[Admitted]]:
+    """Read which series each partition of a log admitted, and with which event."""
+    text = (
+        "SELECT partition, toString(entry), region, provider, model, used, min(offset)"
+        " FROM admitted_series WHERE log = {log:String}"
+        " GROUP BY partition, entry, region, provider, model, used"
+    )
+    found: dict[int, list[Admitted]] = {}
+    for partition, *names, used, offset in all_rows(client, text, {"log": log}):
+        admitted = Admitted(SeriesName(*names), bool(used), int(offset))
+        found.setdefault(int(partition), []).append(admitted)
     return found
 
 

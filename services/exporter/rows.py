@@ -22,6 +22,9 @@ REGISTER_COLUMNS: Final = (
 )
 _INPUT: Final = REGISTER_COLUMNS.index("input_tokens")
 _OUTPUT: Final = REGISTER_COLUMNS.index("output_tokens")
+_TOKENS: Final = [
+    place for place, column in enumerate(REGISTER_COLUMNS) if column.endswith("_tokens")
+]
 
 
 class Series(NamedTuple):
@@ -46,6 +49,11 @@ class RegisterRow:
     def tokens(self) -> int:
         """Input and output tokens: what label sets are ranked by."""
         return self.totals[_INPUT] + self.totals[_OUTPUT]
+
+    @property
+    def used(self) -> bool:
+        """Whether it has any tokens, adjustments included: more than requests alone."""
+        return any(self.totals[place] for place in _TOKENS)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,12 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from operator import add
-from typing import Final
+from typing import Final, NamedTuple
 
 from services.exporter.rows import RegisterRow, Series, Totals
 
+#: One place in so many may be taken by label sets without tokens.
+UNUSED_SHARE: Final = 10
 #: The label set that stands for all that are not shown by name.
 OTHER: Final = Series("other", "other", "other")
+
+
+class Selection(NamedTuple):
+    """The totals to show by label set, and how many label sets are not among them."""
+
+    shown: dict[Series, Totals]
+    #: So many "other" stands for.
+    omitted: int
+    #: So many are shown nowhere until they have tokens.
+    withheld: int
 
 
 class SeriesSelection:
@@ -22,12 +34,17 @@ class SeriesSelection:
     those that had a place before a restart, in the order they got it. ``other_shown`` says that
     "other" was shown then: what has no place at the first look is part of it, and stays so even if
     a higher limit leaves places; they are for newcomers.
+
+    A label set without tokens, which failed requests can make of any name, must crowd out no other:
+    of the places a tenth may be taken by such, and the rest of them is withheld, so that each can
+    still get a place of its own with its first tokens.
     """
 
     def __init__(
         self, max_series: int, admitted: Iterable[Series] = (), other_shown: bool = False
     ) -> None:
         self._max_series = max_series
+        self._unused_max = max_series // UNUSED_SHARE
         self._others: frozenset[Series] | None = None if other_shown else frozenset()
         # A dict for its order: with a lower limit than before, the first keep their places.
         self._named: dict[Series, None] = dict.fromkeys(list(admitted)[:max_series])
@@ -41,32 +58,40 @@ class SeriesSelection:
         """Give the label set that a series is shown under."""
         return series if series in self._named else OTHER
 
-    def select(self, rows: Sequence[RegisterRow]) -> tuple[dict[Series, Totals], int]:
-        """Return the totals to show by label set, and how many label sets "other" stands for."""
+    def select(self, rows: Sequence[RegisterRow]) -> Selection:
+        """Choose what is shown of the registers."""
         self._admit(rows)
         named = self._named
         shown = {row.series: row.totals for row in rows if row.series in named}
+        omitted = withheld = 0
         if len(shown) == len(rows):
-            return shown, 0
-        omitted = 0
+            return Selection(shown, omitted, withheld)
         for row in rows:
             if row.series in named:
                 continue
-            # A gateway may really report "other": then that row is part of the sum, since one
-            # label set must not appear twice.
+            # A gateway may really report "other", and so does the meter beyond its own limit: then
+            # that row is part of the sum, since one label set must not appear twice.
+            if not row.used and row.series != OTHER:
+                withheld += 1
+                continue
             omitted += row.series != OTHER
             rest = shown.get(OTHER)
             shown[OTHER] = row.totals if rest is None else tuple(map(add, rest, row.totals))
-        return shown, omitted
+        return Selection(shown, omitted, withheld)
 
     def _admit(self, rows: Sequence[RegisterRow]) -> None:
         free = self._max_series - len(self._named)
         if free <= 0:
             return
         if self._others is None:
-            self._others = frozenset(row.series for row in rows) - self._named.keys()
+            used = frozenset(row.series for row in rows if row.used)
+            self._others = used - self._named.keys()
         kept_out = self._others | {OTHER}
         new = [row for row in rows if row.series not in self._named and row.series not in kept_out]
         # The name breaks ties, so that two exporters with equal rows choose equally.
-        new.sort(key=lambda row: (-row.tokens, row.series))
-        self._named.update(dict.fromkeys(row.series for row in new[:free]))
+        new.sort(key=lambda row: (not row.used, -row.tokens, row.series))
+        unused_named = sum(not row.used for row in rows if row.series in self._named)
+        used_count = sum(row.used for row in new)
+        unused_free = max(0, min(self._unused_max - unused_named, free - used_count))
+        chosen = new[: min(free, used_count + unused_free)]
+        self._named.update(dict.fromkeys(row.series for row in chosen))

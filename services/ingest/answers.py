@@ -83,6 +83,7 @@ def whoami(key: Key) -> Answer:
             "models": len(use.models),
             "regions": len(use.regions),
             "providers": len(use.providers),
+            "series": len(use.series),
         },
     }
     return _json(HTTPStatus.OK, body)

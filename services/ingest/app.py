@@ -126,7 +126,9 @@ def load_keys(settings: IngestSettings) -> KeyRing:
             models_max=settings.ingest_key_models_max,
             regions_max=settings.ingest_key_regions_max,
             providers_max=settings.ingest_key_providers_max,
+            series_max=settings.ingest_key_series_max,
         ),
+        settings.ingest_series_max,
     )
 
 

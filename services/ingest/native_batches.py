@@ -90,9 +90,11 @@ def _records(events: Sequence[Any], key: Key, limits: TimeLimits) -> list[Record
         event.time = time if time.tzinfo is UTC else time.astimezone(UTC)
     failed = [event for event in events if event.status == "error" and used_nothing(event)]
     named = [event for event in events if not used_nothing(event)] if failed else events
-    proven = {event.provider for event in named}, {event.model for event in named}
-    if not key.admit_all({event.region for event in events}, *proven):
+    series = {(event.region, event.provider, event.model) for event in named}
+    regions = {event.region for event in events} if failed else {region for region, _, _ in series}
+    if not key.admit_all(regions, series):
         return None
+    proven = {provider for _, provider, _ in series}, {model for _, _, model in series}
     for event in failed:
         event.provider, event.model = names_of_failed(event, key.use, key.at, proven)
     if len(tenants) != 1:

@@ -72,6 +72,17 @@ class IngestSettings(KafkaSettings):
     ingest_key_providers_max: int = Field(
         default=100, gt=0, description="Distinct providers in a day of a key without its own limit."
     )
+    ingest_key_series_max: int = Field(
+        default=2000,
+        gt=0,
+        description="Distinct combinations of region, provider and model in a day of a key without"
+        " its own limit.",
+    )
+    ingest_series_max: int = Field(
+        default=20_000,
+        gt=0,
+        description="The same for all keys together, in one ingest process.",
+    )
     ingest_event_age_max_days: float = Field(
         default=35.0,
         gt=0,

@@ -78,7 +78,7 @@ class Recount:
         count.next_offset = offset + 1
         count.received += 1
         count.log_time_ms = max(count.log_time_ms, append_ms)
-        event, reason = judge(value, count.log_time_ms)
+        event, reason = judge(value, append_ms, count.log_time_ms)
         if event is None:
             count.rejected[reason] += 1
             self.dead_letters[*place, offset] = reason
@@ -97,7 +97,7 @@ class Recount:
         minute = minute_key(event)
         self._first[known] = (place[1], offset, append_ms, minute)
         count.accepted += 1
-        count.late += count.log_time_ms - event["time_ms"] > LATE_AFTER_MS
+        count.late += append_ms - event["time_ms"] > LATE_AFTER_MS
         self._sum(event)
 
     def _sum(self, event: Mapping[str, Any]) -> None:
@@ -129,9 +129,13 @@ def minute_key(event: Mapping[str, Any]) -> Key:
     return (window, event["region"], event["provider"], event["model"])
 
 
-def judge(value: bytes | None, log_time_ms: int) -> tuple[dict[str, Any] | None, str]:
+def judge(
+    value: bytes | None, append_ms: int, log_time_ms: int
+) -> tuple[dict[str, Any] | None, str]:
     """Say whether a record is an event that counts: the event, or why it is refused.
 
+    How old an event is goes by its own record's clock, how new by the newest so far: a broker's
+    clock that steps must make no other event old, and none look as if it came from the future.
     Knows what the harness sends, which is all there is on the log.
     """
     try:
@@ -141,7 +145,7 @@ def judge(value: bytes | None, log_time_ms: int) -> tuple[dict[str, Any] | None,
     if not valid(event):
         return None, "invalid_event"
     event["time_ms"] = epoch_ms(event["time"])
-    if log_time_ms - event["time_ms"] > TOO_OLD_MS:
+    if append_ms - event["time_ms"] > TOO_OLD_MS:
         return None, "too_old"
     if event["time_ms"] - log_time_ms > TOO_NEW_MS:
         return None, "too_new"

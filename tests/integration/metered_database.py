@@ -16,7 +16,7 @@ from services.aggregator.clickhouse_sink import ClickHouseSink
 from services.aggregator.core.batch import DeadLetter
 from services.aggregator.core.labels import Labels, Series
 from services.aggregator.core.partition import Checkpoint, Snapshot
-from services.aggregator.core.slices import MEASURES, SliceRows, pack, summed
+from services.aggregator.core.slices import MEASURES, SliceRows, label_numbers, pack, summed
 from services.aggregator.core.windows import FAMILIES, Family
 from services.platform.kafka import Log
 from services.platform.migrate import ensure_rules
@@ -105,11 +105,11 @@ def rows_of(labels: Labels, family: Family, events: Sequence[Event]) -> SliceRow
     def column(value: Callable[[Event], int]) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
         return np.array([value(one) for one in events], np.int64)
 
+    tenants = column(lambda one: labels.tenants.number(one.tenant))
+    series = column(lambda one: labels.series.number(Series(*one[2:6])))
     keys = pack(
-        family,
         column(lambda one: family.window_number(1000 * one.time)),
-        column(lambda one: labels.tenants.number(one.tenant) if family.has_tenant else 0),
-        column(lambda one: labels.series.number(Series(*one[2:6]))),
+        label_numbers(family, labels, tenants, series),
     )
     given = {
         "requests": column(lambda one: 1),

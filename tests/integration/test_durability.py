@@ -19,7 +19,7 @@ from services.aggregator.clickhouse_sink import ClickHouseSink
 from services.aggregator.core.labels import Labels, Series
 from services.aggregator.core.partition import Checkpoint
 from services.aggregator.core.slices import pack
-from services.aggregator.core.windows import HOUR, REGISTER
+from services.aggregator.core.windows import REGISTER
 from services.platform.clickhouse import connect
 from services.platform.errors import DatabaseUnavailableError
 from services.platform.kafka import Log
@@ -74,13 +74,15 @@ def sink(settings: ClickHouseSettings) -> Iterator[ClickHouseSink]:
 
 def hour_key(labels: Labels) -> Any:
     series = labels.series.number(Series("usage", "r", "p", "m"))
-    return pack(HOUR, *(np.array([number]) for number in (1, labels.tenants.number("t"), series)))
+    account = labels.accounts.number(np.array([labels.tenants.number("t")]), np.array([series]))
+    return pack(np.array([1]), account)
 
 
 QUESTIONS: dict[str, Callable[[ClickHouseSink], Any]] = {
     "offsets": lambda sink: sink.read_offsets(),
     "checkpoints": lambda sink: sink.read_checkpoints([0]),
     "rules": lambda sink: sink.read_rules([0]),
+    "admissions": lambda sink: sink.read_admissions([0]),
     "starts": lambda sink: sink.read_starts([0]),
     "slices": lambda sink: sink.read_slices(REGISTER, 0, 0),
     "contradiction": lambda sink: sink.find_contradiction(REGISTER, 0, 0),

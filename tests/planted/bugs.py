@@ -361,8 +361,8 @@ BUGS: Final = (
     core(
         "at the horizon it is still a duplicate",
         "dedup",
-        "(judged_ms - seen_ms < horizon_ms)",
-        "(judged_ms - seen_ms <= horizon_ms)",
+        "(first_ms - seen_ms < within_ms)",
+        "(first_ms - seen_ms <= within_ms)",
     ),
     core(
         "an older sighting seen again beyond the checkpoint is lost",

@@ -24,8 +24,9 @@ from rocksdict import Rdict
 from schemas.metering_rules import MeteringRules
 from services.aggregator import seen_bucket, seen_place
 from services.aggregator.core.batch import Records
-from services.aggregator.core.decoding import Decoded
+from services.aggregator.core.decoding import Decoded, Decoder
 from services.aggregator.core.dedup import IdsUnreadableError, SeenIds
+from services.aggregator.core.labels import Labels, Series
 from services.aggregator.core.partition import Checkpoint, PartitionState, Snapshot
 from services.aggregator.core.slices import MEASURES, SliceStore
 from services.aggregator.core.timing import RuleBook
@@ -59,6 +60,9 @@ class TheLog:
         }
 
 
+LABELS = Labels()
+assert LABELS.series.number(Series("usage", "r", "p", "m")) == 0
+
 #: What becomes of a record.
 COUNTS, DUPLICATE, REFUSED = "counts", "duplicate", "refused"
 
@@ -71,11 +75,11 @@ def truth(log: TheLog, horizons_ms: list[tuple[int, int]]) -> list[str]:
     for offset, (append_ms, identity) in enumerate(zip(log.append_ms, log.ids, strict=True)):
         newest_ms = max(newest_ms, append_ms)
         [*_, horizon_ms] = [horizon for start, horizon in horizons_ms if start <= offset]
-        asked_ms = max(append_ms, newest_ms - CLOCK_STEP_MAX_MS)
         if log.true_ms[offset] - newest_ms > TOO_NEW_MS:
             verdicts.append(REFUSED)
             continue
-        again = any(seen == identity and asked_ms - at < horizon_ms for seen, at in sightings)
+        within_ms = horizon_ms + CLOCK_STEP_MAX_MS
+        again = any(seen == identity and newest_ms - at < within_ms for seen, at in sightings)
         verdicts.append(DUPLICATE if again else COUNTS)
         sightings.append((identity, newest_ms))
     return verdicts
@@ -214,7 +218,7 @@ class Process:
             SliceStore({}),
             SeenIds(self.store),
             read_from[0],
-            None,  # type: ignore[arg-type]
+            Decoder(LABELS),
         )
         self.verdicts: dict[int, str] = {}
 

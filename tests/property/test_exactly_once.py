@@ -26,7 +26,7 @@ from services.aggregator.core.slices import FamilySlices
 from services.aggregator.errors import DatabaseWentBackError, MeteringStoppedError
 from services.aggregator.flush import Flusher
 from tests.property.world import (
-    HORIZON_MS,
+    WITHIN_MS,
     Crash,
     ModelLog,
     ModelStores,
@@ -39,8 +39,11 @@ from tests.property.world import (
 
 EXAMPLES = int(os.environ.get("WATTOKEN_PROPERTY_EXAMPLES", "5000"))
 
-#: How long after the last record the next is appended; most at once, some around the horizon.
-PAUSES_MS = st.sampled_from([0, 0, 0, 1, 500, 20_000, HORIZON_MS - 1, HORIZON_MS, HORIZON_MS + 1])
+#: How long after the last record the next is appended; most at once, some around the end of
+#: the stretch in which an id makes duplicates.
+PAUSES_MS = st.sampled_from(
+    [0, 0, 0, 1, 500, 20_000] * 4 + [WITHIN_MS - 1, WITHIN_MS, WITHIN_MS + 1]
+)
 #: How old an event is when it is appended: fresh, late for the minutes, late for the hours, at
 #: and beyond the limits.
 AGES_MS = st.sampled_from(
@@ -325,7 +328,7 @@ def from_checkpoint(
     return {number: checkpoint.next_offset for number, checkpoint in checkpoints.items()}
 
 
-def no_duplicates(self: SeenIds, ids: Words, judged_ms: Any, log_ms: Any, horizon_ms: int) -> Flags:
+def no_duplicates(self: SeenIds, ids: Words, log_ms: Any, within_ms: int) -> Flags:
     return np.zeros(len(ids), np.bool_)
 
 

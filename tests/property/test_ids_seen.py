@@ -398,7 +398,11 @@ PLANTED: dict[str, tuple[Any, str, Any]] = {
         "keep_ms",
         lambda self, offset: max(rules.dedup_horizon_ms for _, rules in self.entries),
     ),
-    "judged at log time": (partition, "judged_ms", lambda append_ms, log_ms: log_ms),
+    "no time for a clock that steps": (
+        partition,
+        "duplicate_within_ms",
+        lambda rules: rules.dedup_horizon_ms,
+    ),
     "log time steps back": (LogTime, "of", lambda self, append_ms: append_ms),
 }
 

@@ -25,12 +25,13 @@ from services.aggregator.core.dedup import Settled, Sightings, Stamp
 from services.aggregator.core.key_index import Ints
 from services.aggregator.core.labels import Labels, Series
 from services.aggregator.core.partition import Checkpoint, Snapshot
+from services.aggregator.core.series_limit import Admission
 from services.aggregator.core.slices import (
     MEASURES,
     SliceRows,
+    label_numbers,
+    labels_of,
     pack,
-    series_of,
-    tenants_of,
     windows_of,
 )
 from services.aggregator.core.timing import RuleBook
@@ -52,11 +53,15 @@ class SliceKey(NamedTuple):
 
 T0_MS = int(datetime(2026, 3, 15, 12, 0, tzinfo=UTC).timestamp() * 1000)
 HORIZON_MS = 10_000
+#: So long an id makes duplicates: a broker's clock may step by 25 hours.
+WITHIN_MS = HORIZON_MS + 25 * HOUR_MS
 RULES = MeteringRules(
     too_old_ms=6 * HOUR_MS,
     too_new_ms=MINUTE_MS,
     late_after_ms=MINUTE_MS,
     dedup_horizon_ms=HORIZON_MS,
+    series_max=2,
+    unused_series_max=1,
 )
 KEEP = Keep(minutes_ms=2 * MINUTE_MS, hours_ms=HOUR_MS, ids=2)
 
@@ -179,6 +184,7 @@ class Database:
         self.slices: dict[tuple[str, str, SliceKey], dict[int, Totals]] = defaultdict(dict)
         self.checkpoints: dict[str, dict[int, Checkpoint]] = defaultdict(dict)
         self.dead_letters: dict[tuple[str, int], str] = {}
+        self.admissions: dict[str, dict[tuple[Series, bool], int]] = defaultdict(dict)
 
     def backup(self) -> Database:
         return copy.deepcopy(self)
@@ -234,8 +240,20 @@ class ModelSink:
                             return
                         left -= 1
                     self._database.insert_slice(self._log, family, key, version, totals)
+            self.write_admissions(snapshot.partition, snapshot.admissions)
             for letter in snapshot.dead_letters:
                 self._database.dead_letters[self._log, letter.offset] = letter.reason
+
+    def write_admissions(self, partition: int, admissions: Sequence[Admission]) -> None:
+        for one in admissions:
+            admitted = self._labels.series.meaning[one.series], one.used
+            held = self._database.admissions[self._log].setdefault(admitted, one.offset)
+            assert held == one.offset, f"{admitted} was admitted at {held} and at {one.offset}"
+
+    def read_admissions(self, partitions: Sequence[int]) -> dict[int, list[Admission]]:
+        rows = self._database.admissions[self._log].items()
+        number = self._labels.series.number
+        return {0: [Admission(number(series), used, at) for (series, used), at in rows]}
 
     def write_checkpoints(self, checkpoints: Mapping[int, Checkpoint]) -> None:
         for checkpoint in checkpoints.values():
@@ -264,19 +282,16 @@ class ModelSink:
 
     def _named(self, family: Family, number: int) -> SliceKey:
         key = np.array([number])
-        tenant = ""
-        if family.has_tenant:
-            tenant = self._labels.tenants.meaning[int(tenants_of(key)[0])]
-        series = self._labels.series.meaning[int(series_of(key)[0])]
-        return SliceKey(family.window_start_ms(int(windows_of(family, key)[0])), tenant, series)
+        tenants, numbers = labels_of(family, self._labels, key)
+        tenant = "" if tenants is None else self._labels.tenants.meaning[int(tenants[0])]
+        series = self._labels.series.meaning[int(numbers[0])]
+        return SliceKey(family.window_start_ms(int(windows_of(key)[0])), tenant, series)
 
     def _numbered(self, family: Family, key: SliceKey) -> int:
-        numbers = (
-            family.window_number(key.window_start_ms),
-            self._labels.tenants.number(key.tenant),
-            self._labels.series.number(key.series),
-        )
-        return int(pack(family, *(np.array([number]) for number in numbers))[0])
+        windows = np.array([family.window_number(key.window_start_ms)])
+        tenants = np.array([self._labels.tenants.number(key.tenant)])
+        series = np.array([self._labels.series.number(key.series)])
+        return int(pack(windows, label_numbers(family, self._labels, tenants, series))[0])
 
     def _rows(self, family: Family, keys: Iterable[SliceKey]) -> tuple[SliceRows, Ints]:
         current = self._database.current(self._log, family.name)
@@ -420,9 +435,9 @@ def event(identity: int, time_ms: int, tokens: int, **more: Any) -> bytes:
         "time": datetime.fromtimestamp(time_ms / 1000, UTC).isoformat(timespec="milliseconds"),
         "region": "eu",
         "provider": "p",
-        "model": f"m-{identity % 2}",
+        "model": f"m-{identity % 4}",
         "input_tokens": tokens,
-        "output_tokens": 1,
+        "output_tokens": min(tokens, 1),
         **more,
     }
     return json.dumps(fields).encode()
@@ -438,12 +453,33 @@ class Oracle:
     counts: dict[str, dict[str, int]] = field(default_factory=dict)
 
 
+@dataclass
+class Names:
+    """Models that one log admitted: with tokens, and such that nothing was used of."""
+
+    used: set[str]
+    unused: set[str]
+
+    def metered_as(self, model: str, tokens: int) -> str:
+        if tokens and model not in self.used:
+            if len(self.used) == RULES.series_max:
+                return "other"
+            self.unused.discard(model)
+            self.used.add(model)
+        if not tokens and model not in self.used | self.unused:
+            if len(self.unused) == RULES.unused_series_max:
+                return "other"
+            self.unused.add(model)
+        return model
+
+
 def oracle(logs: Iterable[ModelLog]) -> Oracle:
     """Work out what must be in the database when everything has been read."""
     truth = Oracle()
     for log in logs:
         counts: dict[str, int] = defaultdict(int)
         sightings: list[tuple[int, str]] = []
+        names = Names(set(), set())
         for append_ms, value in log.records:
             counts["received"] += 1
             try:
@@ -456,7 +492,7 @@ def oracle(logs: Iterable[ModelLog]) -> Oracle:
                 counts["rejected"] += 1
                 continue
             again = any(
-                seen == fields["id"] and append_ms - seen_ms < HORIZON_MS
+                seen == fields["id"] and append_ms - seen_ms < WITHIN_MS
                 for seen_ms, seen in sightings
             )
             sightings.append((append_ms, fields["id"]))
@@ -465,10 +501,11 @@ def oracle(logs: Iterable[ModelLog]) -> Oracle:
                 continue
             counts["accepted"] += 1
             counts["late"] += append_ms - time_ms > RULES.late_after_ms
+            model = names.metered_as(fields["model"], fields["input_tokens"])
             keys: list[tuple[Any, Any]] = [
-                (truth.registers, fields["model"]),
-                (truth.minutes, (time_ms // MINUTE_MS * MINUTE_MS, fields["model"])),
-                (truth.hours, (time_ms // HOUR_MS * HOUR_MS, fields["tenant"], fields["model"])),
+                (truth.registers, model),
+                (truth.minutes, (time_ms // MINUTE_MS * MINUTE_MS, model)),
+                (truth.hours, (time_ms // HOUR_MS * HOUR_MS, fields["tenant"], model)),
             ]
             for totals, key in keys:
                 sums = totals.setdefault(key, [0, 0, 0])

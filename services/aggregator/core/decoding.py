@@ -27,11 +27,10 @@ from services.aggregator.core.key_index import Ints
 from services.aggregator.core.labels import Labels
 from services.aggregator.core.phrases import Phrases
 from services.aggregator.core.seen_hash import seen_hashes
-from services.aggregator.core.slices import MEASURES
+from services.aggregator.core.slices import INPUT, MEASURES, OUTPUT
 
 #: Gateways remembered at once; beyond this all that is known of texts is learnt anew.
 GATEWAYS_MAX: Final = 500_000
-INPUT, OUTPUT = MEASURES.index("input_tokens"), MEASURES.index("output_tokens")
 FAILED, ESTIMATED = MEASURES.index("failed_requests"), MEASURES.index("estimated_tokens")
 
 
@@ -116,19 +115,16 @@ class Decoder:
     """Decodes the values of records; remembers the labels that it met, for speed only."""
 
     def __init__(self, labels: Labels) -> None:
-        self._labels = labels
+        self.labels = labels
         self._forget()
 
     def _forget(self) -> None:
-        self._gateways = Gateways(self._labels)
+        self._gateways = Gateways(self.labels)
         self._gateway_texts = Phrases()
         self._series_texts = Phrases()
 
     def decode(self, frames: Frames) -> Decoded:
-        """Decode values; an empty one, of a record without a value, is no event.
-
-        Raises `TooManyLabelsError`.
-        """
+        """Decode values; an empty one, of a record without a value, is no event."""
         if len(self._gateways) > GATEWAYS_MAX:
             self._forget()
         found = read(frames.buffer, frames.starts, frames.ends)
@@ -170,7 +166,7 @@ class Decoder:
         gateways = np.array(
             [self._gateways.number(event.tenant, event.source) for event in events], np.int64
         )
-        series = np.array(self._labels.series_of(events), np.int64)
+        series = np.array(self.labels.series_of(events), np.int64)
         self._learn(frames.buffer, found, places, gateways, series)
         ids = frames_of([event.id.encode() for event in events])
         return Decoded(

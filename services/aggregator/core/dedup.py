@@ -1,10 +1,10 @@
 """The duplicate rule, and the ids seen that it decides by.
 
 A duplicate is an event whose identity was seen in the same log partition less than the horizon
-before it. Sightings bear their log time, and a record asks at the time it is judged at
-(`core.log_time`). Every sighting counts, a duplicate's too: so the answer is a function of the last
-stretch of the log alone, and the same on every worker. Events that the time rules refuse are not
-seen: sent again at a better time, they count.
+before it, and as much longer as a broker's clock may step, in log time
+(`core.timing.duplicate_within_ms`). Every sighting counts, a duplicate's too: so the answer is a
+function of the last stretch of the log alone, and the same on every worker. Events that the time
+rules refuse are not seen: sent again at a better time, they count.
 
 Recent ids are in memory; older ones may be moved to a store (`OlderIds`), but only sightings below
 the checkpoint: a store that knew more would, after a crash, take events for duplicates that were
@@ -159,14 +159,14 @@ class SeenIds:
         """Whether some cannot be read any more: the next to ask gets `IdsUnreadableError`."""
         return self._older is not None and self._older.lost
 
-    def see_all(self, ids: Words, judged_ms: Ints, log_ms: Ints, horizon_ms: int) -> Flags:
+    def see_all(self, ids: Words, log_ms: Ints, within_ms: int) -> Flags:
         """Record sightings, oldest first, and say which are duplicates.
 
-        ``judged_ms`` is when each asks for sightings before it, ``log_ms`` when it was seen.
+        Those are that were seen less than ``within_ms`` before, in log time.
         """
         repeated = repetitions(ids)
         if repeated is None:
-            return self._see_unlike(ids, judged_ms, log_ms, log_ms, horizon_ms)
+            return self._see_unlike(ids, log_ms, log_ms, within_ms)
         order, begins = repeated
         # Seen again within the batch: what was before the batch matters for the first sighting
         # only, what comes after it for the last only.
@@ -177,17 +177,13 @@ class SeenIds:
         if self._older is not None:
             self._replaced.add(ids[before], log_ms[before], log_ms[again])
         duplicates = np.zeros(len(order), np.bool_)
-        duplicates[again] = judged_ms[again] - log_ms[before] < horizon_ms
+        duplicates[again] = log_ms[again] - log_ms[before] < within_ms
         by_time = np.argsort(lasts)
         firsts, lasts = firsts[by_time], lasts[by_time]
-        duplicates[firsts] = self._see_unlike(
-            ids[firsts], judged_ms[firsts], log_ms[firsts], log_ms[lasts], horizon_ms
-        )
+        duplicates[firsts] = self._see_unlike(ids[firsts], log_ms[firsts], log_ms[lasts], within_ms)
         return duplicates
 
-    def _see_unlike(
-        self, ids: Words, judged_ms: Ints, first_ms: Ints, last_ms: Ints, horizon_ms: int
-    ) -> Flags:
+    def _see_unlike(self, ids: Words, first_ms: Ints, last_ms: Ints, within_ms: int) -> Flags:
         """The same for ids that are all unlike, each seen from its first to its last time."""
         found = self._recent.find(ids)
         seen_ms = self._recent.last_seen(found)
@@ -199,7 +195,7 @@ class SeenIds:
                 absent = np.flatnonzero(~known)
                 seen_ms[absent] = self._older.last_seen(ids[absent])
         self._recent.see(ids, last_ms, found)
-        duplicates: Flags = (seen_ms >= 0) & (judged_ms - seen_ms < horizon_ms)
+        duplicates: Flags = (seen_ms >= 0) & (first_ms - seen_ms < within_ms)
         return duplicates
 
     def begin_checkpoint(self) -> None:

@@ -27,7 +27,7 @@ class Gateways:
         return len(self._numbers)
 
     def number(self, tenant: str, source: str) -> int:
-        """The number of a gateway. Raises `TooManyLabelsError`."""
+        """The number of a gateway."""
         number = self._numbers.get((tenant, source))
         if number is None:
             number = len(self._numbers)

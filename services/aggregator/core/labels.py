@@ -1,19 +1,24 @@
-"""Small numbers for series and tenants, so that slices are arrays of integers.
+"""Small numbers for series, tenants and both together, so that slices are arrays of integers.
 
-Shared by all partitions of a worker; a number means the same for the worker's life.
+Shared by all partitions of a worker; a number means the same for the worker's life. Nothing here
+has a limit but memory: how many series there may be is a rule of the log (`core.series_limit`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from itertools import count
+from threading import Lock
 from typing import Final, Generic, NamedTuple, TypeVar, cast
 
-from schemas.wire import UncheckedEvent
+import numpy as np
 
-#: Bits of a series' and of a tenant's number; with 21 bits of window number they fill a key.
-SERIES_BITS: Final = 18
-TENANT_BITS: Final = 24
+from schemas.wire import UncheckedEvent
+from services.aggregator.core.key_index import Ints, KeyIndex
+
+#: An account is a tenant's number, this many bits up, and a series' number.
+SERIES_BITS: Final = 31
+ROOM_MIN: Final = 64
 
 H = TypeVar("H", bound=Hashable)
 
@@ -27,48 +32,74 @@ class Series(NamedTuple):
     model: str
 
 
-class TooManyLabelsError(Exception):
-    """More series or tenants than a slice key has room for."""
-
-
 class Numbers(Generic[H]):
     """Numbers things in the order they are first met.
 
     Several threads may number at once: a number is published only after what it stands for.
     """
 
-    def __init__(self, what: str, bits: int) -> None:
+    def __init__(self) -> None:
         self.meaning: dict[int, H] = {}
-        self._what = what
         self._numbers: dict[H, int] = {}
         self._next = count()
-        self._end = 1 << bits
 
     def __len__(self) -> int:
         return len(self.meaning)
 
     def number(self, thing: H) -> int:
-        """The number of a thing. Raises `TooManyLabelsError` when there is none left."""
+        """The number of a thing."""
         number = self._numbers.get(thing)
         if number is None:
             number = next(self._next)
-            if number >= self._end:
-                raise TooManyLabelsError(f"more than {self._end} {self._what} in one worker")
             self.meaning[number] = thing
             number = self._numbers.setdefault(thing, number)
         return number
 
 
+class Accounts:
+    """Numbers for pairs of a tenant and a series, in both directions; for several threads."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._index = KeyIndex()
+        self._pairs: Ints = np.zeros(ROOM_MIN, np.int64)
+
+    def __len__(self) -> int:
+        return len(self._index)
+
+    def number(self, tenants: Ints, series: Ints) -> Ints:
+        """The number of each pair."""
+        pairs = (tenants << SERIES_BITS) | series
+        with self._lock:
+            numbers = self._index.find(pairs)
+            unknown = numbers < 0
+            if unknown.any():
+                self._add(np.unique(pairs[unknown]))
+                numbers[unknown] = self._index.find(pairs[unknown])
+        return numbers
+
+    def _add(self, pairs: Ints) -> None:
+        used = len(self._index)
+        if used + len(pairs) > len(self._pairs):
+            grown = np.zeros(2 * (used + len(pairs)), np.int64)
+            grown[:used] = self._pairs[:used]
+            self._pairs = grown
+        self._pairs[used : used + len(pairs)] = pairs
+        self._index.add(pairs)
+
+    def meaning(self, numbers: Ints) -> tuple[Ints, Ints]:
+        """The tenants and the series that numbers stand for."""
+        pairs = self._pairs[numbers]
+        return pairs >> SERIES_BITS, pairs & ((1 << SERIES_BITS) - 1)
+
+
 class Labels:
-    """The numbers of series and tenants, and what the labels of events say at a glance.
+    """The numbers of series, tenants and accounts, and what labels of events say at a glance."""
 
-    Unlimited ones are for numbers that never get into a slice's key.
-    """
-
-    def __init__(self, *, limited: bool = True) -> None:
-        series_bits, tenant_bits = (SERIES_BITS, TENANT_BITS) if limited else (62, 62)
-        self.series: Numbers[Series] = Numbers("series", series_bits)
-        self.tenants: Numbers[str] = Numbers("tenants", tenant_bits)
+    def __init__(self) -> None:
+        self.series: Numbers[Series] = Numbers()
+        self.tenants: Numbers[str] = Numbers()
+        self.accounts = Accounts()
         # Labels repeat from event to event: one look-up gives all there is to know.
         self._series_of: dict[tuple[str, ...], int] = {}
 

@@ -1,10 +1,10 @@
-"""Log time: a broker's clock made to never fall, and how far behind it a record may be judged.
+"""Log time: a broker's clock made to never fall, and how far it may be wrong.
 
 Sightings are remembered by log time, the running maximum of append times, so that the oldest are
-at one end. A clock that was ahead for a while leaves log time ahead; so a record is judged at its
-own append time, but at most `CLOCK_STEP_MAX_MS` behind log time, and ids are kept for that much
-longer than the horizon. All of it is a function of the log alone
-(docs/adr/0015-steps-of-the-clock.md).
+at one end. A clock that steps takes log time along: ahead at once, and back only when real time has
+caught up. So in log time an id makes duplicates for `CLOCK_STEP_MAX_MS` longer than the horizon:
+then no such step makes a resend within the horizon count, as
+docs/adr/0022-resends-under-a-stepping-clock.md has it. All of it is a function of the log alone.
 """
 
 from __future__ import annotations
@@ -33,8 +33,3 @@ class LogTime:
         log_ms: Ints = np.maximum(np.maximum.accumulate(append_ms), self.last_ms)
         self.last_ms = int(log_ms[-1])
         return log_ms
-
-
-def judged_ms(append_ms: Ints, log_ms: Ints) -> Ints:
-    """When records ask whether their ids were seen within the horizon before."""
-    return np.maximum(append_ms, log_ms - CLOCK_STEP_MAX_MS)

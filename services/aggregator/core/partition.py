@@ -2,7 +2,7 @@
 
 ::
 
-    decode ─▶ judge ─▶ dedup ─▶ count ─▶ [look up old windows] ─▶ add to slices ─▶ next offset
+    decode ─▶ judge ─▶ dedup ─▶ count ─▶ limit series ─▶ [look up old windows] ─▶ add to slices
 
 The state is a pure function of the log up to `next_offset`. Records below the checkpoint are
 read only to know the ids seen within the horizon; they change no total and no count.
@@ -10,6 +10,7 @@ read only to know the ids seen within the horizon; they change no total and no c
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -21,9 +22,18 @@ from services.aggregator.core.decoding import Decoded, Decoder
 from services.aggregator.core.dedup import SeenIds, Settled
 from services.aggregator.core.frames import frames_of
 from services.aggregator.core.key_index import Ints
-from services.aggregator.core.log_time import LogTime, judged_ms
-from services.aggregator.core.slices import SliceRows, SliceStore, pack
-from services.aggregator.core.timing import RuleBook
+from services.aggregator.core.labels import Labels
+from services.aggregator.core.log_time import LogTime
+from services.aggregator.core.series_limit import Admission, SeriesLimit
+from services.aggregator.core.slices import (
+    INPUT,
+    OUTPUT,
+    SliceRows,
+    SliceStore,
+    label_numbers,
+    pack,
+)
+from services.aggregator.core.timing import RuleBook, duplicate_within_ms
 from services.aggregator.core.windows import FAMILIES, Family
 
 
@@ -57,11 +67,14 @@ class Snapshot:
     checkpoint: Checkpoint
     #: The checkpoint that must be in the database, for the rows not taken are from below it.
     written_offset: int
+    #: Series admitted by events below the checkpoint, those that no earlier snapshot has.
+    admissions: list[Admission] = field(default_factory=list)
 
     @property
     def row_count(self) -> int:
         """How many rows it holds, all tables."""
-        return len(self.dead_letters) + sum(len(rows) for rows in self.rows.values())
+        slices = sum(len(rows) for rows in self.rows.values())
+        return slices + len(self.dead_letters) + len(self.admissions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +99,8 @@ class Sifted:
 
     next_offset: int
     additions: list[Additions] = field(default_factory=list)
+    #: Events that count for ``other``, as the log's limits on series have it.
+    as_other: int = 0
 
 
 class PartitionState:
@@ -105,6 +120,7 @@ class PartitionState:
         read_from: int,
         decoder: Decoder,
         log_time_floor_ms: int = 0,
+        admitted: Iterable[Admission] = (),
     ) -> None:
         if read_from > checkpoint.next_offset:
             raise ValueError("reading must start at or below the checkpoint")
@@ -117,6 +133,7 @@ class PartitionState:
         self.next_offset = read_from
         self._rules = rules
         self._decoder = decoder
+        self._series_limit = SeriesLimit(decoder.labels, admitted)
         self._rejected = dict(checkpoint.rejected)
         self._dead_letters: list[DeadLetter] = []
         self._live = checkpoint
@@ -133,7 +150,8 @@ class PartitionState:
     @property
     def pending_rows(self) -> int:
         """Rows that the next snapshot would hold: slices and dead letters."""
-        return self.slices.dirty_count + len(self._dead_letters)
+        slices = self.slices.dirty_count
+        return slices + len(self._dead_letters) + self._series_limit.new_count
 
     def sift(self, records: Records, decoded: Decoded | None = None) -> Sifted:
         """Judge and dedup a batch. Records already read are passed over.
@@ -177,12 +195,7 @@ class PartitionState:
     ) -> None:
         judged = judge(records, log_ms, decoded, rules)
         columns = judged.columns
-        counts = ~self.seen.see_all(
-            columns.identities,
-            judged_ms(columns.append_ms, columns.log_ms),
-            columns.log_ms,
-            rules.dedup_horizon_ms,
-        )
+        counts = ~self.seen.see_all(columns.identities, columns.log_ms, duplicate_within_ms(rules))
         fresh_from = self.checkpoint.next_offset
         received = len(records) - int(np.searchsorted(records.offsets, fresh_from))
         if not received:
@@ -192,7 +205,16 @@ class PartitionState:
         counts &= fresh
         late = int(np.count_nonzero(judged.late & counts))
         self._count(received, judged, duplicate, late, int(log_ms[-1]))
-        sifted.additions += additions(columns.only(counts), rules)
+        counted = self._by_metered_series(columns.only(counts), rules, sifted)
+        sifted.additions += additions(counted, rules, self._decoder.labels)
+
+    def _by_metered_series(self, columns: Columns, rules: MeteringRules, sifted: Sifted) -> Columns:
+        tokens = columns.measures[:, INPUT] + columns.measures[:, OUTPUT]
+        series, moved = self._series_limit.metered_as(
+            columns.series, tokens, columns.offsets, rules
+        )
+        sifted.as_other += moved
+        return replace(columns, series=series) if moved else columns
 
     def _count(self, received: int, judged: Judged, duplicate: int, late: int, log_ms: int) -> None:
         rejected = 0
@@ -257,7 +279,8 @@ class PartitionState:
         self.seen.begin_checkpoint()
         letters, self._dead_letters = self._dead_letters, []
         rows = {name: slices.take_dirty() for name, slices in self.slices.families.items()}
-        return Snapshot(self.partition, rows, letters, checkpoint, self.written_offset)
+        admissions = self._series_limit.take_new()
+        return Snapshot(self.partition, rows, letters, checkpoint, self.written_offset, admissions)
 
     def flushed(self, snapshot: Snapshot) -> None:
         """Note that a snapshot is in the database, checkpoint and all."""
@@ -278,7 +301,7 @@ class PartitionState:
         return self.seen.spill(settled, memory_max, most)
 
 
-def additions(columns: Columns, rules: MeteringRules) -> list[Additions]:
+def additions(columns: Columns, rules: MeteringRules, labels: Labels) -> list[Additions]:
     """Say what events add to each family.
 
     Windows past a family's retention are left out, so that TTL and late events never fight.
@@ -288,7 +311,7 @@ def additions(columns: Columns, rules: MeteringRules) -> list[Additions]:
     result = []
     for family in FAMILIES:
         windows = family.window_numbers(columns.seconds)
-        keys = pack(family, windows, columns.tenants, columns.series)
+        keys = pack(windows, label_numbers(family, labels, columns.tenants, columns.series))
         added = Additions(family, keys, columns.offsets, columns.measures)
         newest_append_ms = int(columns.append_ms.max())
         if windows.min() < family.metered_from(newest_append_ms, rules):

@@ -4,9 +4,9 @@ A slice is one log partition's share of one window. Its totals are the sums over
 events of its key below some offset, its version: so a row is a pure function of the log, and
 writing it twice, late or out of order changes nothing.
 
-The slices of a family are columns: a key is window, tenant and series packed into one integer, its
-place in the columns comes from a `KeyIndex`, and a whole batch is added with a few array
-operations, however many keys it touches.
+The slices of a family are columns: a key is window and account (tenant and series; the series alone
+in families that keep no tenants apart) packed into one integer, its place in the columns comes from
+a `KeyIndex`, and a whole batch is added with a few array operations, however many keys it touches.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.aggregator.core.key_index import Ints, KeyIndex
-from services.aggregator.core.labels import SERIES_BITS, TENANT_BITS
+from services.aggregator.core.labels import Labels
 from services.aggregator.core.windows import FAMILIES, Family
 
 #: What a slice adds up, in the order of its totals and of the table's columns.
@@ -34,11 +34,13 @@ MEASURES: Final = (
     "reasoning_output_tokens",
     "estimated_tokens",
 )
-#: A key packs window number, tenant number (in families that keep tenants apart) and series
-#: number. A window number is its start divided by its length: 21 bits of hours last until 2209.
-WINDOW_SHIFT: Final = TENANT_BITS + SERIES_BITS
-SERIES_MASK: Final = (1 << SERIES_BITS) - 1
-TENANT_MASK: Final = (1 << TENANT_BITS) - 1
+INPUT: Final = MEASURES.index("input_tokens")
+OUTPUT: Final = MEASURES.index("output_tokens")
+#: A key packs window number and label number, which is an account's or a series'. A window number
+#: is its start divided by its length: 27 bits of minutes last until 2225, and memory ends long
+#: before 36 bits of label numbers do.
+LABEL_BITS: Final = 36
+LABEL_MASK: Final = (1 << LABEL_BITS) - 1
 ROOM_MIN: Final = 64
 
 
@@ -46,26 +48,25 @@ class TotalTooLargeError(Exception):
     """A total would no longer fit into 63 bits; nothing of the batch may be written."""
 
 
-def pack(family: Family, windows: Ints, tenants: Ints, series: Ints) -> Ints:
-    """Pack numbers into keys, without what the family does not keep apart."""
-    if not family.has_tenant:
-        return (windows << SERIES_BITS) | series
-    return (windows << WINDOW_SHIFT) | (tenants << SERIES_BITS) | series
+def label_numbers(family: Family, labels: Labels, tenants: Ints, series: Ints) -> Ints:
+    """The label numbers of tenants and series: what a family keeps apart within a window."""
+    return labels.accounts.number(tenants, series) if family.has_tenant else series
 
 
-def windows_of(family: Family, keys: Ints) -> Ints:
+def pack(windows: Ints, numbers: Ints) -> Ints:
+    """Pack window and label numbers into keys."""
+    return (windows << LABEL_BITS) | numbers
+
+
+def windows_of(keys: Ints) -> Ints:
     """The window numbers in keys."""
-    return keys >> (WINDOW_SHIFT if family.has_tenant else SERIES_BITS)
+    return keys >> LABEL_BITS
 
 
-def tenants_of(keys: Ints) -> Ints:
-    """The tenant numbers in keys of a family that has tenants."""
-    return (keys >> SERIES_BITS) & TENANT_MASK
-
-
-def series_of(keys: Ints) -> Ints:
-    """The series numbers in keys."""
-    return keys & SERIES_MASK
+def labels_of(family: Family, labels: Labels, keys: Ints) -> tuple[Ints | None, Ints]:
+    """The tenants (None in a family that keeps none apart) and the series in keys, as numbers."""
+    numbers = keys & LABEL_MASK
+    return labels.accounts.meaning(numbers) if family.has_tenant else (None, numbers)
 
 
 def summed(keys: Ints, measures: Ints) -> tuple[Ints, Ints]:
@@ -156,13 +157,19 @@ class FamilySlices:
         ahead = versions > position
         self._ahead.update(zip(keys[ahead].tolist(), versions[ahead].tolist(), strict=True))
 
+    def level_rows(self) -> SliceRows:
+        """The slices that hold no event at or above the position that they were loaded for."""
+        keys = self._keys[: len(self._index)]
+        level = ~np.isin(keys, np.array(list(self._ahead), np.int64))
+        return SliceRows(keys[level], self._totals[: len(keys)][level])
+
     def learn_absent(self, keys: Ints) -> None:
         """Note that slices of old windows were looked up and do not exist."""
         self._place(keys)
 
     def unknown(self, keys: Ints) -> Ints:
         """Of these keys, those of which the table must be asked before anything is added."""
-        old = keys[windows_of(self.family, keys) < self.loaded_from]
+        old = keys[windows_of(keys) < self.loaded_from]
         if not len(old):
             return old
         unlike = np.unique(old)
@@ -215,7 +222,7 @@ class FamilySlices:
             return
         self.loaded_from = before
         used = len(self._index)
-        keep = (windows_of(self.family, self._keys[:used]) >= before) | self._dirty[:used]
+        keep = (windows_of(self._keys[:used]) >= before) | self._dirty[:used]
         # Moving what stays costs as much as it is, so wait until it is worth it. What is kept
         # longer is still right, and known.
         if np.count_nonzero(keep) > used * 3 // 4:

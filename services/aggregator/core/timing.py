@@ -38,6 +38,15 @@ def rejection(time_ms: int, append_ms: int, log_ms: int, rules: MeteringRules) -
     return None
 
 
+def duplicate_within_ms(rules: MeteringRules) -> int:
+    """How long an id that was seen makes duplicates, in log time.
+
+    The horizon, and as long as a broker's clock may step: by so much log time may run ahead between
+    an event and its resend.
+    """
+    return rules.dedup_horizon_ms + CLOCK_STEP_MAX_MS
+
+
 @dataclass(frozen=True, slots=True)
 class RuleBook:
     """The rules of one partition, each in force from an offset on; the first from the start.
@@ -55,16 +64,14 @@ class RuleBook:
     def keep_ms(self, offset: int) -> int:
         """How long before an offset's log time ids matter to the records from there on.
 
-        The longest horizon of the rules in force at that offset or later, and how far behind log
-        time a record may be judged.
+        The longest that an id makes duplicates by the rules in force at that offset or later.
         """
         ends = [start for start, _ in self.entries[1:]]
-        horizons = [
-            rules.dedup_horizon_ms
+        return max(
+            duplicate_within_ms(rules)
             for end, (_, rules) in zip_longest(ends, self.entries)
             if end is None or end > offset
-        ]
-        return max(horizons) + CLOCK_STEP_MAX_MS
+        )
 
     def segments(self, offsets: Ints) -> list[tuple[int, int, MeteringRules]]:
         """Cut ascending offsets where the rules change: (start, end, rules) index ranges."""

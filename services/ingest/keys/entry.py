@@ -9,9 +9,11 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from schemas.usage_event import Name
 
-Scope = Literal["ingest", "read"]
-#: What a key may do: send events; ask what it stands for (`GET /v1/whoami`).
-SCOPES: Final[tuple[Scope, ...]] = ("ingest", "read")
+Scope = Literal["ingest", "read", "adjust"]
+#: What a key may do: send events; ask what it stands for (`GET /v1/whoami`); debit and credit what
+#: was metered, which changes bills, so no key may unless somebody said so.
+SCOPES: Final[tuple[Scope, ...]] = ("ingest", "read", "adjust")
+DEFAULT_SCOPES: Final[tuple[Scope, ...]] = ("ingest", "read")
 
 Rate = Annotated[float, Field(gt=0, le=1e12)]
 Count = Annotated[int, Field(gt=0, le=1_000_000)]
@@ -24,10 +26,12 @@ class KeyLimits(BaseModel):
 
     events_per_second: Rate | None = None
     bytes_per_second: Rate | None = None
-    #: Distinct values in a day; each pair of them can become a series.
+    #: Distinct values in a day.
     models_max: Count | None = None
     regions_max: Count | None = None
     providers_max: Count | None = None
+    #: Distinct combinations of region, provider and model in a day: each becomes a series.
+    series_max: Count | None = None
 
 
 class KeyEntry(BaseModel):

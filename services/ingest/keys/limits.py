@@ -6,9 +6,9 @@ Nothing here reads a clock: every call is handed ``now`` in seconds of one monot
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Hashable, Iterable
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final, Generic, TypeVar
 
 #: A bucket holds this many seconds of its rate, so that a burst after a pause gets through.
 BURST_SECONDS: Final = 2.0
@@ -16,6 +16,15 @@ BURST_SECONDS: Final = 2.0
 DISTINCT_WINDOW_SECONDS: Final = 24 * 3600.0
 #: How many models a key may name in a day that no call of its has used anything of yet.
 FAILED_MODELS_MAX: Final = 20
+#: Each combination of region, provider and model that a key names becomes a series; the limits on
+#: each of the three multiply, so there is one on what comes of them.
+SERIES_MAX: Final = 2_000
+
+#: What stands for no limit where a number must.
+NO_LIMIT: Final = 1_000_000
+#: Region, provider and model.
+Combination = tuple[str, str, str]
+V = TypeVar("V", bound=Hashable)
 
 
 class TokenBucket:
@@ -52,14 +61,14 @@ class TokenBucket:
         return min(self._capacity, self._balance + earned)
 
 
-class DistinctValues:
+class DistinctValues(Generic[V]):
     """The distinct values seen in a window, at most so many: the bound of a label's values."""
 
     def __init__(self, values_max: int) -> None:
         self.values_max = values_max
-        self._seen_at: dict[str, float] = {}
+        self._seen_at: dict[V, float] = {}
 
-    def has_room(self, values: Collection[str], now: float) -> bool:
+    def has_room(self, values: Collection[V], now: float) -> bool:
         """Say whether all values may be noted together; notes nothing."""
         fresh = sum(value not in self._seen_at for value in values)
         if fresh and len(self._seen_at) + fresh > self.values_max:
@@ -69,7 +78,7 @@ class DistinctValues:
             return len(self._seen_at) + fresh <= self.values_max
         return True
 
-    def note(self, values: Iterable[str], now: float) -> list[str]:
+    def note(self, values: Iterable[V], now: float) -> list[V]:
         """Take note of values that there is room for; return those that were not known."""
         seen_at = self._seen_at
         fresh = [value for value in values if value not in seen_at]
@@ -77,19 +86,19 @@ class DistinctValues:
             seen_at[value] = now
         return fresh
 
-    def admit_all(self, values: Collection[str], now: float) -> bool:
+    def admit_all(self, values: Collection[V], now: float) -> bool:
         """Take note of all values; False if any is one too many, and then none is noted."""
         if not self.has_room(values, now):
             return False
         self.note(values, now)
         return True
 
-    def take_back(self, values: Iterable[str]) -> None:
+    def take_back(self, values: Iterable[V]) -> None:
         """Forget values, as if they had never been noted."""
         for value in values:
             self._seen_at.pop(value, None)
 
-    def __contains__(self, value: str) -> bool:
+    def __contains__(self, value: V) -> bool:
         return value in self._seen_at
 
     def _forget(self, before: float) -> None:
@@ -109,38 +118,49 @@ class Allowance:
     models_max: int
     regions_max: int
     providers_max: int
+    series_max: int = SERIES_MAX
 
 
 class KeyUse:
-    """What one key has used of its allowance; lives as long as the key and its limits."""
+    """What one key has used of its allowance; lives as long as the key and its limits.
 
-    def __init__(self, allowance: Allowance, now: float) -> None:
+    ``all_series`` are the combinations that all keys together have named.
+    """
+
+    def __init__(
+        self,
+        allowance: Allowance,
+        now: float,
+        all_series: DistinctValues[Combination] | None = None,
+    ) -> None:
         self.allowance = allowance
         self.events = _bucket(allowance.events_per_second, now)
         self.bytes = _bucket(allowance.bytes_per_second, now)
-        self.models = DistinctValues(allowance.models_max)
-        self.regions = DistinctValues(allowance.regions_max)
-        self.providers = DistinctValues(allowance.providers_max)
+        self.models = DistinctValues[str](allowance.models_max)
+        self.regions = DistinctValues[str](allowance.regions_max)
+        self.providers = DistinctValues[str](allowance.providers_max)
+        self.series = DistinctValues[Combination](allowance.series_max)
+        # An empty one is false too.
+        self.all_series = DistinctValues(NO_LIMIT) if all_series is None else all_series
         #: Models that only failed calls name so far, and that may exist.
-        self.failed_models = DistinctValues(FAILED_MODELS_MAX)
+        self.failed_models = DistinctValues[str](FAILED_MODELS_MAX)
         #: What the request that is being read noted first.
-        self._fresh: list[tuple[DistinctValues, list[str]]] = []
+        self._fresh: list[tuple[DistinctValues[Any], list[Any]]] = []
 
     def exceeded(
-        self,
-        regions: Collection[str],
-        providers: Collection[str],
-        models: Collection[str],
-        now: float,
+        self, regions: Collection[str], series: Collection[Combination], now: float
     ) -> str | None:
         """Note the names of one event or many; name the first limit that is passed, or None.
 
+        ``regions`` are those of all events, ``series`` only what counts against the other limits.
         All are noted or none: what is refused for its region does not use up a model.
         """
-        asked = (
-            ("models", self.models, models),
+        asked: tuple[tuple[str, DistinctValues[Any], Collection[Any]], ...] = (
+            ("models", self.models, {model for _, _, model in series}),
             ("regions", self.regions, regions),
-            ("providers", self.providers, providers),
+            ("providers", self.providers, {provider for _, provider, _ in series}),
+            ("series", self.series, series),
+            ("all_series", self.all_series, series),
         )
         for limit, known, values in asked:
             if not known.has_room(values, now):

@@ -14,7 +14,7 @@ from schemas.wire import UncheckedEvent
 from services.ingest.errors import EventRejectedError, ForbiddenError, UnauthorizedError
 from services.ingest.keys.entry import KeyEntry, KeyLimits, Scope
 from services.ingest.keys.file import read_keys_file, read_pepper
-from services.ingest.keys.limits import Allowance, KeyUse
+from services.ingest.keys.limits import NO_LIMIT, Allowance, Combination, DistinctValues, KeyUse
 from services.ingest.keys.secret import DIGEST_BYTES, digest, parse_key
 
 _NONE: Final = "no API key: send the header `Authorization: Bearer wtk_…`"
@@ -24,7 +24,7 @@ _UNKNOWN: Final = (
 #: Longer than any key of ours; whatever is longer is not worth hashing.
 _HEADER_LENGTH_MAX: Final = 256
 _NO_DIGEST: Final = bytes(DIGEST_BYTES)
-NO_LIMITS: Final = Allowance(None, None, 1_000_000, 1_000_000, 1_000_000)
+NO_LIMITS: Final = Allowance(None, None, NO_LIMIT, NO_LIMIT, NO_LIMIT, NO_LIMIT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,21 +39,33 @@ class Key:
     at: float = 0.0
 
     def admit(self, event: UncheckedEvent, *, counted: bool = True) -> None:
-        """Check an event against the key's regions and its limits on distinct names.
+        """Check an event against the key's scopes, its regions and its limits on distinct names.
 
         Not ``counted`` are the names of a failed call, which its caller may have made up. Raises
         `EventRejectedError` naming the limit. Tenants are the adapters' to check, which know
         whether the event named one.
         """
         entry = self.entry
+        if event.entry != "usage" and "adjust" not in entry.scopes:
+            raise EventRejectedError(
+                "adjustment_not_allowed",
+                f"this API key may not send {event.entry}s: use one with the scope 'adjust'"
+                " (`wattoken keys create --scope ingest --scope adjust`)",
+            )
         if not entry.allows_region(event.region):
             raise EventRejectedError(
                 "region_not_allowed",
                 "region is not one that this API key may name: leave it out, or use another key",
             )
-        providers = (event.provider,) if counted else ()
-        models = (event.model,) if counted else ()
-        limit = self.use.exceeded((event.region,), providers, models, self.at)
+        series = ((event.region, event.provider, event.model),) if counted else ()
+        limit = self.use.exceeded((event.region,), series, self.at)
+        if limit == "all_series":
+            raise EventRejectedError(
+                "too_many_series_in_all",
+                f"all API keys together have named {self.use.all_series.values_max} combinations of"
+                " region, provider and model within a day already: send known ones only, or have"
+                " WATTOKEN_INGEST_SERIES_MAX raised",
+            )
         if limit is not None:
             values_max = getattr(self.use.allowance, f"{limit}_max")
             raise EventRejectedError(
@@ -62,10 +74,13 @@ class Key:
                 f" send known {limit} only, or have the key's {limit}_max raised",
             )
 
-    def admit_all(self, regions: set[str], providers: set[str], models: set[str]) -> bool:
-        """Check the names of many events at once; False where any of them is to be refused."""
+    def admit_all(self, regions: set[str], series: set[Combination]) -> bool:
+        """Check the names of many events at once; False where any of them is to be refused.
+
+        ``series`` are those of the events whose names count.
+        """
         allowed = self.entry.regions is None or all(map(self.entry.allows_region, regions))
-        return allowed and self.use.exceeded(regions, providers, models, self.at) is None
+        return allowed and self.use.exceeded(regions, series, self.at) is None
 
 
 class KeyRing:
@@ -77,7 +92,10 @@ class KeyRing:
         pepper: bytes,
         defaults: Allowance = NO_LIMITS,
         monotonic: Callable[[], float] = time.monotonic,
+        series_max: int = NO_LIMIT,
     ) -> None:
+        #: What all keys together have named; no reload forgets it.
+        self._all_series = DistinctValues[Combination](series_max)
         self._defaults = defaults
         self._monotonic = monotonic
         self._known: dict[str, tuple[bytes, KeyEntry, KeyUse]] = {}
@@ -85,9 +103,16 @@ class KeyRing:
         self.replace(entries, pepper)
 
     @classmethod
-    def load(cls, keys_file: Path, pepper_file: Path, defaults: Allowance = NO_LIMITS) -> KeyRing:
+    def load(
+        cls,
+        keys_file: Path,
+        pepper_file: Path,
+        defaults: Allowance = NO_LIMITS,
+        series_max: int = NO_LIMIT,
+    ) -> KeyRing:
         """Read both files; raises `ConfigurationError` naming what is wrong with which."""
-        return cls(read_keys_file(keys_file), read_pepper(pepper_file), defaults)
+        entries, pepper = read_keys_file(keys_file), read_pepper(pepper_file)
+        return cls(entries, pepper, defaults, series_max=series_max)
 
     def __len__(self) -> int:
         return len(self._known)
@@ -105,7 +130,7 @@ class KeyRing:
             if before is not None and before[2].allowance == allowance:
                 use = before[2]
             else:
-                use = KeyUse(allowance, now)
+                use = KeyUse(allowance, now, self._all_series)
             known[entry.id] = (bytes.fromhex(entry.hmac_sha256), entry, use)
         self._known, self._pepper = known, pepper
 
@@ -148,4 +173,5 @@ def allowance_of(limits: KeyLimits, defaults: Allowance) -> Allowance:
         models_max=own.get("models_max", defaults.models_max),
         regions_max=own.get("regions_max", defaults.regions_max),
         providers_max=own.get("providers_max", defaults.providers_max),
+        series_max=own.get("series_max", defaults.series_max),
     )

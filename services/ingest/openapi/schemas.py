@@ -7,6 +7,7 @@ from typing import Any, Final
 from schemas.usage_event import UsageEvent
 from services.ingest.adapters.provider_usage import FORMATS
 from services.ingest.errors import EVENT_CODES, RequestError
+from services.ingest.keys.entry import SCOPES
 
 Schema = dict[str, Any]
 
@@ -121,7 +122,7 @@ def _whoami() -> Schema:
                 "description": "The regions that an event may name; null for any.",
             },
             "provider": {"type": ["string", "null"]},
-            "scopes": _list({"enum": ["ingest", "read"]}),
+            "scopes": _list({"enum": [*SCOPES]}),
             "expires_at": {"type": ["string", "null"], "format": "date-time"},
             "limits": _object(
                 {

@@ -20,7 +20,13 @@ from services.aggregator.clickhouse_sink import LOOK_UP_KEYS_MAX, ClickHouseSink
 from services.aggregator.core.batch import DeadLetter
 from services.aggregator.core.labels import Labels, Series
 from services.aggregator.core.partition import Checkpoint, Snapshot
-from services.aggregator.core.slices import MEASURES, SliceRows, TotalTooLargeError, pack
+from services.aggregator.core.slices import (
+    MEASURES,
+    SliceRows,
+    TotalTooLargeError,
+    label_numbers,
+    pack,
+)
 from services.aggregator.core.windows import FAMILIES, HOUR, MINUTE, REGISTER, Family
 from services.platform.errors import ConfigurationError, DatabaseUnavailableError
 from services.platform.kafka import Log
@@ -118,7 +124,8 @@ def key_of(
 ) -> int:
     windows = np.array([family.window_number(at_ms)])
     tenants = np.array([labels.tenants.number(tenant)])
-    return int(pack(family, windows, tenants, np.array([labels.series.number(series)]))[0])
+    numbered = np.array([labels.series.number(series)])
+    return int(pack(windows, label_numbers(family, labels, tenants, numbered))[0])
 
 
 def rows(keys: Sequence[int], *totals: dict[str, int]) -> SliceRows:

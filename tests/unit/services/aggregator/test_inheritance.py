@@ -95,7 +95,7 @@ def is_duplicate(heirs: Mapping[int, Heir], number: int, append_ms: int) -> bool
     decoded = DECODER.decode(frames_of([value_of(number)]))
     seen = heirs[owner_of(number)].seen
     now_ms = np.array([append_ms])
-    [answer] = seen.see_all(decoded.identities, now_ms, now_ms, HORIZON_MS)
+    [answer] = seen.see_all(decoded.identities, now_ms, HORIZON_MS)
     return bool(answer)
 
 

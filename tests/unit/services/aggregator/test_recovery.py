@@ -10,8 +10,9 @@ import pytest
 
 from schemas.metering_rules import MeteringRules
 from services.aggregator.core.decoding import Decoder
-from services.aggregator.core.labels import Labels
+from services.aggregator.core.labels import Labels, Series
 from services.aggregator.core.partition import Checkpoint, PartitionState
+from services.aggregator.core.series_limit import Admission
 from services.aggregator.core.slices import MEASURES, SliceRows
 from services.aggregator.core.timing import RuleBook
 from services.aggregator.errors import (
@@ -59,6 +60,9 @@ class ClickHouse:
     def __init__(self, asked: list[str], begin: int | None, checkpoint: Checkpoint | None) -> None:
         self.asked, self.begin, self.checkpoint = asked, begin, checkpoint
         self.contradiction: str | None = None
+        self.admissions: dict[int, list[Admission]] = {}
+        self.written_admissions: list[Admission] = []
+        self.registers = NOTHING
 
     def read_rules(self, partitions: Sequence[int]) -> dict[int, RuleBook]:
         return {0: RuleBook(((0, MeteringRules()),))}
@@ -73,8 +77,14 @@ class ClickHouse:
     def find_contradiction(self, family: Any, partition: int, first_window: int) -> str | None:
         return self.contradiction
 
+    def read_admissions(self, partitions: Sequence[int]) -> dict[int, list[Admission]]:
+        return self.admissions
+
+    def write_admissions(self, partition: int, admissions: Sequence[Admission]) -> None:
+        self.written_admissions += admissions
+
     def read_slices(self, family: Any, partition: int, first_window: int) -> Any:
-        return NOTHING
+        return self.registers if family.name == "register" else NOTHING
 
 
 class NoStore:
@@ -106,6 +116,7 @@ class World:
         self.kafka = Kafka(self.asked, start, end, committed)
         self.sink = ClickHouse(self.asked, begin, checkpoint)
         self.store = NoStore()
+        self.decoder = Decoder(Labels())
 
     def recover(self) -> PartitionState:
         edges = Edges(
@@ -113,7 +124,7 @@ class World:
             self.kafka,  # type: ignore[arg-type]
             self.store,  # type: ignore[arg-type]
             Keep(3_600_000, 3_600_000, 10),
-            Decoder(Labels()),
+            self.decoder,
         )
         return recover(edges, self.sink, [0])[0]  # type: ignore[arg-type]
 
@@ -194,3 +205,19 @@ def test_stores_are_closed_where_a_recovery_fails() -> None:
     with pytest.raises(TypeError):
         world.recover()
     assert world.store.closed
+
+
+def test_registers_of_before_there_was_a_limit_are_admitted_and_written_down() -> None:
+    """But not one that is ahead of the checkpoint: whoever reads on decides that again."""
+    world = World(checkpoint=metered(50))
+    number = world.decoder.labels.series.number
+    used, unused, ahead, known = (number(Series("usage", "r", "p", m)) for m in "abcd")
+    totals = np.zeros((4, len(MEASURES)), np.int64)
+    totals[[0, 2, 3], MEASURES.index("output_tokens")] = 5
+    keys = np.array([used, unused, ahead, known], np.int64)
+    world.sink.registers = SliceRows(keys, totals), np.array([50, 7, 60, 50])
+    world.sink.admissions = {0: [Admission(known, True, 3), Admission(ahead, True, 55)]}
+    state = world.recover()
+    assert world.sink.written_admissions == [Admission(used, True, 0), Admission(unused, False, 0)]
+    kinds = state._series_limit._kinds
+    assert [int(kinds[series]) for series in (used, unused, ahead, known)] == [2, 1, 0, 2]

@@ -15,6 +15,8 @@ from services.audit.recount import CLOCK_STEP_MS, Limits, Recount, SliceKey
 #: Noon of 2026-03-15, in milliseconds.
 NOON = 1_773_576_000_000
 RULES = MeteringRules(dedup_horizon_ms=DAY_MS)
+#: So long an id makes duplicates.
+WITHIN_MS = DAY_MS + CLOCK_STEP_MS
 REGISTER = SliceKey("register", 0, "", "usage", "eu", "p", "m")
 
 
@@ -70,7 +72,7 @@ def test_what_is_no_event_is_a_letter() -> None:
     assert counts(one) == (0, 0, 5)
 
 
-@pytest.mark.parametrize(("later_ms", "duplicates"), [(DAY_MS - 1, 1), (DAY_MS, 0)])
+@pytest.mark.parametrize(("later_ms", "duplicates"), [(WITHIN_MS - 1, 1), (WITHIN_MS, 0)])
 def test_the_horizon_to_the_millisecond(later_ms: int, duplicates: int) -> None:
     one = recount()
     one.read(0, NOON, record())
@@ -80,7 +82,7 @@ def test_the_horizon_to_the_millisecond(later_ms: int, duplicates: int) -> None:
 
 def test_a_duplicate_starts_the_horizon_anew_and_a_refused_event_does_not() -> None:
     one = recount()
-    for offset, at_ms in enumerate((0, DAY_MS - 1, 2 * DAY_MS - 2)):
+    for offset, at_ms in enumerate((0, WITHIN_MS - 1, 2 * WITHIN_MS - 2)):
         one.read(offset, NOON + at_ms, record())
     assert counts(one) == (1, 2, 0)
     one = recount()
@@ -96,6 +98,8 @@ def test_a_clock_that_was_a_day_ahead_changes_no_count() -> None:
     one.read(2, NOON + 1_000, record("a"))
     one.read(3, NOON + 1_000, record("c", NOON - RULES.too_old_ms + 1_000))
     assert counts(one) == (3, 1, 0)
+    one.read(4, NOON + DAY_MS + 2_000, record("a"))  # and ahead again
+    assert counts(one) == (3, 2, 0)
     # And no further back than a day and an hour.
     one = recount()
     one.read(0, NOON, record("a"))
@@ -136,9 +140,10 @@ def test_records_before_the_first_are_read_for_their_ids_only() -> None:
 def test_rules_change_at_their_offset() -> None:
     short = MeteringRules(dedup_horizon_ms=1_000)
     one = recount(rules=[(0, RULES), (2, short)])
+    apart_ms = CLOCK_STEP_MS + 5_000
     one.read(0, NOON, record())
-    one.read(1, NOON + 5_000, record())
-    one.read(2, NOON + 10_000, record())
+    one.read(1, NOON + apart_ms, record())
+    one.read(2, NOON + 2 * apart_ms, record())
     assert counts(one) == (2, 1, 0)
 
 

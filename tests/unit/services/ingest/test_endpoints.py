@@ -303,7 +303,7 @@ def test_whoami_tells_what_a_key_stands_for_and_not_its_hash() -> None:
     assert (told["id"], told["tenant"], told["provider"]) == (entry.id, "acme", "openai")
     assert (told["tenants"], told["regions"]) == (["acme", "globex"], ["eu", "us"])
     assert (told["limits"]["events_per_second"], told["limits"]["models_max"]) == (5, 7)
-    assert told["named_today"] == {"models": 1, "regions": 1, "providers": 1}
+    assert told["named_today"] == {"models": 1, "regions": 1, "providers": 1, "series": 1}
     assert entry.hmac_sha256 not in answer.text
 
 

@@ -1,9 +1,7 @@
 from __future__ import annotations
 
-import pytest
-
 from services.aggregator.core.gateways import ROOM_MIN, Gateways
-from services.aggregator.core.labels import Labels, Numbers, TooManyLabelsError
+from services.aggregator.core.labels import Labels
 from services.aggregator.core.seen_hash import seed
 
 
@@ -34,15 +32,3 @@ def test_room_grows_and_what_was_there_stays() -> None:
     for number in (0, ROOM_MIN - 1, ROOM_MIN, 2 * ROOM_MIN - 1, 2 * ROOM_MIN):
         expected = seed(f"tenant-{number}", f"source-{number}")
         assert tuple(gateways.seeds[number].tolist()) == expected
-
-
-def test_a_tenant_too_many_leaves_no_gateway() -> None:
-    labels = Labels()
-    labels.tenants = Numbers("tenants", bits=1)
-    gateways = Gateways(labels)
-    assert [gateways.number("a", "x"), gateways.number("b", "x")] == [0, 1]
-    for _ in range(2):
-        with pytest.raises(TooManyLabelsError):
-            gateways.number("c", "x")
-    assert len(gateways) == 2
-    assert gateways.number("a", "y") == 2

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.aggregator.core.log_time import CLOCK_STEP_MAX_MS, LogTime, judged_ms
+from services.aggregator.core.log_time import LogTime
 
 TIMES_MS = st.lists(st.integers(0, 20), min_size=1, max_size=12)
 
@@ -29,10 +29,3 @@ def test_it_may_begin_where_the_first_record_of_a_time_is(append_ms: list[int], 
     whole = LogTime().of(np.array(append_ms)).tolist()
     assert LogTime().of(np.array(append_ms[start:])).tolist() == whole[start:]
     assert all(time < at for time in whole[:start])
-
-
-def test_a_record_is_judged_at_its_own_time_but_not_further_behind_than_a_step() -> None:
-    log_ms = np.full(4, 10 * CLOCK_STEP_MAX_MS)
-    append_ms = log_ms - np.array([0, 1, CLOCK_STEP_MAX_MS, CLOCK_STEP_MAX_MS + 1])
-    behind_ms = log_ms - judged_ms(append_ms, log_ms)
-    assert behind_ms.tolist() == [0, 1, CLOCK_STEP_MAX_MS, CLOCK_STEP_MAX_MS]

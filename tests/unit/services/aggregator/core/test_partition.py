@@ -10,7 +10,7 @@ from schemas.metering_rules import DAY_MS, HOUR_MS, MINUTE_MS, MeteringRules
 from services.aggregator.core.batch import PAYLOAD_BYTES_MAX, Records
 from services.aggregator.core.decoding import Decoder
 from services.aggregator.core.dedup import SeenIds
-from services.aggregator.core.labels import SERIES_BITS, Labels
+from services.aggregator.core.labels import Labels
 from services.aggregator.core.log_time import CLOCK_STEP_MAX_MS
 from services.aggregator.core.partition import Checkpoint, PartitionState, Snapshot
 from services.aggregator.core.slices import SliceRows, SliceStore
@@ -105,7 +105,7 @@ def test_an_adjustment_is_a_slice_of_its_own() -> None:
         event(3, T0_MS, 4, entry="credit", adjusts="id-1", reason="double booking"),
     )
     entries = {
-        LABELS.series.meaning[key % 2**SERIES_BITS].entry: totals
+        LABELS.series.meaning[key].entry: totals
         for key, totals in taken(partition).rows["register"].items()
     }
     assert entries["usage"][:3] == (1, 0, 10)
@@ -150,7 +150,7 @@ def test_records_read_already_are_passed_over() -> None:
 
 def test_a_slice_holds_already_what_lies_below_its_version() -> None:
     partition = state()
-    sifted = partition.sift(records(0, [event(1, T0_MS, 10), event(3, T0_MS, 20)]))
+    sifted = partition.sift(records(0, [event(1, T0_MS, 10), event(5, T0_MS, 20)]))
     for added in sifted.additions:
         held = SliceRows(added.keys[:1], added.measures[:1])
         partition.learn(added.family.name, added.keys[:1], held, np.array([1]))
@@ -207,11 +207,12 @@ def test_reread_records_are_judged_by_their_own_append_time() -> None:
 
 
 def test_a_reread_sighting_at_the_horizon_makes_no_duplicate() -> None:
-    # A is read again for its id although its horizon ends exactly with the record after the
-    # checkpoint: all three in one batch, it must not be taken for seen within the horizon.
-    checkpoint = Checkpoint(2, 0, received=2, accepted=2, last_append_ms=T0_MS + DAY_MS - 1)
+    # A is read again for its id although its time ends exactly with the record after the
+    # checkpoint: all three in one batch, it must not be taken for seen within that time.
+    within_ms = DAY_MS + CLOCK_STEP_MAX_MS
+    checkpoint = Checkpoint(2, 0, received=2, accepted=2, last_append_ms=T0_MS + within_ms - 1)
     partition = state(checkpoint, read_from=0)
-    times = np.array([T0_MS, T0_MS + DAY_MS - 1, T0_MS + DAY_MS], np.int64)
+    times = np.array([T0_MS, T0_MS + within_ms - 1, T0_MS + within_ms], np.int64)
     values = [event(1, T0_MS, 1), event(2, T0_MS, 1), event(1, T0_MS, 1)]
     partition.fold(partition.sift(Records(np.arange(3, dtype=np.int64), times, values)))
     assert taken(partition).checkpoint.duplicate == 0
@@ -221,7 +222,8 @@ def test_a_longer_horizon_counts_from_its_offset_whatever_the_batches() -> None:
     book = RuleBook(
         ((0, MeteringRules(dedup_horizon_ms=10)), (2, MeteringRules(dedup_horizon_ms=1000)))
     )
-    times = np.array([T0_MS, T0_MS + 5, T0_MS + 500], np.int64)
+    apart_ms = CLOCK_STEP_MAX_MS + 500
+    times = np.array([T0_MS, T0_MS + 5, T0_MS + 5 + apart_ms], np.int64)
     values = [event(1, T0_MS, 1), event(2, T0_MS, 1), event(2, T0_MS, 1)]
     whole = Records(np.arange(3, dtype=np.int64), times, values)
     counts = []
@@ -275,12 +277,22 @@ def test_with_a_clock_behind_events_are_not_too_new() -> None:
     assert taken(partition).checkpoint.accepted == 2
 
 
-def test_beyond_the_longest_step_a_record_is_judged_so_far_behind_and_no_further() -> None:
-    ahead_ms = 3 * DAY_MS
-    for seen_ms, duplicate in ((0, 0), (ahead_ms - CLOCK_STEP_MAX_MS - DAY_MS + 1, 1)):
+def test_under_a_clock_that_is_ahead_a_resend_is_a_duplicate() -> None:
+    """At the resend itself nothing on the log says that the clock is wrong."""
+    for ahead_ms in (DAY_MS, -DAY_MS, CLOCK_STEP_MAX_MS):
         partition = state()
-        feed_at(partition, (seen_ms, event(1, T0_MS, 1)), (ahead_ms, event(2, T0_MS, 1)))
-        feed_at(partition, (seen_ms, event(1, T0_MS, 1)))
+        feed_at(partition, (0, event(1, T0_MS, 1)), (0, event(2, T0_MS, 1)))
+        feed_at(partition, (ahead_ms + 1000, event(1, T0_MS, 1)))
+        feed_at(partition, (2000, event(2, T0_MS, 1)), (3000, event(1, T0_MS, 1)))
+        checkpoint = taken(partition).checkpoint
+        assert (checkpoint.accepted, checkpoint.duplicate) == (2, 3)
+
+
+def test_beyond_horizon_and_longest_step_an_id_counts_again() -> None:
+    within_ms = DAY_MS + CLOCK_STEP_MAX_MS
+    for after_ms, duplicate in ((within_ms - 1, 1), (within_ms, 0)):
+        partition = state()
+        feed_at(partition, (0, event(1, T0_MS, 1)), (after_ms, event(1, T0_MS, 1)))
         assert taken(partition).checkpoint.duplicate == duplicate
 
 

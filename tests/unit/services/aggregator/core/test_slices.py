@@ -6,13 +6,14 @@ from hypothesis import strategies as st
 
 from schemas.metering_rules import MINUTE_MS
 from services.aggregator.core.key_index import Ints
+from services.aggregator.core.labels import Labels
 from services.aggregator.core.slices import (
     MEASURES,
     FamilySlices,
+    label_numbers,
+    labels_of,
     pack,
-    series_of,
     summed,
-    tenants_of,
     windows_of,
 )
 from services.aggregator.core.windows import HOUR, MINUTE, REGISTER
@@ -25,7 +26,7 @@ def ints(*values: int) -> Ints:
 
 
 def key(minute: int, label: int = 7) -> int:
-    return int(pack(MINUTE, ints(minute), ints(0), ints(label))[0])
+    return int(pack(ints(minute), ints(label))[0])
 
 
 def add(slices: FamilySlices, *minutes: int) -> None:
@@ -145,12 +146,15 @@ def test_eviction_never_moves_back() -> None:
 
 
 def test_packed_numbers_come_out_again() -> None:
-    most = (1 << 21) - 1, (1 << 24) - 1, (1 << 18) - 1
-    for numbers in [(0, 0, 0), (1, 2, 3), most]:
-        keys = pack(HOUR, *(ints(number) for number in numbers))
+    labels = Labels()
+    most = (1 << 27) - 1, (1 << 32) - 1, (1 << 31) - 1
+    for window, *numbers in [(0, 0, 0), (1, 2, 3), (1, 3, 2), most]:
+        keys = pack(ints(window), label_numbers(HOUR, labels, *map(ints, numbers)))
         assert keys[0] >= 0
-        found = windows_of(HOUR, keys), tenants_of(keys), series_of(keys)
-        assert tuple(int(part[0]) for part in found) == numbers
-    keys = pack(MINUTE, ints(29_600_000), ints(5), ints(7))
-    assert int(windows_of(MINUTE, keys)[0]) == 29_600_000
-    assert int(series_of(keys)[0]) == 7
+        tenants, series = labels_of(HOUR, labels, keys)
+        assert tenants is not None
+        assert [*windows_of(keys), *tenants, *series] == [window, *numbers]
+    keys = pack(ints(29_600_000), label_numbers(MINUTE, labels, ints(5), ints(7)))
+    assert windows_of(keys).tolist() == [29_600_000]
+    tenants, series = labels_of(MINUTE, labels, keys)
+    assert (tenants, series.tolist()) == (None, [7])

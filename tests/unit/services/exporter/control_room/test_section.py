@@ -13,8 +13,10 @@ from services.exporter.control_room.section import Group
 from services.platform.errors import UnavailableError
 
 
-def group(read: Callable[[], object], timeout_seconds: float = 2.0) -> Group:
-    return Group("g", read, timeout_seconds, lambda: 1_000.0, keep_seconds=0.05)
+def group(
+    read: Callable[[], object], timeout_seconds: float = 2.0, keep_seconds: float = 0.05
+) -> Group:
+    return Group("g", read, timeout_seconds, lambda: 1_000.0, keep_seconds=keep_seconds)
 
 
 async def renewed(subject: Group) -> None:
@@ -27,11 +29,11 @@ def test_it_is_read_again_only_when_it_is_due() -> None:
     reads: list[int] = []
 
     async def run() -> None:
-        subject = group(lambda: reads.append(1))
+        subject = group(lambda: reads.append(1), keep_seconds=1.0)
         await renewed(subject)
         assert subject.renew() is None
         assert reads == [1]
-        await asyncio.sleep(0.06)
+        await asyncio.sleep(1.1)
         await renewed(subject)
         assert reads == [1, 1]
 

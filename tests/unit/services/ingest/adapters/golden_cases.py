@@ -91,7 +91,8 @@ class _ListLog:
 def run(case: Case) -> Outcome:
     """Send the case's request to ingest's endpoints, on a log that is a list."""
     text, entry = new_key(
-        "acme", "eu-central", _PEPPER, case.document.get("key", {}).get("provider")
+        *("acme", "eu-central", _PEPPER, case.document.get("key", {}).get("provider")),
+        scopes=("ingest", "adjust"),
     )
     log, metrics = _ListLog(), IngestMetrics()
     # The cases have the times of when they were written.

@@ -48,7 +48,8 @@ def test_every_option_reaches_the_entry(files: Path) -> None:
         *("create", "--tenant", "a", "--tenant", "b", "--region", "eu", "--region", "us"),
         *("--provider", "openai", "--scope", "ingest", "--expires-in-days", "30"),
         *("--events-per-second", "100", "--bytes-per-second", "1e6", "--models-max", "5"),
-        *("--regions-max", "6", "--providers-max", "7", "--note", "n"),
+        *("--regions-max", "6", "--providers-max", "7", "--series-max", "8"),
+        *("--note", "n"),
     )
     (entry,) = listed()
     assert (entry["tenant"], entry["tenants"]) == ("a", ["b"])
@@ -57,6 +58,7 @@ def test_every_option_reaches_the_entry(files: Path) -> None:
     assert entry["limits"] == {
         **{"events_per_second": 100, "bytes_per_second": 1e6},
         **{"models_max": 5, "regions_max": 6, "providers_max": 7},
+        "series_max": 8,
     }
 
 

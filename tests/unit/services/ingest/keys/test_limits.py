@@ -57,13 +57,13 @@ def test_the_wait_that_is_told_is_long_enough(amount: int, per_second: float) ->
 
 
 def test_known_values_go_on_and_new_ones_beyond_the_limit_do_not() -> None:
-    seen = DistinctValues(2)
+    seen = DistinctValues[str](2)
     assert [seen.admit_all({value}, 0.0) for value in "abcab"] == [True, True, False, True, True]
     assert len(seen) == 2
 
 
 def test_a_value_not_seen_for_a_window_makes_room() -> None:
-    seen = DistinctValues(2)
+    seen = DistinctValues[str](2)
     seen.admit_all({"a"}, 0.0)
     seen.admit_all({"b"}, 10.0)
     assert not seen.admit_all({"c"}, DISTINCT_WINDOW_SECONDS - 1)
@@ -72,7 +72,7 @@ def test_a_value_not_seen_for_a_window_makes_room() -> None:
 
 
 def test_of_many_all_are_noted_or_none() -> None:
-    seen = DistinctValues(2)
+    seen = DistinctValues[str](2)
     assert not seen.admit_all({"a", "b", "c"}, 0.0)
     assert len(seen) == 0
     assert seen.admit_all({"a", "b"}, 0.0)
@@ -82,7 +82,7 @@ def test_of_many_all_are_noted_or_none() -> None:
 
 @pytest.mark.parametrize("values_max", [1, 3])
 def test_memory_is_bounded_by_the_limit(values_max: int) -> None:
-    seen = DistinctValues(values_max)
+    seen = DistinctValues[str](values_max)
     for number in range(1000):
         seen.admit_all({str(number)}, float(number))
     assert len(seen) == values_max

@@ -5,11 +5,15 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from schemas import wire
 from services.ingest.errors import EventRejectedError, ForbiddenError, UnauthorizedError
 from services.ingest.keys import Key, KeyLimits, KeyRing, new_key, read_keys_file, write_keys_file
+from services.ingest.keys.entry import DEFAULT_SCOPES
 from services.ingest.keys.limits import Allowance, KeyUse
+from services.ingest.keys.ring import NO_LIMITS
 
 NOW = datetime(2026, 3, 15, 12, tzinfo=UTC)
 PEPPER = b"p" * 32
@@ -128,21 +132,64 @@ def test_a_keys_own_limits_win_over_the_services() -> None:
     assert allowance == Allowance(5.0, None, 3, 20, 30)
 
 
-def test_a_refused_name_says_which_limit() -> None:
-    from schemas import wire
+def named(region: str = "eu", provider: str = "p", model: str = "m") -> wire.WireEvent:
+    return wire.WireEvent(*("a", "gw", "acme", NOW, region, provider, model, 1, 2))
 
+
+def test_a_refused_name_says_which_limit() -> None:
     _, entry = new_key("acme", "eu", PEPPER)
     key = Key(entry, KeyUse(Allowance(None, None, 1, 1, 1), 0.0))
-
-    def event(**fields: str) -> wire.WireEvent:
-        named = {"region": "eu", "provider": "p", "model": "m"} | fields
-        return wire.WireEvent(
-            *("a", "gw", "acme", NOW, named["region"], named["provider"], named["model"], 1, 2)
-        )
-
-    key.admit(event())
+    key.admit(named())
     for field in ("region", "provider", "model"):
         with pytest.raises(EventRejectedError) as caught:
-            key.admit(event(**{field: "x"}))
+            key.admit(named(**{field: "x"}))
         assert caught.value.code == f"too_many_{field}s"
         assert f"{field}s_max" in caught.value.message
+
+
+def test_each_limit_on_names_multiplies_with_the_others_so_series_have_one() -> None:
+    _, entry = new_key("acme", "eu", PEPPER)
+    key = Key(entry, KeyUse(Allowance(None, None, 100, 100, 100, series_max=3), 0.0))
+    for number in range(3):
+        key.admit(named(region=f"r{number}", model=f"m{number}"))
+    with pytest.raises(EventRejectedError) as caught:
+        key.admit(named(region="r0", model="m1"))
+    assert caught.value.code == "too_many_series"
+    assert "series_max" in caught.value.message
+    key.admit(named(region="r0", model="m0"))
+    assert not key.admit_all({"r0"}, {("r0", "p", "m2")})
+    # A failed call names nothing that counts.
+    key.admit(named(region="r0", model="made-up"), counted=False)
+
+
+def test_all_keys_together_have_a_limit_on_series_that_no_reload_lifts() -> None:
+    made = [new_key(tenant, "eu", PEPPER) for tenant in ("a", "b")]
+    ring = KeyRing([entry for _, entry in made], PEPPER, series_max=3)
+
+    def key(number: int) -> Key:
+        return ring.verify(f"Bearer {made[number][0]}", NOW)
+
+    key(0).admit(named(model="m0"))
+    key(0).admit(named(model="m1"))
+    key(1).admit(named(model="m0"))
+    key(1).admit(named(model="m2"))
+    ring.replace([entry.model_copy(update={"note": "n"}) for _, entry in made], PEPPER)
+    for number in (0, 1):
+        with pytest.raises(EventRejectedError) as caught:
+            key(number).admit(named(model="m3"))
+        assert caught.value.code == "too_many_series_in_all"
+        assert "WATTOKEN_INGEST_SERIES_MAX" in caught.value.message
+    # What did not get in has used up nothing of the key's own.
+    assert len(key(0).use.models) == 2
+
+
+def test_adjustments_need_a_scope_of_their_own() -> None:
+    """Else any gateway's key may credit its owner with what was never used."""
+    credit = msgspec.structs.replace(named(), entry="credit", adjusts="a", reason="r")
+    _, entry = new_key("acme", "eu", PEPPER, scopes=DEFAULT_SCOPES)
+    with pytest.raises(EventRejectedError) as caught:
+        Key(entry, KeyUse(NO_LIMITS, 0.0)).admit(credit)
+    assert caught.value.code == "adjustment_not_allowed"
+    assert "--scope adjust" in caught.value.message
+    _, entry = new_key("acme", "eu", PEPPER, scopes=("ingest", "adjust"))
+    Key(entry, KeyUse(NO_LIMITS, 0.0)).admit(credit)
