@@ -395,6 +395,42 @@ BUGS: Final = (
         "    if append_ms - time_ms > rules.too_old_ms + 1:\n",
     ),
     core(
+        "a clock that steps makes resends count",
+        "timing",
+        "    return rules.dedup_horizon_ms + CLOCK_STEP_MAX_MS\n",
+        "    return rules.dedup_horizon_ms\n",
+        "core/test_partition.py",
+    ),
+    # How many series.
+    core(
+        "names without tokens take room from others",
+        "series_limit",
+        "limit = rules.series_max if needs == _USED else rules.unused_series_max\n",
+        "limit = rules.series_max\n",
+    ),
+    core(
+        "one series too many",
+        "series_limit",
+        "            if self._counts[needs] >= limit:\n",
+        "            if self._counts[needs] > limit:\n",
+    ),
+    core(
+        "a name that gets tokens keeps its room among those without",
+        "series_limit",
+        "            self._counts[held] -= 1\n",
+        "",
+    ),
+    recovery(
+        "a series is admitted before the event that does it is read",
+        "if one.offset < checkpoint.next_offset]\n",
+        "]\n",
+    ),
+    recovery(
+        "registers of before there was a limit are not written down",
+        "        sink.write_admissions(partition, older)\n",
+        "",
+    ),
+    core(
         "standing still is never noticed",
         "watch",
         "            if now_seconds - standing.since_seconds > self._patience_seconds\n",
