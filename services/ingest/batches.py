@@ -32,11 +32,13 @@ from services.ingest.native_batches import (
     records_of_lines,
 )
 from services.ingest.records import Record, to_record
+from services.ingest.structure import check_parts
 from services.ingest.times import ANY_TIME, TimeLimits
 
 #: An array with more commas than this per allowed event is counted before it is split: each
 #: element of ``[1,1,1,…`` would become an object of its own, fifty times its size.
 _COMMAS_PER_EVENT: Final = 30
+PARTS_MAX: Final = 2_000_000
 _SPACE: Final = b" \t\r\n"
 _USAGE: Final = b'"usage"'
 
@@ -64,6 +66,8 @@ class BatchLimits:
     events_max: int
     event_bytes_max: int
     times: TimeLimits = ANY_TIME
+    #: Most values of JSON, or fields of protobuf, in one request.
+    parts_max: int = PARTS_MAX
 
 
 @dataclass(slots=True)
@@ -85,8 +89,10 @@ class Batch:
 def native_json(body: bytes, key: Key, limits: BatchLimits) -> Batch:
     """Read one native event, or a JSON array of them.
 
-    Raises `MalformedError` when the body is no JSON, `TooLargeError` for too many events.
+    Raises `MalformedError` when the body is no JSON, `TooLargeError` for too many events or
+    values.
     """
+    check_parts(body, limits.parts_max)
     if not is_array(body):
         if len(body) <= limits.event_bytes_max:
             records = record_of_object(body, key, limits.times)
@@ -107,8 +113,9 @@ def native_json(body: bytes, key: Key, limits: BatchLimits) -> Batch:
 def native_ndjson(body: bytes, key: Key, limits: BatchLimits) -> Batch:
     """Read native events, one a line; blank lines are no events, but count as an index.
 
-    A line that is no JSON only loses itself. Raises `TooLargeError` for too many lines.
+    A line that is no JSON only loses itself. Raises `TooLargeError` for too many lines or values.
     """
+    check_parts(body, limits.parts_max)
     # Every event has at least one brace, and is no larger than the body.
     if body.count(b"{") <= limits.events_max and len(body) <= limits.event_bytes_max:
         records = records_of_lines(body, key, limits.times)
@@ -124,8 +131,9 @@ def cloud_events(
     """Read one CloudEvent, or an array of them; ``batch`` says which (None: look).
 
     Raises `MalformedError` when the body is no JSON or not the one or the other as said,
-    `TooLargeError` for too many events.
+    `TooLargeError` for too many events or values.
     """
+    check_parts(body, limits.parts_max)
     if batch is not None and batch != is_array(body):
         raise MalformedError(
             "application/cloudevents-batch+json needs a JSON array of events"
@@ -144,7 +152,11 @@ def cloud_events(
 def cloud_event_binary(
     attributes: Mapping[str, str], body: bytes, key: Key, received: datetime, limits: BatchLimits
 ) -> Batch:
-    """Read one CloudEvent in binary mode; ``attributes`` come from the request's headers."""
+    """Read one CloudEvent in binary mode; ``attributes`` come from the request's headers.
+
+    Raises `TooLargeError` for too many values.
+    """
+    check_parts(body, limits.parts_max)
     batch = collect(
         [(0, body)],
         tolerant(lambda raw: openmeter.adapt_binary(attributes, bytes(raw), key.entry, received)),
@@ -185,7 +197,7 @@ def tolerant(adapt: Callable[[RawEvent], Adapted]) -> Callable[[RawEvent], Adapt
             return adapt(raw)
         except EventRejectedError as error:
             text = bytes(raw)
-            if error.code != "invalid_json" or (again := mended(text)) == text:
+            if error.code != "invalid_json" or (again := _mended(text, error)) == text:
                 raise
             try:
                 return adapt(again)
@@ -196,6 +208,14 @@ def tolerant(adapt: Callable[[RawEvent], Adapted]) -> Callable[[RawEvent], Adapt
                 raise EventRejectedError("invalid_json", message) from None
 
     return adapted
+
+
+def _mended(text: bytes, error: EventRejectedError) -> bytes:
+    """Mend it where that costs not too much; else the event is refused for that, and it alone."""
+    try:
+        return mended(text)
+    except TooLargeError as over:
+        raise EventRejectedError("invalid_json", f"{error.message}; {over.message}") from None
 
 
 def collect(

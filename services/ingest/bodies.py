@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import zlib
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
@@ -14,6 +15,7 @@ import zstandard
 from services.ingest.errors import (
     BusyError,
     MalformedError,
+    RateLimitError,
     ReadTimeoutError,
     TooLargeError,
     UnsupportedError,
@@ -25,8 +27,9 @@ _PIECE_BYTES: Final = 64 * 1024
 _ZSTD_WINDOW_BYTES_MAX: Final = 8 * 1024 * 1024
 #: Most gzip members or zstd frames in one body.
 _PARTS_MAX: Final = 100
-#: Above this, decompressing is left to a thread, so that it does not hold up other requests.
-_THREAD_ABOVE_BYTES: Final = 32 * 1024
+#: What is more once it is decompressed is left to a thread from there on, so that it does not hold
+#: up other requests: 72 bytes may become megabytes.
+_THREAD_ABOVE_BYTES: Final = 256 * 1024
 _PATIENCE_RENEWED_SECONDS: Final = 0.5
 #: For this long a body may come as slowly as it likes: connections begin slowly.
 READ_GRACE_SECONDS: Final = 5.0
@@ -46,23 +49,37 @@ class BodyLimits:
 class HeldBytes:
     """How many bytes of request bodies the process holds, with a bound on their sum.
 
-    The limits of one request alone would not bound memory: they multiply with the connections.
+    The limits of one request alone would not bound memory: they multiply with the connections. And
+    each key holds a share at most, so that one alone cannot have others turned away.
     """
 
-    def __init__(self, bytes_max: int, changed: Callable[[int], None]) -> None:
+    def __init__(
+        self, bytes_max: int, changed: Callable[[int], None], share_bytes_max: int | None = None
+    ) -> None:
         self._bytes_max = bytes_max
+        self._share_bytes_max = bytes_max if share_bytes_max is None else share_bytes_max
         self._changed = changed
+        self._shares: Counter[str] = Counter()
         self.bytes = 0
 
-    def take(self, count: int) -> None:
-        """Account for ``count`` more bytes; raises `BusyError` when the bound is reached."""
+    def take(self, count: int, holder: str) -> None:
+        """Account for ``count`` more bytes of a key's.
+
+        Raises `RateLimitError` when its share is used up, `BusyError` when the whole is.
+        """
+        if self._shares[holder] + count > self._share_bytes_max:
+            raise RateLimitError("share of the bytes that are read at a time", 1)
         if self.bytes + count > self._bytes_max:
             raise BusyError("too many requests are being read: retry", retry_after_seconds=1)
+        self._shares[holder] += count
         self.bytes += count
         self._changed(self.bytes)
 
-    def give_back(self, count: int) -> None:
+    def give_back(self, count: int, holder: str) -> None:
         """Account for ``count`` bytes let go."""
+        self._shares[holder] -= count
+        if not self._shares[holder]:
+            del self._shares[holder]
         self.bytes -= count
         self._changed(self.bytes)
 
@@ -70,9 +87,11 @@ class HeldBytes:
 class Body:
     """One request body being read; give back what it holds with `release`, whatever happened."""
 
-    def __init__(self, limits: BodyLimits, held: HeldBytes) -> None:
+    def __init__(self, limits: BodyLimits, held: HeldBytes, holder: str = "") -> None:
+        """Read a body for ``holder``, the id of its key."""
         self._limits = limits
         self._held = held
+        self._holder = holder
         self._taken = 0
         #: How many bytes came over the wire so far.
         self.wire_bytes = 0
@@ -83,8 +102,9 @@ class Body:
         """Read the whole body, decompressed.
 
         Raises `UnsupportedError` for an unknown ``encoding``, `TooLargeError` as soon as either
-        limit is passed, `ReadTimeoutError`, `MalformedError` when it does not decompress, and
-        `BusyError` when all requests together hold too much.
+        limit is passed, `ReadTimeoutError`, `MalformedError` when it does not decompress,
+        `RateLimitError` when all requests of its key hold too much, and `BusyError` when those of
+        all keys do.
         """
         coding = (encoding or "identity").strip().lower()
         if coding not in ("identity", *ENCODINGS):
@@ -94,16 +114,16 @@ class Body:
             )
         wire = await self._read_wire(chunks, content_length)
         if coding == "identity":
-            self._check_body_size(len(wire))
+            _check_body_size(len(wire), self._limits.body_bytes_max)
             return wire
         # The most it may become is reserved first: a thread must not account by itself.
         reserved = self._limits.body_bytes_max
         self._take(reserved)
         try:
-            if len(wire) > _THREAD_ABOVE_BYTES:
-                body = await asyncio.to_thread(self._decompress, wire, coding)
-            else:
-                body = self._decompress(wire, coding)
+            decompressing = _Decompressing(wire, coding, self._limits.body_bytes_max)
+            if not decompressing.go_on(_THREAD_ABOVE_BYTES):
+                await asyncio.to_thread(decompressing.go_on, reserved)
+            body = decompressing.body()
         finally:
             self._give_back(reserved)
         self._take(len(body))
@@ -152,33 +172,50 @@ class Body:
         earned = self.wire_bytes / limits.read_bytes_per_second_min
         return min(limits.read_timeout_seconds, READ_GRACE_SECONDS + earned)
 
-    def _decompress(self, wire: bytes, coding: str) -> bytes:
-        pieces = _gunzip(wire) if coding == "gzip" else _unzstd(wire)
-        parts: list[bytes] = []
-        size_bytes = 0
-        try:
-            for piece in pieces:
-                size_bytes += len(piece)
-                self._check_body_size(size_bytes)
-                parts.append(piece)
-        except (zlib.error, zstandard.ZstdError, EOFError):
-            raise MalformedError(f"the body is no whole {coding} data") from None
-        return b"".join(parts)
-
-    def _check_body_size(self, size_bytes: int) -> None:
-        limit = self._limits.body_bytes_max
-        if size_bytes > limit:
-            raise TooLargeError(
-                f"the decompressed body is larger than {limit} bytes: send smaller batches"
-            )
-
     def _take(self, count: int) -> None:
-        self._held.take(count)
+        self._held.take(count, self._holder)
         self._taken += count
 
     def _give_back(self, count: int) -> None:
-        self._held.give_back(count)
+        self._held.give_back(count, self._holder)
         self._taken -= count
+
+
+class _Decompressing:
+    """A body that is decompressed in two goes: what is small at once, and the rest elsewhere."""
+
+    def __init__(self, wire: bytes, coding: str, bytes_max: int) -> None:
+        self._coding = coding
+        self._bytes_max = bytes_max
+        self._pieces = _gunzip(wire) if coding == "gzip" else _unzstd(wire)
+        self._parts: list[bytes] = []
+        self._size_bytes = 0
+
+    def go_on(self, up_to_bytes: int) -> bool:
+        """Decompress until there is more than this; say whether all of it is.
+
+        Raises `TooLargeError` and `MalformedError`.
+        """
+        try:
+            for piece in self._pieces:
+                self._size_bytes += len(piece)
+                _check_body_size(self._size_bytes, self._bytes_max)
+                self._parts.append(piece)
+                if self._size_bytes > up_to_bytes:
+                    return False
+        except (zlib.error, zstandard.ZstdError, EOFError):
+            raise MalformedError(f"the body is no whole {self._coding} data") from None
+        return True
+
+    def body(self) -> bytes:
+        return b"".join(self._parts)
+
+
+def _check_body_size(size_bytes: int, bytes_max: int) -> None:
+    if size_bytes > bytes_max:
+        raise TooLargeError(
+            f"the decompressed body is larger than {bytes_max} bytes: send smaller batches"
+        )
 
 
 def _gunzip(wire: bytes) -> Iterator[bytes]:

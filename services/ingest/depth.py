@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from typing import Final
 
 import msgspec
 
 from services.ingest.errors import EventRejectedError
+from services.ingest.structure import marks_outside_texts
 
 #: No source's events nest deeper than ten levels.
 DEPTH_MAX: Final = 32
-_MARKS: Final = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
+_BRACKETS: Final = b"[]{}"
+_OPENING: Final = b"[{"
 
 
 def check_depth(raw: bytes | msgspec.Raw) -> None:
@@ -21,13 +22,13 @@ def check_depth(raw: bytes | msgspec.Raw) -> None:
     if text.count(b"{") + text.count(b"[") <= DEPTH_MAX:
         return
     depth = 0
-    for mark in _MARKS.finditer(text):
-        match mark[0]:
-            case b"{" | b"[":
+    for brackets in marks_outside_texts(text, _BRACKETS):
+        for bracket in brackets:
+            if bracket in _OPENING:
                 depth += 1
                 if depth > DEPTH_MAX:
                     raise EventRejectedError(
                         "too_deep", f"the event nests deeper than {DEPTH_MAX} levels: flatten it"
                     )
-            case b"}" | b"]":
+            else:
                 depth -= 1

@@ -16,6 +16,7 @@ from services.ingest import answers, formats, otlp_answers
 from services.ingest.answers import Answer
 from services.ingest.batches import Batch, BatchLimits, fault_of_ours
 from services.ingest.bodies import Body, BodyLimits, HeldBytes
+from services.ingest.desk import Desk
 from services.ingest.double_reports import DoubleReports
 from services.ingest.errors import (
     BATCH_REFUSED,
@@ -35,6 +36,7 @@ from services.ingest.records import Record
 from services.ingest.rejections.budget import KeptBudget
 from services.ingest.rejections.keeping import Keeping, Kept, is_for_its_content
 from services.ingest.rejections.record import Format
+from services.ingest.scanning import scanning
 from services.ingest.settings import IngestSettings
 from services.ingest.times import LogClock
 from services.platform.log import get_logger
@@ -112,7 +114,12 @@ class Endpoints:
         self._gateway_body_limits = replace(
             self._body_limits, wire_bytes_max=settings.ingest_gateway_wire_bytes_max
         )
-        self._held = HeldBytes(settings.ingest_held_bytes_max, metrics.held_bytes.set)
+        self._held = HeldBytes(
+            settings.ingest_held_bytes_max,
+            metrics.held_bytes.set,
+            settings.ingest_key_held_bytes_max,
+        )
+        self._desk = Desk(settings.ingest_key_requests_max)
 
     async def native(self, request: IncomingRequest) -> Response:
         """``POST /v1/events``: what is valid is taken, what is not is named."""
@@ -191,14 +198,24 @@ class Endpoints:
     async def _read(self, request: IncomingRequest, way: Way) -> Understood:
         """Read the body and what is in it; its bytes are let go before Kafka is waited for.
 
-        The key comes first: whoever has none learns nothing else. A key in debt is turned away
-        before its body is read. What is refused as a whole for what it holds is kept.
+        The key comes first: whoever has none learns nothing else. A key in debt, or with too many
+        requests at a time, is turned away before its body is read. What is refused as a whole for
+        what it holds is kept.
         """
         received = self._utc_now()
         key = self._keys.verify(request.headers.get("authorization"), received)
         _charge(key.use.bytes, "bytes per second", 0, key.at)
         _charge(key.use.events, "events per second", 0, key.at)
-        body = Body(way.limits, self._held)
+        self._desk.enter(key.entry.id)
+        try:
+            return await self._read_for(key, request, way, received)
+        finally:
+            self._desk.leave(key.entry.id)
+
+    async def _read_for(
+        self, key: Key, request: IncomingRequest, way: Way, received: datetime
+    ) -> Understood:
+        body = Body(way.limits, self._held, key.entry.id)
         text = b""
         try:
             reader = way.reader_for(request.headers, received, self._limits(received))
@@ -207,11 +224,15 @@ class Endpoints:
                 request.headers.get("content-length"),
                 request.headers.get("content-encoding"),
             )
-            batch = self._understand(reader, text, key, body.wire_bytes, whole=way.whole)
-            kept = self._keeping.of_batch(
-                batch, key.entry, way.form, received, key.at, whole=way.whole
-            )
-            return Understood(batch, kept, way.form)
+
+            def read() -> Understood:
+                batch = self._understand(reader, text, key, body.wire_bytes, whole=way.whole)
+                kept = self._keeping.of_batch(
+                    batch, key.entry, way.form, received, key.at, whole=way.whole
+                )
+                return Understood(batch, kept, way.form)
+
+            return await self._desk.read(key.entry.id, text, read)
         except ClientDisconnect:
             raise ClientGoneError("the client went away before its body was whole") from None
         except RequestError as error:
@@ -234,6 +255,7 @@ class Endpoints:
                 timedelta(days=settings.ingest_event_age_max_days),
                 timedelta(seconds=settings.ingest_event_ahead_max_seconds),
             ),
+            settings.ingest_parts_max,
         )
 
     def _understand(
@@ -287,7 +309,8 @@ class Endpoints:
 def _read_by(reader: Reader, text: bytes, key: Key) -> Batch:
     """Read a body; raises `RequestError` for whatever stands in the way."""
     try:
-        return reader(text, key)
+        with scanning():
+            return reader(text, key)
     except RequestError:
         raise
     except Exception as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import secrets
 from collections.abc import Mapping
+from itertools import islice
 from typing import Any, Final
 
 from pydantic import ValidationError
@@ -19,11 +20,13 @@ from schemas.usage_event import (
     UsageEvent,
 )
 from services.ingest.errors import EventRejectedError
+from services.ingest.scanning import GUESS, afford
 
 #: Stands for what cannot be read. New with each process, so no text is it by chance or on purpose.
 UNREADABLE: Final = f"unreadable-{secrets.token_hex(16)}"
 CANNOT_BE_READ: Final = "cannot be read"
 _PROBLEMS_SHOWN_MAX: Final = 3
+_UNKNOWN_MAX: Final = 32
 _SHOWN_LENGTH_MAX: Final = 40
 _NAME: Final = f"a text of 1 to {NAME_LENGTH_MAX} characters"
 _ID: Final = "a text of at least 1 character"
@@ -75,8 +78,11 @@ def explain(fields: Mapping[str, Any], fallback: str) -> EventRejectedError:
     ``fallback`` is what the fast decoder said; it serves where the fields, as a mapping, show no
     fault, as when a key came twice.
     """
+    # Of fields that are none a few say enough: each costs a look at all that there are.
+    unknown = islice((name for name in fields if name not in EXPECTED), _UNKNOWN_MAX)
+    shown_fields = [name for name in EXPECTED if name in fields]
     try:
-        UsageEvent.model_validate(dict(fields))
+        UsageEvent.model_validate({name: fields[name] for name in (*shown_fields, *unknown)})
     except ValidationError as error:
         problems = error.errors(include_url=False, include_context=False)
         shown = [_sentence(problem) for problem in problems[:_PROBLEMS_SHOWN_MAX]]
@@ -98,11 +104,15 @@ def _sentence(problem: ErrorDetails) -> str:
         case "extra_forbidden":
             if UNREADABLE in field:
                 return f"a field has a name that {CANNOT_BE_READ}: remove it"
-            close = difflib.get_close_matches(field[:_SHOWN_LENGTH_MAX], EXPECTED, n=1)
-            hint = f"did you mean {close[0]}?" if close else "remove it"
+            hint = _guess(field[:_SHOWN_LENGTH_MAX]) if afford(GUESS) else "remove it"
             return f"{field[:_SHOWN_LENGTH_MAX]!r} is no field of an event: {hint}"
         case _:
             return f"{field} is {shown_value(problem['input'])}: give {expected}"
+
+
+def _guess(field: str) -> str:
+    close = difflib.get_close_matches(field, EXPECTED, n=1)
+    return f"did you mean {close[0]}?" if close else "remove it"
 
 
 def shown_value(value: Any) -> str:

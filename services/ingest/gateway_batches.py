@@ -39,6 +39,7 @@ from services.ingest.batches import (
 )
 from services.ingest.errors import EventRejectedError, MalformedError, RequestError
 from services.ingest.keys import Key
+from services.ingest.structure import check_parts
 
 Signal = Literal["traces", "logs"]
 #: A span has some forty fields that are walked over, and each attribute that is read a few more.
@@ -70,6 +71,7 @@ def portkey_logs(body: bytes, key: Key, received: datetime, limits: BatchLimits)
 
 
 def _payloads(body: bytes, limits: BatchLimits) -> Iterator[tuple[int, RawEvent]]:
+    check_parts(body, limits.parts_max)
     if is_array(body):
         return enumerate(split_array(body, limits.events_max))
     try:
@@ -89,10 +91,11 @@ def otlp(
     Raises `MalformedError` when the body is no such request, `TooLargeError` for too many of them.
     """
     if json:
+        check_parts(body, limits.parts_max)
         found = otlp_json.elements(body, signal)
     else:
-        budget = Budget(_FIELDS_PER_EVENT * limits.events_max)
-        found = otlp_protobuf.elements(body, signal, budget)
+        fields_max = min(_FIELDS_PER_EVENT * limits.events_max, limits.parts_max)
+        found = otlp_protobuf.elements(body, signal, Budget(fields_max))
     elements = list(_bounded(found, limits.events_max))
     decoded = [_decoded(element) for element in elements]
     repeated = _around_calls(elements, decoded) if signal == "traces" else frozenset()

@@ -15,26 +15,26 @@ import msgspec
 from schemas.wire import WireEvent
 from services.ingest.errors import EventRejectedError, MalformedError, TooLargeError
 from services.ingest.explain import CANNOT_BE_READ, UNREADABLE
+from services.ingest.scanning import TEXT, pieces
 
 #: Deeper nesting is cut off; no rule reads anything there.
 DEPTH_READ_MAX: Final = 64
 _TOKEN: Final = b'"' + UNREADABLE.encode() + b'"'
-_TEXT: Final = rb'"[^"\\]*(?:\\.[^"\\]*)*"'
-_PIECES: Final = re.compile(_TEXT + rb"|-?Infinity|NaN|[\[{]|[\]}]", re.DOTALL)
-#: What a text may have that makes it unreadable; most have none of it.
-_SUSPECT: Final = re.compile(rb'[\x00-\x1f\x80-\xff]|\\u[dD][89a-fA-F]|\\[^"\\/bfnrt]')
+#: Each alternative begins with a literal: what is none of them is then skipped ten times as fast.
+_PIECES: Final = re.compile(TEXT + rb"|-Infinity|Infinity|NaN|\[|\{|\]|\}", re.DOTALL)
 #: As `_PIECES`, and commas; flat arrays of numbers, which may be long, are one piece.
-_STRUCTURE: Final = re.compile(_TEXT + rb'|\[[^\[\]{}"]*\]|[\[{]|[\]}]|,', re.DOTALL)
-#: Most pieces looked at to split one body.
-_PIECES_MAX: Final = 3_000_000
+_STRUCTURE: Final = re.compile(TEXT + rb'|\[[^\[\]{}"]*+\]|\[|\{|\]|\}|,', re.DOTALL)
 _SPACE: Final = b" \t\r\n"
 
 
 def mended(text: bytes) -> bytes:
-    """Replace each part that cannot be read; the same text where there is none."""
+    """Replace each part that cannot be read; the same text where there is none.
+
+    Raises `TooLargeError` where there is too much to look through.
+    """
     parts: list[bytes] = []
     kept = depth = cut_from = 0
-    for piece in _PIECES.finditer(text):
+    for piece in pieces(_PIECES, text):
         match text[piece.start()]:
             case 0x5B | 0x7B:
                 depth += 1
@@ -47,7 +47,8 @@ def mended(text: bytes) -> bytes:
                     continue
                 start = cut_from
             case 0x22:
-                if depth > DEPTH_READ_MAX or _readable(piece[0]):
+                # One at the very end is an object's or array's no more: nothing follows it.
+                if depth > DEPTH_READ_MAX or piece.end() == len(text) or _readable(piece[0]):
                     continue
                 start = piece.start()
             case _:
@@ -60,8 +61,6 @@ def mended(text: bytes) -> bytes:
 
 
 def _readable(quoted: bytes) -> bool:
-    if _SUSPECT.search(quoted) is None:
-        return True
     try:
         msgspec.json.decode(quoted, type=str)
     except (msgspec.MsgspecError, UnicodeDecodeError):
@@ -73,13 +72,11 @@ def split(body: bytes, elements_max: int) -> list[bytes]:
     """Split an array by its brackets and commas alone; its elements need not be sound.
 
     Raises `MalformedError` where the brackets do not match, `TooLargeError` for too many elements
-    or too many parts.
+    or where there is too much to look through.
     """
     elements: list[bytes] = []
     depth, start = 0, body.index(b"[") + 1
-    for number, piece in enumerate(_STRUCTURE.finditer(body, start)):
-        if number > _PIECES_MAX:
-            raise TooLargeError("the body has too many parts: send smaller batches")
+    for piece in pieces(_STRUCTURE, body, start):
         mark = piece[0]
         if mark in (b"[", b"{"):
             depth += 1

@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC
 from functools import lru_cache, partial
-from typing import Any, Final, get_type_hints
+from typing import Annotated, Any, Final, get_type_hints
 
 import msgspec
 from xxhash import xxh3_128_digest
 
-from schemas.identity import identity_hash, identity_prefix
+from schemas.identity import ID_LENGTH_MAX, compact_id, identity_hash, identity_prefix
 from schemas.usage_event import TIME_MAX, TIME_MIN, inconsistency
 from schemas.wire import UncheckedEvent, read_times
 from services.ingest.failed_calls import names_of_failed, used_nothing
@@ -27,6 +27,7 @@ from services.ingest.times import ANY_TIME, TimeLimits
 _encode: Final = msgspec.json.Encoder().encode
 #: Each decoder holds a struct type of a few kilobytes; keys that stand for the same share one.
 _DECODERS_MAX: Final = 4096
+_LongId = Annotated[str, msgspec.Meta(min_length=1)]
 
 
 def records_of_array(body: bytes, key: Key, times: TimeLimits = ANY_TIME) -> list[Record] | None:
@@ -68,6 +69,9 @@ def _records(events: Sequence[Any], key: Key, limits: TimeLimits) -> list[Record
     if not all(map(key.entry.allows_tenant, tenants)):
         return None
     _rename(events)
+    if max((len(event.id) for event in events), default=0) > ID_LENGTH_MAX:
+        for event in events:
+            event.id = compact_id(event.id)
     # As text so far, which is cut to the microsecond: msgspec would round it.
     times = read_times([event.time for event in events])
     if times and not (
@@ -139,7 +143,7 @@ def _decoders(
     """
     filled = {"tenant": tenant, "region": region, "provider": provider}
     fields: list[Any] = []
-    kinds = get_type_hints(UncheckedEvent, include_extras=True) | {"time": str}
+    kinds = get_type_hints(UncheckedEvent, include_extras=True) | {"time": str, "id": _LongId}
     for field in msgspec.structs.fields(UncheckedEvent):
         kind = kinds[field.name]
         value = filled.get(field.name)

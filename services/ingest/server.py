@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import sys
 from typing import Any, Final
 
 import uvloop
@@ -23,6 +24,8 @@ _CONNECTIONS_QUEUED_MAX: Final = 1024
 _REQUESTS_AT_A_TIME_MAX: Final = 512
 #: A request leaves next to no cycles behind, but a batch makes thousands of objects.
 _GC_ALLOCATIONS: Final = 50_000
+#: A large body is read in a thread; after so long the event loop gets its turn.
+_TURN_SECONDS: Final = 0.001
 
 
 def serve(app: Any, host: str, port: int, stop_timeout_seconds: float) -> None:
@@ -34,6 +37,7 @@ def serve(app: Any, host: str, port: int, stop_timeout_seconds: float) -> None:
     """
     require_free(host, port, "WATTOKEN_INGEST")
     spare_the_collector(_GC_ALLOCATIONS)
+    sys.setswitchinterval(_TURN_SECONDS)
     uvloop.run(_serve(app, host, port, stop_timeout_seconds))
 
 

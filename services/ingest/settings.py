@@ -39,7 +39,25 @@ class IngestSettings(KafkaSettings):
         gt=0,
         description="Most bytes of request bodies held at a time; beyond it ingest answers 503.",
     )
+    ingest_key_held_bytes_max: int = Field(
+        default=96 * MIB,
+        gt=0,
+        description="The same of one API key, so that one alone holds up no other; beyond it ingest"
+        " answers 429. A compressed body takes its own bytes and the largest body's.",
+    )
+    ingest_key_requests_max: int = Field(
+        default=256,
+        gt=0,
+        description="Most requests of one API key that are read at a time; beyond it ingest answers"
+        " 429.",
+    )
     ingest_events_max: int = Field(default=10_000, gt=0, description="Most events in one request.")
+    ingest_parts_max: int = Field(
+        default=2_000_000,
+        gt=0,
+        description="Most values of JSON (commas and opening brackets outside texts), or fields of"
+        " protobuf, in one request; each may take fifty times its bytes of memory.",
+    )
     ingest_event_bytes_max: int = Field(
         default=1_000_000,
         gt=0,

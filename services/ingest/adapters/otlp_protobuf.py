@@ -26,6 +26,8 @@ _ELEMENTS: Final = 2
 #: Resource.attributes
 _RESOURCE_ATTRIBUTES: Final = 1
 _SERVICE: Final = b"service.name"
+#: An empty group is two bytes, and beginning to read it costs as much as some fields.
+_GROUP_FIELDS: Final = 5
 _WANTED: Final = {name.encode(): name for name in ATTRIBUTES}
 #: Status.code, and its value for an error.
 _STATUS_CODE, _STATUS_ERROR = 3, 2
@@ -52,6 +54,7 @@ def elements(body: bytes, signal: str, budget: Budget) -> Iterator[Element]:
     """
     decode = _span if signal == "traces" else _log_record
     for group in _children(memoryview(body), _GROUPS, budget):
+        budget.spend(_GROUP_FIELDS)
         service, scopes = "", []
         for number, value in fields(group, budget):
             if number == _RESOURCE and isinstance(value, memoryview):
@@ -59,6 +62,7 @@ def elements(body: bytes, signal: str, budget: Budget) -> Iterator[Element]:
             elif number == _SCOPES and isinstance(value, memoryview):
                 scopes.append(value)
         for scope in scopes:
+            budget.spend(_GROUP_FIELDS)
             for element in _children(scope, _ELEMENTS, budget):
                 raw = bytes(element)
                 marked = any(mark in raw for mark in MARKS)

@@ -20,38 +20,49 @@ _VARINT_BYTES_MAX: Final = 10
 class Budget:
     """How many fields may still be walked over, in all of a body."""
 
-    def __init__(self, fields_max: int) -> None:
-        self._left = fields_max
+    __slots__ = ("left",)
 
-    def spend(self) -> None:
-        """Account for one field; raises `TooLargeError` when there were too many."""
-        self._left -= 1
-        if self._left < 0:
-            raise TooLargeError("the body has too many protobuf fields: send smaller batches")
+    def __init__(self, fields_max: int) -> None:
+        self.left = fields_max
+
+    def spend(self, fields: int) -> None:
+        """Account for as many more; raises `TooLargeError` when there were too many."""
+        self.left -= fields
+        if self.left < 0:
+            raise _too_many()
 
 
 def fields(message: memoryview, budget: Budget) -> Iterator[tuple[int, int | memoryview]]:
     """Yield number and value of each field: an int, or a view of what has a length.
 
-    Raises `MalformedError` where the bytes are no message.
+    Raises `MalformedError` where the bytes are no message, `TooLargeError` beyond the budget.
     """
     at, end = 0, len(message)
     while at < end:
-        budget.spend()
-        tag, at = _varint(message, at)
+        budget.left -= 1
+        if budget.left < 0:
+            raise _too_many()
+        # Nearly all tags and lengths are one byte, and a call costs more than reading it.
+        if (tag := message[at]) < 0x80:
+            at += 1
+        else:
+            tag, at = _varint(message, at)
+        kind = tag & 7
         value: int | memoryview
-        match tag & 7:
-            case 0:
-                value, at = _varint(message, at)
-            case 1:
-                value, at = int.from_bytes(message[at : at + 8], "little"), at + 8
-            case 2:
+        if kind == 2:
+            if at < end and (length := message[at]) < 0x80:
+                at += 1
+            else:
                 length, at = _varint(message, at)
-                value, at = message[at : at + length], at + length
-            case 5:
-                value, at = int.from_bytes(message[at : at + 4], "little"), at + 4
-            case _:
-                raise _malformed()
+            value, at = message[at : at + length], at + length
+        elif kind == 0:
+            value, at = _varint(message, at)
+        elif kind == 1:
+            value, at = int.from_bytes(message[at : at + 8], "little"), at + 8
+        elif kind == 5:
+            value, at = int.from_bytes(message[at : at + 4], "little"), at + 4
+        else:
+            raise _malformed()
         if at > end or tag < 8:
             raise _malformed()
         yield tag >> 3, value
@@ -64,6 +75,10 @@ def _varint(message: memoryview, at: int) -> tuple[int, int]:
         if byte < 0x80:
             return value, at + place + 1
     raise _malformed()
+
+
+def _too_many() -> TooLargeError:
+    return TooLargeError("the body has too many protobuf fields: send smaller batches")
 
 
 def _malformed() -> MalformedError:

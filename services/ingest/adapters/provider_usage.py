@@ -28,6 +28,7 @@ from services.ingest.adapters.usage_formats import (
 from services.ingest.adapters.usage_formats.settling import UsageFormat, UsageObject
 from services.ingest.errors import EventRejectedError
 from services.ingest.explain import shown_value
+from services.ingest.scanning import USAGE_FIT, USAGE_OBJECT, afford
 
 FORMATS: Final[Mapping[str, UsageFormat]] = {
     one.register.name: one
@@ -64,6 +65,12 @@ def read(usage: object, usage_format: object) -> Totals:
     if not chunks:
         raise EventRejectedError(
             "missing_field", "usage has no usage object: give what the provider's stream gave"
+        )
+    if not afford(USAGE_OBJECT * (len(chunks) - 1)):
+        raise EventRejectedError(
+            "event_too_large",
+            f"usage has {len(chunks)} objects, and the request too many in all: give the last one"
+            " of each stream, or send smaller batches",
         )
     objects = [_object(one) for one in chunks]
     try:
@@ -102,7 +109,12 @@ def _no_format(usage: object, usage_format: object) -> EventRejectedError:
 
 
 def fitting(objects: Sequence[UsageObject], but: str) -> list[str]:
-    """List the formats, other than ``but``, that read the objects and know all their numbers."""
+    """List the formats, other than ``but``, that read the objects and know all their numbers.
+
+    None where the request has asked for too much of that already: it is a hint.
+    """
+    if not afford(USAGE_FIT * len(objects) * len(_PROPOSED)):
+        return []
     found = []
     with unread.collecting(Counter()):  # What is only tried is not to be noted.
         for name in _PROPOSED:

@@ -148,4 +148,5 @@ def is_for_its_content(error: RequestError) -> bool:
 
 
 def _message(text: str) -> str:
-    return redact_message(text)[:_MESSAGE_LENGTH_MAX]
+    # Cut before as well: a parser's message may show a name of megabytes.
+    return redact_message(text[: 2 * _MESSAGE_LENGTH_MAX])[:_MESSAGE_LENGTH_MAX]

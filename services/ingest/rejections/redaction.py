@@ -10,6 +10,8 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
+from services.ingest.scanning import BYTES_AT_ONCE_MAX
+
 #: Stands for a text that was left out. `wattoken rejected requeue` never meters it.
 REDACTED: Final = "[redacted]"
 _MARK: Final = b'"' + REDACTED.encode() + b'"'
@@ -37,24 +39,26 @@ _DIGITS: Final = re.compile(rb"-?[0-9]{1,20}(?:\.[0-9]{1,12})?$")
 #: What keys of all kinds look like; such a text stays nowhere.
 _SECRET: Final = re.compile(
     r"wtk_|(?<![a-z0-9])(?:sk|pk|rk|gsk|xai|hf|pplx|r8|glpat|ghp|gho|xox[a-z])[-_][a-z0-9_-]{8}"
-    r"|akia[0-9a-z]{8}|aiza[0-9a-z]{8}|eyj[0-9a-z_-]{8}|bearer\s|basic\s+[a-z0-9+/=]{8}"
-    r"|-----begin|https?://[^/\s]*@",
+    r"|akia[0-9a-z]{8}|aiza[0-9a-z]{8}|eyj[0-9a-z_-]{8}|bearer\s|basic\s++[a-z0-9+/=]{8}"
+    r"|-----begin|https?://(?:[^/\s@]*+@)++",
     re.IGNORECASE,
 )
 _NAME_BYTES_MAX: Final = 64
+#: Stands for a longer name, which is none of those that are read.
+_TOO_LONG: Final = b"..."
 #: Ids and names are one word or a few; what has more is prose.
 _WORD_BYTES_MAX: Final = 2048
-_WORDS: Final = re.compile(r"\S+(?: \S+){0,2}")
+_WORDS: Final = re.compile(r"\S++(?: \S++){0,2}+")
 _WORDS_LENGTH_MAX: Final = 64
 #: A text, whole or cut off at the end; else what may stand between texts; else anything.
 _PIECES: Final = re.compile(
-    rb'"(?P<text>[^"\\]*(?:\\.[^"\\]*)*)(?P<close>"|\\?$)'
-    rb"|(?P<plain>[\s\[\]{}:,]+|-?[0-9][0-9.eE+-]*|true|false|null)"
-    rb"|(?P<odd>[^\s\[\]{}:,\"]+)",
+    rb'"(?P<text>[^"\\]*+(?:\\.[^"\\]*+)*+)(?P<close>"|\\?\Z)'
+    rb"|(?P<plain>[\s\[\]{}:,]++|-?[0-9][0-9.eE+-]*+|true|false|null)"
+    rb"|(?P<odd>[^\s\[\]{}:,\"]++)",
     re.DOTALL,
 )
-_IS_NAME: Final = re.compile(rb"\s*:")
-_SHOWN_TEXT: Final = re.compile(r"the text (?:'[^']*'|\"[^\"]*\")")
+_IS_NAME: Final = re.compile(rb"\s*+:")
+_SHOWN_TEXT: Final = re.compile(r"the text (?:'[^']*+'|\"[^\"]*+\")")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,30 +72,63 @@ class Redacted:
 def redact(text: bytes, bytes_max: int) -> Redacted:
     """Redact a payload, up to ``bytes_max`` of what is left; the rest is not looked at."""
     parts: list[bytes] = []
-    size_bytes = 0
-    name = b""
-    within: list[bytes] = []
+    # A match of a long text gives nobody a turn.
+    text, too_long = text[:BYTES_AT_ONCE_MAX], len(text) > BYTES_AT_ONCE_MAX
+    left_bytes = bytes_max
+    place = _Place()
     for piece in _PIECES.finditer(text):
         part = piece[0]
         if piece["text"] is not None:
             if _IS_NAME.match(text, piece.end()):
                 name = piece["text"]
+                place.enter(name)
                 part = part if _may_be_name(name) else _MARK
-            elif piece["close"] != b'"' or not _may_stay(within, name, piece["text"]):
+            elif piece["close"] != b'"' or not _may_stay(place, piece["text"]):
                 part = _MARK
         elif piece["odd"] is not None:
             part = b"?"
-        else:
-            for mark in part:
-                if mark in b"[{":
-                    within.append(name)
-                elif mark in b"]}" and within:
-                    name = within.pop()
-        size_bytes += len(part)
-        if size_bytes > bytes_max:
+        elif len(part) <= left_bytes:
+            place.walk(part)
+        left_bytes -= len(part)
+        if left_bytes < 0:
             return Redacted(b"".join(parts), cut=True)
         parts.append(part)
-    return Redacted(b"".join(parts), cut=False)
+    return Redacted(b"".join(parts), cut=too_long)
+
+
+class _Place:
+    """Where in a payload a text stands: the name before it, and whether all around it are read.
+
+    Each step costs the same, however deep it is and however long the names are.
+    """
+
+    __slots__ = ("_odd", "_within", "name")
+
+    def __init__(self) -> None:
+        self.name = b""
+        self._within: list[bytes] = []
+        #: How many of the names around it are none of `READ_WITHIN`.
+        self._odd = 0
+
+    @property
+    def is_read(self) -> bool:
+        return not self._odd
+
+    def enter(self, name: bytes) -> None:
+        self.name = name if len(name) <= _NAME_BYTES_MAX else _TOO_LONG
+
+    def walk(self, marks: bytes) -> None:
+        for mark in marks:
+            if mark in b"[{":
+                self._within.append(self.name)
+                self._odd += not _is_read_within(self.name)
+            elif mark in b"]}" and self._within:
+                self.name = self._within.pop()
+                self._odd -= not _is_read_within(self.name)
+
+
+def _is_read_within(name: bytes) -> bool:
+    return name.decode("ascii", "replace") in READ_WITHIN
 
 
 def redact_message(message: str) -> str:
@@ -101,7 +138,7 @@ def redact_message(message: str) -> str:
 
 def may_be_kept(text: str) -> bool:
     """Say whether a text that a rule reads may be kept: an id or a name, and no key."""
-    if _SECRET.search(text) is not None or len(text) > _WORD_BYTES_MAX:
+    if len(text) > _WORD_BYTES_MAX or _SECRET.search(text) is not None:
         return False
     return not any(map(str.isspace, text)) or (
         len(text) <= _WORDS_LENGTH_MAX and _WORDS.fullmatch(text) is not None
@@ -112,12 +149,12 @@ def _may_be_name(name: bytes) -> bool:
     return len(name) <= _NAME_BYTES_MAX and may_be_kept(name.decode("utf-8", "replace"))
 
 
-def _may_stay(within: list[bytes], name: bytes, text: bytes) -> bool:
-    if _COUNT_NAME.search(name) is not None and _DIGITS.match(text) is not None:
+def _may_stay(place: _Place, text: bytes) -> bool:
+    if _COUNT_NAME.search(place.name) is not None and _DIGITS.match(text) is not None:
         return True
     return (
-        name.decode("ascii", "replace") in READ_NAMES
-        and all(one.decode("ascii", "replace") in READ_WITHIN for one in within)
+        place.name.decode("ascii", "replace") in READ_NAMES
+        and place.is_read
         and len(text) <= _WORD_BYTES_MAX
         and may_be_kept(text.decode("utf-8", "replace"))
     )

@@ -176,7 +176,7 @@ def test_a_body_below_the_least_rate_is_cut_off(
 
 def test_all_bodies_together_are_bounded() -> None:
     holding = held(bytes_max=150_000)
-    holding.take(100_000)
+    holding.take(100_000, "other")
     assert len(read(b"x" * 50_000, holding=holding)) == 50_000
     with pytest.raises(BusyError) as caught:
         read(b"x" * 50_001, holding=holding)
