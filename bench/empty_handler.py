@@ -6,6 +6,7 @@ import sys
 from typing import Any
 
 from services.ingest.server import serve
+from services.platform.connections import ConnectionLimits
 
 ANSWER = b'{"accepted":1}'
 HEADERS = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(ANSWER))]
@@ -25,4 +26,4 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
 
 
 if __name__ == "__main__":
-    serve(app, "127.0.0.1", int(sys.argv[1]), 2.0)
+    serve(app, "127.0.0.1", int(sys.argv[1]), 2.0, ConnectionLimits(4096, 256, 75))

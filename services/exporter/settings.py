@@ -14,6 +14,19 @@ class ExporterSettings(ClickHouseSettings, KafkaSettings):
 
     exporter_host: str = Field(default="127.0.0.1", description="Address to listen on.")
     exporter_port: int = Field(default=9700, ge=1, le=65535, description="Port to listen on.")
+    exporter_connections_max: int = Field(
+        default=1024,
+        gt=0,
+        description="Most connections that stay open; beyond it those idle longest are closed.",
+    )
+    exporter_connections_per_address_max: int = Field(
+        default=128,
+        gt=0,
+        description="The same of one address (of IPv6, one /64), such as a proxy's.",
+    )
+    exporter_idle_seconds: float = Field(
+        default=75.0, gt=0, description="Longest that a connection stays open without a request."
+    )
     exporter_max_series: int = Field(
         default=10_000,
         ge=1,

@@ -31,6 +31,7 @@ from services.ingest.server import serve
 from services.ingest.settings import IngestSettings
 from services.ingest.successor import SuccessionFollower
 from services.ingest.times import LogClock
+from services.platform.connections import ConnectionLimits
 from services.platform.errors import ConfigurationError
 from services.platform.log import configure_logging, get_logger
 from services.platform.settings import read_settings
@@ -170,5 +171,10 @@ def run() -> None:
         settings.ingest_host,
         settings.ingest_port,
         settings.ingest_shutdown_timeout_seconds,
+        ConnectionLimits(
+            settings.ingest_connections_max,
+            settings.ingest_connections_per_address_max,
+            settings.ingest_idle_seconds,
+        ),
     )
     log.info("ingest stopped")

@@ -14,6 +14,9 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from services.ingest.answers import native_refusal
+from services.ingest.errors import MalformedError
+from services.ingest.headers import check_headers
 from services.ingest.metrics import IngestMetrics
 from services.platform.log import get_logger
 
@@ -42,7 +45,7 @@ class HotRequest:
     __slots__ = ("_receive", "headers")
 
     def __init__(self, scope: Scope, receive: Receive) -> None:
-        # Of a header given twice the last counts; none that is read here may be given twice.
+        # Of a header given twice the last counts; of those that are read, none is let in twice.
         self.headers: Mapping[str, str] = {
             name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]
         }
@@ -76,6 +79,11 @@ class HotPaths:
             await self._app(scope, receive, send)
             return
         path: str = scope["path"]
+        try:
+            check_headers(scope["headers"])
+        except MalformedError as error:
+            await self._refuse(path, error, send)
+            return
         handler = self._handlers.get(path) if scope["method"] == POST else None
         if handler is None:
             await self._app(scope, receive, self._counting(path, send))
@@ -85,6 +93,16 @@ class HotPaths:
         except Exception:
             log.exception("a request failed by a fault of ours", path=path)
             response = Response(status_code=500)
+        await self._answer(path, response, send)
+
+    async def _refuse(self, path: str, error: MalformedError, send: Send) -> None:
+        answer = native_refusal(error)
+        # Who sends such a head may mean its body's end elsewhere than the server saw it.
+        headers = {**answer.headers, "connection": "close"}
+        response = Response(answer.body, answer.status, headers, answer.content_type)
+        await self._answer(path, response, send)
+
+    async def _answer(self, path: str, response: Response, send: Send) -> None:
         self._count(path, response.status_code)
         await send(
             {

@@ -14,6 +14,7 @@ from granian.server.embed import Server
 
 from services.platform.address import require_free
 from services.platform.collection import spare_the_collector
+from services.platform.connections import ConnectionLimits, Warden, make_room
 from services.platform.errors import UnavailableError
 from services.platform.log import get_logger
 
@@ -21,14 +22,15 @@ log = get_logger(__name__)
 
 _HEADER_READ_TIMEOUT_MS: Final = 10_000
 _CONNECTIONS_QUEUED_MAX: Final = 1024
-_REQUESTS_AT_A_TIME_MAX: Final = 512
 #: A request leaves next to no cycles behind, but a batch makes thousands of objects.
 _GC_ALLOCATIONS: Final = 50_000
 #: A large body is read in a thread; after so long the event loop gets its turn.
 _TURN_SECONDS: Final = 0.001
 
 
-def serve(app: Any, host: str, port: int, stop_timeout_seconds: float) -> None:
+def serve(
+    app: Any, host: str, port: int, stop_timeout_seconds: float, limits: ConnectionLimits
+) -> None:
     """Serve ``app`` until SIGTERM or SIGINT.
 
     Then no connection is taken any more, requests that have begun are finished, and the
@@ -38,12 +40,15 @@ def serve(app: Any, host: str, port: int, stop_timeout_seconds: float) -> None:
     require_free(host, port, "WATTOKEN_INGEST")
     spare_the_collector(_GC_ALLOCATIONS)
     sys.setswitchinterval(_TURN_SECONDS)
-    uvloop.run(_serve(app, host, port, stop_timeout_seconds))
+    uvloop.run(_serve(app, host, port, stop_timeout_seconds, limits))
 
 
-async def _serve(app: Any, host: str, port: int, stop_timeout_seconds: float) -> None:
+async def _serve(
+    app: Any, host: str, port: int, stop_timeout_seconds: float, limits: ConnectionLimits
+) -> None:
+    warden = Warden(port, limits)
     server = Server(
-        app,
+        warden.attend(app),
         address=host,
         port=port,
         interface=Interfaces.ASGI,
@@ -51,7 +56,8 @@ async def _serve(app: Any, host: str, port: int, stop_timeout_seconds: float) ->
         http1_settings=HTTP1Settings(header_read_timeout=_HEADER_READ_TIMEOUT_MS),
         websockets=False,
         backlog=_CONNECTIONS_QUEUED_MAX,
-        backpressure=_REQUESTS_AT_A_TIME_MAX,
+        # It counts connections, idle ones too, and accepts none beyond it.
+        backpressure=make_room(limits.connections_max),
         log_enabled=False,
     )
     stopped = asyncio.Event()
@@ -59,11 +65,13 @@ async def _serve(app: Any, host: str, port: int, stop_timeout_seconds: float) ->
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopped.set)
     serving = asyncio.create_task(server.serve())
+    watching = asyncio.create_task(warden.watch())
     stopping = asyncio.create_task(stopped.wait())
     await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
     if not stopped.is_set():
         await serving
         raise UnavailableError("the HTTP server ended by itself: see the log")
+    watching.cancel()
     server.stop()  # type: ignore[no-untyped-call]
     try:
         await asyncio.wait_for(serving, stop_timeout_seconds)

@@ -17,6 +17,23 @@ class IngestSettings(KafkaSettings):
 
     ingest_host: str = Field(default="127.0.0.1", description="Address to listen on.")
     ingest_port: int = Field(default=8080, ge=1, le=65535, description="Port to listen on.")
+    ingest_connections_max: int = Field(
+        default=4096,
+        gt=0,
+        description="Most connections that stay open; beyond it those idle longest are closed.",
+    )
+    ingest_connections_per_address_max: int = Field(
+        default=256,
+        gt=0,
+        description="The same of one address (of IPv6, one /64). Behind a proxy all come from its"
+        " address: raise it to what the proxy keeps open.",
+    )
+    ingest_idle_seconds: float = Field(
+        default=75.0,
+        gt=0,
+        description="Longest that a connection stays open without a request. A proxy before ingest"
+        " should close its own sooner.",
+    )
     ingest_keys_file: Path | None = Field(
         default=None, description="YAML file of the API keys; ingest does not start without one."
     )

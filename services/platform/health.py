@@ -2,18 +2,63 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, Final
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
+from services.platform.connections import address_of
 from services.platform.errors import ConfigurationError
 
+#: A scraper and an orchestrator's probes need a handful.
+CONNECTIONS_MAX: Final = 64
+PER_ADDRESS_MAX: Final = 16
+_READ_SECONDS: Final = 10.0
 #: Says why not, or None when all is well.
 Check = Callable[[], str | None]
+
+
+class _Server(ThreadingHTTPServer):
+    """Holds few connections, and for a newcomer shuts down the oldest: an answer takes no time."""
+
+    daemon_threads = True
+    request_queue_size = 128
+
+    def __init__(self, address: tuple[str, int], handler: type[BaseHTTPRequestHandler]) -> None:
+        self._lock = threading.Lock()
+        #: Oldest first.
+        self._open: dict[socket.socket, str] = {}
+        super().__init__(address, handler)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        address = address_of(client_address[:2])
+        with self._lock:
+            of_address = [one for one, held_by in self._open.items() if held_by == address]
+            if len(of_address) >= PER_ADDRESS_MAX:
+                self._close(of_address[0])
+            elif len(self._open) >= CONNECTIONS_MAX:
+                self._close(next(iter(self._open)))
+            self._open[request] = address
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        with self._lock:
+            self._open.pop(request, None)
+        super().shutdown_request(request)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Connections that break off are no news."""
+
+    def _close(self, request: socket.socket) -> None:
+        del self._open[request]
+        with suppress(OSError):
+            request.shutdown(socket.SHUT_RDWR)  # Its thread wakes and ends.
 
 
 class HealthServer:
@@ -25,6 +70,9 @@ class HealthServer:
         checks = {"/healthz": live, "/readyz": ready}
 
         class Handler(BaseHTTPRequestHandler):
+            #: Longest wait for a piece of a request.
+            timeout = _READ_SECONDS
+
             def do_GET(self) -> None:  # noqa: N802 - the name the base class calls
                 path = self.path.partition("?")[0]
                 if path == "/metrics":
@@ -48,12 +96,11 @@ class HealthServer:
                 """Probes every few seconds are no news."""
 
         try:
-            self._server = ThreadingHTTPServer((host, port), Handler)
+            self._server = _Server((host, port), Handler)
         except OSError as error:
             raise ConfigurationError(
                 f"cannot listen on {host}:{port}: {error.strerror}; choose another port"
             ) from None
-        self._server.daemon_threads = True
         self._thread = threading.Thread(
             target=self._server.serve_forever, name="health", daemon=True
         )
