@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from services.platform.errors import ConfigurationError, WattokenError
+from services.platform.printable import say
 
 app = typer.Typer(
     name="wattoken",
@@ -67,7 +68,7 @@ def migrate(
     rules = MeteringRules(too_old_ms=max_event_age_days * DAY_MS)
     catalogue = read_catalogue(read_settings(CatalogueSettings).catalogue_dir)
     kafka, clickhouse = read_settings(KafkaSettings), read_settings(ClickHouseSettings)
-    run(kafka, clickhouse, plan, rules, catalogue, typer.echo)
+    run(kafka, clickhouse, plan, rules, catalogue, say)
 
 
 @app.command()
@@ -120,7 +121,7 @@ def succeed(
         hear_seconds,
     )
     kafka, clickhouse = read_settings(KafkaSettings), read_settings(ClickHouseSettings)
-    run(kafka, clickhouse, wanted, timeout, typer.echo)
+    run(kafka, clickhouse, wanted, timeout, say)
 
 
 @app.command("accept-restore")
@@ -130,7 +131,7 @@ def accept_restore() -> None:
     from services.aggregator.settings import AggregatorSettings
     from services.platform.settings import read_settings
 
-    run(read_settings(AggregatorSettings), typer.echo)
+    run(read_settings(AggregatorSettings), say)
 
 
 @app.command()
@@ -183,7 +184,7 @@ def init_secrets(
     """Make the passwords and first API keys of the container set-up; safe to run again."""
     from deploy.docker.first_secrets import make_first_secrets
 
-    make_first_secrets(folder, typer.echo)
+    make_first_secrets(folder, say)
 
 
 @app.command()
@@ -373,7 +374,7 @@ def chaos(
     chosen = tuple(faults.split(","))
     options = Options(seed, minutes, chosen, replay, out, check_every, recovery_seconds)
     try:
-        passed = run(options, typer.echo)
+        passed = run(options, say)
     except ValueError as error:
         raise ConfigurationError(str(error)) from None
     if not passed:
@@ -669,7 +670,7 @@ def main() -> Any:
     try:
         return app()
     except WattokenError as error:
-        print(f"wattoken: {error}", file=sys.stderr)
+        say(f"wattoken: {error}", err=True)
         sys.exit(1)
 
 

@@ -15,6 +15,7 @@ from rich.table import Table
 
 from services.platform.clickhouse import all_rows
 from services.platform.kafka import Log
+from services.platform.terminal import cell
 from services.simulator.audit import checkpoint_offsets, end_offsets, meter_counts
 
 #: Demand is shown over this span: long enough to be calm, short enough to be live.
@@ -107,7 +108,7 @@ class LiveTable:
         load.add_column("tokens/s", justify="right")
         demand = self.demand()
         for region, tokens_per_second in demand.items():
-            load.add_row(region, f"{tokens_per_second:,.0f}")
+            load.add_row(cell(region), f"{tokens_per_second:,.0f}")
         load.add_section()
         load.add_row("all", f"{sum(demand.values()):,.0f}")
         models = Table("model", title="Top models")
@@ -115,7 +116,7 @@ class LiveTable:
         models.add_column("share", justify="right")
         total = sum(last.model_tokens.values()) or 1
         for model, tokens in Counter(last.model_tokens).most_common(MODELS_SHOWN):
-            models.add_row(model, f"{tokens:,}", f"{tokens / total:.1%}")
+            models.add_row(cell(model), f"{tokens:,}", f"{tokens / total:.1%}")
         return Group(Columns([load, models, _registers(last)]))
 
 

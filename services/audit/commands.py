@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 
-from rich.console import Console
-
 from services.audit.report import as_json as findings_json
 from services.audit.report import print_findings
 from services.audit.run import audit
 from services.audit.span import span_of
 from services.platform.progress import ProgressShown
 from services.platform.settings import ClickHouseSettings, KafkaSettings, read_settings
+from services.platform.terminal import console
 
 
 def run_live_audit(
@@ -26,5 +25,5 @@ def run_live_audit(
     if as_json:
         print(json.dumps(findings_json(findings), indent=2))
     else:
-        print_findings(findings, Console())
+        print_findings(findings, console())
     return findings.exact

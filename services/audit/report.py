@@ -12,13 +12,15 @@ from rich.table import Table
 
 from services.audit.findings import Difference, Findings
 from services.audit.span import FOREVER
+from services.platform.printable import shown
+from services.platform.terminal import cell
 
 DIFFERENCES_SHOWN_MAX: Final = 20
 
 
 def print_findings(findings: Findings, console: Console) -> None:
     """Print what was read and compared, and each difference up to a limit."""
-    table = Table(title=f"Audit: {findings.topic} against the meter")
+    table = Table(title=f"Audit: {cell(findings.topic)} against the meter")
     columns = ("partition", "read from", "checkpoint", "log end", "records", "markers", "aborted")
     for column in (*columns, "accepted", "duplicates", "rejected"):
         table.add_column(column, justify="right")
@@ -34,9 +36,11 @@ def print_findings(findings: Findings, console: Console) -> None:
         console.print(f"{view}: {rows:,} rows{still}; {differing[view]:,} differ", highlight=False)
     console.print(f"windows {_span(findings)}", highlight=False)
     for note in findings.notes:
-        console.print(note, soft_wrap=True, markup=False, highlight=False)
+        console.print(shown(note), soft_wrap=True, markup=False, highlight=False)
     for difference in findings.differences[:DIFFERENCES_SHOWN_MAX]:
-        console.print(difference_line(difference), soft_wrap=True, markup=False, highlight=False)
+        console.print(
+            shown(difference_line(difference)), soft_wrap=True, markup=False, highlight=False
+        )
     if len(findings.differences) > DIFFERENCES_SHOWN_MAX:
         console.print(f"and {len(findings.differences) - DIFFERENCES_SHOWN_MAX:,} differences more")
     console.print(

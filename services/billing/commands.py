@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
 from rich.table import Table
 
 from schemas.catalogue import TOKEN_CLASSES, Catalogue
@@ -26,7 +24,9 @@ from services.billing.tariff_check import check
 from services.platform.catalogue import read_catalogue
 from services.platform.clickhouse import connect
 from services.platform.errors import ConfigurationError
+from services.platform.printable import say
 from services.platform.settings import CatalogueSettings, ClickHouseSettings, read_settings
+from services.platform.terminal import cell, console
 
 
 def check_tariffs(*, as_json: bool) -> bool:
@@ -38,12 +38,12 @@ def check_tariffs(*, as_json: bool) -> bool:
         _print_json({"errors": errors, "findings": [asdict(one) for one in findings]})
         return errors == 0
     for one in findings:
-        print(f"{one.level}: {one.kind}: {one.entry}: {one.message}")
+        say(f"{one.level}: {one.kind}: {one.entry}: {one.message}")
     counts = (
         f"{len(catalogue.tariffs.tariffs)} tariffs, {len(catalogue.models.models)} models,"
         f" {len(catalogue.regions.regions)} regions"
     )
-    print(f"{counts}: {errors} errors, {len(findings) - errors} other findings")
+    say(f"{counts}: {errors} errors, {len(findings) - errors} other findings")
     return errors == 0
 
 
@@ -61,10 +61,10 @@ def list_tariffs(model: str | None, *, as_json: bool) -> None:
     for one in chosen:
         since = max(version.valid_from for version in one.versions)
         table.add_row(
-            *(one.tariff, one.provider, one.model, one.region, one.calendar or "flat"),
+            *map(cell, (one.tariff, one.provider, one.model, one.region, one.calendar or "flat")),
             f"{since:%Y-%m-%d}",
         )
-    Console().print(table)
+    console().print(table)
 
 
 def show_tariff(tariff: str, *, as_json: bool) -> None:
@@ -76,10 +76,10 @@ def show_tariff(tariff: str, *, as_json: bool) -> None:
     if as_json:
         _print_json(json.loads(found.model_dump_json()))
         return
-    print(f"{found.tariff}: provider {found.provider}, model {found.model}, region {found.region}")
+    say(f"{found.tariff}: provider {found.provider}, model {found.model}, region {found.region}")
     if found.calendar is not None:
-        print(_calendar_line(catalogue, found.calendar))
-    Console().print(_price_table(found))
+        say(_calendar_line(catalogue, found.calendar))
+    console().print(_price_table(found))
 
 
 def _calendar_line(catalogue: Catalogue, name: str) -> str:
@@ -108,8 +108,8 @@ def _price_table(tariff: TariffEntry) -> Table:
             for name in TOKEN_CLASSES:
                 same = "" if prices.billed_as(name) == name else f" (as {prices.billed_as(name)})"
                 table.add_row(
-                    *(since, until, period, name + same, money(prices.price(name))),
-                    f"{version.source}, {version.source_date}",
+                    *(since, until, cell(period), name + same, money(prices.price(name))),
+                    cell(f"{version.source}, {version.source_date}"),
                 )
     return table
 
@@ -141,7 +141,7 @@ def show_statement(
     if as_json:
         _print_json(document(statement))
     elif html is None and pdf is None:
-        print_statement(statement, Console())
+        print_statement(statement, console())
 
 
 def _pdf_renderer() -> Callable[[Statement], bytes]:
@@ -161,7 +161,7 @@ def _write(path: Path, content: bytes) -> None:
         path.write_bytes(content)
     except OSError as error:
         raise ConfigurationError(f"cannot write {path}: {error.strerror}") from None
-    print(f"{path}: {len(content):,} bytes", file=sys.stderr)
+    say(f"{path}: {len(content):,} bytes", err=True)
 
 
 def _print_json(value: object) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from services.billing.statement import (
@@ -14,6 +13,8 @@ from services.billing.statement import (
     money,
     unpriced_lines,
 )
+from services.platform.printable import shown
+from services.platform.terminal import cell
 
 BAR_CELLS = 40
 
@@ -22,7 +23,7 @@ def print_statement(statement: Statement, console: Console) -> None:
     """Print the whole statement: readings, lines, totals, daily load."""
     state = ", running: preliminary" if statement.running else ""
     console.print(
-        f"Statement of {statement.tenant}, {statement.period_start} up to"
+        f"Statement of {shown(statement.tenant)}, {statement.period_start} up to"
         f" {statement.period_end} UTC{state}",
         markup=False,
         highlight=False,
@@ -59,7 +60,10 @@ def _readings(statement: Statement) -> Table:
     )
     for one in statement.readings:
         table.add_row(
-            one.register, f"{one.start_tokens:,}", f"{one.end_tokens:,}", f"{one.used_tokens:,}"
+            cell(one.register),
+            f"{one.start_tokens:,}",
+            f"{one.end_tokens:,}",
+            f"{one.used_tokens:,}",
         )
     return table
 
@@ -73,14 +77,14 @@ def _energy(statement: Statement) -> Table:
     for whole in models:
         provider, model = whole.labels
         table.add_row(
-            *(f"[bold]{escape(model)}[/] at {escape(provider)}", "", f"{whole.tokens:,}", ""),
+            *(f"[bold]{cell(model)}[/] at {cell(provider)}", "", f"{whole.tokens:,}", ""),
             f"[bold]{money(whole.amount_usd)}[/]",
         )
         for line in energy_lines(statement):
             if line.labels[:2] == whole.labels:
                 *_, token_class, period, price = line.labels
                 table.add_row(
-                    *(f"  {token_class}", escape(period), f"{line.tokens:,}"),
+                    *(cell(f"  {token_class}"), cell(period), f"{line.tokens:,}"),
                     *(money(price), money(line.amount_usd)),
                 )
     table.add_section()
@@ -96,7 +100,7 @@ def _others(statement: Statement) -> Table:
     for line in statement.of("demand"):
         where = "all regions" if line.region == "*" else line.region
         table.add_row(
-            *("demand", escape(f"{where}, highest hour {line.peak_hour:%Y-%m-%d %H:%M}")),
+            *("demand", cell(f"{where}, highest hour {line.peak_hour:%Y-%m-%d %H:%M}")),
             f"{line.demand_tokens_per_second or 0:,} tokens/s",
             f"{money(line.usd_per_token_per_second)} a token/s",
             money(line.amount_usd),
@@ -104,13 +108,13 @@ def _others(statement: Statement) -> Table:
     for line in statement.of("adjustment"):
         what = f"{line.region}, {line.provider}, {line.model}, {line.token_class}"
         table.add_row(
-            *(line.entry, escape(f"{what}, {line.tou_period}"), f"{line.tokens:,}"),
+            *(cell(line.entry), cell(f"{what}, {line.tou_period}"), f"{line.tokens:,}"),
             *(f"{money(line.usd_per_million_tokens)}/M", money(line.amount_usd)),
         )
     for group in unpriced_lines(statement):
         entry, *labels = group.labels
-        name = "unpriced" if entry == "usage" else f"unpriced {entry}"
-        table.add_row(name, escape(", ".join(labels)), f"{group.tokens:,}", "", "unpriced")
+        name = "unpriced" if entry == "usage" else cell(f"unpriced {entry}")
+        table.add_row(name, cell(", ".join(labels)), f"{group.tokens:,}", "", "unpriced")
     return table
 
 

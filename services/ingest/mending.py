@@ -16,6 +16,7 @@ from schemas.wire import WireEvent
 from services.ingest.errors import EventRejectedError, MalformedError, TooLargeError
 from services.ingest.explain import CANNOT_BE_READ, UNREADABLE
 from services.ingest.scanning import TEXT, pieces
+from services.platform.printable import not_printable
 
 #: Deeper nesting is cut off; no rule reads anything there.
 DEPTH_READ_MAX: Final = 64
@@ -25,6 +26,8 @@ _PIECES: Final = re.compile(TEXT + rb"|-Infinity|Infinity|NaN|\[|\{|\]|\}", re.D
 #: As `_PIECES`, and commas; flat arrays of numbers, which may be long, are one piece.
 _STRUCTURE: Final = re.compile(TEXT + rb'|\[[^\[\]{}"]*+\]|\[|\{|\]|\}|,', re.DOTALL)
 _SPACE: Final = b" \t\r\n"
+#: What an event has of text that its sender chooses.
+TEXTS: Final = ("id", "source", "tenant", "region", "provider", "model", "adjusts", "reason")
 
 
 def mended(text: bytes) -> bytes:
@@ -98,10 +101,21 @@ def split(body: bytes, elements_max: int) -> list[bytes]:
 
 
 def check_readable(event: WireEvent) -> None:
-    """Refuse an event that has a part which cannot be read; raises `EventRejectedError`."""
-    for name in ("id", "source", "tenant", "region", "provider", "model", "adjusts", "reason"):
-        if UNREADABLE in (getattr(event, name) or ""):
+    """Refuse an event with a text that cannot be read, or moves the cursor of whoever reads it.
+
+    Raises `EventRejectedError`.
+    """
+    for name in TEXTS:
+        text = getattr(event, name)
+        if text is None:
+            continue
+        if UNREADABLE in text:
             raise EventRejectedError(
                 "invalid_json",
                 f"{name} {CANNOT_BE_READ}, it is cut off within a character: give valid UTF-8",
+            )
+        if (character := not_printable(text)) is not None:
+            raise EventRejectedError(
+                "invalid_value",
+                f"{name} has the character {character}, which is not printable: leave it out",
             )

@@ -34,7 +34,7 @@ def records_of_array(body: bytes, key: Key, times: TimeLimits = ANY_TIME) -> lis
     """Turn a JSON array of native events into records; None where any of them has a fault."""
     many, _ = _decoders(key.entry.tenant, key.entry.region, key.entry.provider)
     try:
-        return _records(many.decode(body), key, times)
+        return _records(many.decode(body), key, times, body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
 
@@ -43,7 +43,7 @@ def record_of_object(body: bytes, key: Key, times: TimeLimits = ANY_TIME) -> lis
     """Turn one native event into its record; None where it has a fault."""
     _, one = _decoders(key.entry.tenant, key.entry.region, key.entry.provider)
     try:
-        return _records([one.decode(body)], key, times)
+        return _records([one.decode(body)], key, times, body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
 
@@ -59,14 +59,16 @@ def records_of_lines(body: bytes, key: Key, times: TimeLimits = ANY_TIME) -> lis
     if len(events) != body.count(b"\n") + (not body.endswith(b"\n")):
         return None
     try:
-        return _records(events, key, times)
+        return _records(events, key, times, body)
     except msgspec.ValidationError:
         return None
 
 
-def _records(events: Sequence[Any], key: Key, limits: TimeLimits) -> list[Record] | None:
+def _records(
+    events: Sequence[Any], key: Key, limits: TimeLimits, body: bytes
+) -> list[Record] | None:
     tenants = {event.tenant for event in events}
-    if not all(map(key.entry.allows_tenant, tenants)):
+    if not all(map(key.entry.allows_tenant, tenants)) or not _printable(events, body):
         return None
     _rename(events)
     if max((len(event.id) for event in events), default=0) > ID_LENGTH_MAX:
@@ -114,6 +116,21 @@ def _records(events: Sequence[Any], key: Key, limits: TimeLimits) -> list[Record
         {"key": xxh3_128_digest(prefixes[event.source] + event.id), "value": _encode(event)}
         for event in events
     ]
+
+
+def _printable(events: Sequence[Any], body: bytes) -> bool:
+    """Say whether all texts are fit to be shown; some that are, are found so only one by one."""
+    # A control can stand in JSON as an escape only, but for DEL and those beyond ASCII.
+    if body.isascii() and b"\\" not in body and b"\x7f" not in body:
+        return True
+    texts = {event.source for event in events}
+    texts |= {event.provider for event in events}
+    texts |= {event.model for event in events}
+    texts |= {event.region for event in events}
+    for event in events:
+        if event.entry != "usage":
+            texts |= {event.adjusts or "", event.reason or ""}
+    return "".join((*texts, *(event.id for event in events))).isprintable()
 
 
 def _rename(events: Sequence[UncheckedEvent]) -> None:

@@ -15,6 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from services.ingest.adapters.provider_usage import FORMATS
 from services.ingest.metrics import UNREAD_FIELDS
 from services.platform.errors import ConfigurationError, WattokenError
+from services.platform.terminal import cell, console
 
 _TIMEOUT_SECONDS: Final = 10
 _BYTES_MAX: Final = 16 * 1024 * 1024
@@ -82,13 +83,12 @@ def show_fields(usage_format: str | None, *, as_json: bool) -> None:
 
 
 def _print_table(columns: tuple[str, ...], rows: list[dict[str, Any]]) -> None:
-    from rich.console import Console
     from rich.table import Table
 
     table = Table(*columns)
     for row in rows:
-        table.add_row(*(str(row[column]) for column in columns))
-    Console(width=None if Console().is_terminal else _WIDTH_OF_A_FILE).print(table)
+        table.add_row(*(cell(row[column]) for column in columns))
+    console(width_of_a_file=_WIDTH_OF_A_FILE).print(table)
 
 
 def _metrics_of(url: str) -> str:

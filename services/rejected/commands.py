@@ -8,8 +8,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from services.ingest.keys import KeyEntry, read_keys_file
@@ -18,7 +16,9 @@ from services.ingest.rejections.record import encode_requeued
 from services.ingest.settings import IngestSettings
 from services.ingest.times import TimeLimits
 from services.platform.errors import ConfigurationError
+from services.platform.printable import say, shown
 from services.platform.settings import KafkaSettings, read_settings
+from services.platform.terminal import cell, console
 from services.rejected.reading import Place, Rejected, Selection, read
 from services.rejected.requeue import record_again
 from services.simulator.topic_sender import TopicSender
@@ -36,15 +36,15 @@ def list_rejected(selection: Selection, limit: int, *, as_json: bool) -> None:
         document = {"reasons": dict(reasons), "newest": [as_fields(one) for one in newest]}
         print(json.dumps(document, indent=2))
         return
-    console = Console()
+    out = console()
     if not found:
-        console.print("nothing that ingest refused is kept")
+        out.print("nothing that ingest refused is kept")
         return
     counts = Table("reason", "rejections", "newest", title="Rejections by reason")
     for reason, count in reasons.most_common():
         last = max(one.append_time for one in found if one.what.code == reason)
-        counts.add_row(reason, f"{count:,}", f"{last:%Y-%m-%d %H:%M:%S}Z")
-    console.print(counts)
+        counts.add_row(cell(reason), f"{count:,}", f"{last:%Y-%m-%d %H:%M:%S}Z")
+    out.print(counts)
     table = Table(
         "refused", "partition", "offset", "key", "format", "reason", "why", title="Newest"
     )
@@ -53,8 +53,8 @@ def list_rejected(selection: Selection, limit: int, *, as_json: bool) -> None:
         place = (str(one.place.partition), str(one.place.offset))
         reason = f"{what.code}, requeued" if one.requeued else what.code
         moment = f"{what.refused_at:%m-%d %H:%M:%S}Z"
-        table.add_row(moment, *place, what.key_id, what.format, reason, escape(what.message))
-    console.print(table)
+        table.add_row(moment, *place, *map(cell, (what.key_id, what.format, reason, what.message)))
+    out.print(table)
 
 
 def show_rejected(place: Place, *, as_json: bool) -> None:
@@ -69,7 +69,7 @@ def show_rejected(place: Place, *, as_json: bool) -> None:
         print(json.dumps(fields, indent=2))
         return
     for name, value in fields.items():
-        print(f"{name:<15}{value}")
+        say(f"{name:<15}{value}")
 
 
 def requeue_rejected(
@@ -77,14 +77,14 @@ def requeue_rejected(
 ) -> None:
     """Meter the selected rejections as ingest would now; what would be refused again is left."""
     settings = read_settings(IngestSettings)
-    console = Console()
+    out = console()
     found = [one for one in read(settings, selection) if not one.requeued]
     if not found:
         raise ConfigurationError("no rejection fits the selection, or all were put back before")
     entries = {entry.id: entry for entry in read_keys_file(keys_file)}
     if as_key is not None and as_key not in entries:
         raise ConfigurationError(f"the keys file {keys_file} has no key {as_key!r}")
-    if not confirmed and console.input(f"Look at {len(found):,} rejections? [y/N] ") != "y":
+    if not confirmed and out.input(f"Look at {len(found):,} rejections? [y/N] ") != "y":
         return
     sender = TopicSender(settings)
     notes = TopicSender(settings.model_copy(update={"kafka_topic": settings.kafka_rejected_topic}))
@@ -98,7 +98,7 @@ def requeue_rejected(
                 records[one.place] = record
                 continue
             place = f"partition {one.place.partition}, offset {one.place.offset}"
-            console.print(f"left: {place}: {why}", markup=False, highlight=False)
+            out.print(f"left: {place}: {shown(why)}", markup=False, highlight=False)
         if not records:
             continue
         sender.put((record["key"], record["value"]) for record in records.values())
@@ -107,7 +107,7 @@ def requeue_rejected(
         notes.put([(b"requeued", encode_requeued(places))])
         back += len(records)
     left = len(found) - back
-    console.print(f"{back:,} put back onto {settings.kafka_topic}, {left:,} left", highlight=False)
+    out.print(f"{back:,} put back onto {settings.kafka_topic}, {left:,} left", highlight=False)
 
 
 def _again(

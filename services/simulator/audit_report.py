@@ -9,6 +9,8 @@ from typing import Any, Final
 from rich.console import Console
 from rich.table import Table
 
+from services.platform.printable import shown
+from services.platform.terminal import cell
 from services.simulator.audit import AuditResult
 from services.simulator.comparison import RowDifference
 
@@ -22,7 +24,7 @@ def print_result(result: AuditResult, console: Console) -> None:
         table.add_column(column, justify="left" if column == "compared" else "right")
     differing = Counter(row.view for row in result.rows)
     for view, rows in result.rows_compared.items():
-        table.add_row(view, f"{rows:,}", str(differing[view]))
+        table.add_row(cell(view), f"{rows:,}", str(differing[view]))
     console.print(table)
     expected, found = result.expected, result.found
     console.print(
@@ -35,11 +37,15 @@ def print_result(result: AuditResult, console: Console) -> None:
     )
     if result.rows:
         for row in result.rows[:ROWS_SHOWN_MAX]:
-            console.print(difference_line(row), soft_wrap=True, markup=False, highlight=False)
+            console.print(
+                shown(difference_line(row)), soft_wrap=True, markup=False, highlight=False
+            )
         if len(result.rows) > ROWS_SHOWN_MAX:
             console.print(f"and {len(result.rows) - ROWS_SHOWN_MAX:,} rows more")
     for count in result.counts:
-        console.print(f"[red]{count.name}[/red]: expected {count.expected}, found {count.found}")
+        console.print(
+            f"[red]{cell(count.name)}[/red]: expected {count.expected}, found {count.found}"
+        )
     console.print(
         "[green]exact: every row and count is equal[/green]"
         if result.exact

@@ -11,14 +11,15 @@ from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
-from rich.console import Console
 from rich.table import Table
 
 from services.platform.clickhouse import connect
 from services.platform.errors import ConfigurationError
 from services.platform.kafka import admin_client, describe_log
+from services.platform.printable import say, shown
 from services.platform.progress import ProgressShown, stopped_by_signals
 from services.platform.settings import ClickHouseSettings, KafkaSettings, read_settings
+from services.platform.terminal import cell, console
 from services.simulator import audit_report, dead_letters, trace
 from services.simulator.api_keys import read_keys
 from services.simulator.audit import audit
@@ -132,7 +133,7 @@ def run_audit(ledger: Path, *, timeout_seconds: float, as_json: bool) -> bool:
     if as_json:
         print(json.dumps(audit_report.as_json(result), indent=2))
     else:
-        audit_report.print_result(result, Console())
+        audit_report.print_result(result, console())
     return result.exact
 
 
@@ -152,19 +153,25 @@ def list_dead_letters(selection: Selection, limit: int, *, as_json: bool) -> Non
             )
         )
         return
-    console = Console()
+    out = console()
     if not reasons:
-        console.print("no dead letters")
+        out.print("no dead letters")
         return
     counts = Table("reason", "letters", "newest", title="Dead letters by reason")
     for reason in reasons:
-        counts.add_row(reason.reason, f"{reason.letters:,}", f"{reason.newest:%Y-%m-%d %H:%M:%S}Z")
-    console.print(counts)
+        counts.add_row(
+            cell(reason.reason), f"{reason.letters:,}", f"{reason.newest:%Y-%m-%d %H:%M:%S}Z"
+        )
+    out.print(counts)
     table = Table("appended", "partition", "offset", "reason", "error", title="Newest")
     for letter in newest:
         place = (str(letter.partition), str(letter.offset))
-        table.add_row(f"{letter.append_time:%m-%d %H:%M:%S}Z", *place, letter.reason, letter.error)
-    console.print(table)
+        table.add_row(
+            f"{letter.append_time:%m-%d %H:%M:%S}Z",
+            *place,
+            *map(cell, (letter.reason, letter.error)),
+        )
+    out.print(table)
 
 
 def show_dead_letter(partition: int, offset: int, *, as_json: bool) -> None:
@@ -180,21 +187,21 @@ def show_dead_letter(partition: int, offset: int, *, as_json: bool) -> None:
             print(json.dumps(fields, indent=2))
         else:
             for name, value in fields.items():
-                print(f"{name:<14}{value}")
+                say(f"{name:<14}{value}")
 
 
 def requeue_dead_letters(selection: Selection, *, confirmed: bool) -> None:
     """Put the selected letters back onto the topic, except those that would come back at once."""
     kafka = read_settings(KafkaSettings)
     sender = TopicSender(kafka)
-    console = Console()
+    out = console()
     log = describe_log(admin_client(kafka), sender.topic)
     with closing(connect(read_settings(ClickHouseSettings))) as client:
         rules = dead_letters.rules_now(client, log.name)
         total = sum(count.letters for count in dead_letters.count_by_reason(client, selection))
         if not total:
             raise ConfigurationError("no dead letter fits the selection")
-        if not confirmed and console.input(f"Look at {total:,} dead letters? [y/N] ") != "y":
+        if not confirmed and out.input(f"Look at {total:,} dead letters? [y/N] ") != "y":
             return
         back = skipped = 0
         for letter in dead_letters.read_letters(client, selection):
@@ -205,8 +212,8 @@ def requeue_dead_letters(selection: Selection, *, confirmed: bool) -> None:
                 continue
             skipped += 1
             place = f"partition {letter.partition}, offset {letter.offset}"
-            console.print(f"left: {place}: {reason}", markup=False, highlight=False)
-    console.print(f"{back:,} put back onto {sender.topic}, {skipped:,} left", highlight=False)
+            out.print(f"left: {place}: {shown(reason)}", markup=False, highlight=False)
+    out.print(f"{back:,} put back onto {sender.topic}, {skipped:,} left", highlight=False)
 
 
 @contextmanager
@@ -238,7 +245,7 @@ def _print_sent(done: Delivered, seconds: float, *, as_json: bool) -> None:
         }
         print(json.dumps(fields))
         return
-    print(
+    say(
         f"run {done.run.name}: {tally.sent:,} sent in {seconds:.1f} s ({rate:,.0f}/s),"
         f" {tally.acknowledged:,} acknowledged, {tally.refused:,} refused,"
         f" {tally.retried:,} sent again"

@@ -12,6 +12,8 @@ import typer
 
 from services.ingest.keys.entry import KeyEntry, KeyLimits, in_utc
 from services.ingest.keys.store import KeyStore
+from services.platform.printable import say
+from services.platform.terminal import cell, console
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,29 +58,28 @@ def show(keys_file: Path, pepper_file: Path, *, as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps([_shown(entry, now) for entry in entries], indent=2))
         return
-    from rich.console import Console
     from rich.table import Table
 
     table = Table("id", "state", "tenants", "regions", "scopes", "until", "limits", "note")
     for entry in entries:
         limits = entry.limits.model_dump(exclude_none=True)
         table.add_row(
-            entry.id,
+            cell(entry.id),
             entry.state(now),
-            ", ".join((entry.tenant, *entry.tenants)),
-            _regions(entry),
+            cell(", ".join((entry.tenant, *entry.tenants))),
+            cell(_regions(entry)),
             ", ".join(entry.scopes),
             "" if entry.expires_at is None else in_utc(entry.expires_at).isoformat(),
             ", ".join(f"{name}={value:g}" for name, value in limits.items()),
-            entry.note or "",
+            cell(entry.note or ""),
         )
-    Console(width=None if Console().is_terminal else 200).print(table)
+    console(width_of_a_file=200).print(table)
 
 
 def revoke(keys_file: Path, pepper_file: Path, key_id: str) -> None:
     """Refuse a key from now on."""
     KeyStore(keys_file, pepper_file).revoke(key_id)
-    typer.echo(f"revoked {key_id}", err=True)
+    say(f"revoked {key_id}", err=True)
 
 
 def rotate(
