@@ -33,7 +33,9 @@ def run_command(
     ] = 10,
     only: Annotated[
         str,
-        typer.Option(help="Comma-separated: programs, recovery, freshness, ingest, exporter."),
+        typer.Option(
+            help="Comma-separated: programs, recovery, freshness, ingest, attacks, exporter."
+        ),
     ] = "",
     minute_slices: Annotated[
         int, typer.Option(min=1_000_000, help="Minute slices that the exporter stands over.")

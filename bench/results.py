@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from bench.attacks import Attacked
 from bench.exporter import Scraped
 from bench.freshness import Freshness
 from bench.ingest import IngestRun
@@ -52,6 +53,8 @@ class Measured:
     rebuilding: list[Recovery] = field(default_factory=list)
     freshness: list[Freshness] = field(default_factory=list)
     ingest: list[IngestRun] = field(default_factory=list)
+    #: The quiet run, then one for each attack.
+    attacks: list[Attacked] = field(default_factory=list)
     exporter: list[Scraped] = field(default_factory=list)
     #: Runs that failed or found other totals, and why.
     void: list[str] = field(default_factory=list)
@@ -73,6 +76,7 @@ def document(measured: Measured) -> dict[str, Any]:
     ingest = medians({key: [found[key] for found in ingest_runs] for key in INGEST_KEYS})
     exporter_runs = [asdict(found) for found in measured.exporter]
     exporter = medians({key: [found[key] for found in exporter_runs] for key in EXPORTER_KEYS})
+    attacked = {one.attack: round(one.p99_ms, 3) for one in measured.attacks}
     return {
         "machine": machine(measured.versions),
         "commit": commit(),
@@ -82,6 +86,7 @@ def document(measured: Measured) -> dict[str, Any]:
             **{name: round(value, 3) for name, value in medians(single).items()},
             **({"ingest": _rounded(ingest)} if ingest else {}),
             **({"exporter": _rounded(exporter)} if exporter else {}),
+            **({"attacked_p99_ms": attacked} if attacked else {}),
         },
         "wattoken_times_faster_than": ratios(rates),
         "settings": measured.settings,
@@ -99,6 +104,7 @@ def document(measured: Measured) -> dict[str, Any]:
         "rebuild_runs": [_rounded(asdict(rebuild)) for rebuild in measured.rebuilding],
         "freshness_runs": [_rounded(asdict(freshness)) for freshness in measured.freshness],
         "ingest_runs": [_rounded(found) for found in ingest_runs],
+        "attack_runs": [_rounded(asdict(found)) for found in measured.attacks],
         "exporter_runs": [_rounded(found) for found in exporter_runs],
         "void_runs": measured.void,
     }

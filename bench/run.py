@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-from bench import aggregator, exporter, freshness, ingest, recovery
+from bench import aggregator, attacks, exporter, freshness, ingest, recovery
 from bench.fill import FilledTopic, fill_topic
 from bench.generator import Load, now_ms
 from bench.machine import ROOT
@@ -42,7 +42,8 @@ class Plan:
     freshness_rate: float = 30_000
     freshness_seconds: float = 30
     ingest_seconds: float = 10
-    #: Names of programs and of `recovery`, `freshness`, `ingest`, `exporter`; empty means all.
+    #: Names of programs and of `recovery`, `freshness`, `ingest`, `attacks`, `exporter`; empty
+    #: means all.
     only: Collection[str] = ()
     minute_slices: int = 50_000_000
 
@@ -69,6 +70,8 @@ def run(plan: Plan, results: Path, chart: Path, say: Say) -> bool:
             measure_freshness(infrastructure, plan, measured, say)
         if plan.wants("ingest"):
             measure_ingest(infrastructure, plan, measured, say)
+        if plan.wants("attacks"):
+            measure_attacks(infrastructure, plan, measured, say)
         if plan.wants("exporter"):
             measure_exporter(infrastructure, plan, measured, say)
     contents = document(measured)
@@ -199,6 +202,21 @@ def measure_exporter(
                 f"exporter, {done.series:,} label sets over {done.minute_slices:,} minute slices:"
                 f" p99 {done.scrape_p99_ms:.0f} ms, median {done.scrape_median_ms:.0f} ms,"
                 f" {done.rss_mb:.0f} MB"
+            )
+
+
+def measure_attacks(
+    infrastructure: Infrastructure, plan: Plan, measured: Measured, say: Say
+) -> None:
+    """Measure a well-behaved client of ingest while others attack it."""
+    with void_if_it_fails("attacks", measured, say):
+        for done in attacks.measure(infrastructure, plan.ingest_seconds, "attacked"):
+            measured.attacks.append(done)
+            late = "" if done.p99_ms <= attacks.P99_MS_MAX else " TOO SLOW"
+            say(
+                f"attack {done.attack}: p99 {done.p99_ms:.0f} ms, median {done.p50_ms:.0f} ms,"
+                f" {done.refused} of {done.requests} refused;"
+                f" {done.attacker_requests:,} times{late}"
             )
 
 

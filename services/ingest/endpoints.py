@@ -236,7 +236,13 @@ class Endpoints:
         except ClientDisconnect:
             raise ClientGoneError("the client went away before its body was whole") from None
         except RequestError as error:
-            kept = self._keeping.of_request(error, text, key.entry, way.form, received, key.at)
+            refused = error
+
+            def keep() -> Kept:
+                whole = self._keeping.of_request
+                return whole(refused, text, key.entry, way.form, received, key.at)
+
+            kept = await self._desk.read(key.entry.id, text, keep)
             if is_for_its_content(error):
                 self._metrics.requests_rejected.labels(error.code).inc()
             await self._keep(kept)

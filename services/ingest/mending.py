@@ -37,12 +37,13 @@ def mended(text: bytes) -> bytes:
     """
     parts: list[bytes] = []
     kept = depth = cut_from = 0
-    for piece in pieces(_PIECES, text):
-        match text[piece.start()]:
+    for begin, end in pieces(_PIECES, text):
+        start = begin
+        match text[begin]:
             case 0x5B | 0x7B:
                 depth += 1
                 if depth == DEPTH_READ_MAX + 1:
-                    cut_from = piece.start()
+                    cut_from = begin
                 continue
             case 0x5D | 0x7D:
                 depth -= 1
@@ -51,15 +52,13 @@ def mended(text: bytes) -> bytes:
                 start = cut_from
             case 0x22:
                 # One at the very end is an object's or array's no more: nothing follows it.
-                if depth > DEPTH_READ_MAX or piece.end() == len(text) or _readable(piece[0]):
+                if depth > DEPTH_READ_MAX or end == len(text) or _readable(text[begin:end]):
                     continue
-                start = piece.start()
             case _:
                 if depth > DEPTH_READ_MAX:
                     continue
-                start = piece.start()
         parts += (text[kept:start], _TOKEN)
-        kept = piece.end()
+        kept = end
     return b"".join((*parts, text[kept:])) if parts else text
 
 
@@ -79,18 +78,18 @@ def split(body: bytes, elements_max: int) -> list[bytes]:
     """
     elements: list[bytes] = []
     depth, start = 0, body.index(b"[") + 1
-    for piece in pieces(_STRUCTURE, body, start):
-        mark = piece[0]
+    for begin, end in pieces(_STRUCTURE, body, start):
+        mark = body[begin : begin + 1] if end == begin + 1 else b""
         if mark in (b"[", b"{"):
             depth += 1
         elif mark in (b"]", b"}"):
             depth -= 1
         if depth < 0 or (mark == b"," and not depth):
-            element = body[start : piece.start()]
+            element = body[start:begin]
             if not element.strip(_SPACE) and (depth == 0 or elements):
                 break
             elements.append(element)
-            start = piece.end()
+            start = end
             if len(elements) > elements_max:
                 raise TooLargeError(f"more than {elements_max} events in one request: split it")
         if depth < 0:

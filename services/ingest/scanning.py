@@ -15,8 +15,11 @@ from typing import Final
 
 from services.ingest.errors import TooLargeError
 
-#: A text, whole or without an end; to be put first in a pattern.
-TEXT: Final = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)'
+#: A text, whole or without an end, or the beginning of one with many escapes: a match gives nobody
+#: a turn. To be put first in a pattern.
+TEXT: Final = rb'"[^"\\]*+(?:\\.[^"\\]*+){0,20000}+(?P<end>"|\\?\Z)?'
+_MORE: Final = re.compile(rb'[^"\\]*+(?:\\.[^"\\]*+){0,20000}+(?P<end>"|\\?\Z)?', re.DOTALL)
+_QUOTE: Final = ord('"')
 #: Pieces of one request: brackets, texts and what is no JSON, where something cannot be read.
 PIECES_MAX: Final = 500_000
 #: Bytes of one text, and of all texts of one request: a match of a long text gives nobody a turn.
@@ -63,21 +66,31 @@ def afford(cost: int) -> bool:
     return True
 
 
-def pieces(pattern: re.Pattern[bytes], text: bytes, start: int = 0) -> Iterator[re.Match[bytes]]:
-    """Yield the matches of a pattern; raises `TooLargeError` when the request has had too many."""
+def pieces(pattern: re.Pattern[bytes], text: bytes, start: int = 0) -> Iterator[tuple[int, int]]:
+    """Yield where the matches of a pattern with `TEXT` begin and end.
+
+    Raises `TooLargeError` when the request has had too many.
+    """
     left = _left.get() or _Left(PIECES_MAX)
     size_bytes = len(text) - start
     if size_bytes > min(left.bytes, BYTES_AT_ONCE_MAX):
         raise _too_much()
     left.bytes -= size_bytes
-    number = 0
+    count, at = left.pieces, start
     try:
-        for number, piece in enumerate(pattern.finditer(text, start), 1):  # noqa: B007
-            if number > left.pieces:
+        while (found := pattern.search(text, at)) is not None:
+            begin, at = found.span()
+            count -= 1
+            if text[begin] == _QUOTE:
+                while found is not None and found["end"] is None:
+                    found = _MORE.match(text, at)
+                    at = at if found is None else found.end()
+                    count -= 1
+            if count < 0:
                 raise _too_much()
-            yield piece
+            yield begin, at
     finally:
-        left.pieces -= number
+        left.pieces = count
 
 
 def _too_much() -> TooLargeError:

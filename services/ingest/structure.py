@@ -15,21 +15,32 @@ from services.ingest.errors import TooLargeError
 #: What begins a value: one more for each comma, one for each bracket that opens.
 _PARTS: Final = b",[{"
 _ALL_BYTES: Final = bytes(range(256))
-#: Split at a time, so that a thread gives others their turn and the pieces take little memory.
+#: Looked at in one go: a thread gives others their turn between two, and pieces take little memory.
 _CHUNK_BYTES: Final = 64 * 1024
 
 
 def marks_outside_texts(text: bytes, marks: bytes) -> Iterator[bytes]:
     """Yield those bytes of ``marks`` that lie outside of texts, in their order, a few at a time."""
-    if b"\\" in text:
-        # Those that escape each other first: what is left before a quotation mark escapes it.
-        text = text.replace(b"\\\\", b"").replace(b'\\"', b"")
-    reduced = text.translate(None, _ALL_BYTES.translate(None, marks + b'"'))
-    inside = 0
-    for start in range(0, len(reduced), _CHUNK_BYTES):
-        pieces = reduced[start : start + _CHUNK_BYTES].split(b'"')
+    others = _ALL_BYTES.translate(None, marks + b'"')
+    inside = start = 0
+    while start < len(text):
+        end = _end_of_chunk(text, start)
+        chunk, start = text[start:end], end
+        if b"\\" in chunk:
+            # Those that escape each other first: what is left before a quotation mark escapes it.
+            chunk = chunk.replace(b"\\\\", b"").replace(b'\\"', b"")
+        pieces = chunk.translate(None, others).split(b'"')
         yield b"".join(pieces[inside::2])
         inside = (inside + len(pieces) - 1) % 2
+
+
+def _end_of_chunk(text: bytes, start: int) -> int:
+    """Find where a chunk may end: not between a backslash and what it escapes."""
+    end = min(start + _CHUNK_BYTES, len(text))
+    if text[end - 1 : end] != b"\\":
+        return end
+    chunk = text[start:end]
+    return end + (len(chunk) - len(chunk.rstrip(b"\\"))) % 2
 
 
 def check_parts(body: bytes, parts_max: int) -> None:
@@ -37,12 +48,19 @@ def check_parts(body: bytes, parts_max: int) -> None:
 
     Each may become an object, fifty times as large as its text; nothing is built to count them.
     """
-    if len(body) <= parts_max or len(body) - len(body.translate(None, _PARTS)) < parts_max:
-        return
+    if has_more_parts(body, parts_max):
+        raise TooLargeError(
+            f"the body has more than {parts_max} values of JSON: send smaller batches"
+        )
+
+
+def has_more_parts(text: bytes, parts_max: int) -> bool:
+    """Say whether a JSON text has more values than that."""
+    if len(text) <= parts_max or len(text) - len(text.translate(None, _PARTS)) < parts_max:
+        return False
     parts = 1
-    for marks in marks_outside_texts(body, _PARTS):
+    for marks in marks_outside_texts(text, _PARTS):
         parts += len(marks)
         if parts > parts_max:
-            raise TooLargeError(
-                f"the body has more than {parts_max} values of JSON: send smaller batches"
-            )
+            return True
+    return False

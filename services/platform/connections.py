@@ -17,7 +17,7 @@ import socket
 import stat
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from services.platform.log import get_logger
@@ -29,6 +29,8 @@ Peer = tuple[str, int]
 #: Above the most connections that are kept, so that a newcomer is accepted before another goes.
 ROOM: Final = 1024
 _LOOK_SECONDS: Final = 0.25
+#: A connection that has served so many is a client's that keeps it for use.
+MANY_REQUESTS: Final = 3
 #: What files, the log and the database take of a process's descriptors.
 _OTHER_FILES: Final = 256
 _FILES_WANTED: Final = 65_536
@@ -55,6 +57,8 @@ class Connection:
     inode: int
     peer: Peer
     idle_since: float
+    #: How many were served on it.
+    requests: int = 0
 
 
 def to_close(
@@ -65,12 +69,14 @@ def to_close(
 ) -> list[Connection]:
     """PURE: choose the connections to shut down, the one that is idle longest first.
 
-    ``busy`` are the peers that a request is being served for: those stay.
+    Before any that has served requests go those that have served none, and before those that have
+    served many, those that have served few. ``busy`` are the peers that a request is being served
+    for: those stay.
     """
     of_address = Counter(address_of(one.peer) for one in connections)
     in_all = len(connections)
     chosen = []
-    for one in sorted(connections, key=lambda one: one.idle_since):
+    for one in sorted(connections, key=_worth):
         if one.peer in busy:
             continue
         address = address_of(one.peer)
@@ -83,6 +89,10 @@ def to_close(
             of_address[address] -= 1
             in_all -= 1
     return chosen
+
+
+def _worth(connection: Connection) -> tuple[int, float]:
+    return min(connection.requests, MANY_REQUESTS), connection.idle_since
 
 
 def address_of(peer: Peer) -> str:
@@ -106,8 +116,8 @@ class Warden:
         self._limits = limits
         self._clock = clock
         self._busy: Counter[Peer] = Counter()
-        #: When a request on it ended last.
-        self._used: dict[Peer, float] = {}
+        #: When a request on it ended last, and how many there were.
+        self._used: dict[Peer, tuple[float, int]] = {}
         self._known: dict[tuple[int, int], Connection | None] = {}
         self._logged = -_LOGGED_SECONDS
 
@@ -127,7 +137,8 @@ class Warden:
                 self._busy[peer] -= 1
                 if not self._busy[peer]:
                     del self._busy[peer]
-                self._used[peer] = self._now()
+                _, requests = self._used.get(peer, (0.0, 0))
+                self._used[peer] = (self._now(), requests + 1)
 
         return attended
 
@@ -185,13 +196,15 @@ class Warden:
         used = self._used
         connections = [
             one
-            if (at := used.get(one.peer)) is None or at <= one.idle_since
-            else Connection(one.descriptor, one.inode, one.peer, at)
+            if (use := used.get(one.peer)) is None
+            else replace(one, idle_since=max(use[0], one.idle_since), requests=use[1])
             for one in found
         ]
         now = self._now()
         open_now = {one.peer for one in connections}
-        self._used = {peer: at for peer, at in used.items() if peer in open_now or at > now - 1}
+        self._used = {
+            peer: use for peer, use in used.items() if peer in open_now or use[0] > now - 1
+        }
         chosen = to_close(connections, self._busy.keys(), self._limits, now)
         for one in chosen:
             twin = _twin(one.descriptor, one.inode)

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from tests.fuzz.hostile import JSON_PATHS, PROTOBUF_PATHS, SHAPES
+from bench.hostile_bodies import JSON_PATHS, PROTOBUF_PATHS, SHAPES
 from tests.fuzz.service import Service
 
 #: A quadratic scan of the larger takes seconds where a linear one takes milliseconds.

@@ -10,6 +10,7 @@ import msgspec
 from schemas.identity import compact_id
 from schemas.usage_event import DURATION_MS_MAX, TIME_MAX, TIME_MIN, floored
 from schemas.wire import WireEvent
+from services.ingest.adapters.field_sizes import check_fields
 from services.ingest.errors import EventRejectedError
 from services.ingest.explain import EXPECTED, explain
 from services.ingest.keys import KeyEntry
@@ -30,6 +31,7 @@ def decoded(decoder: msgspec.json.Decoder[T], raw: bytes | msgspec.Raw, what: st
     Raises `EventRejectedError`.
     """
     try:
+        check_fields(decoder, raw)
         return decoder.decode(raw)
     except msgspec.ValidationError as error:
         raise EventRejectedError("not_an_object", f"this is no {what}: {error}") from None

@@ -15,6 +15,7 @@ from schemas.identity import compact_id
 from schemas.wire import Name, UncheckedEvent, WireEvent
 from services.ingest.adapters import provider_usage
 from services.ingest.adapters.assembly import assemble
+from services.ingest.adapters.field_sizes import check_field
 from services.ingest.errors import EventRejectedError
 from services.ingest.explain import explain
 from services.ingest.keys import KeyEntry
@@ -95,6 +96,8 @@ def _provider_missing() -> EventRejectedError:
 
 def _otherwise(raw: bytes | msgspec.Raw, key: KeyEntry, fallback: str) -> WireEvent:
     """Take an event with a usage object; raises `EventRejectedError` for anything else."""
+    # Whatever it is: an event has a few fields, and a usage object some dozens.
+    check_field("the event", raw)
     try:
         fields: Any = msgspec.json.decode(raw)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):

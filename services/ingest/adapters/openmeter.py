@@ -29,6 +29,7 @@ from schemas.wire import WireEvent
 from services.ingest.adapters import provider_usage
 from services.ingest.adapters.assembly import assemble, provider_and_model
 from services.ingest.adapters.counts import count, optional_count
+from services.ingest.adapters.field_sizes import check_field, check_fields
 from services.ingest.adapters.native import foreign_tenant
 from services.ingest.adapters.totals import INCLUSIVE, Reading, canonical, check_total
 from services.ingest.adapters.usage_fields import unread
@@ -109,10 +110,12 @@ def _data_fields(raw: bytes | msgspec.Raw) -> Any:
     And numbers, alone or in small objects, for the register; nothing else is decoded.
     """
     if bytes(raw)[:64].lstrip()[:1] != b"{":
+        check_field("data", raw)
         return msgspec.json.decode(raw)
     fields: dict[str, Any] = {}
     for name, value in _data_decoder.decode(raw).items():
         if name in _DATA_FIELDS:
+            check_field(f"data.{name}", value)
             fields[name] = msgspec.json.decode(value)
         elif (text := bytes(value))[:1] in _NUMBERS or (
             text[:1] == b"{" and len(text) <= _NUMBERS_BYTES_MAX
@@ -129,6 +132,7 @@ def adapt(raw: bytes | msgspec.Raw, key: KeyEntry, received: datetime) -> WireEv
     the field, what is wrong with it and how to mend it.
     """
     try:
+        check_fields(_envelope, raw)
         read = _envelope.decode(raw)
         envelope = {name: getattr(read, name) for name in read.__struct_fields__}
         envelope["data"] = _data_fields(read.data)

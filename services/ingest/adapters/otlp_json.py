@@ -13,11 +13,13 @@ from typing import Any, Final
 import msgspec
 
 from services.ingest.adapters.attributes import ATTRIBUTES, MARKS
+from services.ingest.adapters.field_sizes import FIELD_PARTS_MAX, check_fields
 from services.ingest.adapters.genai import GenAiRecord
 from services.ingest.adapters.otlp_element import Element, Link
 from services.ingest.errors import EventRejectedError, MalformedError, TooLargeError
 from services.ingest.explain import shown_value
 from services.ingest.mending import mended
+from services.ingest.structure import has_more_parts
 
 _SERVICE: Final = "service.name"
 #: A number by the specification; some write its name.
@@ -67,6 +69,17 @@ class _Span(_Link):
     status: _Status | None = None
 
 
+class _SpanNumbers(msgspec.Struct):
+    startTimeUnixNano: Any = None
+    endTimeUnixNano: Any = None
+    status: _Status | None = None
+
+
+class _LogNumbers(msgspec.Struct):
+    timeUnixNano: Any = None
+    observedTimeUnixNano: Any = None
+
+
 class _LogRecord(msgspec.Struct):
     traceId: str | None = None
     spanId: str | None = None
@@ -78,6 +91,9 @@ class _LogRecord(msgspec.Struct):
 _request: Final = msgspec.json.Decoder(_Request)
 _resource: Final = msgspec.json.Decoder(_Resource | None)
 _link: Final = msgspec.json.Decoder(_Link)
+#: What is built of them beside attributes, whose values are read one by one.
+_span_sizes: Final = msgspec.json.Decoder(_SpanNumbers)
+_log_sizes: Final = msgspec.json.Decoder(_LogNumbers)
 _span_decoder: Final = msgspec.json.Decoder(_Span)
 _log_decoder: Final = msgspec.json.Decoder(_LogRecord)
 
@@ -165,6 +181,7 @@ def _service(raw: msgspec.Raw) -> str | EventRejectedError:
 
 
 def _span(raw: bytes, service: str) -> GenAiRecord:
+    check_fields(_span_sizes, raw)
     span = _span_decoder.decode(raw)
     end_ns = _unix_ns(span.endTimeUnixNano, "endTimeUnixNano")
     if not end_ns:
@@ -183,6 +200,7 @@ def _span(raw: bytes, service: str) -> GenAiRecord:
 
 
 def _log_record(raw: bytes, service: str) -> GenAiRecord:
+    check_fields(_log_sizes, raw)
     record = _log_decoder.decode(raw)
     return GenAiRecord(
         attributes=_attributes(record.attributes),
@@ -202,6 +220,8 @@ def _attributes(pairs: list[_KeyValue] | None) -> dict[str, Any]:
 
 def _value(raw: msgspec.Raw) -> Any:
     """Read an AnyValue; [] for what is no scalar."""
+    if len(memoryview(raw)) > FIELD_PARTS_MAX and has_more_parts(bytes(raw), FIELD_PARTS_MAX):
+        return []
     try:
         value = msgspec.json.decode(raw)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):

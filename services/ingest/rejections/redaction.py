@@ -10,8 +10,6 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from services.ingest.scanning import BYTES_AT_ONCE_MAX
-
 #: Stands for a text that was left out. `wattoken rejected requeue` never meters it.
 REDACTED: Final = "[redacted]"
 _MARK: Final = b'"' + REDACTED.encode() + b'"'
@@ -44,6 +42,8 @@ _SECRET: Final = re.compile(
     re.IGNORECASE,
 )
 _NAME_BYTES_MAX: Final = 64
+#: What lies further back in a payload is neither looked at nor kept.
+LOOKED_AT_BYTES_MAX: Final = 1024 * 1024
 #: Stands for a longer name, which is none of those that are read.
 _TOO_LONG: Final = b"..."
 #: Ids and names are one word or a few; what has more is prose.
@@ -72,8 +72,8 @@ class Redacted:
 def redact(text: bytes, bytes_max: int) -> Redacted:
     """Redact a payload, up to ``bytes_max`` of what is left; the rest is not looked at."""
     parts: list[bytes] = []
-    # A match of a long text gives nobody a turn.
-    text, too_long = text[:BYTES_AT_ONCE_MAX], len(text) > BYTES_AT_ONCE_MAX
+    # A match of a long text gives nobody a turn, and what is kept is a few kilobytes.
+    text, too_long = text[:LOOKED_AT_BYTES_MAX], len(text) > LOOKED_AT_BYTES_MAX
     left_bytes = bytes_max
     place = _Place()
     for piece in _PIECES.finditer(text):
