@@ -99,12 +99,18 @@ async def post_all(load: HttpLoad, number: int, bodies: list[bytes], tally: Tall
             due = time.monotonic()
         turn = next(ids)
         body = bodies[turn % len(bodies)].replace(MARK, b"%08x" % (turn & 0xFFFFFFFF))
-        writer.write(head + b"%d\r\n\r\n" % len(body) + body)
-        answer = (await reader.readuntil(b"\r\n\r\n")).lower()
-        at = answer.find(_LENGTH)
-        if at >= 0:
-            length = int(answer[at + len(_LENGTH) : answer.index(b"\r", at)])
-            await reader.readexactly(length)
+        try:
+            writer.write(head + b"%d\r\n\r\n" % len(body) + body)
+            answer = (await reader.readuntil(b"\r\n\r\n")).lower()
+            at = answer.find(_LENGTH)
+            if at >= 0:
+                length = int(answer[at + len(_LENGTH) : answer.index(b"\r", at)])
+                await reader.readexactly(length)
+        except (asyncio.IncompleteReadError, ConnectionError):
+            # The server may close an idle connection at any time; what follows is still due then.
+            writer.close()
+            reader, writer = await asyncio.open_connection("127.0.0.1", load.port)
+            continue
         tally.latencies_ms.append((time.monotonic() - due) * 1000)
         if answer[9:10] != b"2":
             tally.refused += 1

@@ -7,6 +7,7 @@ import io
 import zlib
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final
 
@@ -30,6 +31,8 @@ _PARTS_MAX: Final = 100
 #: What is more once it is decompressed is left to a thread from there on, so that it does not hold
 #: up other requests: 72 bytes may become megabytes.
 _THREAD_ABOVE_BYTES: Final = 256 * 1024
+#: One, so that many that come at once do not take the processor from the event loop.
+_decompressor: Final = ThreadPoolExecutor(1, thread_name_prefix="decompress")
 _PATIENCE_RENEWED_SECONDS: Final = 0.5
 #: For this long a body may come as slowly as it likes: connections begin slowly.
 READ_GRACE_SECONDS: Final = 5.0
@@ -67,10 +70,10 @@ class HeldBytes:
 
         Raises `RateLimitError` when its share is used up, `BusyError` when the whole is.
         """
-        if self._shares[holder] + count > self._share_bytes_max:
-            raise RateLimitError("share of the bytes that are read at a time", 1)
         if self.bytes + count > self._bytes_max:
             raise BusyError("too many requests are being read: retry", retry_after_seconds=1)
+        if self._shares[holder] + count > self._share_bytes_max:
+            raise RateLimitError("share of the bytes that are read at a time", 1)
         self._shares[holder] += count
         self.bytes += count
         self._changed(self.bytes)
@@ -121,9 +124,10 @@ class Body:
         self._take(reserved)
         try:
             decompressing = _Decompressing(wire, coding, self._limits.body_bytes_max)
-            if not decompressing.go_on(_THREAD_ABOVE_BYTES):
-                await asyncio.to_thread(decompressing.go_on, reserved)
-            body = decompressing.body()
+            body = decompressing.go_on(_THREAD_ABOVE_BYTES)
+            if body is None:
+                rest = decompressing.to_its_end
+                body = await asyncio.get_running_loop().run_in_executor(_decompressor, rest)
         finally:
             self._give_back(reserved)
         self._take(len(body))
@@ -191,8 +195,14 @@ class _Decompressing:
         self._parts: list[bytes] = []
         self._size_bytes = 0
 
-    def go_on(self, up_to_bytes: int) -> bool:
-        """Decompress until there is more than this; say whether all of it is.
+    def to_its_end(self) -> bytes:
+        """Decompress all of it; raises `TooLargeError` and `MalformedError`."""
+        body = self.go_on(self._bytes_max)
+        assert body is not None, "what is larger was refused"
+        return body
+
+    def go_on(self, up_to_bytes: int) -> bytes | None:
+        """Decompress until there is more than this, and return the body where that is all.
 
         Raises `TooLargeError` and `MalformedError`.
         """
@@ -202,12 +212,9 @@ class _Decompressing:
                 _check_body_size(self._size_bytes, self._bytes_max)
                 self._parts.append(piece)
                 if self._size_bytes > up_to_bytes:
-                    return False
+                    return None
         except (zlib.error, zstandard.ZstdError, EOFError):
             raise MalformedError(f"the body is no whole {self._coding} data") from None
-        return True
-
-    def body(self) -> bytes:
         return b"".join(self._parts)
 
 

@@ -19,6 +19,9 @@ from services.ingest.errors import TooLargeError
 #: a turn. To be put first in a pattern.
 TEXT: Final = rb'"[^"\\]*+(?:\\.[^"\\]*+){0,20000}+(?P<end>"|\\?\Z)?'
 _MORE: Final = re.compile(rb'[^"\\]*+(?:\\.[^"\\]*+){0,20000}+(?P<end>"|\\?\Z)?', re.DOTALL)
+_STRETCH_BYTES: Final = 128 * 1024
+#: As long as the longest literal of a pattern, of which a stretch may end within.
+_LITERAL_BYTES_MAX: Final = 16
 _QUOTE: Final = ord('"')
 #: Pieces of one request: brackets, texts and what is no JSON, where something cannot be read.
 PIECES_MAX: Final = 500_000
@@ -78,7 +81,7 @@ def pieces(pattern: re.Pattern[bytes], text: bytes, start: int = 0) -> Iterator[
     left.bytes -= size_bytes
     count, at = left.pieces, start
     try:
-        while (found := pattern.search(text, at)) is not None:
+        while (found := _next(pattern, text, at)) is not None:
             begin, at = found.span()
             count -= 1
             if text[begin] == _QUOTE:
@@ -91,6 +94,24 @@ def pieces(pattern: re.Pattern[bytes], text: bytes, start: int = 0) -> Iterator[
             yield begin, at
     finally:
         left.pieces = count
+
+
+def _next(pattern: re.Pattern[bytes], text: bytes, at: int) -> re.Match[bytes] | None:
+    """Search a stretch at a time: a search gives nobody a turn."""
+    found: re.Match[bytes] | None
+    while at < len(text):
+        end = at + _STRETCH_BYTES
+        found = pattern.search(text, at, end)
+        if found is None:
+            at = end - _LITERAL_BYTES_MAX
+            if end >= len(text):
+                return None
+        elif found.end() < end:
+            return found
+        else:
+            # It may go on behind the stretch.
+            return pattern.match(text, found.start())
+    return None
 
 
 def _too_much() -> TooLargeError:

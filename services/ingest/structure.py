@@ -56,7 +56,15 @@ def check_parts(body: bytes, parts_max: int) -> None:
 
 def has_more_parts(text: bytes, parts_max: int) -> bool:
     """Say whether a JSON text has more values than that."""
-    if len(text) <= parts_max or len(text) - len(text.translate(None, _PARTS)) < parts_max:
+    if len(text) <= parts_max:
+        return False
+    parts = 1
+    for start in range(0, len(text), _CHUNK_BYTES):
+        chunk = text[start : start + _CHUNK_BYTES]
+        parts += len(chunk) - len(chunk.translate(None, _PARTS))
+        if parts > parts_max:
+            break
+    else:
         return False
     parts = 1
     for marks in marks_outside_texts(text, _PARTS):

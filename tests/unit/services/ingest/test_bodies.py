@@ -15,6 +15,7 @@ from services.ingest.bodies import Body, BodyLimits, HeldBytes
 from services.ingest.errors import (
     BusyError,
     MalformedError,
+    RateLimitError,
     ReadTimeoutError,
     RequestError,
     TooLargeError,
@@ -189,3 +190,26 @@ def test_every_refusal_has_a_status_of_its_own() -> None:
     kinds = RequestError.__subclasses__()
     assert len({kind.status for kind in kinds}) == len(kinds)
     assert len({kind.code for kind in kinds}) == len(kinds)
+
+
+def test_a_key_holds_its_share_and_others_theirs() -> None:
+    holding = HeldBytes(1000, lambda _: None, share_bytes_max=400)
+    holding.take(400, "bad")
+    with pytest.raises(RateLimitError) as caught:
+        holding.take(1, "bad")
+    assert caught.value.headers["Retry-After"] == "1"
+    holding.take(400, "good")
+    with pytest.raises(BusyError):
+        holding.take(201, "third")
+    holding.give_back(400, "bad")
+    holding.take(1, "bad")
+    assert holding.bytes == 401
+
+
+def test_what_becomes_large_is_decompressed_in_a_thread() -> None:
+    wire = gzip.compress(b"[]," * 1_000_000)
+    assert read(wire, "gzip", limits=BodyLimits(10**7, 10**7, 60)) == b"[]," * 1_000_000
+    with pytest.raises(TooLargeError):
+        read(wire, "gzip", limits=BodyLimits(10**7, 10**6, 60))
+    with pytest.raises(MalformedError):
+        read(wire[:-5], "gzip", limits=BodyLimits(10**7, 10**7, 60))

@@ -55,3 +55,11 @@ def test_dear_things_are_paid_for_with_pieces() -> None:
         assert afford(60)
         assert not afford(60)
         assert afford(40)
+
+
+@pytest.mark.parametrize("gap", [0, 1, 100, 2**17 - 20, 2**17 - 9, 2**17 - 5, 2**17, 2**18 - 3])
+def test_what_a_stretch_ends_within_is_found_whole(gap: int) -> None:
+    for value in (b"-Infinity", b"NaN", b'"' + b"x" * 50 + b'\\ud800"'):
+        text = b"[" + b" " * gap + value + b" " * gap + b",1]"
+        assert mended(text).replace(b" ", b"").endswith(b'",1]'), (gap, value)
+        assert split(text, 5) == [b" " * gap + value + b" " * gap, b"1"]
