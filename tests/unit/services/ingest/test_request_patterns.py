@@ -30,7 +30,7 @@ def modules() -> Iterator[ModuleType]:
 
 def greedy(pattern: re.Pattern[Any]) -> list[str]:
     """Find repeats without a bound, or of more than a few hundred, that may give back."""
-    parsed = re._parser.parse(pattern.pattern, pattern.flags & ~re.UNICODE)  # type: ignore[attr-defined]
+    parsed = re._parser.parse(pattern.pattern, pattern.flags & ~re.UNICODE)
     return list(_greedy(parsed))
 
 
