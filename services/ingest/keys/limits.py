@@ -6,6 +6,7 @@ Nothing here reads a clock: every call is handed ``now`` in seconds of one monot
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Collection, Hashable, Iterable
 from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar
@@ -25,6 +26,10 @@ NO_LIMIT: Final = 1_000_000
 #: Region, provider and model.
 Combination = tuple[str, str, str]
 V = TypeVar("V", bound=Hashable)
+
+
+#: Large bodies are read in a thread of their own, and what all keys share is noted from there too.
+_ONE_AT_A_TIME: Final = threading.Lock()
 
 
 class TokenBucket:
@@ -50,11 +55,12 @@ class TokenBucket:
 
     def charge(self, amount: float, now: float) -> int:
         """Take ``amount`` unless there is a debt; return how many seconds to wait if there is."""
-        wait_seconds = self.wait_seconds(now)
-        if not wait_seconds:
-            self._balance = self._refilled(now) - amount
-            self._at = now
-        return wait_seconds
+        with _ONE_AT_A_TIME:
+            wait_seconds = self.wait_seconds(now)
+            if not wait_seconds:
+                self._balance = self._refilled(now) - amount
+                self._at = now
+            return wait_seconds
 
     def _refilled(self, now: float) -> float:
         earned = max(0.0, now - self._at) * self._per_second
@@ -162,12 +168,13 @@ class KeyUse:
             ("series", self.series, series),
             ("all_series", self.all_series, series),
         )
-        for limit, known, values in asked:
-            if not known.has_room(values, now):
-                return limit
-        for _, known, values in asked:
-            if fresh := known.note(values, now):
-                self._fresh.append((known, fresh))
+        with _ONE_AT_A_TIME:
+            for limit, known, values in asked:
+                if not known.has_room(values, now):
+                    return limit
+            for _, known, values in asked:
+                if fresh := known.note(values, now):
+                    self._fresh.append((known, fresh))
         return None
 
     def begin(self) -> None:
@@ -176,8 +183,9 @@ class KeyUse:
 
     def take_back(self) -> None:
         """Forget the names that the request noted first: nothing of it was taken."""
-        for known, values in self._fresh:
-            known.take_back(values)
+        with _ONE_AT_A_TIME:
+            for known, values in self._fresh:
+                known.take_back(values)
         self._fresh.clear()
 
 

@@ -5,6 +5,7 @@ Nothing here reads a clock: every call is handed ``now`` in seconds of one monot
 
 from __future__ import annotations
 
+import threading
 from typing import Final
 
 DAY_SECONDS: Final = 24 * 3600.0
@@ -38,6 +39,7 @@ class KeptBudget:
     def __init__(self, key_bytes_per_day: int, bytes_per_day: int) -> None:
         self._key_bytes_per_day = key_bytes_per_day
         self._all = DayBudget(bytes_per_day)
+        self._using = threading.Lock()
         #: As many as there are keys in the keys file.
         self._keys: dict[str, DayBudget] = {}
 
@@ -48,9 +50,10 @@ class KeptBudget:
         return "limit" if self._all.left(now) <= 0 else None
 
     def use(self, key_id: str, size_bytes: int, now: float) -> None:
-        """Use bytes of both."""
-        self._of(key_id).use(size_bytes, now)
-        self._all.use(size_bytes, now)
+        """Use bytes of both; from the event loop, or the thread that reads large bodies."""
+        with self._using:
+            self._of(key_id).use(size_bytes, now)
+            self._all.use(size_bytes, now)
 
     def _of(self, key_id: str) -> DayBudget:
         return self._keys.setdefault(key_id, DayBudget(self._key_bytes_per_day))

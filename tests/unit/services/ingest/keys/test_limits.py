@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+import threading
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,7 +12,10 @@ from hypothesis import strategies as st
 from services.ingest.keys.limits import (
     BURST_SECONDS,
     DISTINCT_WINDOW_SECONDS,
+    Allowance,
+    Combination,
     DistinctValues,
+    KeyUse,
     TokenBucket,
 )
 
@@ -86,3 +92,32 @@ def test_memory_is_bounded_by_the_limit(values_max: int) -> None:
     for number in range(1000):
         seen.admit_all({str(number)}, float(number))
     assert len(seen) == values_max
+
+
+def test_names_of_all_keys_may_be_noted_from_two_threads() -> None:
+    shared = DistinctValues[Combination](500)
+    allowance = Allowance(None, None, 10**6, 10**6, 10**6, 10**6)
+    failures: list[BaseException] = []
+
+    def name(prefix: str) -> None:
+        use = KeyUse(allowance, 0.0, shared)
+        try:
+            for number in range(3000):
+                # Each is a day and more after the last, so that all before are forgotten.
+                at = number * 2 * 24 * 3600.0
+                use.exceeded({"eu"}, {("eu", "p", f"{prefix}{number}-{n}") for n in range(3)}, at)
+        except BaseException as error:  # It must reach the test.
+            failures.append(error)
+
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        threads = [threading.Thread(target=name, args=(prefix,)) for prefix in "ab"]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(before)
+    assert failures == []
+    assert len(shared) <= 500
