@@ -6,13 +6,15 @@ import json
 import urllib.error
 import urllib.request
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import typer
 from prometheus_client.parser import text_string_to_metric_families
 
+from services.ingest.adapters import attributes, openmeter
 from services.ingest.adapters.provider_usage import FORMATS
+from services.ingest.adapters.usage_fields.register import Register
 from services.ingest.metrics import UNREAD_FIELDS
 from services.platform.errors import ConfigurationError, WattokenError
 from services.platform.terminal import cell, console
@@ -20,6 +22,12 @@ from services.platform.terminal import cell, console
 _TIMEOUT_SECONDS: Final = 10
 _BYTES_MAX: Final = 16 * 1024 * 1024
 _WIDTH_OF_A_FILE: Final = 200
+#: Of usage objects, of what stands in CloudEvents beside them, and of attributes of spans.
+_REGISTERS: Final[Mapping[str, Register]] = {
+    **{name: chosen.register for name, chosen in FORMATS.items()},
+    openmeter.REGISTER.name: openmeter.REGISTER,
+    attributes.REGISTER.name: attributes.REGISTER,
+}
 
 
 def show_unread(urls: Sequence[str], *, as_json: bool) -> None:
@@ -61,9 +69,9 @@ def unread_of(metrics: str) -> Counter[tuple[str, str]]:
 
 def show_fields(usage_format: str | None, *, as_json: bool) -> None:
     """Print how every number of a format, or of all, is classed."""
-    if usage_format is not None and usage_format not in FORMATS:
+    if usage_format is not None and usage_format not in _REGISTERS:
         raise ConfigurationError(
-            f"there is no format {usage_format!r}: give {', '.join(FORMATS)}, or none for all"
+            f"there is no format {usage_format!r}: give {', '.join(_REGISTERS)}, or none for all"
         )
     rows = [
         {
@@ -72,9 +80,9 @@ def show_fields(usage_format: str | None, *, as_json: bool) -> None:
             "class": field.field_class.value,
             "counts": field.quantity.value if field.quantity is not None else "",
         }
-        for name, chosen in FORMATS.items()
+        for name, register in _REGISTERS.items()
         if usage_format in (None, name)
-        for field in chosen.register.fields
+        for field in register.fields
     ]
     if as_json:
         typer.echo(json.dumps(rows, indent=2))

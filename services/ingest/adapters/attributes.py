@@ -1,14 +1,24 @@
 """PURE: the names under which OpenTelemetry's attributes tell a model's call, new and old.
 
 Beside the GenAI conventions of today and of before: the AI SDK's (`ai.*`), OpenInference's
-(`llm.token_count.*`), Traceloop's (`llm.*`), pydantic-ai's (`gen_ai.usage.details.*`), Semantic
-Kernel's and Microsoft.Extensions.AI's (`gen_ai.response.*`) and Langfuse's. Of several names that
-are there the first counts, and counts must agree.
+(`llm.token_count.*`), Traceloop's (`llm.*`), Sentry's (`gen_ai.usage.input_tokens.cached`),
+pydantic-ai's (`gen_ai.usage.details.*`), Semantic Kernel's and Microsoft.Extensions.AI's
+(`gen_ai.response.*`) and Langfuse's. Of several names that are there the first counts, and counts
+must agree.
 """
 
 from __future__ import annotations
 
 from typing import Final
+
+from services.ingest.adapters.usage_fields.register import (
+    Quantity,
+    Register,
+    inside,
+    known,
+    other_unit,
+    total,
+)
 
 Names = tuple[str, ...]
 
@@ -37,6 +47,7 @@ CACHE_READ: Final[Names] = (
     "gen_ai.usage.cache_read.input_tokens",
     "gen_ai.usage.cache_read_input_tokens",
     "gen_ai.usage.cached_input_tokens",
+    "gen_ai.usage.input_tokens.cached",
     "gen_ai.usage.details.cache_read_tokens",
     "gen_ai.usage.details.cache_read_input_tokens",
     "gen_ai.usage.details.cached_tokens",
@@ -49,6 +60,8 @@ CACHE_WRITE: Final[Names] = (
     "gen_ai.usage.cache_write.input_tokens",
     "gen_ai.usage.cache_creation.input_tokens",
     "gen_ai.usage.cache_creation_input_tokens",
+    "gen_ai.usage.cache_write_input_tokens",
+    "gen_ai.usage.input_tokens.cache_write",
     "gen_ai.usage.details.cache_write_tokens",
     "gen_ai.usage.details.cache_creation_input_tokens",
     "llm.usage.cache_creation_input_tokens",
@@ -58,6 +71,7 @@ CACHE_WRITE: Final[Names] = (
 REASONING: Final[Names] = (
     "gen_ai.usage.reasoning.output_tokens",
     "gen_ai.usage.reasoning_tokens",
+    "gen_ai.usage.output_tokens.reasoning",
     "gen_ai.usage.details.reasoning_tokens",
     "gen_ai.usage.details.thoughts_tokens",
     "llm.usage.reasoning_tokens",
@@ -120,6 +134,42 @@ ATTRIBUTES: Final = USAGE | {
     *RESPONSE_ID,
     *(OPERATION, REQUEST_TYPE, SPAN_KIND, AI_OPERATION, OBSERVATION_TYPE, LEVEL, ERROR, QUALITY),
 }
+#: Under which numbers tell usage. One that begins so and is not in `REGISTER` is not metered, and
+#: is noted: tomorrow's name of a count.
+USAGE_PREFIXES: Final = ("gen_ai.usage.", "llm.usage.", "llm.token_count.", "ai.usage.")
+#: What each number among the attributes is; `wattoken gateways fields opentelemetry` lists it.
+REGISTER: Final = Register(
+    "opentelemetry",
+    total(Quantity.INPUT, *INPUT),
+    total(Quantity.OUTPUT, *OUTPUT),
+    total(Quantity.SUM, *TOTAL),
+    inside(Quantity.CACHE_READ, *CACHE_READ),
+    inside(Quantity.CACHE_WRITE, *CACHE_WRITE),
+    inside(Quantity.REASONING, *REASONING),
+    # Kinds of content, which lie inside the totals, and what the totals less a part are.
+    known(
+        "gen_ai.usage.details.input_audio_tokens",
+        "gen_ai.usage.details.output_audio_tokens",
+        "gen_ai.usage.details.audio_tokens",
+        "gen_ai.usage.details.accepted_prediction_tokens",
+        "gen_ai.usage.details.rejected_prediction_tokens",
+        "gen_ai.usage.details.text_prompt_tokens",
+        "gen_ai.usage.details.text_candidates_tokens",
+        # pydantic-ai says again, in details, what Anthropic's usage object has.
+        "gen_ai.usage.details.input_tokens",
+        "gen_ai.usage.details.output_tokens",
+        "llm.token_count.prompt_details.audio",
+        "llm.token_count.completion_details.audio",
+        "ai.usage.inputTokenDetails.noCacheTokens",
+        "ai.usage.outputTokenDetails.textTokens",
+    ),
+    other_unit(
+        "gen_ai.usage.cost",
+        "gen_ai.usage.total_cost",
+        "gen_ai.usage.input_cost",
+        "gen_ai.usage.output_cost",
+    ),
+)
 #: Every span or log record that may count has one of these in its bytes.
 MARKS: Final = (
     b"gen_ai.",

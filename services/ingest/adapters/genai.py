@@ -7,7 +7,7 @@ request that used nothing. `attributes.py` has the names.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -33,6 +33,7 @@ from services.ingest.adapters.totals import (
     canonical,
     check_total,
 )
+from services.ingest.adapters.usage_fields import unread
 from services.ingest.errors import EventRejectedError
 from services.ingest.explain import shown_value
 from services.ingest.keys import KeyEntry
@@ -44,6 +45,7 @@ OPENINFERENCE_BESIDE: Final = Inclusion(caches=False, reasoning=True)
 SOURCE_UNKNOWN: Final = "opentelemetry"
 #: Larger counts than this, as doubles, are no longer whole for sure.
 _WHOLE_MAX: Final = 2.0**53
+_DIGITS_MAX: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,8 @@ class GenAiRecord:
     #: The span around it; empty for none, and in log records.
     parent_id: str = ""
     is_span: bool = False
+    #: Names of numbers that tell usage (`USAGE_PREFIXES`) and that no rule reads.
+    unread: Sequence[str] = ()
 
     @property
     def has_usage(self) -> bool:
@@ -95,6 +99,7 @@ def adapt(record: GenAiRecord, key: KeyEntry, received: datetime) -> WireEvent |
     """
     if not record.is_call:
         return None
+    unread.note(names.REGISTER.name, record.unread)
     attributes = record.attributes
     model = _first(attributes, names.MODEL)
     if model is None:
@@ -175,6 +180,13 @@ def _count(attributes: Mapping[str, Any], alike: names.Names) -> int | None:
         "old and new attributes",
         *((name, optional_count(whole, name, digits=True)) for name in whole),
     )
+
+
+def is_number(value: object) -> bool:
+    """Say whether an attribute's value may be a count: a number, or digits as text."""
+    if isinstance(value, str):
+        return value.isascii() and value.isdigit() and len(value) <= _DIGITS_MAX
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _whole(value: Any) -> Any:

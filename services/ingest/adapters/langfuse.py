@@ -13,7 +13,7 @@ from typing import Any, Final
 import msgspec
 
 from services.ingest.adapters import provider_usage
-from services.ingest.adapters.attributes import USAGE_DETAILS
+from services.ingest.adapters.attributes import REGISTER, USAGE_DETAILS
 from services.ingest.adapters.counts import count, optional_count
 from services.ingest.adapters.totals import (
     INCLUSIVE,
@@ -23,6 +23,7 @@ from services.ingest.adapters.totals import (
     canonical,
     check_total,
 )
+from services.ingest.adapters.usage_fields import unread
 from services.ingest.errors import EventRejectedError
 from services.ingest.explain import shown_value
 
@@ -31,6 +32,7 @@ LANGFUSE: Final = Inclusion(caches=False, reasoning=False)
 _WHERE: Final = f"{USAGE_DETAILS}."
 #: Names that say again what others have counted.
 _AGAIN: Final = ("priority", "ephemeral")
+_TOTALS: Final = ("input", "input_tokens", "output", "output_tokens", "total", "total_tokens")
 
 
 def usage_details(text: object, *, input_only: bool) -> Totals:
@@ -51,6 +53,7 @@ def usage_details(text: object, *, input_only: bool) -> Totals:
 
 
 def _by_name(usage: Mapping[str, Any], *, input_only: bool) -> Totals:
+    unread.note(REGISTER.name, [f"{_WHERE}{name}" for name in usage if _is_unread(name, usage)])
     inputs = {name: _count(usage, name) for name in usage if _is_part(name, "input")}
     outputs = {name: _count(usage, name) for name in usage if _is_part(name, "output")}
     own_input = _own(usage, ("input", "input_tokens"), needed=not outputs or bool(inputs))
@@ -71,6 +74,14 @@ def _by_name(usage: Mapping[str, Any], *, input_only: bool) -> Totals:
         return canonical(Reading(own_input, own_output, *parts), INCLUSIVE)
     beside = Reading(own_input + other_input, own_output + other_output, *parts)
     return check_total(canonical(beside, LANGFUSE), total, f"{_WHERE}total")
+
+
+def _is_unread(name: str, usage: Mapping[str, Any]) -> bool:
+    """Say whether a number is under a name that is none of input, output or total."""
+    known = name in _TOTALS or any(word in name for word in _AGAIN)
+    return not (known or _is_part(name, "input") or _is_part(name, "output")) and isinstance(
+        usage[name], int
+    )
 
 
 def _own(usage: Mapping[str, Any], names: tuple[str, str], *, needed: bool) -> int:

@@ -12,9 +12,9 @@ from typing import Any, Final
 
 import msgspec
 
-from services.ingest.adapters.attributes import ATTRIBUTES, MARKS
+from services.ingest.adapters.attributes import ATTRIBUTES, MARKS, REGISTER, USAGE_PREFIXES
 from services.ingest.adapters.field_sizes import FIELD_PARTS_MAX, check_fields
-from services.ingest.adapters.genai import GenAiRecord
+from services.ingest.adapters.genai import GenAiRecord, is_number
 from services.ingest.adapters.otlp_element import Element, Link
 from services.ingest.errors import EventRejectedError, MalformedError, TooLargeError
 from services.ingest.explain import shown_value
@@ -25,6 +25,8 @@ _SERVICE: Final = "service.name"
 #: A number by the specification; some write its name.
 _STATUS_ERROR: Final = (2, "STATUS_CODE_ERROR")
 _DIGITS_MAX: Final = 20
+#: The JSON of an attribute's value that is a number; a longer one is none.
+_NUMBER_BYTES_MAX: Final = 64
 
 
 class _KeyValue(msgspec.Struct):
@@ -196,6 +198,7 @@ def _span(raw: bytes, service: str) -> GenAiRecord:
         service=service,
         parent_id=_hex(span.parentSpanId),
         is_span=True,
+        unread=_unread(span.attributes),
     )
 
 
@@ -211,11 +214,24 @@ def _log_record(raw: bytes, service: str) -> GenAiRecord:
         or _unix_ns(record.observedTimeUnixNano, "observedTimeUnixNano"),
         failed=False,
         service=service,
+        unread=_unread(record.attributes),
     )
 
 
 def _attributes(pairs: list[_KeyValue] | None) -> dict[str, Any]:
     return {pair.key: _value(pair.value) for pair in pairs or () if pair.key in ATTRIBUTES}
+
+
+def _unread(pairs: list[_KeyValue] | None) -> list[str]:
+    """Name the numbers that tell usage and that no rule reads; nothing else of theirs is read."""
+    return [
+        pair.key
+        for pair in pairs or ()
+        if pair.key.startswith(USAGE_PREFIXES)
+        and REGISTER.class_of(pair.key) is None
+        and len(memoryview(pair.value)) <= _NUMBER_BYTES_MAX
+        and is_number(_value(pair.value))
+    ]
 
 
 def _value(raw: msgspec.Raw) -> Any:

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, Final
 
-from services.ingest.adapters.attributes import ATTRIBUTES, MARKS
-from services.ingest.adapters.genai import GenAiRecord
+from services.ingest.adapters.attributes import ATTRIBUTES, MARKS, REGISTER, USAGE_PREFIXES
+from services.ingest.adapters.genai import GenAiRecord, is_number
 from services.ingest.adapters.otlp_element import Element, Link
 from services.ingest.adapters.protobuf_wire import Budget, fields
 from services.ingest.errors import EventRejectedError, MalformedError
@@ -29,6 +29,9 @@ _SERVICE: Final = b"service.name"
 #: An empty group is two bytes, and beginning to read it costs as much as some fields.
 _GROUP_FIELDS: Final = 5
 _WANTED: Final = {name.encode(): name for name in ATTRIBUTES}
+_USAGE_PREFIXES: Final = tuple(prefix.encode() for prefix in USAGE_PREFIXES)
+#: An attribute that is a number is no longer than this; the rest may be a whole conversation.
+_NUMBER_BYTES_MAX: Final = 256
 #: Status.code, and its value for an error.
 _STATUS_CODE, _STATUS_ERROR = 3, 2
 _KEY_TAG: Final = 1 << 3 | 2
@@ -114,6 +117,7 @@ def _service(resource: memoryview, budget: Budget) -> str:
 
 def _span(raw: bytes, service: str, budget: Budget) -> GenAiRecord:
     attributes: dict[str, Any] = {}
+    unread: list[str] = []
     trace_id = span_id = parent_id = b""
     start_ns = end_ns = 0
     failed = False
@@ -124,7 +128,7 @@ def _span(raw: bytes, service: str, budget: Budget) -> GenAiRecord:
             elif number == _SpanFields.END:
                 end_ns = value
         elif number == _SpanFields.ATTRIBUTES:
-            _add(attributes, value, budget)
+            _add(attributes, unread, value, budget)
         elif number == _SpanFields.TRACE_ID:
             trace_id = bytes(value)
         elif number == _SpanFields.SPAN_ID:
@@ -138,12 +142,13 @@ def _span(raw: bytes, service: str, budget: Budget) -> GenAiRecord:
         raise EventRejectedError("missing_field", "the end time is missing: send ended spans only")
     return GenAiRecord(
         attributes, trace_id.hex(), span_id.hex(), start_ns, end_ns, failed, service,
-        parent_id.hex(), is_span=True,
+        parent_id.hex(), is_span=True, unread=unread,
     )  # fmt: skip
 
 
 def _log_record(raw: bytes, service: str, budget: Budget) -> GenAiRecord:
     attributes: dict[str, Any] = {}
+    unread: list[str] = []
     trace_id = span_id = b""
     time_ns = observed_ns = 0
     for number, value in fields(memoryview(raw), budget):
@@ -153,20 +158,27 @@ def _log_record(raw: bytes, service: str, budget: Budget) -> GenAiRecord:
             elif number == _LogFields.OBSERVED:
                 observed_ns = value
         elif number == _LogFields.ATTRIBUTES:
-            _add(attributes, value, budget)
+            _add(attributes, unread, value, budget)
         elif number == _LogFields.TRACE_ID:
             trace_id = bytes(value)
         elif number == _LogFields.SPAN_ID:
             span_id = bytes(value)
     return GenAiRecord(
-        attributes, trace_id.hex(), span_id.hex(), 0, time_ns or observed_ns, False, service
-    )
+        attributes, trace_id.hex(), span_id.hex(), 0, time_ns or observed_ns, False, service,
+        unread=unread,
+    )  # fmt: skip
 
 
-def _add(attributes: dict[str, Any], raw: memoryview, budget: Budget) -> None:
-    name = _WANTED.get(_key(raw, budget))
+def _add(attributes: dict[str, Any], unread: list[str], raw: memoryview, budget: Budget) -> None:
+    key = _key(raw, budget)
+    name = _WANTED.get(key)
     if name is not None:
         attributes[name] = _value(raw, budget)
+    elif key.startswith(_USAGE_PREFIXES) and len(raw) <= _NUMBER_BYTES_MAX:
+        # A number that tells usage and that no rule reads: its name is noted, and no more.
+        unknown = key.decode("utf-8", "replace")
+        if REGISTER.class_of(unknown) is None and is_number(_value(raw, budget)):
+            unread.append(unknown)
 
 
 def _key(raw: memoryview, budget: Budget) -> bytes:

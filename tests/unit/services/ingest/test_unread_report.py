@@ -129,7 +129,7 @@ def test_an_address_that_does_not_answer_is_named(url: str) -> None:
 
 def test_fields_lists_the_register() -> None:
     rows = json.loads(CliRunner().invoke(app, ["gateways", "fields", "--json"]).stdout)
-    assert {row["format"] for row in rows} == set(FORMATS)
+    assert {row["format"] for row in rows} == {*FORMATS, "cloudevents", "opentelemetry"}
     only = json.loads(CliRunner().invoke(app, ["gateways", "fields", "ollama", "--json"]).stdout)
     assert {
         name: next(row for row in only if row["field"] == "eval_count")[name]
