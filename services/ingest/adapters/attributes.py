@@ -185,6 +185,15 @@ CALLS: Final = frozenset(
     {
         *("chat", "text_completion", "completion", "generate_content", "message", "messages"),
         *("response", "responses", "embeddings", "embedding", "rerank"),
+        # LiteLLM's: those of its own that are asynchronous begin with an a.
+        *(
+            "acompletion",
+            "atext_completion",
+            "aresponses",
+            "anthropic_messages",
+            "agenerate_content",
+        ),
+        *("generate_content_stream", "agenerate_content_stream", "aembedding", "arerank"),
     }
 )
 AROUND_CALLS: Final = frozenset(
@@ -193,7 +202,9 @@ AROUND_CALLS: Final = frozenset(
         *("workflow", "agent", "task", "tool", "chain"),
     }
 )
-INPUT_ONLY: Final = frozenset({"embeddings", "embedding", "embed", "rerank", "reranker"})
+INPUT_ONLY: Final = frozenset(
+    {"embeddings", "embedding", "embed", "rerank", "reranker", "aembedding", "arerank"}
+)
 #: The AI SDK's spans around its calls, in lower case, which repeat their usage; those of calls end
 #: in `.do…`.
 AI_AROUND_CALLS: Final = frozenset(

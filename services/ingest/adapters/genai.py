@@ -157,15 +157,20 @@ def totals(record: GenAiRecord) -> Totals:
 
 
 def _identity(record: GenAiRecord) -> object:
-    """Take the response's id, so that a span and a log record of one call count once."""
+    """Take the response's id, so that a span and a log record of one call count once.
+
+    What failed without usage has no response: LiteLLM writes its call's id there, which all attempts
+    share, so each is known by its span.
+    """
     given = _first(record.attributes, names.RESPONSE_ID)
     if given is not None and not isinstance(given, str):
         raise EventRejectedError(
             "wrong_type", f"{names.RESPONSE_ID[0]} is {shown_value(given)}: give a text"
         )
-    if record.response_id is not None:
+    has_span = record.trace_id.strip("0") and record.span_id.strip("0")
+    if record.response_id is not None and (record.has_usage or not has_span):
         return record.response_id
-    if record.trace_id.strip("0") and record.span_id.strip("0"):
+    if has_span:
         return f"{record.trace_id}-{record.span_id}"
     raise EventRejectedError(
         "missing_field",
