@@ -9,7 +9,7 @@ export UV_PROJECT_ENVIRONMENT := $(VENV)
 # Trust what this machine trusts, a company's own authority for instance.
 export UV_SYSTEM_CERTS := true
 
-.PHONY: planted mutants chaos fuzz demo up test faults bench bench-peers gateway-clients clickhouse-versions python-versions lint format docs dashboards locks setup screenshots clean
+.PHONY: otel-collector collector-outage planted mutants chaos fuzz demo up test faults bench bench-peers gateway-clients clickhouse-versions python-versions lint format docs dashboards locks setup screenshots clean
 
 setup: $(VENV)/.synced
 
@@ -30,7 +30,7 @@ up: setup
 	$(BIN)/wattoken up
 
 # Two at a time, each with a Kafka, ClickHouse and Prometheus of its own: most of it is waiting.
-test: setup gateway-clients clickhouse-versions python-versions
+test: setup gateway-clients otel-collector clickhouse-versions python-versions
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 # LiteLLM and the other real clients, which tests/integration/test_real_clients.py runs.
@@ -108,9 +108,11 @@ dashboards: setup
 	$(BIN)/python -m deploy.grafana.generate
 
 # Checksums of what the local stack fetches, from broker/pom.xml (with Maven) and wheel_locks/*.in in
-# deploy/local. Versions that are locked stay while they fit; LOCK_ARGS=--upgrade takes the newest.
+# deploy/local, and from tests/otel_collector/builder.yaml (with Go). Versions that are locked stay while
+# they fit; LOCK_ARGS=--upgrade takes the newest wheels.
 locks: setup
 	$(BIN)/python -m deploy.local.lock_jars
+	$(if $(shell command -v go),$(BIN)/python -m tests.otel_collector.build --lock,@echo "no Go: the lock of the OpenTelemetry Collector stays")
 	for wheels in java maven npm; do .bootstrap/bin/uv pip compile --quiet --universal --python-version 3.11 \
 	  --only-binary :all: --generate-hashes --no-annotate --custom-compile-command "make locks" $(LOCK_ARGS) \
 	  --output-file deploy/local/wheel_locks/$$wheels.txt deploy/local/wheel_locks/$$wheels.in || exit; done
@@ -118,6 +120,14 @@ locks: setup
 # The pictures of the control room in docs/img, from synthetic history at a large platform's scale.
 screenshots: setup
 	$(BIN)/python -m deploy.local.screenshots
+
+# The OpenTelemetry Collector that tests/integration/test_otel_collector.py runs, built once with Go if
+# this machine has it. `make collector-outage`: ingest is away for six minutes, not for seconds.
+otel-collector: setup
+	$(BIN)/python -m tests.otel_collector.build
+
+collector-outage: otel-collector
+	OUTAGE_SECONDS=$(or $(SECONDS),360) $(BIN)/python -m pytest -s tests/integration/test_otel_collector.py -k away
 
 clean:
 	rm -rf $(VENV) bench/quix-streams/.venv tests/gateway-clients/.venv tests/clickhouse-versions/.venv-* .venv-* .bootstrap .cache .mypy_cache .pytest_cache .ruff_cache .wattoken out

@@ -159,8 +159,8 @@ def totals(record: GenAiRecord) -> Totals:
 def _identity(record: GenAiRecord) -> object:
     """Take the response's id, so that a span and a log record of one call count once.
 
-    What failed without usage has no response: LiteLLM writes its call's id there, which all attempts
-    share, so each is known by its span.
+    What failed without usage has no response: LiteLLM writes its call's id there, which all
+    attempts share, so each is known by its span.
     """
     given = _first(record.attributes, names.RESPONSE_ID)
     if given is not None and not isinstance(given, str):

@@ -9,7 +9,7 @@ import pytest
 
 from services.ingest.adapters.attributes import ATTRIBUTES, REGISTER, USAGE_PREFIXES
 from services.ingest.batches import Batch, BatchLimits
-from services.ingest.gateway_batches import otlp
+from services.ingest.gateway_batches import Signal, otlp
 from services.ingest.keys import KeyRing, new_key
 from tests.unit.services.ingest.adapters.golden_cases import Case, body_of
 
@@ -42,7 +42,7 @@ def log_record(number: int, attributes: dict[str, Any]) -> dict[str, Any]:
     return record
 
 
-def read(encoding: str, *elements: dict[str, Any], signal: str = "traces") -> Batch:
+def read(encoding: str, *elements: dict[str, Any], signal: Signal = "traces") -> Batch:
     if signal == "traces":
         body = {"resourceSpans": [{"scopeSpans": [{"spans": [*elements]}]}]}
     else:

@@ -1,0 +1,1 @@
+"""A real OpenTelemetry Collector, built with its builder, for the tests of docs/gateways.md."""
