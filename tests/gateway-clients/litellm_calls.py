@@ -13,11 +13,11 @@ os.environ["DEFAULT_FLUSH_INTERVAL_SECONDS"] = "1"
 os.environ["DISABLE_ADMIN_UI"] = "True"
 
 from known_calls import KEYS, URL, Expected  # noqa: I001
+from proxy_process import page_callback
 
 import litellm
 from litellm import ModelResponse, Usage
 from litellm.exceptions import InternalServerError
-from litellm.integrations.generic_api.generic_api_callback import GenericAPILogger
 
 from wattoken.client import Meter
 from wattoken.client.litellm import WattokenLogger
@@ -85,11 +85,13 @@ async def openmeter() -> None:
 
 async def generic() -> None:
     """Let the generic callback batch what it logs; it exists for async calls only."""
-    os.environ["GENERIC_LOGGER_ENDPOINT"] = f"{URL}/v1/litellm"
-    os.environ["GENERIC_LOGGER_HEADERS"] = f"Authorization=Bearer {KEYS['litellm-generic']}"
-    # By its class: the name `generic_api` does nothing, silently, where the package
-    # litellm-enterprise (which the proxy brings) is not installed.
-    use(GenericAPILogger())
+    os.environ["KEY"] = KEYS["litellm-generic"]
+    # By a class: the name `generic_api` does nothing, silently, where the package
+    # litellm-enterprise (which the proxy brings) is not installed. LiteLLM's own class loses what
+    # is logged while it sends.
+    page: dict[str, Any] = {}
+    exec(page_callback(URL), page)
+    use(page["handler"])
     await three_calls("litellm-generic", sync=False)
     model = "anthropic/claude-haiku-4-5"
     await litellm.acompletion(**chat(model=model, mock_response=cached_answer()))
