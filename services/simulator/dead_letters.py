@@ -105,7 +105,7 @@ def read_letters(
 def why_not_back(letter: DeadLetter, rules: MeteringRules, now_ms: int) -> str | None:
     """Say why a letter cannot usefully be put back now, or None. Pure."""
     if letter.payload_bytes > len(letter.payload):
-        return "its payload was cut"
+        return "its payload was cut, or is past its 30 days"
     try:
         event = decode(letter.payload)
     except InvalidEventError as error:

@@ -13,7 +13,7 @@ import numpy as np
 
 from schemas.metering_rules import DAY_MS, MeteringRules
 from services.aggregator.clickhouse_sink import ClickHouseSink
-from services.aggregator.core.batch import DeadLetter
+from services.aggregator.core.dead_letters import DeadLetter
 from services.aggregator.core.labels import Labels, Series
 from services.aggregator.core.partition import Checkpoint, Snapshot
 from services.aggregator.core.slices import MEASURES, SliceRows, label_numbers, pack, summed

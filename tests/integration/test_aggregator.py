@@ -193,7 +193,7 @@ def test_poison_stops_no_partition(infrastructure: Infrastructure) -> None:
 
         wait_until_metered(pipeline)
         assert letters() == expected
-        assert select(pipeline, "SELECT max(length(payload)) FROM dead_letters") == [(64 * 1024,)]
+        assert select(pipeline, "SELECT max(length(payload)) FROM dead_letters") == [(8 * 1024,)]
         query = "SELECT requests, input_tokens, output_tokens FROM registers"
         count = len(valid)
         assert select(pipeline, query) == [(count, 7 * count, 3 * count)]

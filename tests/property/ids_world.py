@@ -234,7 +234,7 @@ class Process:
         letters = len(self.state._dead_letters)
         sifted = self.state.sift(records, self._decoded(start, end))
         counted = {int(at) for added in sifted.additions for at in added.offsets}
-        refused = {letter.offset for letter in self.state._dead_letters[letters:]}
+        refused = {letter.offset for letter in self.state._dead_letters._letters[letters:]}
         self.state.fold(sifted)
         for offset in range(max(start, fresh_from), end):
             here = COUNTS if offset in counted else DUPLICATE

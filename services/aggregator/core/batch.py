@@ -17,12 +17,11 @@ from schemas.metering_rules import MeteringRules
 from schemas.usage_event import TIME_MAX, TIME_MIN
 from schemas.wire import decode_many, problem
 from services.aggregator.core.byte_spans import Words
+from services.aggregator.core.dead_letters import PAYLOAD_BYTES_MAX, DeadLetter
 from services.aggregator.core.decoding import Decoded
 from services.aggregator.core.key_index import Ints
 from services.aggregator.core.timing import EPOCH, epoch_ms, rejection
 
-#: A dead letter keeps at most this much of its record.
-PAYLOAD_BYTES_MAX: Final = 64 * 1024
 TIME_MS_MIN: Final = epoch_ms(TIME_MIN)
 TIME_MS_END: Final = epoch_ms(TIME_MAX)
 
@@ -43,18 +42,6 @@ class Records:
         if start == 0 and end == len(self.values):
             return self
         return Records(self.offsets[start:end], self.append_ms[start:end], self.values[start:end])
-
-
-@dataclass(frozen=True, slots=True)
-class DeadLetter:
-    """A record that is not metered, and why; its place on the log is its key."""
-
-    offset: int
-    append_ms: int
-    reason: str
-    error: str
-    payload: bytes
-    payload_bytes: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from schemas.metering_rules import MeteringRules
-from services.aggregator.core.batch import Columns, DeadLetter, Judged, Records, judge
+from services.aggregator.core.batch import Columns, Judged, Records, judge
+from services.aggregator.core.dead_letters import DeadLetter, UnwrittenLetters
 from services.aggregator.core.decoding import Decoded, Decoder
 from services.aggregator.core.dedup import SeenIds, Settled
 from services.aggregator.core.frames import frames_of
@@ -135,7 +136,7 @@ class PartitionState:
         self._decoder = decoder
         self._series_limit = SeriesLimit(decoder.labels, admitted)
         self._rejected = dict(checkpoint.rejected)
-        self._dead_letters: list[DeadLetter] = []
+        self._dead_letters = UnwrittenLetters()
         self._live = checkpoint
         # The checkpoint's log time comes in with the first record behind it. All that lies before
         # the first record that is read was appended earlier: it would change nothing. Where a log
@@ -152,6 +153,11 @@ class PartitionState:
         """Rows that the next snapshot would hold: slices and dead letters."""
         slices = self.slices.dirty_count
         return slices + len(self._dead_letters) + self._series_limit.new_count
+
+    @property
+    def dead_letter_bytes(self) -> int:
+        """About how much memory the dead letters take that the next snapshot would hold."""
+        return self._dead_letters.held_bytes
 
     def sift(self, records: Records, decoded: Decoded | None = None) -> Sifted:
         """Judge and dedup a batch. Records already read are passed over.
@@ -222,7 +228,7 @@ class PartitionState:
             if letter.offset >= self.checkpoint.next_offset:
                 rejected += 1
                 self._rejected[letter.reason] = self._rejected.get(letter.reason, 0) + 1
-                self._dead_letters.append(letter)
+                self._dead_letters.add(letter)
         live = self._live
         self._live = replace(
             live,
@@ -277,7 +283,7 @@ class PartitionState:
             rejected=tuple(sorted(self._rejected.items())),
         )
         self.seen.begin_checkpoint()
-        letters, self._dead_letters = self._dead_letters, []
+        letters = self._dead_letters.take()
         rows = {name: slices.take_dirty() for name, slices in self.slices.families.items()}
         admissions = self._series_limit.take_new()
         return Snapshot(self.partition, rows, letters, checkpoint, self.written_offset, admissions)

@@ -17,7 +17,7 @@ from clickhouse_connect.driver.exceptions import DatabaseError, OperationalError
 from schemas.metering_rules import HOUR_MS, MINUTE_MS, MeteringRules
 from services.aggregator import clickhouse_sink
 from services.aggregator.clickhouse_sink import LOOK_UP_KEYS_MAX, ClickHouseSink
-from services.aggregator.core.batch import DeadLetter
+from services.aggregator.core.dead_letters import DeadLetter
 from services.aggregator.core.labels import Labels, Series
 from services.aggregator.core.partition import Checkpoint, Snapshot
 from services.aggregator.core.slices import (

@@ -328,3 +328,18 @@ def test_reading_waits_while_the_database_is_away() -> None:
     assert not metering.meter.held
     metering.database.away = True
     assert metering.meter.held
+
+
+def test_reading_pauses_where_dead_letters_fill_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Few rows, but large ones: while the database is away they must not grow without end."""
+
+    async def run() -> None:
+        metering = Metering()
+        monkeypatch.setattr("services.aggregator.meter.DEAD_LETTER_BYTES_MAX", 10_000)
+        poison = Records(np.arange(2), np.full(2, LATER_MS), [b"x" * 6_000] * 2)
+        assert await metering.meter.consume(0, 0, poison, 2)
+        assert not metering.meter._room.is_set()
+        await metering.meter.flush()
+        assert metering.meter._room.is_set()
+
+    asyncio.run(run())

@@ -43,7 +43,8 @@ def test_what_would_come_back_at_once_is_left(payload: bytes, why: str | None) -
 
 
 def test_a_cut_payload_is_left() -> None:
-    assert why_not_back(letter(event(0), 99_999), RULES, NOW_MS) == "its payload was cut"
+    why = why_not_back(letter(event(0), 99_999), RULES, NOW_MS)
+    assert why is not None and "was cut" in why
 
 
 def test_it_goes_back_under_its_identity() -> None:

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from schemas.metering_rules import DAY_MS, HOUR_MS, MINUTE_MS, MeteringRules
-from services.aggregator.core.batch import PAYLOAD_BYTES_MAX, Records
+from services.aggregator.core.batch import Records
+from services.aggregator.core.dead_letters import PAYLOAD_BYTES_MAX
 from services.aggregator.core.decoding import Decoder
 from services.aggregator.core.dedup import SeenIds
 from services.aggregator.core.labels import Labels
