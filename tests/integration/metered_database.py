@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from time import time_ns
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -31,9 +32,11 @@ LINES: Final = (
     ("nowhere", "nobody", "unheard-of"),
 )
 MINUTES: Final = 50
+#: Payloads go after 30 days.
+YESTERDAY_MS: Final = time_ns() // 1_000_000 - DAY_MS
 LETTERS: Final = (
-    DeadLetter(5, 1_790_000_000_123, "invalid_json", "not JSON", b"\xff{", 2),
-    DeadLetter(6, 1_790_000_000_456, "too_old", "36 days old", b"{}", 70_000),
+    DeadLetter(5, YESTERDAY_MS, "invalid_json", "not JSON", b"\xff{", 2),
+    DeadLetter(6, YESTERDAY_MS + 333, "too_old", "36 days old", b"{}", 70_000),
 )
 
 
