@@ -43,7 +43,7 @@ _SECRET: Final = re.compile(
 )
 _NAME_BYTES_MAX: Final = 64
 #: What lies further back in a payload is neither looked at nor kept.
-LOOKED_AT_BYTES_MAX: Final = 1024 * 1024
+LOOKED_AT_BYTES_MAX: Final = 256 * 1024
 #: Stands for a longer name, which is none of those that are read.
 _TOO_LONG: Final = b"..."
 #: Ids and names are one word or a few; what has more is prose.

@@ -7,7 +7,14 @@ from typing import Any
 
 import pytest
 
-from services.ingest.rejections.redaction import REDACTED, redact, redact_message
+from services.ingest.rejections import redaction as module
+from services.ingest.rejections.redaction import (
+    LOOKED_AT_BYTES_MAX,
+    REDACTED,
+    _Place,
+    redact,
+    redact_message,
+)
 from tests.unit.services.ingest.adapters.golden_cases import OTLP, read_cases, run
 
 PROMPT = "Please tell me how to lose my key at home"
@@ -113,3 +120,26 @@ def test_a_redacted_payload_is_metered_as_the_whole_one(case: Any) -> None:
         if one["value"] != two["value"] and case.path != "/v1/portkey"
     ]
     assert unlike == []
+
+
+def test_what_lies_far_back_is_neither_looked_at_nor_kept() -> None:
+    found = redact(b'"' + b"x" * LOOKED_AT_BYTES_MAX + b'", "id": "a"', 10_000)
+    assert (found.payload, found.cut) == (f'"{REDACTED}"'.encode(), True)
+
+
+def test_each_step_looks_at_one_name_however_deep_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked_at: list[bytes] = []
+
+    def counting(name: bytes) -> bool:
+        looked_at.append(name)
+        return True
+
+    monkeypatch.setattr(module, "_is_read_within", counting)
+    redact(b"[" * 3000 + b'"a",' * 2000, 100_000)
+    assert len(looked_at) == 3000
+
+
+def test_a_long_name_is_not_carried_along() -> None:
+    place = _Place()
+    place.enter(b"n" * 100_000 + b"tokens")
+    assert len(place.name) < 10
