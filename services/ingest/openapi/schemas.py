@@ -112,7 +112,7 @@ def _cloud_event() -> Schema:
 def _whoami() -> Schema:
     text, count = {"type": "string"}, {"type": "integer", "minimum": 0}
     rate = {"type": ["number", "null"]}
-    names = ("models", "regions", "providers")
+    names = ("models", "regions", "providers", "series")
     return _object(
         {
             **{"id": text, "tenant": text, "tenants": _list(text), "region": text},
