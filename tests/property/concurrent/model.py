@@ -1,0 +1,258 @@
+"""The world of a schedule: logs, database, machines, processes, and what is broken in it."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from services.aggregator.errors import DatabaseBehindError, DatabaseWentBackError, EventsLostError
+from services.platform.errors import ConfigurationError
+from services.platform.kafka_questions import Commit
+from tests.property.concurrent import profile
+from tests.property.concurrent.choices import Choices
+from tests.property.concurrent.database import Database
+from tests.property.concurrent.files import Files
+from tests.property.concurrent.log import ModelLog
+from tests.property.concurrent.loop import Clock
+from tests.property.concurrent.process import Process
+from tests.property.concurrent.profile import RULES, Profile
+from tests.property.concurrent.worker import Group, WorkerProcess
+
+T0_MS = int(datetime(2026, 3, 15, 12, 0, tzinfo=UTC).timestamp() * 1000)
+FAILS = ("fails before", "fails after", "fails in part")
+KILLS = ("killed before", "killed after", "killed in part")
+
+
+class Violation(AssertionError):
+    """Something is so that must never be; the text has the schedule up to there."""
+
+
+@dataclass(slots=True)
+class Host:
+    """A machine, with a disk that outlives processes."""
+
+    name: str
+    folder: Path
+    disk_full: bool = False
+
+
+class World:
+    """Everything that there is in one schedule."""
+
+    def __init__(self, choices: Choices, drawn: Profile, folder: Path) -> None:
+        self.choices = choices
+        self.profile = drawn
+        self.clock = Clock()
+        self.now_ms = T0_MS
+        #: The process that is at work; None while the schedule itself is.
+        self.current: Process | None = None
+        self.trace: list[str] = []
+        self.violation: str | None = None
+        #: No faults any more: everything must come to its end.
+        self.calm = False
+        self.files = Files(self)
+        self.hosts = [
+            Host(f"host-{number}", folder / f"host-{number}") for number in range(drawn.hosts)
+        ]
+        for host in self.hosts:
+            host.folder.mkdir(parents=True)
+        self.logs = [ModelLog("cluster/log-0", drawn.partitions, RULES)]
+        self.database = Database(self.violated)
+        self.backup = self.database.copy()
+        self.restores = 0
+        #: Restored, and the group's commits are not yet set back.
+        self.unaccepted = False
+        #: Records were deleted that nobody metered: no worker may go on.
+        self.lost = False
+        self.group = Group(self)
+        self.processes: list[WorkerProcess] = []
+        self.started = 0
+        #: For how many steps more Kafka or ClickHouse does not answer.
+        self.away: dict[str, int] = {}
+
+    @property
+    def log(self) -> ModelLog:
+        """What the topic is now."""
+        return self.logs[-1]
+
+    @property
+    def live(self) -> list[WorkerProcess]:
+        """The processes that run."""
+        return [process for process in self.processes if not process.dead]
+
+    # Telling.
+
+    def note(self, text: str) -> None:
+        """Add a line to the schedule as it is told when it fails."""
+        self.trace.append(text)
+
+    def violated(self, text: str) -> None:
+        """Note that something is so that must never be; raised when the schedule has control."""
+        if self.violation is None:
+            self.violation = text
+            self.note(f"WRONG: {text}")
+
+    def check(self) -> None:
+        """Raise `Violation` where there was one."""
+        if self.violation is not None:
+            raise Violation("\n".join([self.violation, *self.trace]))
+
+    # What befalls a process at an edge.
+
+    def fate(self, process: Process, whom: str, what: str) -> str:
+        """Say what becomes of a call."""
+        if self.calm:
+            return "works"
+        if self.away.get(whom, 0) > 0 or self.choices.chance(self.profile.fault_rate):
+            fate = self.choices.pick(FAILS)
+        elif self.choices.chance(self.profile.kill_rate):
+            fate = self.choices.pick(KILLS)
+        elif self.choices.chance(self.profile.refusal_rate):
+            fate = "refused"
+        else:
+            return "works"
+        self.note(f"  {process}: {what} {fate}")
+        return fate
+
+    def file_fate(self, process: Process, what: str) -> str:
+        """Say what becomes of a change to a file."""
+        if process.host.disk_full and profile.DISKS_FAIL:
+            self.note(f"  {process}: {what}: disk full")
+            return "fails before"
+        if self.calm:
+            return "works"
+        if self.choices.chance(self.profile.file_fault_rate):
+            fates = ["killed before", "killed after"]
+            fates += ["fails before", "fails after"] if profile.DISKS_FAIL else []
+            fate = self.choices.pick(fates)
+            self.note(f"  {process}: {what} {fate}")
+            return fate
+        return "works"
+
+    def priority(self) -> int:
+        """How soon a thing that comes up is to happen."""
+        return self.choices.byte() if self.profile.by_priority and not self.calm else 0
+
+    def answers_late(self) -> bool:
+        """Whether an answer is on its way for a while."""
+        return not self.calm and self.choices.chance(self.profile.late_answer_rate)
+
+    def steps_through(self) -> bool:
+        """Whether other things may happen between the steps of a call in a thread."""
+        return not self.calm and self.choices.chance(self.profile.step_through_rate)
+
+    def fetch_size(self) -> int:
+        """How many offsets of a partition a fetch brings."""
+        return 100 if self.calm else self.choices.pick([1, 2, 3, 5, 100])
+
+    def fetch_finds_nothing(self) -> bool:
+        """Whether a fetch comes back with nothing although there is something."""
+        return not self.calm and self.choices.chance(10)
+
+    # Workers and their group.
+
+    def start_worker(self, host: Host) -> WorkerProcess:
+        """Start a worker; it joins the group."""
+        process = WorkerProcess(self, f"worker-{self.started}", host)
+        self.started += 1
+        self.processes.append(process)
+        self.note(f"{process} starts on {host.name}")
+        self.group.rebalance([*self.group.members, process])
+        return process
+
+    def assign(self, members: Sequence[WorkerProcess]) -> dict[WorkerProcess, set[int]]:
+        """Share the partitions out."""
+        shares: dict[WorkerProcess, set[int]] = {member: set() for member in members}
+        for partition in range(len(self.log.partitions)):
+            shares[self.choices.pick(members)].add(partition)
+        self.note(f"  generation {self.group.generation}: {shares}")
+        return shares
+
+    def judge_commit(self, process: WorkerProcess, partition: int, offset: int) -> None:
+        """A commit must not be ahead of the checkpoint, which alone is the truth."""
+        stored = self.database.checkpoints.get((process.app.log_read.name, partition))
+        known = 0 if stored is None else stored.next_offset
+        if offset > known and not self.restores:
+            self.violated(
+                f"{process} commits {offset} of partition {partition}, checkpoint {known}"
+            )
+
+    def kill(self, process: WorkerProcess) -> None:
+        """End a process between two steps, without a word."""
+        self.note(f"{process} is killed")
+        process.end()
+
+    def time_out(self, process: WorkerProcess) -> None:
+        """Let the group think that a process is dead."""
+        self.note(f"{process} times out")
+        self.group.rebalance([one for one in self.group.members if one is not process])
+
+    def look_after(self) -> None:
+        """See to processes that ended, and judge why."""
+        for process in self.live:
+            if process.doomed:
+                process.end()
+                continue
+            error = process.broken()
+            if error is not None:
+                self.violated(f"{process} breaks: {error!r}")
+                process.end()
+            elif process.stopping is not None and process.stopping.done():
+                self.note(f"{process} ends: {process.app.failure!r}")
+                process.end()
+                self.time_out(process)
+                if process.app.failure is not None:
+                    self._judge(process, process.app.failure)
+
+    def _judge(self, process: WorkerProcess, failure: Exception) -> None:
+        if isinstance(failure, DatabaseBehindError) and self.unaccepted:
+            # Accepted only while no worker runs.
+            for other in self.live:
+                self.kill(other)
+            self.accept_restore()
+        elif isinstance(failure, ConfigurationError) and process.refused:
+            return
+        elif not (isinstance(failure, EventsLostError) and self.lost):
+            self.violated(f"{process} stops for nothing: {failure!r}")
+
+    def went_back_in_time(self, text: str) -> None:
+        """A worker says that the database went back in time."""
+        process = self.current
+        self.note(f"  {process}: {text}")
+        if isinstance(process, WorkerProcess) and process.restores_seen == self.restores:
+            self.violated(f"{process} takes the database for one that went back: {text}")
+
+    # What operators do.
+
+    def accept_restore(self) -> None:
+        """Set the group's commits back to the checkpoints."""
+        self.note("restore accepted")
+        self.unaccepted = False
+        for partition, commit in list(self.group.commits.items()):
+            stored = self.database.checkpoints.get((self.log.name, partition))
+            known = 0 if stored is None else stored.next_offset
+            if commit.offset > known:
+                self.group.commits[partition] = Commit(known, self.log.name)
+
+    def end(self) -> None:
+        """Leave nothing behind."""
+        for process in self.live:
+            process.end()
+        Files.now = None
+        for host in self.hosts:
+            shutil.rmtree(host.folder, ignore_errors=True)
+
+
+def noticed_going_back(world_at_hand: Any) -> Any:
+    """Make the initialiser of `DatabaseWentBackError` that tells the world."""
+
+    def noticed(self: DatabaseWentBackError, text: str) -> None:
+        Exception.__init__(self, text)
+        if Files.now is not None:
+            Files.now._world.went_back_in_time(text)
+
+    return noticed

@@ -1,0 +1,427 @@
+"""Bugs planted one at a time: for each some edits of functions' sources.
+
+An edit names what it replaces, so it fails where that text is gone: a bug that cannot be planted
+any more proves nothing.
+"""
+
+from __future__ import annotations
+import __future__
+
+import inspect
+import sys
+import textwrap
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from services.aggregator import agent, flush, log_offsets, meter, recovery, seen_store, transport
+from services.aggregator.core import dedup, log_time, partition, replaced, slices, timing
+from services.aggregator.handover import Handover
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """In one function (of a class or module) one text is replaced by another."""
+
+    where: Any
+    name: str
+    old: str
+    new: str
+
+
+Bug = tuple[Edit, ...]
+
+
+def body(where: Any, name: str, first: str, new: str) -> Edit:
+    """A function that does something else instead of what begins with a line of it."""
+    return Edit(where, name, first, f"{new}\n    {first}")
+
+
+#: In the order in which they were found: the old ones, the 17 of the issue, its holes, and more.
+PLANTED: dict[str, Bug] = {
+    "checkpoint before rows": (
+        Edit(
+            flush.Flusher,
+            "insert_rows",
+            "await self",
+            "await self.insert_checkpoints(snapshots)\n    await self",
+        ),
+    ),
+    "skip rule off": (Edit(slices.FamilySlices, "missing", "if not self._ahead:", "if True:"),),
+    "a version one too high": (
+        Edit(
+            slices.FamilySlices,
+            "load",
+            "ahead = versions > position",
+            "ahead = versions > position; versions = versions + ahead",
+        ),
+    ),
+    "look-up of old windows off": (
+        Edit(
+            slices.FamilySlices,
+            "unknown",
+            "if not len(old):",
+            "if True:\n        return old[:0]\n    if True:",
+        ),
+    ),
+    "dedup off": (
+        Edit(
+            dedup.SeenIds,
+            "see_all",
+            "if repeated is None:",
+            "return np.zeros(len(ids), np.bool_)\n    if True:",
+        ),
+    ),
+    "ids on disk ahead of the checkpoint": (
+        Edit(dedup.Stamp, "may_be_used", "self.below_offset <= settled.offset and", ""),
+    ),
+    "dedup starts open": (
+        Edit(recovery, "rebuild_from", "found = offsets.at(times_ms)", "found = {}"),
+    ),
+    "snapshot without the lock": (
+        Edit(
+            meter.Meter,
+            "flush",
+            "async with self._batch_lock:\n            taken",
+            "if True:\n            taken",
+        ),
+    ),
+    "checkpoint although the rows were refused": (
+        Edit(
+            flush.Flusher,
+            "insert_rows",
+            "await self._sink.call(lambda sink: sink.write_rows(snapshots))",
+            "import contextlib\n    with contextlib.suppress(Exception):\n"
+            "        await self._sink.call(lambda sink: sink.write_rows(snapshots))",
+        ),
+    ),
+    "a gap never read again": (
+        Edit(agent, "meter_batches", "await app.consumer.perform_seek()", "pass"),
+    ),
+    "a dropped fetch is not read again": (
+        Edit(transport.Consumer, "_fetch_dropped_again", "if not self._dropped:", "if True:"),
+    ),
+    "a gap taken for no gap": (
+        Edit(meter.Meter, "consume", "if first_offset > state.next_offset:", "if False:"),
+    ),
+    "commit of what was read": (
+        Edit(
+            transport.Consumer,
+            "_new_offset",
+            "return self.checkpointed.get(tp)",
+            "return self.positions().get(tp)",
+        ),
+    ),
+    "a half-done batch keeps its state": (
+        Edit(meter.Meter, "consume", "self._drop_same({partition: state})", "pass"),
+    ),
+    "eviction during a look-up": (
+        Edit(
+            meter.Meter,
+            "flush",
+            "async with self._batch_lock:\n            # Never",
+            "if True:\n            # Never",
+        ),
+    ),
+    "log time not taken up": (
+        Edit(
+            partition.PartitionState,
+            "_from_checkpoint_on",
+            "append_ms[fresh] = self.checkpoint.last_append_ms",
+            "pass",
+        ),
+        Edit(
+            partition.PartitionState,
+            "__init__",
+            "LogTime(0 if begins_anew else checkpoint.last_append_ms)",
+            "LogTime(0)",
+        ),
+    ),
+    "database-went-back check off": (
+        Edit(flush, "check_not_back", "if stored.get(partition, 0) < offset:", "if False:"),
+        Edit(
+            meter.Meter,
+            "_look_up_once",
+            "check_not_back({state.partition: written}, stored)",
+            "pass",
+        ),
+    ),
+    "went-back check off in look-ups": (
+        Edit(
+            meter.Meter,
+            "_look_up_once",
+            "check_not_back({state.partition: written}, stored)",
+            "pass",
+        ),
+    ),
+    "hole 1: the older sighting is left behind": (
+        Edit(replaced.Replaced, "add", "if apart.any():", "if False:"),
+    ),
+    "hole 3: an old answer against new memory": (
+        Edit(
+            meter.Meter,
+            "_look_up_once",
+            "{state.partition: written}",
+            "{state.partition: state.written_offset}",
+        ),
+    ),
+    "hole 4: the new state is dropped": (
+        Edit(
+            meter.Meter, "consume", "self._drop_same({partition: state})", "self.drop({partition})"
+        ),
+    ),
+    "hole 5: abandoned recoveries are not closed": (
+        Edit(Handover, "refuse", "close(waiting)", "pass"),
+    ),
+    "hole 5: cancelled recoveries are not closed": (
+        Edit(Handover, "offer", "if self._refused:", "if False:"),
+    ),
+    "hole 9: moving ids asks before it waits": (
+        Edit(
+            meter.Meter,
+            "_spill",
+            "async with self._batch_lock:",
+            "ours = self.states.get(partition) is state\n            async with self._batch_lock:",
+        ),
+        Edit(
+            meter.Meter,
+            "_spill",
+            "ours = self.states.get(partition) is state\n                more",
+            "more",
+        ),
+    ),
+    "hole 11: ends are read before checkpoints": (
+        Edit(
+            recovery, "recover", "ends = offsets.ends(partitions)\n    checkpoints", "checkpoints"
+        ),
+        Edit(
+            recovery,
+            "recover",
+            "starts, committed = offsets.starts(partitions), offsets.committed(partitions)",
+            "ends = offsets.ends(partitions)\n"
+            "    starts, committed = offsets.starts(partitions), offsets.committed(partitions)",
+        ),
+    ),
+    "hole 11: a raised horizon forgets": (
+        Edit(timing.RuleBook, "keep_ms", "return max(horizons)", "return horizons[0]"),
+    ),
+    "hole 11: judged by log time": (
+        Edit(
+            log_time,
+            "judged_ms",
+            "return np.maximum(append_ms, log_ms - CLOCK_STEP_MAX_MS)",
+            "return log_ms",
+        ),
+    ),
+    "hole 11: commits of another log": (
+        Edit(log_offsets.LogOffsets, "committed", 'if commit.metadata in ("", self._log.name)', ""),
+    ),
+    "hole 6: begins wherever the log begins": (
+        Edit(recovery, "recover", "begin = begins[partition]", "begin = starts[partition]"),
+    ),
+    "a snapshot is never flushed": (
+        Edit(partition.PartitionState, "flushed", "self.checkpoint = snapshot.checkpoint", "pass"),
+    ),
+    "ahead for ever": (Edit(slices.FamilySlices, "reached", "if version > position", ""),),
+    "markers at the end are not passed over": (
+        Edit(
+            partition.PartitionState, "pass_over", "if next_offset > self.next_offset:", "if False:"
+        ),
+    ),
+    "dead letters of a rebuilding are counted": (
+        Edit(
+            partition.PartitionState,
+            "_count",
+            "if letter.offset >= self.checkpoint.next_offset:",
+            "if True:",
+        ),
+    ),
+    "dirty slices are evicted": (Edit(slices.FamilySlices, "evict", "| self._dirty[:used]", ""),),
+    "recovered from the commit": (
+        Edit(
+            recovery,
+            "recover",
+            "checkpoint = stored.get(partition, Checkpoint(begin, begin))",
+            "checkpoint = stored.get(partition, Checkpoint(begin, begin))\n"
+            "        import dataclasses\n"
+            "        checkpoint = dataclasses.replace(checkpoint,"
+            " next_offset=max(checkpoint.next_offset, committed.get(partition, 0)))",
+        ),
+    ),
+    "stamped complete too far": (
+        Edit(dedup.SeenIds, "spill", "min(settled.log_ms, next_ms),", "settled.log_ms,"),
+    ),
+    "ids beyond the checkpoint are moved": (
+        Edit(
+            dedup.SeenIds,
+            "spill",
+            "below = int(np.searchsorted(times_ms[order], settled.log_ms))",
+            "below = len(order)",
+        ),
+    ),
+    "ids of the checkpoint's millisecond are moved": (
+        Edit(
+            dedup.SeenIds,
+            "spill",
+            "np.searchsorted(times_ms[order], settled.log_ms)",
+            "np.searchsorted(times_ms[order], settled.log_ms, 'right')",
+        ),
+    ),
+    "stamped before the ids are there": (
+        Edit(
+            seen_store.SeenStore,
+            "keep",
+            "self._write_stamp(self._stamp.before_moving(sightings))",
+            "self._write_stamp(self._stamp.before_moving(sightings))\n"
+            "    self._write_stamp(self._stamp.after_moving(sightings))",
+        ),
+    ),
+    "not stamped before ids are moved": (
+        Edit(
+            seen_store.SeenStore,
+            "keep",
+            "self._write_stamp(self._stamp.before_moving(sightings))",
+            "pass",
+        ),
+    ),
+    "the filter is not kept": (
+        Edit(
+            seen_store.Bucket,
+            "put",
+            'write_durably(self._path / "filter", self._filter.words.tobytes())',
+            "pass",
+        ),
+    ),
+    "a duplicate at the horizon": (
+        Edit(
+            dedup.SeenIds,
+            "_see_unlike",
+            "judged_ms - seen_ms < horizon_ms",
+            "judged_ms - seen_ms <= horizon_ms",
+        ),
+    ),
+    "a duplicate at the horizon in one batch": (
+        Edit(
+            dedup.SeenIds, "see_all", "log_ms[before] < horizon_ms", "log_ms[before] <= horizon_ms"
+        ),
+    ),
+    "ids are forgotten too early": (
+        Edit(timing.RuleBook, "keep_ms", "+ CLOCK_STEP_MAX_MS", "+ CLOCK_STEP_MAX_MS - 1"),
+    ),
+    "no room again after a flush": (
+        Edit(
+            meter.Meter,
+            "flush",
+            "        self._room.set()\n        await self._spill()\n        self._measure()",
+            "        await self._spill()",
+        ),
+    ),
+    "states of lost partitions are kept": (
+        Edit(meter.Meter, "recover", "self.drop(set(self.states) - set(partitions))", "pass"),
+    ),
+    "given away without closing": (Edit(meter.Meter, "drop", "state.seen.close()", "pass"),),
+    "a failed flush keeps its states": (
+        Edit(
+            meter.Meter,
+            "flush",
+            "self._drop_same({number: state for number, (state, _) in taken.items()})",
+            "pass",
+        ),
+    ),
+    "duplicates do not count as seen": (
+        Edit(
+            dedup.SeenIds,
+            "_see_unlike",
+            "self._recent.see(ids, last_ms, found)",
+            "first = (seen_ms < 0) | (judged_ms - seen_ms >= horizon_ms)\n"
+            "    self._recent.see(ids[first], last_ms[first], self._recent.find(ids[first]))",
+        ),
+    ),
+    "records below the checkpoint are counted": (
+        Edit(partition.PartitionState, "_sift_segment", "counts &= fresh", "pass"),
+    ),
+    "reads beyond the checkpoint after a recovery": (
+        Edit(
+            recovery,
+            "rebuild_from",
+            "min(max(found[partition], starts[partition]), checkpoint.next_offset)",
+            "max(found[partition], starts[partition])",
+        ),
+    ),
+}
+
+
+#: After how many schedules `tests.property.concurrent.hunt` found each bug by chance, none of them
+#: written for it. Those that are not here it did not find within 150, which is no proof that it
+#: never would.
+FOUND_AFTER: dict[str, int] = {
+    "checkpoint before rows": 1,
+    "skip rule off": 2,
+    "a version one too high": 7,
+    "look-up of old windows off": 4,
+    "dedup off": 1,
+    "dedup starts open": 4,
+    "snapshot without the lock": 60,
+    "checkpoint although the rows were refused": 7,
+    "a gap taken for no gap": 79,
+    "commit of what was read": 3,
+    "database-went-back check off": 16,
+    "went-back check off in look-ups": 16,
+    "hole 1: the older sighting is left behind": 47,
+    "hole 5: abandoned recoveries are not closed": 5,
+    "hole 11: judged by log time": 108,
+    "hole 11: commits of another log": 15,
+    "hole 6: begins wherever the log begins": 6,
+    "a snapshot is never flushed": 5,
+    "markers at the end are not passed over": 6,
+    "dead letters of a rebuilding are counted": 1,
+    "dirty slices are evicted": 18,
+    "recovered from the commit": 3,
+    "stamped complete too far": 87,
+    "ids beyond the checkpoint are moved": 86,
+    "stamped before the ids are there": 19,
+    "the filter is not kept": 4,
+    "a duplicate at the horizon": 11,
+    "a duplicate at the horizon in one batch": 2,
+    "given away without closing": 1,
+    "a failed flush keeps its states": 93,
+    "duplicates do not count as seen": 3,
+    "records below the checkpoint are counted": 1,
+}
+#: So many are tried in `make test`, for a change of the code changes what the same bytes come to.
+FOUND_WITHIN = {name: max(40, 2 * count) for name, count in FOUND_AFTER.items()}
+
+
+def plant(name: str, patch: pytest.MonkeyPatch) -> None:
+    """Plant a bug by its name, until the patch is undone."""
+    sources: dict[tuple[Any, str], str] = {}
+    for edit in PLANTED[name]:
+        place = edit.where, edit.name
+        if place not in sources:
+            function = inspect.getattr_static(*place)
+            sources[place] = textwrap.dedent(inspect.getsource(function))
+        if edit.old not in sources[place]:
+            raise LookupError(f"{edit.name} has no {edit.old!r}: plant the bug anew")
+        sources[place] = sources[place].replace(edit.old, edit.new)
+    for (where, function_name), source in sources.items():
+        function = inspect.getattr_static(where, function_name)
+        file = inspect.getsourcefile(function) or ""
+        code = compile(source, file, "exec", __future__.annotations.compiler_flag)
+        made: dict[str, Any] = {}
+        exec(code, function.__globals__, made)
+        for place in [where, *importers(where, function_name)]:
+            patch.setattr(place, function_name, made[function_name])
+
+
+def importers(where: Any, name: str) -> list[Any]:
+    """The modules of ours that took a module's function over by its name."""
+    if not inspect.ismodule(where):
+        return []
+    function = getattr(where, name)
+    ours = [
+        module
+        for module_name, module in sys.modules.items()
+        if module_name.startswith(("services.", "tests.")) and module is not where
+    ]
+    return [module for module in ours if getattr(module, name, None) is function]

@@ -1,0 +1,70 @@
+"""The slice protocol under random schedules: the real meter, flusher, recovery, agent and id store.
+
+Consumption, flushes, recoveries, look-ups and rebalances are tasks of their own, of several workers
+at once, and hypothesis draws in which order all that they wait for happens, fails, or kills them
+(`tests.property.concurrent`). Rows and checkpoints are judged as they are written; at the end of
+each schedule everything must be metered, every view must equal plain sums over the logs, and
+nothing may be held that nobody needs.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import structlog
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from tests.property.concurrent.hunt import hunt
+from tests.property.concurrent.planted import FOUND_WITHIN, PLANTED
+from tests.property.concurrent.schedule import SCHEDULE_BYTES, model, run_schedule
+
+EXAMPLES = int(os.environ.get("WATTOKEN_PROPERTY_EXAMPLES", "2000"))
+
+
+@pytest.fixture(autouse=True, scope="module")
+def quiet() -> Iterator[None]:
+    """Log nothing, and spare the collector what is imported: both take longer than the work."""
+    before = structlog.get_config()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
+    gc.freeze()
+    yield
+    gc.unfreeze()
+    structlog.configure(**before)
+
+
+@pytest.mark.timeout(900)
+def test_every_schedule_ends_exact(tmp_path: Path) -> None:
+    @settings(
+        max_examples=EXAMPLES,
+        deadline=None,
+        derandomize=True,
+        database=None,
+        phases=(Phase.generate, Phase.shrink),
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(st.binary(min_size=SCHEDULE_BYTES, max_size=SCHEDULE_BYTES))
+    def ends_exact(data: bytes) -> None:
+        run_schedule(data, tmp_path / "world")
+
+    with model():
+        ends_exact()
+
+
+def test_a_schedule_is_the_same_each_time(tmp_path: Path) -> None:
+    """The same bytes give the same run, or no failure could be looked at again."""
+    data = bytes(range(7, 257 - 6)) * 5
+    with model():
+        told = [run_schedule(data[:SCHEDULE_BYTES], tmp_path / "world") for _ in range(2)]
+    assert told[0] == told[1]
+    assert len(told[0]) > 20
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("bug", [name for name in PLANTED if name in FOUND_WITHIN])
+def test_planted_bug_is_found(bug: str, tmp_path: Path) -> None:
+    assert hunt(bug, FOUND_WITHIN[bug], tmp_path / "world") is not None
