@@ -1,8 +1,8 @@
-"""A machine's disk: what `services.aggregator.seen_store` does to files happens step by step here.
+"""A machine's disk: what the store of ids does to files happens step by step here.
 
 The store itself is the real one, on a real folder. RocksDB takes 20 ms to open, so mostly its place
-is taken by `FileOfIds`, which keeps the same promise: what `write` returned from is there after a
-crash. Every step that changes a file may fail, or be the last of its process.
+is taken by `FileOfIds` (`tests.property.concurrent.file_of_ids`). Every step may fail, and one that
+changes a file may be the last of its process.
 """
 
 from __future__ import annotations
@@ -13,15 +13,19 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pytest
 import rocksdict
 
-from services.aggregator import seen_store
+from services.aggregator import seen_bucket, seen_place, seen_store
+from services.aggregator.store_files import claim, read_sealed, write_sealed
+from tests.property.concurrent.file_of_ids import Entries, FileOfIds
 
-KEY_BYTES = 16
-ENTRY_BYTES = KEY_BYTES + 8
+#: What a step is: a full disk fails what it has to find room for, and nothing else.
+READ: Final = "read"
+WRITE: Final = "write"
+DELETE: Final = "delete"
 
 
 class Files:
@@ -34,19 +38,22 @@ class Files:
         self._world = world
         #: Open locks: by file descriptor, the process.
         self.locks: dict[int, Any] = {}
-        self.claiming = False
+        self._names = 0
         Files.now = self
 
-    def step(self, what: str, effect: Callable[[], Any]) -> Any:
+    def step(self, kind: str, what: str, effect: Callable[[], Any]) -> Any:
         """Do something to a file, unless it fails or its process ends before or after it."""
         process = self._world.current
         if process is None:
             return effect()
         if process.dead or process.doomed:
-            return None  # What is gone does nothing any more.
-        fate = self._world.file_fate(process, what)
-        if fate == "fails before":
+            # What is gone does nothing any more; what it reads is nobody's.
+            return effect() if kind == READ else None
+        fate = self._world.file_fate(process, kind, what)
+        if fate == "full":
             raise OSError(errno.ENOSPC, "No space left on device")
+        if fate == "fails before":
+            raise OSError(errno.EIO, "Input/output error")
         if fate == "killed before":
             process.kill_here()
         result = effect()
@@ -56,17 +63,22 @@ class Files:
             process.kill_here()
         return result
 
+    def name(self) -> str:
+        """A name that no other has, the same in each run."""
+        self._names += 1
+        return f"{self._names:08x}"
+
     def claimed(self, handle: int) -> None:
         """Note that the process at hand holds a lock."""
         self.locks[handle] = self._world.current
 
     def closed(self, handle: int) -> None:
         """Note that a lock was let go of."""
-        if not self.claiming and self.locks.pop(handle, None) is None:
+        if self.locks.pop(handle, None) is None:
             self._world.violated(f"a store closes file {handle}, which is not its own any more")
 
     def held_by(self, process: Any) -> int:
-        """How many stores a process has open."""
+        """How many stores a process has on disk."""
         return sum(owner is process for owner in self.locks.values())
 
     def release(self, process: Any) -> None:
@@ -76,70 +88,29 @@ class Files:
             os.close(handle)
 
 
-class FileOfIds:
-    """As much of `Rdict` as the store uses, in one file."""
-
-    def __init__(self, path: str, options: Any) -> None:
-        folder = Path(path)
-        folder.mkdir(parents=True, exist_ok=True)
-        self._path = folder / "entries"
-        data = self._path.read_bytes() if self._path.exists() else b""
-        if len(data) % ENTRY_BYTES:
-            raise Exception("Corruption: bad entry in MANIFEST file")
-        self._values: dict[bytes, bytes] | None = {}
-        self._take(data)
-
-    def _take(self, data: bytes) -> None:
-        assert self._values is not None
-        for at in range(0, len(data), ENTRY_BYTES):
-            self._values[data[at : at + KEY_BYTES]] = data[at + KEY_BYTES : at + ENTRY_BYTES]
-
-    def get(self, keys: list[bytes]) -> list[bytes | None]:
-        if self._values is None:
-            raise Exception("DB instance already closed")
-        return [self._values.get(key) for key in keys]
-
-    def write(self, batch: Entries, options: Any = None) -> None:
-        if self._values is None:
-            raise Exception("DB instance already closed")
-        with self._path.open("ab") as file:
-            file.write(batch.data)
-        self._take(batch.data)
-
-    def close(self) -> None:
-        self._values = None
-
-
-class Entries:
-    """As much of `WriteBatch` as the store uses."""
-
-    def __init__(self, raw_mode: bool = False) -> None:
-        self.data = b""
-
-    def put(self, key: bytes, value: bytes) -> None:
-        self.data += key + value
+def stepped(kind: str, what: str, effect: Callable[[], Any]) -> Any:
+    """Do something to a file as a step of the world that is running, if one is."""
+    return effect() if Files.now is None else Files.now.step(kind, what, effect)
 
 
 class SteppedDatabase:
-    """A database of ids whose writes are steps."""
+    """A database of ids of which each call is a step."""
 
     rocksdb = False
 
     def __init__(self, path: str, options: Any) -> None:
         make: Any = rocksdict.Rdict if SteppedDatabase.rocksdb else FileOfIds
-        self._real = make(path, options)
+        self._real = stepped(WRITE, "ids are opened", lambda: make(path, options))
 
     def get(self, keys: Any) -> Any:
-        return self._real.get(keys)
+        return stepped(READ, "ids are read", lambda: self._real.get(keys))
 
     def write(self, batch: Any, options: Any = None) -> None:
-        if Files.now is None:
-            self._real.write(batch, options)
-        else:
-            Files.now.step("ids are written", lambda: self._real.write(batch, options))
+        stepped(WRITE, "ids are written", lambda: self._real.write(batch, options))
 
     def close(self) -> None:
-        self._real.close()
+        if self._real is not None:
+            self._real.close()
 
 
 class _Os:
@@ -160,46 +131,51 @@ class _Shutil:
     def __getattr__(self, name: str) -> Any:
         return getattr(shutil, name)
 
-    def rmtree(self, path: Any, *args: Any, **options: Any) -> None:
-        if Files.now is None:
-            shutil.rmtree(path, *args, **options)
-        else:
-            Files.now.step("a folder is deleted", lambda: shutil.rmtree(path, *args, **options))
+    def rmtree(self, path: Any, ignore_errors: bool = False) -> None:
+        try:
+            stepped(DELETE, "a folder is deleted", lambda: shutil.rmtree(path, ignore_errors))
+        except OSError:
+            if not ignore_errors:
+                raise
+
+
+def _write(path: Path, *parts: bytes | memoryview) -> None:
+    stepped(WRITE, f"{path.name} is written", lambda: write_sealed(path, *parts))
+
+
+def _read(path: Path) -> Any:
+    return stepped(READ, f"{path.name} is read", lambda: read_sealed(path))
+
+
+def _claim(path: Path) -> int:
+    handle = claim(path)
+    if Files.now is not None:
+        Files.now.claimed(handle)
+    return handle
+
+
+def _name(_: int) -> str:
+    assert Files.now is not None, "a store is used outside of a world"
+    return Files.now.name()
 
 
 @contextmanager
 def modelled_files(*, rocksdb: bool = False) -> Iterator[None]:
     """Put the store's steps under the schedule's control."""
-    write_durably, claim = seen_store.write_durably, seen_store.claim
-
-    def stepped_write(path: Path, content: bytes) -> None:
-        if Files.now is None:
-            write_durably(path, content)
-        else:
-            Files.now.step(f"{path.name} is written", lambda: write_durably(path, content))
-
-    def noted_claim(path: Path) -> int:
-        if Files.now is None:
-            return claim(path)
-        Files.now.claiming = True
-        try:
-            handle = claim(path)
-        finally:
-            Files.now.claiming = False
-        Files.now.claimed(handle)
-        return handle
-
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(SteppedDatabase, "rocksdb", rocksdb)
-        patch.setattr(seen_store, "Rdict", SteppedDatabase)
-        patch.setattr(seen_store, "write_durably", stepped_write)
-        patch.setattr(seen_store, "claim", noted_claim)
-        patch.setattr(seen_store, "os", _Os())
-        patch.setattr(seen_store, "shutil", _Shutil())
+        patch.setattr(seen_bucket, "Rdict", SteppedDatabase)
+        for module in (seen_bucket, seen_place):
+            patch.setattr(module, "write_sealed", _write)
+            patch.setattr(module, "read_sealed", _read)
+            patch.setattr(module, "shutil", _Shutil())
+        patch.setattr(seen_place, "claim", _claim)
+        patch.setattr(seen_place, "token_hex", _name)
+        patch.setattr(seen_place, "os", _Os())
         if not rocksdb:
-            patch.setattr(seen_store, "WriteBatch", Entries)
-            patch.setattr(seen_store, "WriteOptions", lambda: type("Options", (), {})())
+            patch.setattr(seen_bucket, "WriteBatch", Entries)
+            patch.setattr(seen_bucket, "WriteOptions", lambda: type("Options", (), {})())
+            patch.setattr(seen_bucket, "options", lambda cache: None)
             patch.setattr(seen_store, "Cache", lambda size: None)
-            patch.setattr(seen_store, "options", lambda cache: None)
         yield
         Files.now = None

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 import structlog
 
+from tests.memory_disk import MEMORY_DISK
 from tests.property.concurrent.model import Violation
 from tests.property.concurrent.planted import PLANTED, plant
 from tests.property.concurrent.schedule import SCHEDULE_BYTES, model, run_schedule
@@ -38,7 +39,7 @@ def main() -> None:
     most, parts = int(sys.argv[1]), sys.argv[2:]
     # What is imported stays: looking through it again and again takes a third of the time.
     gc.freeze()
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(dir=MEMORY_DISK) as folder:
         for name in PLANTED:
             if parts and not any(part in name for part in parts):
                 continue

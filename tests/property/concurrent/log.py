@@ -118,13 +118,20 @@ class ModelPartition:
         self._append_ms: list[int] = []
         self._values: list[bytes] = []
 
-    def append(self, append_ms: int, value: bytes) -> None:
-        """Append a record; its fate is decided here and now."""
+    def append(self, append_ms: int, value: bytes) -> bool:
+        """Append a record; its fate is decided here and now.
+
+        Not what only a record that is deleted shows to be a duplicate: a log is kept for longer
+        than events are sent again.
+        """
+        if self.truth.forgotten(append_ms, value, self.rules[-1][1], self.start):
+            return False
         self.truth.decide(self.end, append_ms, value, self.rules[-1][1])
         self._offsets.append(self.end)
         self._append_ms.append(append_ms)
         self._values.append(value)
         self.end += 1
+        return True
 
     def append_marker(self) -> None:
         """Take an offset that holds no record: a transaction's marker."""

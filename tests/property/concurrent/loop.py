@@ -35,6 +35,8 @@ class Item:
     ready: Callable[[], bool] = lambda: True
     #: Of all that may happen to a process, what has the highest goes first, where that is the way.
     priority: int = 0
+    #: For how many steps more it is held up.
+    held: int = 0
 
 
 class Clock:

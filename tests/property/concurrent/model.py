@@ -12,19 +12,22 @@ from typing import Any
 from services.aggregator.errors import DatabaseBehindError, DatabaseWentBackError, EventsLostError
 from services.platform.errors import ConfigurationError
 from services.platform.kafka_questions import Commit
-from tests.property.concurrent import profile
 from tests.property.concurrent.choices import Choices
 from tests.property.concurrent.database import Database
-from tests.property.concurrent.files import Files
+from tests.property.concurrent.files import READ, WRITE, Files
+from tests.property.concurrent.group import Group
 from tests.property.concurrent.log import ModelLog
 from tests.property.concurrent.loop import Clock
 from tests.property.concurrent.process import Process
 from tests.property.concurrent.profile import RULES, Profile
-from tests.property.concurrent.worker import Group, WorkerProcess
+from tests.property.concurrent.worker import WorkerProcess
 
+#: More steps than anything is held up for.
+STEPS_MAX = 1000
 T0_MS = int(datetime(2026, 3, 15, 12, 0, tzinfo=UTC).timestamp() * 1000)
 FAILS = ("fails before", "fails after", "fails in part")
 KILLS = ("killed before", "killed after", "killed in part")
+FILE_FATES = ("fails before", "fails after", "killed before", "killed after")
 
 
 class Violation(AssertionError):
@@ -73,6 +76,8 @@ class World:
         self.started = 0
         #: For how many steps more Kafka or ClickHouse does not answer.
         self.away: dict[str, int] = {}
+        #: For how many steps more processes do nothing.
+        self.frozen: dict[WorkerProcess, int] = {}
 
     @property
     def log(self) -> ModelLog:
@@ -118,20 +123,24 @@ class World:
         self.note(f"  {process}: {what} {fate}")
         return fate
 
-    def file_fate(self, process: Process, what: str) -> str:
-        """Say what becomes of a change to a file."""
-        if process.host.disk_full and profile.DISKS_FAIL:
-            self.note(f"  {process}: {what}: disk full")
-            return "fails before"
+    def file_fate(self, process: Process, kind: str, what: str) -> str:
+        """Say what becomes of a step of a disk."""
         if self.calm:
             return "works"
-        if self.choices.chance(self.profile.file_fault_rate):
-            fates = ["killed before", "killed after"]
-            fates += ["fails before", "fails after"] if profile.DISKS_FAIL else []
-            fate = self.choices.pick(fates)
-            self.note(f"  {process}: {what} {fate}")
-            return fate
-        return "works"
+        if kind == WRITE and process.host.disk_full:
+            fate = "full"
+        elif kind == READ and self.choices.chance(self.profile.read_fault_rate):
+            fate = "fails before"
+        elif kind != READ and self.choices.chance(self.profile.file_fault_rate):
+            fate = self.choices.pick(FILE_FATES)
+        else:
+            return "works"
+        self.note(f"  {process}: {what}: {fate}")
+        return fate
+
+    def jitter(self, least: float, most: float) -> float:
+        """A number between two, as `random.uniform` gives it."""
+        return most if self.calm else least + (most - least) * self.choices.byte() / 255
 
     def priority(self) -> int:
         """How soon a thing that comes up is to happen."""
@@ -191,6 +200,37 @@ class World:
         self.note(f"{process} times out")
         self.group.rebalance([one for one in self.group.members if one is not process])
 
+    def freeze(self, process: WorkerProcess, steps: int) -> None:
+        """Let a process do nothing for so many of its steps."""
+        self.frozen[process] = steps
+        self.note(f"{process} is frozen for {steps} steps")
+
+    def thaw(self) -> None:
+        """One step of those that are frozen or held up has passed."""
+        for process in self.live:
+            process.tick(1)
+        self.frozen = {
+            process: steps - 1
+            for process, steps in self.frozen.items()
+            if steps > 1 and not process.dead
+        }
+
+    @property
+    def held_up(self) -> bool:
+        """Whether something is frozen or held up."""
+        return bool(self.frozen) or any(process.held_up for process in self.live)
+
+    def let_go_on(self) -> None:
+        """Let all go on that is frozen or held up."""
+        self.frozen.clear()
+        for process in self.live:
+            process.tick(STEPS_MAX)
+
+    def cut_off(self, whom: str, steps: int) -> None:
+        """Let Kafka or ClickHouse not answer for so many steps."""
+        self.away[whom] = steps
+        self.note(f"{whom} is away for {steps} steps")
+
     def look_after(self) -> None:
         """See to processes that ended, and judge why."""
         for process in self.live:
@@ -207,6 +247,10 @@ class World:
                 self.time_out(process)
                 if process.app.failure is not None:
                     self._judge(process, process.app.failure)
+            else:
+                unmetered = process.unmetered()
+                if unmetered:
+                    self.violated(f"{process} has partitions {unmetered}, and meters none of them")
 
     def _judge(self, process: WorkerProcess, failure: Exception) -> None:
         if isinstance(failure, DatabaseBehindError) and self.unaccepted:

@@ -74,7 +74,8 @@ class PartitionTruth:
         self.decisions: list[str] = []
         self._counted_offsets: list[int] = []
         self._counts: list[Counts] = [Counts()]
-        self._last_seen_ms: dict[tuple[str, str], list[int]] = {}
+        #: By identity: the log's time and the offset of every sighting.
+        self._sightings: dict[tuple[str, str], list[tuple[int, int]]] = {}
         self._log_time_ms = 0
 
     def decide(self, offset: int, append_ms: int, value: bytes, rules: MeteringRules) -> None:
@@ -89,12 +90,9 @@ class PartitionTruth:
             self.rejected_offsets.append(offset)
         else:
             counts["newest_event_ms"] = max(counts["newest_event_ms"], event["ms"])
-            sightings = self._last_seen_ms.setdefault((event["tenant"], event["id"]), [])
-            again = any(
-                is_again(append_ms, now_ms, seen_ms, rules.dedup_horizon_ms)
-                for seen_ms in sightings
-            )
-            sightings.append(now_ms)
+            again = bool(self._seen_before(event, append_ms, now_ms, rules))
+            sightings = self._sightings.setdefault((event["tenant"], event["id"]), [])
+            sightings.append((now_ms, offset))
             decision = "duplicate" if again else "accepted"
             if not again:
                 counts["late"] += append_ms - event["ms"] > rules.late_after_ms
@@ -103,6 +101,25 @@ class PartitionTruth:
         self.decisions.append(decision)
         self._counted_offsets.append(offset)
         self._counts.append(Counts(**counts))
+
+    def _seen_before(
+        self, event: dict[str, Any], append_ms: int, now_ms: int, rules: MeteringRules
+    ) -> list[int]:
+        """The offsets of the sightings that make an event a duplicate."""
+        return [
+            offset
+            for seen_ms, offset in self._sightings.get((event["tenant"], event["id"]), [])
+            if is_again(append_ms, now_ms, seen_ms, rules.dedup_horizon_ms)
+        ]
+
+    def forgotten(self, append_ms: int, value: bytes, rules: MeteringRules, start: int) -> bool:
+        """Whether only sightings below an offset would make the next record a duplicate."""
+        event = read(value) if start else None
+        if event is None:
+            return False
+        now_ms = log_time(append_ms, self._log_time_ms)
+        before = self._seen_before(event, append_ms, now_ms, rules)
+        return bool(before) and max(before) < start
 
     def _add(
         self, offset: int, event: dict[str, Any], append_ms: int, rules: MeteringRules

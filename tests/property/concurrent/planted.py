@@ -15,7 +15,17 @@ from typing import Any
 
 import pytest
 
-from services.aggregator import agent, flush, log_offsets, meter, recovery, seen_store, transport
+from services.aggregator import (
+    agent,
+    app,
+    flush,
+    log_offsets,
+    meter,
+    recovery,
+    seen_bucket,
+    seen_place,
+    transport,
+)
 from services.aggregator.core import dedup, log_time, partition, replaced, slices, timing
 from services.aggregator.handover import Handover
 
@@ -102,6 +112,9 @@ PLANTED: dict[str, Bug] = {
     "a dropped fetch is not read again": (
         Edit(transport.Consumer, "_fetch_dropped_again", "if not self._dropped:", "if True:"),
     ),
+    "reading goes on during a recovery": (
+        Edit(app.MeterApp, "recover_assigned", "self.consumer.stop_flow()", "pass"),
+    ),
     "a gap taken for no gap": (
         Edit(meter.Meter, "consume", "if first_offset > state.next_offset:", "if False:"),
     ),
@@ -130,12 +143,6 @@ PLANTED: dict[str, Bug] = {
             "_from_checkpoint_on",
             "append_ms[fresh] = self.checkpoint.last_append_ms",
             "pass",
-        ),
-        Edit(
-            partition.PartitionState,
-            "__init__",
-            "LogTime(0 if begins_anew else checkpoint.last_append_ms)",
-            "LogTime(0)",
         ),
     ),
     "database-went-back check off": (
@@ -180,13 +187,13 @@ PLANTED: dict[str, Bug] = {
     "hole 9: moving ids asks before it waits": (
         Edit(
             meter.Meter,
-            "_spill",
+            "_make_room",
             "async with self._batch_lock:",
             "ours = self.states.get(partition) is state\n            async with self._batch_lock:",
         ),
         Edit(
             meter.Meter,
-            "_spill",
+            "_make_room",
             "ours = self.states.get(partition) is state\n                more",
             "more",
         ),
@@ -256,40 +263,40 @@ PLANTED: dict[str, Bug] = {
         Edit(
             dedup.SeenIds,
             "spill",
-            "below = int(np.searchsorted(times_ms[order], settled.log_ms))",
-            "below = len(order)",
+            "last = min(below, len(ids) - 1)",
+            "last = len(ids) - 1",
         ),
     ),
     "ids of the checkpoint's millisecond are moved": (
         Edit(
             dedup.SeenIds,
             "spill",
-            "np.searchsorted(times_ms[order], settled.log_ms)",
-            "np.searchsorted(times_ms[order], settled.log_ms, 'right')",
+            "np.searchsorted(seen_ms, settled.log_ms)",
+            "np.searchsorted(seen_ms, settled.log_ms, 'right')",
         ),
     ),
     "stamped before the ids are there": (
         Edit(
-            seen_store.SeenStore,
+            seen_place.Place,
             "keep",
-            "self._write_stamp(self._stamp.before_moving(sightings))",
-            "self._write_stamp(self._stamp.before_moving(sightings))\n"
-            "    self._write_stamp(self._stamp.after_moving(sightings))",
+            "before = self.stamp.before_moving(sightings)",
+            "self._write_stamp(self.stamp.after_moving(sightings))\n"
+            "    before = self.stamp.before_moving(sightings)",
         ),
     ),
     "not stamped before ids are moved": (
         Edit(
-            seen_store.SeenStore,
+            seen_place.Place,
             "keep",
-            "self._write_stamp(self._stamp.before_moving(sightings))",
+            "self._write_stamp(before)",
             "pass",
         ),
     ),
     "the filter is not kept": (
         Edit(
-            seen_store.Bucket,
+            seen_bucket.Bucket,
             "put",
-            'write_durably(self._path / "filter", self._filter.words.tobytes())',
+            "self._filter.add(ids)",
             "pass",
         ),
     ),
@@ -313,8 +320,8 @@ PLANTED: dict[str, Bug] = {
         Edit(
             meter.Meter,
             "flush",
-            "        self._room.set()\n        await self._spill()\n        self._measure()",
-            "        await self._spill()",
+            "        await self._make_room()\n        self._measure()",
+            "        pass",
         ),
     ),
     "states of lost partitions are kept": (
@@ -353,44 +360,42 @@ PLANTED: dict[str, Bug] = {
 
 
 #: After how many schedules `tests.property.concurrent.hunt` found each bug by chance, none of them
-#: written for it. Those that are not here it did not find within 150, which is no proof that it
-#: never would.
+#: written for it. Those that are not here it did not find within 50, which is no proof that it never
+#: would.
 FOUND_AFTER: dict[str, int] = {
     "checkpoint before rows": 1,
-    "skip rule off": 2,
-    "a version one too high": 7,
-    "look-up of old windows off": 4,
+    "skip rule off": 1,
+    "a version one too high": 2,
+    "look-up of old windows off": 3,
     "dedup off": 1,
-    "dedup starts open": 4,
-    "snapshot without the lock": 60,
-    "checkpoint although the rows were refused": 7,
-    "a gap taken for no gap": 79,
-    "commit of what was read": 3,
+    "dedup starts open": 1,
+    "snapshot without the lock": 4,
+    "checkpoint although the rows were refused": 4,
+    "a gap taken for no gap": 11,
+    "commit of what was read": 2,
     "database-went-back check off": 16,
-    "went-back check off in look-ups": 16,
-    "hole 1: the older sighting is left behind": 47,
-    "hole 5: abandoned recoveries are not closed": 5,
-    "hole 11: judged by log time": 108,
-    "hole 11: commits of another log": 15,
-    "hole 6: begins wherever the log begins": 6,
-    "a snapshot is never flushed": 5,
+    "hole 1: the older sighting is left behind": 3,
+    "hole 3: an old answer against new memory": 26,
+    "hole 5: abandoned recoveries are not closed": 17,
+    "hole 11: judged by log time": 2,
+    "hole 6: begins wherever the log begins": 12,
+    "a snapshot is never flushed": 1,
     "markers at the end are not passed over": 6,
-    "dead letters of a rebuilding are counted": 1,
-    "dirty slices are evicted": 18,
-    "recovered from the commit": 3,
-    "stamped complete too far": 87,
-    "ids beyond the checkpoint are moved": 86,
-    "stamped before the ids are there": 19,
-    "the filter is not kept": 4,
-    "a duplicate at the horizon": 11,
-    "a duplicate at the horizon in one batch": 2,
+    "dead letters of a rebuilding are counted": 5,
+    "dirty slices are evicted": 3,
+    "recovered from the commit": 2,
+    "stamped complete too far": 6,
+    "ids beyond the checkpoint are moved": 1,
+    "the filter is not kept": 3,
+    "a duplicate at the horizon": 12,
+    "a duplicate at the horizon in one batch": 12,
     "given away without closing": 1,
-    "a failed flush keeps its states": 93,
-    "duplicates do not count as seen": 3,
-    "records below the checkpoint are counted": 1,
+    "a failed flush keeps its states": 4,
+    "duplicates do not count as seen": 2,
+    "records below the checkpoint are counted": 4,
 }
 #: So many are tried in `make test`, for a change of the code changes what the same bytes come to.
-FOUND_WITHIN = {name: max(40, 2 * count) for name, count in FOUND_AFTER.items()}
+FOUND_WITHIN = {name: max(40, 3 * count) for name, count in FOUND_AFTER.items()}
 
 
 def plant(name: str, patch: pytest.MonkeyPatch) -> None:

@@ -13,9 +13,6 @@ from tests.property.concurrent.threads import PooledThread, Stepped
 
 T = TypeVar("T")
 
-#: What ClickHouse's failures are called.
-DatabaseUnavailable = getattr(errors, "DatabaseUnavailableError", errors.UnavailableError)
-
 
 class Job:
     """A call in a thread, and the future that its answer goes to."""
@@ -26,6 +23,8 @@ class Job:
         self.future = future
         self.stepped: Stepped | None = None
         self.at = ""
+        #: For how many steps more it is held up.
+        self.held = 0
 
 
 class Process:
@@ -61,15 +60,36 @@ class Process:
         if self.dead:
             return []
         items = [Item("go on", lambda: None, priority=200)] if self.loop.busy else []
-        items += [item for item in self._waiting if item.ready()]
+        items += [item for item in self._waiting if not item.held and item.ready()]
         for queue in self._queues.values():
             while queue and queue[0].stepped is None and queue[0].future.cancelled():
                 queue.popleft()
-            if queue:
+            if queue and not queue[0].held:
                 items.append(self._item_of(queue[0]))
-        items += [self._item_of(job) for job in self._loose]
+        items += [self._item_of(job) for job in self._loose if not job.held]
         timer = self.loop.next_timer()
         return items if timer is None else [*items, timer]
+
+    @property
+    def in_a_call(self) -> bool:
+        """Whether a call of it stands between two steps."""
+        return any(queue and queue[0].stepped is not None for queue in self._queues.values())
+
+    def delayable(self) -> list[Item | Job]:
+        """What outside of it is under way: calls, and answers."""
+        heads = [queue[0] for queue in self._queues.values() if queue]
+        answers = [item for item in self._waiting if item.name.startswith("answer")]
+        return [*answers, *heads, *self._loose]
+
+    @property
+    def held_up(self) -> bool:
+        """Whether something of it is held up."""
+        return any(call.held for call in self.delayable())
+
+    def tick(self, steps: int) -> None:
+        """So many steps have passed."""
+        for call in self.delayable():
+            call.held = max(0, call.held - steps)
 
     def happen(self, item: Item, callbacks: int) -> None:
         """Let one thing happen, and run what it makes ready, up to so many callbacks."""
@@ -241,5 +261,5 @@ class Process:
 def unavailable(whom: str, what: str) -> Exception:
     """The error of an edge that a retry may mend."""
     if whom == "clickhouse":
-        return DatabaseUnavailable(f"the schedule lets it fail: {what}")
+        return errors.DatabaseUnavailableError(f"the schedule lets it fail: {what}")
     return errors.UnavailableError(f"the schedule lets it fail: {what}")

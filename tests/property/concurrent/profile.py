@@ -21,42 +21,56 @@ RULES = MeteringRules(
     minute_retention_ms=4 * HOUR_MS,
     hour_retention_ms=24 * HOUR_MS,
 )
-#: Whether writing ids to disk may fail, beside being cut off by a kill. Off until the store lives
-#: with it: now it ends the worker, which hides all else.
-DISKS_FAIL = False
 IDS_UNLIMITED = 10_000
 ROWS_UNLIMITED = 10_000
 #: What happens beside the processes' own work, by theme, and how much of it.
 WORK, APPEND = (160, "work"), (24, "append")
-KILLED = (5, "kill")
 THEMES: dict[str, tuple[tuple[int, str], ...]] = {
-    "ids": (KILLED, (2, "rebalance"), (2, "change rules"), (1, "back up"), (1, "restore")),
+    "ids": (*((5, "kill"), (2, "rebalance"), (2, "change rules"), (4, "back up"), (4, "restore")),),
     "look-ups": (
-        *((2, "rebalance"), (3, "database away"), (1, "kill"), (2, "freeze")),
-        *((2, "back up"), (1, "restore")),
+        *((3, "rebalance"), (1, "database away"), (12, "delay a call"), (12, "append")),
+        *((1, "back up"), (1, "restore"), (1, "come to rest")),
     ),
     "rebalances": (
         *((4, "rebalance"), (3, "time out"), (4, "start a worker"), (3, "freeze"), (1, "kill")),
         *((2, "database away"), (1, "kafka away"), (1, "stop a worker"), (1, "marker")),
+        *((3, "come to rest"), (6, "delay a call")),
+    ),
+    "zombies": (
+        *((5, "replace workers"), (1, "time out"), (8, "freeze in a call"), (16, "append")),
+        (6, "delay a call"),
+        (1, "kill"),
     ),
     "operations": (
-        *((4, "back up"), (4, "restore"), (1, "make topic anew"), (2, "change rules")),
-        *((2, "delete old records"), (2, "marker"), (1, "rebalance"), (1, "overtake")),
+        *((3, "back up"), (3, "restore"), (1, "make topic anew"), (4, "change rules")),
+        *((4, "delete old records"), (2, "marker"), (1, "rebalance"), (1, "overtake")),
     ),
     "disks": (
-        KILLED,
-        (2, "fill a disk"),
-        (2, "rebalance"),
-        (2, "start a worker"),
-        (1, "stop a worker"),
+        *((3, "kill"), (3, "fill a disk"), (1, "delete ids"), (2, "rebalance")),
+        *((2, "start a worker"), (1, "stop a worker")),
     ),
     "all": (
         *((2, "kill"), (2, "rebalance"), (2, "time out"), (2, "start a worker"), (2, "freeze")),
         *((1, "database away"), (1, "kafka away"), (1, "stop a worker"), (1, "marker")),
         *((1, "back up"), (1, "restore"), (1, "change rules"), (1, "delete old records")),
-        (1, "fill a disk"),
+        *((1, "fill a disk"), (1, "delete ids"), (1, "come to rest")),
+        (4, "delay a call"),
     ),
 }
+#: How long after the last record the next is appended; some around the horizon.
+PAUSES_MS = (0, 0, 1, 1, 500, 500, 3000, HORIZON_MS - 1, HORIZON_MS, HORIZON_MS + 1)
+#: The clock hardly moves: many records at one log time, before and beyond a checkpoint.
+STANDING_MS = (0, 0, 0, 0, 1)
+#: Steps of the clock beyond which an event is forgotten are common.
+LONG_MS = (0, 1, 3000, HORIZON_MS - 1, 2 * HORIZON_MS, 2 * HORIZON_MS)
+#: How old an event is when it is appended: fresh; late for the minutes, late for the hours, at and
+#: beyond the limits; or mostly so late that its windows have to be looked up.
+FRESH_MS = (0,)
+AGES_MS = (
+    *(0, 0, 0, 3 * MINUTE_MS, 4 * MINUTE_MS, 6 * MINUTE_MS, 2 * HOUR_MS, 3 * HOUR_MS),
+    *(5 * HOUR_MS, 6 * HOUR_MS, 6 * HOUR_MS + 1, -MINUTE_MS, -MINUTE_MS - 1),
+)
+OLD_MS = (0, 3 * MINUTE_MS, 3 * MINUTE_MS, 4 * MINUTE_MS, 2 * HOUR_MS, 2 * HOUR_MS, 3 * HOUR_MS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,13 +88,23 @@ class Profile:
     kill_rate: int
     refusal_rate: int
     file_fault_rate: int
+    read_fault_rate: int
     step_through_rate: int
     late_answer_rate: int
     split_rate: int
     poison_rate: int
     skew_rate: int
-    old_events: bool
+    #: How old events may be when they are appended.
+    ages_ms: tuple[int, ...]
     by_priority: bool
+    #: Whether a flush or a commit comes as soon as anything else, and does not wait for its time.
+    eager: bool
+    pauses_ms: tuple[int, ...]
+    #: How long partitions that are given away are waited for.
+    last_flush_seconds: float
+    #: How many ids are moved to disk at once, and at how many in memory reading pauses.
+    spill_ids_max: int
+    ids_max_least: int
     #: What happens at a step, each as often as it stands here.
     events: list[str]
     replica_wait_seconds: float = 4.0
@@ -90,28 +114,35 @@ def draw_profile(choices: Choices) -> Profile:
     """Draw a schedule's nature; bytes of 0 give the tamest."""
     theme = choices.pick(list(THEMES))
     ids, disks, look_ups = theme == "ids", theme == "disks", theme == "look-ups"
+    zombies, operations = theme == "zombies", theme == "operations"
     return Profile(
         theme=theme,
-        steps=20 + choices.pick([0, 40, 80, 120, 180, 240]),
-        partitions=1 if ids else choices.pick([1, 1, 2, 2, 3]),
+        steps=40 + choices.pick([0, 80, 160, 240, 320, 400]),
+        partitions=1 if ids or zombies else choices.pick([1, 1, 2, 2, 3]),
         hosts=choices.pick([1, 1, 2]),
-        identities=choices.pick([2, 3, 4, 6]),
+        identities=choices.pick([6, 40, 200] if look_ups else [2, 3, 4, 6, 40]),
         keep=Keep(
-            minutes_ms=choices.pick([2 * MINUTE_MS, 0]),
+            minutes_ms=0 if look_ups else choices.pick([2 * MINUTE_MS, 0]),
             hours_ms=choices.pick([HOUR_MS, 0]),
-            ids=choices.pick([1, 2, 3, 5] if ids or disks else [IDS_UNLIMITED, 2]),
+            ids=choices.pick([1, 2, 3, 5] if ids or disks else [IDS_UNLIMITED, 2, 1]),
         ),
         pending_rows_max=choices.pick([ROWS_UNLIMITED, ROWS_UNLIMITED, 3]),
         fault_rate=choices.pick([0, 0, 4, 10, 24]),
         kill_rate=choices.pick([0, 0, 2, 6]),
-        refusal_rate=choices.pick([0, 0, 0, 4] if look_ups else [0, 0, 0, 0, 1]),
+        refusal_rate=choices.pick([0, 0, 4, 12] if look_ups else [0, 0, 0, 0, 1]),
         file_fault_rate=choices.pick([0, 8, 40] if disks else [0, 0, 0, 8]),
-        step_through_rate=choices.pick([0, 60, 200]),
-        late_answer_rate=choices.pick([0, 60, 160]),
+        read_fault_rate=choices.pick([0, 12, 60] if disks else [0, 0, 0, 2]),
+        step_through_rate=200 if zombies else choices.pick([0, 40] if look_ups else [0, 60, 200]),
+        late_answer_rate=160 if look_ups else choices.pick([0, 60, 160]),
         split_rate=choices.pick([0, 0, 40]),
         poison_rate=choices.pick([0, 0, 20]),
-        skew_rate=choices.pick([0, 20, 50] if ids else [0, 0, 0, 12]),
-        old_events=look_ups or choices.pick([False, False, True]),
+        skew_rate=choices.pick([0, 20, 50] if ids or operations else [0, 0, 12]),
+        ages_ms=OLD_MS if look_ups else choices.pick([FRESH_MS, FRESH_MS, AGES_MS]),
         by_priority=choices.pick([False, True]),
+        eager=choices.pick([False, True]),
+        pauses_ms=choices.pick([PAUSES_MS, PAUSES_MS, LONG_MS, STANDING_MS]),
+        last_flush_seconds=choices.pick([20.0, 0.5, 0.05]),
+        spill_ids_max=choices.pick([20_000, 1, 2]),
+        ids_max_least=choices.pick([200_000, 6, 12]),
         events=weighted_table([WORK, APPEND, *THEMES[theme]]),
     )

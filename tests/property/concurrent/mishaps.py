@@ -1,0 +1,102 @@
+"""What befalls workers, their group, and what they need."""
+
+from __future__ import annotations
+
+import shutil
+
+from tests.property.concurrent.model import World
+
+WORKERS_MAX = 3
+
+
+def kill(world: World) -> None:
+    if world.live:
+        world.kill(world.choices.pick(world.live))
+
+
+def kill_all(world: World) -> None:
+    for process in world.live:
+        world.kill(process)
+
+
+def start_a_worker(world: World) -> None:
+    if len(world.live) < WORKERS_MAX:
+        world.start_worker(world.choices.pick(world.hosts))
+
+
+def stop_a_worker(world: World) -> None:
+    if world.live:
+        process = world.choices.pick(world.live)
+        world.note(f"{process} is told to stop")
+        process.stop()
+
+
+def rebalance(world: World) -> None:
+    outside = [one for one in world.live if one not in world.group.members]
+    world.note("rebalance")
+    world.group.rebalance(
+        [
+            *(one for one in world.group.members if not one.dead),
+            *(one for one in outside if world.choices.chance(128)),
+        ]
+    )
+
+
+def time_out(world: World) -> None:
+    if world.group.members:
+        world.time_out(world.choices.pick(world.group.members))
+
+
+def replace_workers(world: World) -> None:
+    """Cut the group's workers off, and have another in their place: they do not know of it."""
+    others = [process for process in world.live if process not in world.group.members]
+    world.note("all are replaced")
+    world.group.rebalance([])
+    if others and world.choices.chance(128):
+        world.group.rebalance([world.choices.pick(others)])
+    elif len(world.live) < WORKERS_MAX:
+        world.start_worker(world.choices.pick(world.hosts))
+
+
+def freeze(world: World) -> None:
+    if world.live:
+        world.freeze(world.choices.pick(world.live), 3 + world.choices.below(20))
+
+
+def freeze_in_a_call(world: World) -> None:
+    """Freeze a process between two questions of a recovery, say, while others do a lot."""
+    within = [process for process in world.live if process.in_a_call]
+    if within:
+        world.freeze(world.choices.pick(within), 10 + world.choices.below(50))
+
+
+def delay_a_call(world: World) -> None:
+    """Let a question or its answer be on its way for a while."""
+    under_way = [(one, call) for one in world.live for call in one.delayable()]
+    if under_way:
+        process, call = world.choices.pick(under_way)
+        call.held = 5 + world.choices.below(30)
+        what = getattr(call, "name", "") or getattr(call, "at", "")
+        world.note(f"{process}: {what or 'a call'} is held up for {call.held} steps")
+
+
+def database_away(world: World) -> None:
+    world.cut_off("clickhouse", 5 + world.choices.below(40))
+
+
+def kafka_away(world: World) -> None:
+    world.cut_off("kafka", 5 + world.choices.below(40))
+
+
+def fill_a_disk(world: World) -> None:
+    host = world.choices.pick(world.hosts)
+    host.disk_full = not host.disk_full
+    world.note(f"{host.name}: disk {'full' if host.disk_full else 'has room again'}")
+
+
+def delete_ids(world: World) -> None:
+    """Delete a machine's ids under the processes that use them."""
+    host = world.choices.pick(world.hosts)
+    for folder in host.folder.glob("*"):
+        shutil.rmtree(folder)
+    world.note(f"{host.name}: ids are deleted")

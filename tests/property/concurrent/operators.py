@@ -1,0 +1,82 @@
+"""What operators do: backups, restores, other rules, a topic made anew."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from schemas.metering_rules import HOUR_MS
+from tests.property.concurrent import mishaps
+from tests.property.concurrent.calm import settle
+from tests.property.concurrent.log import ModelLog
+from tests.property.concurrent.model import World
+from tests.property.concurrent.profile import HORIZON_MS, RULES
+from tests.property.concurrent.worker import WorkerProcess
+
+HORIZONS_MS = (HORIZON_MS, HORIZON_MS // 2, 2 * HORIZON_MS, 5 * HORIZON_MS)
+
+
+def back_up(world: World) -> None:
+    world.note("backup")
+    world.backup = world.database.copy()
+
+
+def restore(world: World) -> None:
+    stopped = world.choices.chance(128)
+    for process in world.live:
+        if stopped or process not in world.group.members or not _will_notice(world, process):
+            world.kill(process)
+    world.database = world.backup.copy()
+    world.restores += 1
+    world.unaccepted = True
+    world.note("an older backup is restored")
+    if not world.live and world.choices.chance(128):
+        world.accept_restore()
+
+
+def _will_notice(world: World, process: WorkerProcess) -> bool:
+    """Whether a worker goes on exactly although it is not stopped for a restore.
+
+    Only where its next look at the checkpoints shows it: docs/reliability.md promises no more.
+    """
+    meter = process.app.meter
+    if meter._flush_lock.locked() or meter._recovery_lock.locked():
+        return False
+    for number, state in meter.states.items():
+        place = (world.log.name, number)
+        stored = world.backup.checkpoints.get(place)
+        if state.written_offset <= (0 if stored is None else stored.next_offset):
+            rows = world.database.slices[place], world.backup.slices[place]
+            if rows[0] != rows[1]:
+                return False
+    return True
+
+
+def change_rules(world: World) -> None:
+    # Running workers do not hear of it, so they are stopped: docs/adr/0010.
+    mishaps.kill_all(world)
+    rules = replace(
+        RULES,
+        dedup_horizon_ms=world.choices.pick(HORIZONS_MS),
+        too_old_ms=world.choices.pick([6 * HOUR_MS, 3 * HOUR_MS]),
+    )
+    for partition in world.log.partitions:
+        partition.change_rules(rules)
+    world.note(f"other rules: {rules}")
+
+
+def make_topic_anew(world: World) -> None:
+    # What the old log held and nobody metered would be gone with it.
+    settle(world)
+    world.calm = False
+    mishaps.kill_all(world)
+    world.logs.append(ModelLog(f"cluster/log-{len(world.logs)}", world.profile.partitions, RULES))
+    world.backup = world.database.copy()
+    world.note("the topic is made anew")
+    if world.choices.chance(128):
+        world.group.commits.clear()
+
+
+def come_to_rest(world: World) -> None:
+    """Nothing more comes for a while: everything must be metered without it, and be right."""
+    settle(world)
+    world.calm = False
