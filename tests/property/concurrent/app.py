@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from mode.utils.queues import FlowControlEvent
 
 from services.aggregator.app import MeterApp
+from services.aggregator.lineage import lineage_of
 from services.aggregator.log_offsets import LogOffsets
 from services.aggregator.meter import Meter
 from services.aggregator.recovery import Edges
@@ -43,6 +44,7 @@ class ModelApp(MeterApp):
         self.process = process
         self.log_model: ModelLog = world.log
         log = self.log_read = log_of(world.log)
+        self.lineage = lineage_of([], log, "group")
         self.settings = SimpleNamespace(  # type: ignore[assignment]
             aggregator_replica_wait_seconds=world.profile.replica_wait_seconds
         )
@@ -77,6 +79,7 @@ class ModelApp(MeterApp):
             SinkThread(ModelSink(process, self.log_model), "write"),  # type: ignore[arg-type]
             world.profile.pending_rows_max,
             lambda partition, offset: self.consumer.checkpoint(self.tp(partition), offset),
+            self.check_log,
         )
         self._recovery_signal = asyncio.Event()
         self._recovery_generation = 0

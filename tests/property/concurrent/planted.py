@@ -360,8 +360,8 @@ PLANTED: dict[str, Bug] = {
 
 
 #: After how many schedules `tests.property.concurrent.hunt` found each bug by chance, none of them
-#: written for it. Those that are not here it did not find within 50, which is no proof that it never
-#: would.
+#: written for it. Those that are not here it did not find within 50, which is no proof that it
+#: never would.
 FOUND_AFTER: dict[str, int] = {
     "checkpoint before rows": 1,
     "skip rule off": 1,
