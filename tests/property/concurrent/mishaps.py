@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 
+from tests.property.concurrent import traffic
 from tests.property.concurrent.model import World
 
 WORKERS_MAX = 3
@@ -78,6 +79,34 @@ def delay_a_call(world: World) -> None:
         call.held = 5 + world.choices.below(30)
         what = getattr(call, "name", "") or getattr(call, "at", "")
         world.note(f"{process}: {what or 'a call'} is held up for {call.held} steps")
+
+
+def cross_a_look_up(world: World) -> None:
+    """Let an old window's look-up fail or come late, and give partitions away meanwhile."""
+    asking = [one for one in world.live if one.app.meter._batch_lock.locked()]
+    if not asking:
+        traffic.append(world)
+        return
+    process, steps = world.choices.pick(asking), 10 + world.choices.below(50)
+    if world.choices.chance(128):
+        for call in process.reading():
+            call.held = steps
+        world.note(f"{process}: what it asked is held up for {steps} steps")
+    else:
+        world.let_fail("look up", steps)
+    if world.choices.chance(160):
+        world.note("rebalance")
+        world.group.rebalance([one for one in world.group.members if not one.dead])
+
+
+def overtake_a_recovery(world: World) -> None:
+    """Hold a recovery up between two of its questions; whoever has partitions goes on meanwhile."""
+    awake = [one for one in world.live if one not in world.frozen]
+    within = [one for one in awake if one.app.recovering and one.in_a_call]
+    others = [one for one in awake if one not in within and one.app.meter.states]
+    if within and others:
+        world.freeze(world.choices.pick(within), 20 + world.choices.below(60))
+        traffic.append(world)
 
 
 def database_away(world: World) -> None:

@@ -33,6 +33,9 @@ FILE_FATES = ("fails before", "fails after", "killed before", "killed after")
 class Violation(AssertionError):
     """Something is so that must never be; the text has the schedule up to there."""
 
+    #: What broke a process, where that is it.
+    error: BaseException | None = None
+
 
 @dataclass(slots=True)
 class Host:
@@ -55,6 +58,7 @@ class World:
         self.current: Process | None = None
         self.trace: list[str] = []
         self.violation: str | None = None
+        self.error: BaseException | None = None
         #: No faults any more: everything must come to its end.
         self.calm = False
         self.files = Files(self)
@@ -76,6 +80,8 @@ class World:
         self.started = 0
         #: For how many steps more Kafka or ClickHouse does not answer.
         self.away: dict[str, int] = {}
+        #: For how many steps more questions that begin like this are not answered.
+        self.failing: dict[str, int] = {}
         #: For how many steps more processes do nothing.
         self.frozen: dict[WorkerProcess, int] = {}
 
@@ -95,16 +101,18 @@ class World:
         """Add a line to the schedule as it is told when it fails."""
         self.trace.append(text)
 
-    def violated(self, text: str) -> None:
+    def violated(self, text: str, error: BaseException | None = None) -> None:
         """Note that something is so that must never be; raised when the schedule has control."""
         if self.violation is None:
-            self.violation = text
+            self.violation, self.error = text, error
             self.note(f"WRONG: {text}")
 
     def check(self) -> None:
         """Raise `Violation` where there was one."""
         if self.violation is not None:
-            raise Violation("\n".join([self.violation, *self.trace]))
+            violation = Violation("\n".join([self.violation, *self.trace]))
+            violation.error = self.error
+            raise violation
 
     # What befalls a process at an edge.
 
@@ -112,7 +120,7 @@ class World:
         """Say what becomes of a call."""
         if self.calm:
             return "works"
-        if self.away.get(whom, 0) > 0 or self.choices.chance(self.profile.fault_rate):
+        if self._is_away(whom, what) or self.choices.chance(self.profile.fault_rate):
             fate = self.choices.pick(FAILS)
         elif self.choices.chance(self.profile.kill_rate):
             fate = self.choices.pick(KILLS)
@@ -122,6 +130,16 @@ class World:
             return "works"
         self.note(f"  {process}: {what} {fate}")
         return fate
+
+    def _is_away(self, whom: str, what: str) -> bool:
+        failing = any(what.startswith(begin) for begin, steps in self.failing.items() if steps > 0)
+        return failing or self.away.get(whom, 0) > 0
+
+    def pass_a_step(self) -> None:
+        """One step of those is over for which something is away."""
+        for lasting in (self.away, self.failing):
+            for what in lasting:
+                lasting[what] -= 1
 
     def file_fate(self, process: Process, kind: str, what: str) -> str:
         """Say what becomes of a step of a disk."""
@@ -161,6 +179,11 @@ class World:
     def fetch_finds_nothing(self) -> bool:
         """Whether a fetch comes back with nothing although there is something."""
         return not self.calm and self.choices.chance(10)
+
+    def pass_time(self, pause_ms: int) -> None:
+        """Let time go by for brokers and processes alike."""
+        self.now_ms += pause_ms
+        self.clock.now_seconds += pause_ms / 1000
 
     # Workers and their group.
 
@@ -231,6 +254,11 @@ class World:
         self.away[whom] = steps
         self.note(f"{whom} is away for {steps} steps")
 
+    def let_fail(self, begin: str, steps: int) -> None:
+        """Let questions that begin like this not be answered for so many steps, and others be."""
+        self.failing[begin] = steps
+        self.note(f"no {begin} is answered for {steps} steps")
+
     def look_after(self) -> None:
         """See to processes that ended, and judge why."""
         for process in self.live:
@@ -239,7 +267,7 @@ class World:
                 continue
             error = process.broken()
             if error is not None:
-                self.violated(f"{process} breaks: {error!r}")
+                self.violated(f"{process} breaks: {error!r}", error)
                 process.end()
             elif process.stopping is not None and process.stopping.done():
                 self.note(f"{process} ends: {process.app.failure!r}")
@@ -261,7 +289,7 @@ class World:
         elif isinstance(failure, ConfigurationError) and process.refused:
             return
         elif not (isinstance(failure, EventsLostError) and self.lost):
-            self.violated(f"{process} stops for nothing: {failure!r}")
+            self.violated(f"{process} stops for nothing: {failure!r}", failure)
 
     def went_back_in_time(self, text: str) -> None:
         """A worker says that the database went back in time."""

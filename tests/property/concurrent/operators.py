@@ -5,13 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 
 from schemas.metering_rules import HOUR_MS
-from tests.property.concurrent import mishaps
+from tests.property.concurrent import mishaps, traffic
 from tests.property.concurrent.calm import settle
 from tests.property.concurrent.log import ModelLog
 from tests.property.concurrent.model import World
+from tests.property.concurrent.oracle import CLOCK_STEP_MS
 from tests.property.concurrent.profile import HORIZON_MS, RULES
 from tests.property.concurrent.worker import WorkerProcess
 
+#: How far a broker's clock is behind after a long rest.
+BEHIND_MS = (-2 * HORIZON_MS, -HORIZON_MS - CLOCK_STEP_MS - 2, 0)
 HORIZONS_MS = (HORIZON_MS, HORIZON_MS // 2, 2 * HORIZON_MS, 5 * HORIZON_MS)
 
 
@@ -80,3 +83,16 @@ def come_to_rest(world: World) -> None:
     """Nothing more comes for a while: everything must be metered without it, and be right."""
     settle(world)
     world.calm = False
+
+
+def rest_for_long(world: World) -> None:
+    """Nothing comes for longer than ids matter, and all is deleted; then a clock is behind."""
+    settle(world)
+    world.calm = False
+    if world.lost:
+        return
+    back_up(world)
+    world.pass_time(HORIZON_MS + CLOCK_STEP_MS + 1)
+    traffic.delete_old_records(world)
+    mishaps.kill_all(world)
+    traffic.append(world, world.choices.pick(BEHIND_MS))

@@ -87,7 +87,7 @@ PLANTED: dict[str, Bug] = {
         Edit(dedup.Stamp, "may_be_used", "self.below_offset <= settled.offset and", ""),
     ),
     "dedup starts open": (
-        Edit(recovery, "rebuild_from", "found = offsets.at(times_ms)", "found = {}"),
+        Edit(recovery, "rebuild_from", "if found.get(partition, -1) >= 0", "if False"),
     ),
     "snapshot without the lock": (
         Edit(
@@ -199,15 +199,12 @@ PLANTED: dict[str, Bug] = {
         ),
     ),
     "hole 11: ends are read before checkpoints": (
-        Edit(
-            recovery, "recover", "ends = offsets.ends(partitions)\n    checkpoints", "checkpoints"
-        ),
+        Edit(recovery, "recover", "    ends = offsets.ends(partitions)\n    floor", "    floor"),
         Edit(
             recovery,
             "recover",
-            "starts, committed = offsets.starts(partitions), offsets.committed(partitions)",
-            "ends = offsets.ends(partitions)\n"
-            "    starts, committed = offsets.starts(partitions), offsets.committed(partitions)",
+            "    rules, begins = sink.read_rules",
+            "    ends = offsets.ends(partitions)\n    rules, begins = sink.read_rules",
         ),
     ),
     "hole 11: a raised horizon forgets": (
@@ -249,9 +246,10 @@ PLANTED: dict[str, Bug] = {
         Edit(
             recovery,
             "recover",
-            "checkpoint = stored.get(partition, Checkpoint(begin, begin))",
-            "checkpoint = stored.get(partition, Checkpoint(begin, begin))\n"
-            "        import dataclasses\n"
+            "checkpoint = stored.get(partition, Checkpoint(begin, begin, last_append_ms=floor_ms))",
+            "import dataclasses\n"
+            "        checkpoint = stored.get("
+            "partition, Checkpoint(begin, begin, last_append_ms=floor_ms))\n"
             "        checkpoint = dataclasses.replace(checkpoint,"
             " next_offset=max(checkpoint.next_offset, committed.get(partition, 0)))",
         ),
@@ -409,3 +407,16 @@ def importers(where: Any, name: str) -> list[Any]:
         if module_name.startswith(("services.", "tests.")) and module is not where
     ]
     return [module for module in ours if getattr(module, name, None) is function]
+#: Of which theme the schedules are in which a bug is looked for; of any for those not named.
+THEME: dict[str, str] = {
+    "ids on disk ahead of the checkpoint": "ids",
+    "eviction during a look-up": "look-ups",
+    "a half-done batch keeps its state": "look-ups",
+    "hole 3: an old answer against new memory": "look-ups",
+    "hole 4: the new state is dropped": "look-ups",
+    "hole 9: moving ids asks before it waits": "look-ups",
+    "log time not taken up": "operations",
+    "hole 11: ends are read before checkpoints": "zombies",
+    "ids beyond the checkpoint are moved": "ids",
+    "hole 1: the older sighting is left behind": "ids",
+}

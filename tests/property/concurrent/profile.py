@@ -28,7 +28,8 @@ WORK, APPEND = (160, "work"), (24, "append")
 THEMES: dict[str, tuple[tuple[int, str], ...]] = {
     "ids": (*((5, "kill"), (2, "rebalance"), (2, "change rules"), (4, "back up"), (4, "restore")),),
     "look-ups": (
-        *((3, "rebalance"), (1, "database away"), (12, "delay a call"), (12, "append")),
+        *((1, "rebalance"), (1, "database away"), (8, "delay a call"), (12, "append")),
+        (12, "cross a look up"),
         *((1, "back up"), (1, "restore"), (1, "come to rest")),
     ),
     "rebalances": (
@@ -37,13 +38,15 @@ THEMES: dict[str, tuple[tuple[int, str], ...]] = {
         *((3, "come to rest"), (6, "delay a call")),
     ),
     "zombies": (
-        *((5, "replace workers"), (1, "time out"), (8, "freeze in a call"), (16, "append")),
+        *((5, "replace workers"), (1, "time out"), (4, "freeze in a call"), (16, "append")),
+        (12, "overtake a recovery"),
         (6, "delay a call"),
         (1, "kill"),
     ),
     "operations": (
         *((3, "back up"), (3, "restore"), (1, "make topic anew"), (4, "change rules")),
         *((4, "delete old records"), (2, "marker"), (1, "rebalance"), (1, "overtake")),
+        (2, "rest for long"),
     ),
     "disks": (
         *((3, "kill"), (3, "fill a disk"), (1, "delete ids"), (2, "rebalance")),
@@ -63,6 +66,8 @@ PAUSES_MS = (0, 0, 1, 1, 500, 500, 3000, HORIZON_MS - 1, HORIZON_MS, HORIZON_MS 
 STANDING_MS = (0, 0, 0, 0, 1)
 #: Steps of the clock beyond which an event is forgotten are common.
 LONG_MS = (0, 1, 3000, HORIZON_MS - 1, 2 * HORIZON_MS, 2 * HORIZON_MS)
+#: Minutes go by, so windows become old while look-ups are under way.
+MINUTES_MS = (0, 0, 0, 1, MINUTE_MS // 2, MINUTE_MS, MINUTE_MS, 3 * MINUTE_MS)
 #: How old an event is when it is appended: fresh; late for the minutes, late for the hours, at and
 #: beyond the limits; or mostly so late that its windows have to be looked up.
 FRESH_MS = (0,)
@@ -70,7 +75,7 @@ AGES_MS = (
     *(0, 0, 0, 3 * MINUTE_MS, 4 * MINUTE_MS, 6 * MINUTE_MS, 2 * HOUR_MS, 3 * HOUR_MS),
     *(5 * HOUR_MS, 6 * HOUR_MS, 6 * HOUR_MS + 1, -MINUTE_MS, -MINUTE_MS - 1),
 )
-OLD_MS = (0, 3 * MINUTE_MS, 3 * MINUTE_MS, 4 * MINUTE_MS, 2 * HOUR_MS, 2 * HOUR_MS, 3 * HOUR_MS)
+OLD_MS = (0, 0, MINUTE_MS, 3 * MINUTE_MS, 3 * MINUTE_MS, 4 * MINUTE_MS, 2 * HOUR_MS, 2 * HOUR_MS, 3 * HOUR_MS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +145,9 @@ def draw_profile(choices: Choices) -> Profile:
         ages_ms=OLD_MS if look_ups else choices.pick([FRESH_MS, FRESH_MS, AGES_MS]),
         by_priority=choices.pick([False, True]),
         eager=choices.pick([False, True]),
-        pauses_ms=choices.pick([PAUSES_MS, PAUSES_MS, LONG_MS, STANDING_MS]),
+        pauses_ms=choices.pick(
+            [MINUTES_MS, STANDING_MS] if look_ups else [PAUSES_MS, PAUSES_MS, LONG_MS, STANDING_MS]
+        ),
         last_flush_seconds=choices.pick([20.0, 0.5, 0.05]),
         spill_ids_max=choices.pick([20_000, 1, 2]),
         ids_max_least=choices.pick([200_000, 6, 12]),

@@ -57,8 +57,7 @@ def run_schedule(data: bytes, folder: Path) -> list[str]:
 
 def step(world: World) -> None:
     """Let one thing happen."""
-    for whom in world.away:
-        world.away[whom] -= 1
+    world.pass_a_step()
     EVENTS[world.choices.weighted(world.profile.events)](world)
     world.look_after()
     world.check()
@@ -121,12 +120,15 @@ EVENTS: dict[str, Callable[[World], None]] = {
                 mishaps.freeze,
                 mishaps.freeze_in_a_call,
                 mishaps.delay_a_call,
+                mishaps.cross_a_look_up,
+                mishaps.overtake_a_recovery,
                 mishaps.database_away,
             ),
             *(mishaps.kafka_away, mishaps.fill_a_disk, mishaps.delete_ids),
             *(traffic.append, traffic.marker, traffic.delete_old_records, traffic.overtake),
             *(operators.back_up, operators.restore, operators.change_rules),
             *(operators.make_topic_anew, operators.come_to_rest),
+            operators.rest_for_long,
         )
     },
 }

@@ -16,15 +16,14 @@ SKEWS_MS = (
 )
 
 
-def append(world: World) -> None:
-    """Append a few records, in one batch."""
+def append(world: World, skew_ms: int | None = None) -> None:
+    """Append a few records, in one batch, by a clock that is wrong as drawn or given."""
     choices = world.choices
-    pause_ms = choices.pick(world.profile.pauses_ms)
-    world.now_ms += pause_ms
-    world.clock.now_seconds += pause_ms / 1000
-    append_ms = world.now_ms
-    if choices.chance(world.profile.skew_rate):
-        append_ms += choices.pick(SKEWS_MS)
+    world.pass_time(choices.pick(world.profile.pauses_ms))
+    if skew_ms is None:
+        skewed = choices.chance(world.profile.skew_rate)
+        skew_ms = choices.pick(SKEWS_MS) if skewed else 0
+    append_ms = world.now_ms + skew_ms
     number = choices.below(len(world.log.partitions))
     partition = world.log.partitions[number]
     told = []

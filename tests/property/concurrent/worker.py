@@ -9,7 +9,8 @@ from typing import Any
 from services.aggregator import app as app_module
 from services.aggregator.agent import meter_batches
 from tests.property.concurrent.app import ModelApp
-from tests.property.concurrent.process import Process
+from tests.property.concurrent.loop import Item
+from tests.property.concurrent.process import Job, Process
 
 
 class WorkerProcess(Process):
@@ -53,6 +54,12 @@ class WorkerProcess(Process):
     def joining(self) -> bool:
         """Whether it waits for the group to give it partitions."""
         return not self.dead and any(item.name == "join" for item in self._waiting)
+
+    def reading(self) -> list[Item | Job]:
+        """What it asks the database, and answers on their way."""
+        reader: Any = self.app.meter._reader
+        answers = [one for one in self._waiting if one.name.startswith("answer: look up")]
+        return [*answers, *self._queues.get(id(reader._executor), ())]
 
     def stop(self) -> None:
         """Be told to end in an orderly way."""
