@@ -140,6 +140,20 @@ BUGS: Final = (
         "                self._open_room()\n",
         "",
     ),
+    Bug(
+        "a gap is not read again",
+        f"{AGGREGATOR}/agent.py",
+        "                    await app.consumer.perform_seek()\n",
+        "                    pass\n",
+        ("test_agent.py",),
+    ),
+    Bug(
+        "what a seek brings again is sought again",
+        f"{AGGREGATOR}/agent.py",
+        "if not whole and batch.epoch == app.consumer.epoch:",
+        "if not whole:",
+        ("test_agent.py",),
+    ),
     # The disk of ids.
     store(
         "ids lost on disk are not read again",

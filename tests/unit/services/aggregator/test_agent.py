@@ -1,9 +1,10 @@
-"""The agent when the disk loses ids: the partition is recovered, nothing is lost or doubled."""
+"""The agent when batches or ids are lost: they are read again, nothing is lost or doubled."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -156,3 +157,33 @@ def test_another_fault_is_no_reason_to_read_on(
     app = asyncio.run(scene())
     assert [str(failure) for failure in app.failures] == ["a mistake of ours"]
     assert (app.recoveries, app.seeks) == (1, [])
+
+
+async def read_behind_a_gap(folder: Path, epochs_ago: int) -> App:
+    """An app whose first batch got lost, as it shows by the next."""
+    app = App(folder)
+    await app.recover()
+    app.position = 2
+
+    async def batches() -> AsyncIterator[FetchedBatch]:
+        first = True
+        async for batch in app.batches():
+            yield replace(batch, epoch=batch.epoch - epochs_ago) if first else batch
+            first = False
+
+    await meter_batches(app)(batches())  # type: ignore[arg-type]
+    await app.meter.flush()
+    return app
+
+
+def test_what_is_missing_before_a_batch_is_read_again(tmp_path: Path) -> None:
+    app = asyncio.run(read_behind_a_gap(tmp_path, epochs_ago=0))
+    assert (app.failures, app.recoveries) == ([], 1)
+    assert app.seeks == [0]
+    assert app.counts() == (3, 0)
+
+
+def test_what_was_fetched_before_the_last_seek_is_not_sought_again(tmp_path: Path) -> None:
+    """That seek brings it; another for each such batch would go on for ever."""
+    app = asyncio.run(read_behind_a_gap(tmp_path, epochs_ago=1))
+    assert (app.failures, app.seeks) == ([], [])
