@@ -9,7 +9,7 @@ export UV_PROJECT_ENVIRONMENT := $(VENV)
 # Trust what this machine trusts, a company's own authority for instance.
 export UV_SYSTEM_CERTS := true
 
-.PHONY: otel-collector collector-outage planted mutants chaos fuzz demo up test faults bench bench-peers gateway-clients clickhouse-versions python-versions lint format docs dashboards locks setup screenshots clean
+.PHONY: otel-collector collector-outage planted schedules mutants chaos fuzz demo up test faults bench bench-peers gateway-clients clickhouse-versions python-versions lint format docs dashboards locks setup screenshots clean
 
 setup: $(VENV)/.synced
 
@@ -83,6 +83,11 @@ bench/quix-streams/.venv/.synced: bench/quix-streams/pyproject.toml bench/quix-s
 # Bugs planted one at a time, which the unit tests must see; `make test` does it too.
 planted: setup
 	$(BIN)/python -m pytest tests/planted
+
+# Random schedules of the real meter, several workers at once; `make test` runs some (docs/reliability.md).
+# SCHEDULES=2000 SEED=0; SCHEDULES_ARGS='--planted' hunts the planted bugs, '--planted "hole 4"' one.
+schedules: setup
+	$(BIN)/python -m tests.property.concurrent.hunt --schedules $(or $(SCHEDULES),2000) --seed $(or $(SEED),0) $(SCHEDULES_ARGS)
 
 # A random sample of small changes of the meter, of which tests without processes must see 95 %.
 # MUTANTS_ARGS="--sample 0" takes all of them, "--seed 7" the same sample again.

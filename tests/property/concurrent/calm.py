@@ -61,6 +61,10 @@ def _refuses_to_go_on(world: World) -> None:
 
 def _keep_going(world: World) -> None:
     """Do what an operator does, and Kafka's group."""
+    for process in world.live:
+        if process.outlived_its_log:
+            world.note(f"{process}: the watchdog sees that the topic is another log")
+            process.stop()
     if not world.live:
         world.start_worker(world.hosts[0])
     members = world.group.members

@@ -109,14 +109,16 @@ class ModelConsumer(Consumer):
         def readable() -> list[TP]:
             # aiokafka hands nothing out while partitions are being assigned, and then all that it
             # has where no partition is active.
-            if self.reassigning or self.app.log_read.name != process.world.log.name:
+            if self.reassigning:
                 return []
+            # By the topic's name: of a topic that was made anew it reads what lies there now.
             ends = process.world.log.partitions
             return sorted(
                 where
                 for where in active_partitions or self.assignment()
                 if where in self.fetch_positions
                 and where.partition in self.app.assigned
+                and where.partition < len(ends)
                 and self.fetch_positions[where] < ends[where.partition].end
             )
 

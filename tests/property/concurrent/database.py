@@ -64,6 +64,7 @@ class Database:
         self, log: ModelLog, partition: int, family: str, number: int, version: int, totals: Totals
     ) -> None:
         """Insert a row."""
+        self._judge_closed(log, partition, version)
         key = name_of(family, number)
         truth = log.partitions[partition].truth
         wanted, found = truth.sums(family, key, version), measured(totals)
@@ -86,11 +87,20 @@ class Database:
 
     def insert_checkpoint(self, log: ModelLog, partition: int, checkpoint: Checkpoint) -> None:
         """Insert a checkpoint."""
+        self._judge_closed(log, partition, checkpoint.next_offset)
         self._judge_counts(log, partition, checkpoint)
         self._judge_rows(log, partition, checkpoint.next_offset)
         before = self.checkpoints.get((log.name, partition))
         if before is None or before.next_offset <= checkpoint.next_offset:
             self.checkpoints[log.name, partition] = checkpoint
+
+    def _judge_closed(self, log: ModelLog, partition: int, below: int) -> None:
+        """What came after partitions were added must not count: keys went elsewhere by then."""
+        closed_at = log.partitions[partition].closed_at
+        if closed_at is not None and below > closed_at:
+            self._violated(
+                f"partition {partition} is metered up to {below}, and the topic grew at {closed_at}"
+            )
 
     def _judge_counts(self, log: ModelLog, partition: int, checkpoint: Checkpoint) -> None:
         below = checkpoint.next_offset

@@ -1,16 +1,18 @@
-"""After how many schedules each planted bug is found.
+"""Looking for bugs by random schedules, planted ones or such as nobody knows of.
 
-``python -m tests.property.concurrent.hunt 300 [part of a name ...]`` prints a line for each bug,
-with the schedule that shows it; with ``-`` for a name it looks for bugs that nobody planted.
+``make schedules`` runs it (docs/reliability.md). Each schedule has a number, and runs the same way
+each time: ``SCHEDULES=1 SEED=number`` tells all that happened in one that went wrong.
 """
 
 from __future__ import annotations
 
+import argparse
 import gc
 import random
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,20 +21,17 @@ import structlog
 
 from tests.memory_disk import MEMORY_DISK
 from tests.property.concurrent.model import Violation
-from tests.property.concurrent.planted import PLANTED, THEME, plant
+from tests.property.concurrent.planted import PLANTED, THEME
+from tests.property.concurrent.planting import MisfitError, plant
 from tests.property.concurrent.profile import THEMES
 from tests.property.concurrent.schedule import SCHEDULE_BYTES, model, run_schedule
 
-#: What a bug may not be shown by: it was planted into code that it does not fit any more.
+#: What a planted bug may not be shown by: it was planted into code that it does not fit any more.
 MISFITS = (TypeError, AttributeError, NameError, ImportError)
 
 
-class MisfitError(Exception):
-    """A planted bug does not fit the code: it breaks it, and so proves nothing."""
-
-
 class FaultyWorldError(Exception):
-    """A schedule goes wrong without any planted bug."""
+    """A schedule goes wrong without the planted bug: a bug that nobody planted, or the world's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +39,11 @@ class Found:
     """The schedule that shows a bug, and what it shows."""
 
     seed: int
-    tried: int
     told: str
 
 
 def schedule_bytes(seed: int, theme: str | None = None) -> bytes:
-    """The schedule of a seed; of a theme where one is named."""
+    """The schedule of a number; of a theme where one is named."""
     data = random.Random(seed).randbytes(SCHEDULE_BYTES)
     return data if theme is None else bytes([list(THEMES).index(theme)]) + data[1:]
 
@@ -69,7 +67,7 @@ def hunt(name: str, first_seed: int, most: int, folder: Path) -> Found | None:
         data = schedule_bytes(seed, THEME.get(name))
         with model():
             with pytest.MonkeyPatch.context() as patch:
-                plant(name, patch)
+                plant(PLANTED[name], patch)
                 violation = violation_of(data, folder)
             if violation is None:
                 continue
@@ -79,39 +77,63 @@ def hunt(name: str, first_seed: int, most: int, folder: Path) -> Found | None:
             without = violation_of(data, folder)
         if without is not None:
             raise FaultyWorldError(f"schedule {seed} without {name!r}: {without}")
-        return Found(seed, seed + 1 - first_seed, told)
+        return Found(seed, told)
     return None
 
 
-def look_for_bugs(most: int, folder: Path) -> None:
-    """Run schedules of which each must end well, and print those that do not."""
+def hunt_planted(names: Sequence[str], first_seed: int, most: int, folder: Path) -> bool:
+    """Hunt these bugs, a line for each; say whether all were found."""
+    whole = True
+    for name in names:
+        started = time.process_time()
+        try:
+            found = hunt(name, first_seed, most, folder)
+            told = "MISSED" if found is None else f"schedule {found.seed}: {found.told}"
+        except (MisfitError, FaultyWorldError) as error:
+            found, told = None, f"{type(error).__name__}: {error}"
+        whole = whole and found is not None
+        print(f"{time.process_time() - started:6.1f} s  {name}: {told}"[:240], flush=True)
+    return whole
+
+
+def hunt_unknown(first_seed: int, most: int, theme: str | None, folder: Path) -> bool:
+    """Run schedules of which each must end well, and tell those that do not; say if all did."""
+    whole = True
     with model():
-        for seed in range(most):
-            violation = violation_of(schedule_bytes(seed), folder)
+        for seed in range(first_seed, first_seed + most):
+            violation = violation_of(schedule_bytes(seed, theme), folder)
             if violation is not None:
-                print(f"seed {seed}: {violation}", flush=True)
+                whole = False
+                text = str(violation) if most == 1 else str(violation).split("\n", 1)[0]
+                print(f"schedule {seed}: {text}", flush=True)
+    print(f"{most} schedules from {first_seed} on: {'all ended well' if whole else 'WRONG'}")
+    return whole
 
 
-def main() -> None:
+def main() -> int:
+    """0 where all ended well, or all planted bugs were found."""
+    parser = argparse.ArgumentParser(description="Random schedules of the real meter.")
+    parser.add_argument("--schedules", type=int, default=2000, help="how many, of each bug")
+    parser.add_argument("--seed", type=int, default=0, help="the first one's number")
+    parser.add_argument(
+        "--planted", nargs="*", metavar="NAME", help="look for planted bugs: those named, or all"
+    )
+    parser.add_argument("--theme", choices=list(THEMES), help="only schedules of this theme")
+    options = parser.parse_args()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
-    most, parts = int(sys.argv[1]), sys.argv[2:]
     # What is imported stays: looking through it again and again takes a third of the time.
     gc.freeze()
-    with tempfile.TemporaryDirectory(dir=MEMORY_DISK) as folder:
-        if parts == ["-"]:
-            look_for_bugs(most, Path(folder) / "world")
-            return
-        for name in PLANTED:
-            if parts and not any(part in name for part in parts):
-                continue
-            started = time.process_time()
-            try:
-                found = hunt(name, 0, most, Path(folder) / "world")
-                told = "missed" if found is None else f"seed {found.seed}: {found.told}"
-            except (MisfitError, FaultyWorldError) as error:
-                told = f"{type(error).__name__}: {error}"
-            print(f"{time.process_time() - started:6.1f} s  {name}: {told}"[:200], flush=True)
+    with tempfile.TemporaryDirectory(dir=MEMORY_DISK) as parent:
+        folder = Path(parent) / "world"
+        if options.planted is None:
+            return not hunt_unknown(options.seed, options.schedules, options.theme, folder)
+        names = [
+            name
+            for name in PLANTED
+            if not options.planted or any(part in name for part in options.planted)
+        ]
+        return not hunt_planted(names, options.seed, options.schedules, folder)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from bisect import bisect_left
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -22,6 +22,7 @@ from services.aggregator.core.decoding import Decoded, Decoder
 from services.aggregator.core.frames import frames_of
 from services.aggregator.core.labels import Labels
 from services.aggregator.core.timing import RuleBook
+from services.platform.errors import UnavailableError
 from services.platform.kafka import Log
 from services.platform.kafka_questions import Commit
 from tests.property.concurrent.oracle import PartitionTruth
@@ -112,6 +113,8 @@ class ModelPartition:
         self.number = number
         self.start = 0
         self.end = 0
+        #: Where it ended when partitions were added to the topic.
+        self.closed_at: int | None = None
         self.rules: list[tuple[int, MeteringRules]] = [(0, rules)]
         self.truth = PartitionTruth()
         self._offsets: list[int] = []
@@ -216,12 +219,14 @@ class ModelQuestions:
 
     def starts(self, topic: str, partitions: Sequence[int]) -> dict[int, int]:
         def answer() -> dict[int, int]:
+            self._there(partitions)
             return {number: self._now.partitions[number].start for number in partitions}
 
         return self._ask("ask where the log starts", answer)
 
     def ends(self, topic: str, partitions: Sequence[int]) -> dict[int, int]:
         def answer() -> dict[int, int]:
+            self._there(partitions)
             return {number: self._now.partitions[number].end for number in partitions}
 
         return self._ask("ask where the log ends", answer)
@@ -231,6 +236,7 @@ class ModelQuestions:
 
     def at(self, topic: str, times_ms: Mapping[int, int]) -> dict[int, int]:
         def answer() -> dict[int, int]:
+            self._there(times_ms)
             return {
                 number: self._now.partitions[number].at(time_ms)
                 for number, time_ms in times_ms.items()
@@ -244,6 +250,12 @@ class ModelQuestions:
             return {number: commits[number] for number in partitions if number in commits}
 
         return self._ask("ask for commits", answer)
+
+    def _there(self, partitions: Iterable[int]) -> None:
+        """Of partitions that the topic does not have (any more) a broker says nothing yet."""
+        missing = [number for number in partitions if number >= len(self._now.partitions)]
+        if missing:
+            raise UnavailableError(f"the topic has no partitions {missing}")
 
     def _ask(self, what: str, answer: Callable[[], T]) -> T:
         found: T = self._process.edge_call(what, "kafka", answer)

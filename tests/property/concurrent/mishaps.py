@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import shutil
 
+from services.aggregator.core.partition import PartitionState
+from services.aggregator.seen_store import SeenStore
 from tests.property.concurrent import traffic
 from tests.property.concurrent.model import World
 
@@ -15,13 +17,31 @@ def kill(world: World) -> None:
         world.kill(world.choices.pick(world.live))
 
 
+def kill_beyond_a_move(world: World) -> None:
+    """Kill a worker that moved ids to disk and has read on since: its checkpoint is behind both."""
+    moved = [
+        one
+        for one in world.live
+        if any(has_read_on_since_a_move(state) for state in one.app.meter.states.values())
+    ]
+    if moved:
+        world.kill(world.choices.pick(moved))
+
+
+def has_read_on_since_a_move(state: PartitionState) -> bool:
+    """Whether ids were moved at the checkpoint that still is the last, and more was read."""
+    place = state.seen._older._place if isinstance(state.seen._older, SeenStore) else None
+    checkpoint = state.checkpoint.next_offset
+    return place is not None and place.stamp.below_offset == checkpoint < state.next_offset
+
+
 def kill_all(world: World) -> None:
     for process in world.live:
         world.kill(process)
 
 
 def start_a_worker(world: World) -> None:
-    if len(world.live) < WORKERS_MAX:
+    if len(world.live) < WORKERS_MAX and not world.grown:
         world.start_worker(world.choices.pick(world.hosts))
 
 
@@ -88,12 +108,15 @@ def cross_a_look_up(world: World) -> None:
         traffic.append(world)
         return
     process, steps = world.choices.pick(asking), 10 + world.choices.below(50)
-    if world.choices.chance(128):
+    how = world.choices.below(5)
+    if how < 2:
         for call in process.reading():
             call.held = steps
         world.note(f"{process}: what it asked is held up for {steps} steps")
-    else:
+    elif how < 4:
         world.let_fail("look up", steps)
+    else:
+        world.let_be_refused("look up", steps // 4)
     if world.choices.chance(160):
         world.note("rebalance")
         world.group.rebalance([one for one in world.group.members if not one.dead])

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from services.aggregator.errors import DatabaseBehindError, DatabaseWentBackError, EventsLostError
-from services.platform.errors import ConfigurationError
+from services.aggregator.errors import (
+    DatabaseBehindError,
+    DatabaseWentBackError,
+    EventsLostError,
+    PartitionsChangedError,
+)
+from services.platform.errors import ConfigurationError, WattokenError
 from services.platform.kafka_questions import Commit
 from tests.property.concurrent.choices import Choices
 from tests.property.concurrent.database import Database
@@ -75,13 +80,16 @@ class World:
         self.unaccepted = False
         #: Records were deleted that nobody metered: no worker may go on.
         self.lost = False
+        #: Partitions were added to the topic: nothing that came since may be metered.
+        self.grown = False
         self.group = Group(self)
         self.processes: list[WorkerProcess] = []
         self.started = 0
         #: For how many steps more Kafka or ClickHouse does not answer.
         self.away: dict[str, int] = {}
-        #: For how many steps more questions that begin like this are not answered.
+        #: For how many steps more questions that begin like this are not answered, or refused.
         self.failing: dict[str, int] = {}
+        self.refusing: dict[str, int] = {}
         #: For how many steps more processes do nothing.
         self.frozen: dict[WorkerProcess, int] = {}
 
@@ -124,7 +132,7 @@ class World:
             fate = self.choices.pick(FAILS)
         elif self.choices.chance(self.profile.kill_rate):
             fate = self.choices.pick(KILLS)
-        elif self.choices.chance(self.profile.refusal_rate):
+        elif _begins(what, self.refusing) or self.choices.chance(self.profile.refusal_rate):
             fate = "refused"
         else:
             return "works"
@@ -132,12 +140,11 @@ class World:
         return fate
 
     def _is_away(self, whom: str, what: str) -> bool:
-        failing = any(what.startswith(begin) for begin, steps in self.failing.items() if steps > 0)
-        return failing or self.away.get(whom, 0) > 0
+        return self.away.get(whom, 0) > 0 or _begins(what, self.failing)
 
     def pass_a_step(self) -> None:
         """One step of those is over for which something is away."""
-        for lasting in (self.away, self.failing):
+        for lasting in (self.away, self.failing, self.refusing):
             for what in lasting:
                 lasting[what] -= 1
 
@@ -189,6 +196,7 @@ class World:
 
     def start_worker(self, host: Host) -> WorkerProcess:
         """Start a worker; it joins the group."""
+        assert not self.grown, "an operator does not start workers on a topic that grew"
         process = WorkerProcess(self, f"worker-{self.started}", host)
         self.started += 1
         self.processes.append(process)
@@ -259,6 +267,11 @@ class World:
         self.failing[begin] = steps
         self.note(f"no {begin} is answered for {steps} steps")
 
+    def let_be_refused(self, begin: str, steps: int) -> None:
+        """Let questions that begin like this be refused for good for so many steps."""
+        self.refusing[begin] = steps
+        self.note(f"each {begin} is refused for {steps} steps")
+
     def look_after(self) -> None:
         """See to processes that ended, and judge why."""
         for process in self.live:
@@ -287,6 +300,10 @@ class World:
                 self.kill(other)
             self.accept_restore()
         elif isinstance(failure, ConfigurationError) and process.refused:
+            return
+        elif isinstance(failure, WattokenError) and process.outlived_its_log:
+            return
+        elif isinstance(failure, PartitionsChangedError) and self.grown:
             return
         elif not (isinstance(failure, EventsLostError) and self.lost):
             self.violated(f"{process} stops for nothing: {failure!r}", failure)
@@ -317,6 +334,10 @@ class World:
         Files.now = None
         for host in self.hosts:
             shutil.rmtree(host.folder, ignore_errors=True)
+
+
+def _begins(what: str, lasting: Mapping[str, int]) -> bool:
+    return any(what.startswith(begin) for begin, steps in lasting.items() if steps > 0)
 
 
 def noticed_going_back(world_at_hand: Any) -> Any:

@@ -7,9 +7,11 @@ from dataclasses import replace
 from schemas.metering_rules import HOUR_MS
 from tests.property.concurrent import mishaps, traffic
 from tests.property.concurrent.calm import settle
-from tests.property.concurrent.log import ModelLog
+from tests.property.concurrent.log import ModelLog, ModelPartition
+from tests.property.concurrent.loop import Item
 from tests.property.concurrent.model import World
 from tests.property.concurrent.oracle import CLOCK_STEP_MS
+from tests.property.concurrent.process import Job
 from tests.property.concurrent.profile import HORIZON_MS, RULES
 from tests.property.concurrent.worker import WorkerProcess
 
@@ -71,10 +73,14 @@ def make_topic_anew(world: World) -> None:
     # What the old log held and nobody metered would be gone with it.
     settle(world)
     world.calm = False
-    mishaps.kill_all(world)
-    world.logs.append(ModelLog(f"cluster/log-{len(world.logs)}", world.profile.partitions, RULES))
+    if world.lost:
+        return
+    if world.choices.chance(128):
+        mishaps.kill_all(world)
+    partitions = world.choices.pick([world.profile.partitions, 1, 2, 3])
+    world.logs.append(ModelLog(f"cluster/log-{len(world.logs)}", partitions, RULES))
     world.backup = world.database.copy()
-    world.note("the topic is made anew")
+    world.note(f"the topic is made anew, with {partitions} partitions")
     if world.choices.chance(128):
         world.group.commits.clear()
 
@@ -96,3 +102,26 @@ def rest_for_long(world: World) -> None:
     traffic.delete_old_records(world)
     mishaps.kill_all(world)
     traffic.append(world, world.choices.pick(BEHIND_MS))
+
+
+def add_partitions(world: World) -> None:
+    """Add a partition to the topic: from here on keys go elsewhere, so nothing more may count.
+
+    Mostly while a worker hears that the topic is as it was.
+    """
+    told = [call for one in world.live for call in one.delayable() if _tells_the_topic(call)]
+    if not told and world.choices.chance(200):
+        return
+    for answer in told:
+        answer.held = 10 + world.choices.below(20)
+    for partition in world.log.partitions:
+        partition.closed_at = partition.end
+    added = ModelPartition(len(world.log.partitions), RULES)
+    added.closed_at = 0
+    world.log.partitions.append(added)
+    world.grown = True
+    world.note("a partition is added to the topic")
+
+
+def _tells_the_topic(call: Item | Job) -> bool:
+    return isinstance(call, Item) and call.name == "answer: ask what the topic is"

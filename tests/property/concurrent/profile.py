@@ -26,11 +26,11 @@ ROWS_UNLIMITED = 10_000
 #: What happens beside the processes' own work, by theme, and how much of it.
 WORK, APPEND = (160, "work"), (24, "append")
 THEMES: dict[str, tuple[tuple[int, str], ...]] = {
-    "ids": (*((5, "kill"), (2, "rebalance"), (2, "change rules"), (4, "back up"), (4, "restore")),),
+    "ids": (*((3, "kill"), (5, "kill beyond a move"), (2, "rebalance"), (2, "change rules"), (4, "back up"), (4, "restore")),),
     "look-ups": (
         *((1, "rebalance"), (1, "database away"), (8, "delay a call"), (12, "append")),
         (12, "cross a look up"),
-        *((1, "back up"), (1, "restore"), (1, "come to rest")),
+        *((3, "back up"), (3, "restore"), (1, "come to rest")),
     ),
     "rebalances": (
         *((4, "rebalance"), (3, "time out"), (4, "start a worker"), (3, "freeze"), (1, "kill")),
@@ -46,7 +46,7 @@ THEMES: dict[str, tuple[tuple[int, str], ...]] = {
     "operations": (
         *((3, "back up"), (3, "restore"), (1, "make topic anew"), (4, "change rules")),
         *((4, "delete old records"), (2, "marker"), (1, "rebalance"), (1, "overtake")),
-        (2, "rest for long"),
+        *((2, "rest for long"), (3, "add partitions")),
     ),
     "disks": (
         *((3, "kill"), (3, "fill a disk"), (1, "delete ids"), (2, "rebalance")),
@@ -146,7 +146,9 @@ def draw_profile(choices: Choices) -> Profile:
         by_priority=choices.pick([False, True]),
         eager=choices.pick([False, True]),
         pauses_ms=choices.pick(
-            [MINUTES_MS, STANDING_MS] if look_ups else [PAUSES_MS, PAUSES_MS, LONG_MS, STANDING_MS]
+            [MINUTES_MS, STANDING_MS]
+            if look_ups
+            else [PAUSES_MS, STANDING_MS, LONG_MS, STANDING_MS if ids else PAUSES_MS]
         ),
         last_flush_seconds=choices.pick([20.0, 0.5, 0.05]),
         spill_ids_max=choices.pick([20_000, 1, 2]),

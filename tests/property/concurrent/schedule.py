@@ -30,6 +30,7 @@ SCHEDULE_BYTES = 3000
 #: How long a disk has a rest after it failed; a schedule lasts for some minutes at most.
 REST_SECONDS = 2.0
 REST_SECONDS_MAX = 8.0
+STEPS_AFTER_GROWTH = 120
 
 
 def run_schedule(data: bytes, folder: Path) -> list[str]:
@@ -44,9 +45,12 @@ def run_schedule(data: bytes, folder: Path) -> list[str]:
         world.start_worker(world.hosts[0])
         for _ in range(drawn.steps):
             step(world)
-            if world.lost or not choices.left:
+            if world.lost or world.grown or not choices.left:
                 break
-        calm.settle(world)
+        if world.grown:
+            after_growth(world)
+        else:
+            calm.settle(world)
     finally:
         world.end()
     if world.files.locks:
@@ -61,6 +65,15 @@ def step(world: World) -> None:
     EVENTS[world.choices.weighted(world.profile.events)](world)
     world.look_after()
     world.check()
+
+
+def after_growth(world: World) -> None:
+    """Partitions were added: workers stop when they see it, and meter nothing that came since."""
+    for _ in range(STEPS_AFTER_GROWTH):
+        world.pass_a_step()
+        world.choices.pick(AFTER_GROWTH)(world)
+        world.look_after()
+        world.check()
 
 
 def work(world: World) -> None:
@@ -113,7 +126,7 @@ EVENTS: dict[str, Callable[[World], None]] = {
     **{
         event.__name__.replace("_", " "): event
         for event in (
-            *(mishaps.kill, mishaps.start_a_worker, mishaps.stop_a_worker, mishaps.rebalance),
+            *(mishaps.kill, mishaps.kill_beyond_a_move, mishaps.start_a_worker, mishaps.stop_a_worker, mishaps.rebalance),
             *(
                 mishaps.time_out,
                 mishaps.replace_workers,
@@ -129,9 +142,13 @@ EVENTS: dict[str, Callable[[World], None]] = {
             *(operators.back_up, operators.restore, operators.change_rules),
             *(operators.make_topic_anew, operators.come_to_rest),
             operators.rest_for_long,
+            operators.add_partitions,
         )
     },
 }
+
+
+AFTER_GROWTH = (work, work, work, work, traffic.append, mishaps.rebalance)
 
 
 def limit(drawn: Profile) -> None:

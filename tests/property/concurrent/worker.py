@@ -79,11 +79,18 @@ class WorkerProcess(Process):
                     return error
         return None
 
+    @property
+    def outlived_its_log(self) -> bool:
+        """Whether the topic is another log by now."""
+        return self.app.log_model is not self.world.log
+
     def unmetered(self) -> set[int]:
         """Partitions that it has to meter and does not, though nothing is under way to do it."""
         app = self.app
         if app.stopping or app.rebalancing or app.recovering or app._recovery_signal.is_set():
             return set()
+        if self.outlived_its_log:
+            return set()  # The watchdog ends it.
         if self.taking_part is not None and not self.taking_part.done():
             return set()
         return app.assigned - set(app.meter.states)
