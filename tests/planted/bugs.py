@@ -154,6 +154,20 @@ BUGS: Final = (
         "if not whole:",
         ("test_agent.py",),
     ),
+    Bug(
+        "states that a recovery builds when nobody wants them any more stay open",
+        f"{AGGREGATOR}/handover.py",
+        "            if self._refused:\n",
+        "            if False:\n",
+        ("test_handover.py",),
+    ),
+    Bug(
+        "what was fetched and dropped is not fetched again",
+        f"{AGGREGATOR}/transport.py",
+        "        if not self._dropped:\n            return\n",
+        "        if True:\n            return\n",
+        ("test_transport.py",),
+    ),
     # The disk of ids.
     store(
         "ids lost on disk are not read again",

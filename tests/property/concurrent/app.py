@@ -56,6 +56,8 @@ class ModelApp(MeterApp):
         self.recovering = 0
         self.consumer_generation_id = 0
         self.stopping = False
+        #: Whether batches that were waiting were thrown away when reading began last.
+        self.thrown_away = False
         self.assigned: set[int] = set()
         self._producer = None
         self.on_before_shutdown = SimpleNamespace(send=_nothing)
@@ -200,6 +202,7 @@ class ModelApp(MeterApp):
                 self.consumer.resume_partitions(assignment)
                 if not await self._unless_rebalanced(self.consumer.perform_seek()):
                     continue
+            self.thrown_away = not self.queue.empty()
             self.flow_control.resume()
             self.consumer.resume_flow()
             self.rebalancing = False

@@ -91,6 +91,15 @@ def come_to_rest(world: World) -> None:
     world.calm = False
 
 
+def rest_behind_a_loss(world: World) -> None:
+    """Come to rest where batches were fetched and thrown away: no record that follows shows it."""
+    lost = [one for one in world.live if one.app.thrown_away or one.app.consumer._dropped]
+    if lost:
+        for one in lost:
+            one.app.thrown_away = False
+        come_to_rest(world)
+
+
 def rest_for_long(world: World) -> None:
     """Nothing comes for longer than ids matter, and all is deleted; then a clock is behind."""
     settle(world)

@@ -35,7 +35,7 @@ THEMES: dict[str, tuple[tuple[int, str], ...]] = {
     "rebalances": (
         *((4, "rebalance"), (3, "time out"), (4, "start a worker"), (3, "freeze"), (1, "kill")),
         *((2, "database away"), (1, "kafka away"), (1, "stop a worker"), (1, "marker")),
-        *((3, "come to rest"), (6, "delay a call")),
+        *((2, "come to rest"), (24, "rest behind a loss"), (6, "delay a call")),
     ),
     "zombies": (
         *((5, "replace workers"), (1, "time out"), (4, "freeze in a call"), (16, "append")),
