@@ -16,7 +16,7 @@ from tests.property.concurrent.profile import HORIZON_MS, RULES
 from tests.property.concurrent.worker import WorkerProcess
 
 #: How far a broker's clock is behind after a long rest.
-BEHIND_MS = (-2 * HORIZON_MS, -HORIZON_MS - CLOCK_STEP_MS - 2, 0)
+BEHIND_MS = (-2 * HORIZON_MS, -HORIZON_MS - CLOCK_STEP_MS - 2, -5 * HORIZON_MS, 0)
 HORIZONS_MS = (HORIZON_MS, HORIZON_MS // 2, 2 * HORIZON_MS, 5 * HORIZON_MS)
 
 
@@ -59,6 +59,8 @@ def _will_notice(world: World, process: WorkerProcess) -> bool:
 def change_rules(world: World) -> None:
     # Running workers do not hear of it, so they are stopped: docs/adr/0010.
     mishaps.kill_all(world)
+    if world.choices.chance(128):
+        traffic.append(world)
     rules = replace(
         RULES,
         dedup_horizon_ms=world.choices.pick(HORIZONS_MS),
@@ -67,6 +69,9 @@ def change_rules(world: World) -> None:
     for partition in world.log.partitions:
         partition.change_rules(rules)
     world.note(f"other rules: {rules}")
+    if world.choices.chance(128):
+        world.pass_time(world.choices.pick(HORIZONS_MS))
+        traffic.append(world)
 
 
 def make_topic_anew(world: World) -> None:
@@ -111,6 +116,8 @@ def rest_for_long(world: World) -> None:
     traffic.delete_old_records(world)
     mishaps.kill_all(world)
     traffic.append(world, world.choices.pick(BEHIND_MS))
+    if world.choices.chance(128):
+        traffic.append(world)
 
 
 def add_partitions(world: World) -> None:

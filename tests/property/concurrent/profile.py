@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from schemas.metering_rules import HOUR_MS, MINUTE_MS, MeteringRules
 from services.aggregator.recovery import Keep
 from tests.property.concurrent.choices import Choices, weighted_table
+from tests.property.concurrent.oracle import CLOCK_STEP_MS
 
 HORIZON_MS = 10_000
 RULES = MeteringRules(
@@ -44,9 +45,13 @@ THEMES: dict[str, tuple[tuple[int, str], ...]] = {
         (1, "kill"),
     ),
     "operations": (
-        *((3, "back up"), (3, "restore"), (1, "make topic anew"), (4, "change rules")),
-        *((4, "delete old records"), (2, "marker"), (1, "rebalance"), (1, "overtake")),
-        *((2, "rest for long"), (3, "add partitions")),
+        *((3, "back up"), (3, "restore"), (4, "change rules"), (4, "delete old records")),
+        *((2, "marker"), (1, "rebalance"), (1, "overtake")),
+    ),
+    "topics": (
+        *((2, "make topic anew"), (2, "add partitions"), (2, "rest for long")),
+        *((2, "rebalance"), (2, "kill"), (1, "start a worker"), (1, "marker")),
+        *((1, "back up"), (1, "restore"), (4, "delay a call"), (1, "come to rest")),
     ),
     "disks": (
         *((3, "kill"), (3, "fill a disk"), (1, "delete ids"), (2, "rebalance")),
@@ -60,11 +65,18 @@ THEMES: dict[str, tuple[tuple[int, str], ...]] = {
         (4, "delay a call"),
     ),
 }
+#: Of how many identities events are; of few in themes that are not here.
+IDENTITIES = {"look-ups": [6, 40, 200], "ids": [3, 6, 40, 200]}
 #: How long after the last record the next is appended; some around the horizon.
 PAUSES_MS = (0, 0, 1, 1, 500, 500, 3000, HORIZON_MS - 1, HORIZON_MS, HORIZON_MS + 1)
 #: The clock hardly moves: many records at one log time, before and beyond a checkpoint.
 STANDING_MS = (0, 0, 0, 0, 1)
+#: To the millisecond where ids begin to be forgotten, also by a clock that is behind.
 #: Steps of the clock beyond which an event is forgotten are common.
+EDGES_MS = (
+    *(0, 0, 0, 1, CLOCK_STEP_MS, HORIZON_MS - 1, HORIZON_MS),
+    *(HORIZON_MS + CLOCK_STEP_MS - 1, HORIZON_MS + CLOCK_STEP_MS),
+)
 LONG_MS = (0, 1, 3000, HORIZON_MS - 1, 2 * HORIZON_MS, 2 * HORIZON_MS)
 #: Minutes go by, so windows become old while look-ups are under way.
 MINUTES_MS = (0, 0, 0, 1, MINUTE_MS // 2, MINUTE_MS, MINUTE_MS, 3 * MINUTE_MS)
@@ -125,7 +137,7 @@ def draw_profile(choices: Choices) -> Profile:
         steps=40 + choices.pick([0, 80, 160, 240, 320, 400]),
         partitions=1 if ids or zombies else choices.pick([1, 1, 2, 2, 3]),
         hosts=choices.pick([1, 1, 2]),
-        identities=choices.pick([6, 40, 200] if look_ups else [2, 3, 4, 6, 40]),
+        identities=choices.pick(IDENTITIES.get(theme, [2, 3, 4, 6, 40])),
         keep=Keep(
             minutes_ms=0 if look_ups else choices.pick([2 * MINUTE_MS, 0]),
             hours_ms=choices.pick([HOUR_MS, 0]),
@@ -138,7 +150,7 @@ def draw_profile(choices: Choices) -> Profile:
         file_fault_rate=choices.pick([0, 8, 40] if disks else [0, 0, 0, 8]),
         read_fault_rate=choices.pick([0, 12, 60] if disks else [0, 0, 0, 2]),
         step_through_rate=200 if zombies else choices.pick([0, 40] if look_ups else [0, 60, 200]),
-        late_answer_rate=160 if look_ups else choices.pick([0, 60, 160]),
+        late_answer_rate=160 if look_ups or theme == "topics" else choices.pick([0, 60, 160]),
         split_rate=choices.pick([0, 0, 40]),
         poison_rate=choices.pick([0, 0, 20]),
         skew_rate=choices.pick([0, 20, 50] if ids or operations else [0, 0, 12]),
@@ -148,7 +160,9 @@ def draw_profile(choices: Choices) -> Profile:
         pauses_ms=choices.pick(
             [MINUTES_MS, STANDING_MS]
             if look_ups
-            else [PAUSES_MS, STANDING_MS, LONG_MS, STANDING_MS if ids else PAUSES_MS]
+            else [PAUSES_MS, STANDING_MS, LONG_MS, PAUSES_MS]
+            if not ids
+            else [PAUSES_MS, STANDING_MS, LONG_MS, STANDING_MS, EDGES_MS]
         ),
         last_flush_seconds=choices.pick([20.0, 0.5, 0.05]),
         spill_ids_max=choices.pick([20_000, 1, 2]),
