@@ -180,7 +180,8 @@ class ModelPartition:
         for offset, append_ms in zip(self._offsets, self._append_ms, strict=True):
             if append_ms >= time_ms or offset >= below:
                 return min(offset, below)
-        return below
+        # A marker at the end stays.
+        return min(self._offsets[-1] + 1, below) if self._offsets else 0
 
 
 class ModelLog:

@@ -107,6 +107,8 @@ def rest_behind_a_loss(world: World) -> None:
 
 def rest_for_long(world: World) -> None:
     """Nothing comes for longer than ids matter, and all is deleted; then a clock is behind."""
+    if world.choices.chance(128):
+        traffic.marker(world)
     settle(world)
     world.calm = False
     if world.lost:

@@ -343,7 +343,7 @@ THEME: dict[str, str] = {
     "a dropped fetch is not read again": "rebalances",
     "reading goes on during a recovery": "rebalances",
     "database-went-back check off": "operations",
-    "hole 11: a raised horizon forgets": "ids",
+    "hole 11: a raised horizon forgets": "rules",
     "hole 11: judged by log time": "ids",
     "hole 11: commits of another log": "topics",
     "hole 6: begins wherever the log begins": "operations",

@@ -48,6 +48,7 @@ THEMES: dict[str, tuple[tuple[int, str], ...]] = {
         *((3, "back up"), (3, "restore"), (4, "change rules"), (4, "delete old records")),
         *((2, "marker"), (1, "rebalance"), (1, "overtake")),
     ),
+    "rules": ((8, "change rules"), (3, "kill"), (2, "rebalance"), (1, "marker")),
     "topics": (
         *((2, "make topic anew"), (2, "add partitions"), (2, "rest for long")),
         *((2, "rebalance"), (2, "kill"), (1, "start a worker"), (1, "marker")),
@@ -66,20 +67,31 @@ THEMES: dict[str, tuple[tuple[int, str], ...]] = {
     ),
 }
 #: Of how many identities events are; of few in themes that are not here.
-IDENTITIES = {"look-ups": [6, 40, 200], "ids": [3, 6, 40, 200]}
+IDENTITIES = {
+    "look-ups": [6, 40, 200],
+    "ids": [3, 6, 40, 200],
+    "rules": [6, 12, 40],
+    "operations": [3, 40, 200],
+}
 #: How long after the last record the next is appended; some around the horizon.
 PAUSES_MS = (0, 0, 1, 1, 500, 500, 3000, HORIZON_MS - 1, HORIZON_MS, HORIZON_MS + 1)
 #: The clock hardly moves: many records at one log time, before and beyond a checkpoint.
 STANDING_MS = (0, 0, 0, 0, 1)
 #: To the millisecond where ids begin to be forgotten, also by a clock that is behind.
-#: Steps of the clock beyond which an event is forgotten are common.
 EDGES_MS = (
     *(0, 0, 0, 1, CLOCK_STEP_MS, HORIZON_MS - 1, HORIZON_MS),
     *(HORIZON_MS + CLOCK_STEP_MS - 1, HORIZON_MS + CLOCK_STEP_MS),
 )
+#: Steps of the clock beyond which an event is forgotten are common.
 LONG_MS = (0, 1, 3000, HORIZON_MS - 1, 2 * HORIZON_MS, 2 * HORIZON_MS)
 #: Minutes go by, so windows become old while look-ups are under way.
 MINUTES_MS = (0, 0, 0, 1, MINUTE_MS // 2, MINUTE_MS, MINUTE_MS, 3 * MINUTE_MS)
+#: Which pauses there are, by theme; of all kinds in those that are not here.
+PAUSES_OF = {
+    "look-ups": [MINUTES_MS, STANDING_MS],
+    "ids": [PAUSES_MS, STANDING_MS, LONG_MS, STANDING_MS, EDGES_MS],
+    "rules": [PAUSES_MS, LONG_MS, EDGES_MS],
+}
 #: How old an event is when it is appended: fresh; late for the minutes, late for the hours, at and
 #: beyond the limits; or mostly so late that its windows have to be looked up.
 FRESH_MS = (0,)
@@ -87,7 +99,12 @@ AGES_MS = (
     *(0, 0, 0, 3 * MINUTE_MS, 4 * MINUTE_MS, 6 * MINUTE_MS, 2 * HOUR_MS, 3 * HOUR_MS),
     *(5 * HOUR_MS, 6 * HOUR_MS, 6 * HOUR_MS + 1, -MINUTE_MS, -MINUTE_MS - 1),
 )
-OLD_MS = (0, 0, MINUTE_MS, 3 * MINUTE_MS, 3 * MINUTE_MS, 4 * MINUTE_MS, 2 * HOUR_MS, 2 * HOUR_MS, 3 * HOUR_MS)
+OLD_MS = (
+    *(0, 0, MINUTE_MS, 3 * MINUTE_MS, 3 * MINUTE_MS, 4 * MINUTE_MS),
+    *(2 * HOUR_MS, 2 * HOUR_MS, 3 * HOUR_MS),
+)
+#: The same for ages.
+AGES_OF = {"look-ups": [OLD_MS], "operations": [AGES_MS]}
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,15 +171,11 @@ def draw_profile(choices: Choices) -> Profile:
         split_rate=choices.pick([0, 0, 40]),
         poison_rate=choices.pick([0, 0, 20]),
         skew_rate=choices.pick([0, 20, 50] if ids or operations else [0, 0, 12]),
-        ages_ms=OLD_MS if look_ups else choices.pick([FRESH_MS, FRESH_MS, AGES_MS]),
+        ages_ms=choices.pick(AGES_OF.get(theme, [FRESH_MS, FRESH_MS, AGES_MS])),
         by_priority=choices.pick([False, True]),
         eager=choices.pick([False, True]),
         pauses_ms=choices.pick(
-            [MINUTES_MS, STANDING_MS]
-            if look_ups
-            else [PAUSES_MS, STANDING_MS, LONG_MS, PAUSES_MS]
-            if not ids
-            else [PAUSES_MS, STANDING_MS, LONG_MS, STANDING_MS, EDGES_MS]
+            PAUSES_OF.get(theme, [PAUSES_MS, PAUSES_MS, LONG_MS, STANDING_MS])
         ),
         last_flush_seconds=choices.pick([20.0, 0.5, 0.05]),
         spill_ids_max=choices.pick([20_000, 1, 2]),

@@ -149,7 +149,7 @@ EVENTS: dict[str, Callable[[World], None]] = {
 }
 
 
-AFTER_GROWTH = (work, work, work, work, traffic.append, mishaps.rebalance)
+AFTER_GROWTH = (*(work,) * 12, *(traffic.append,) * 3, mishaps.rebalance)
 
 
 def limit(drawn: Profile) -> None:
