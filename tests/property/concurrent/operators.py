@@ -128,10 +128,10 @@ def add_partitions(world: World) -> None:
     Mostly while a worker hears that the topic is as it was.
     """
     told = [call for one in world.live for call in one.delayable() if _tells_the_topic(call)]
-    if not told and world.choices.chance(200):
+    if not told and world.choices.chance(240):
         return
     for answer in told:
-        answer.held = 10 + world.choices.below(20)
+        answer.held = 20 + world.choices.below(40)
     for partition in world.log.partitions:
         partition.closed_at = partition.end
     added = ModelPartition(len(world.log.partitions), RULES)

@@ -50,7 +50,7 @@ THEMES: dict[str, tuple[tuple[int, str], ...]] = {
     ),
     "rules": ((8, "change rules"), (3, "kill"), (2, "rebalance"), (1, "marker")),
     "topics": (
-        *((2, "make topic anew"), (2, "add partitions"), (2, "rest for long")),
+        *((2, "make topic anew"), (8, "add partitions"), (2, "rest for long")),
         *((2, "rebalance"), (2, "kill"), (1, "start a worker"), (1, "marker")),
         *((1, "back up"), (1, "restore"), (4, "delay a call"), (1, "come to rest")),
     ),
