@@ -140,6 +140,47 @@ BUGS: Final = (
         "                self._open_room()\n",
         "",
     ),
+    meter(
+        "partitions that went elsewhere are kept",
+        "            self.drop(set(self.states) - set(partitions))\n",
+        "",
+    ),
+    meter(
+        "the log is not looked at before a flush",
+        "                if self._check_log is not None:\n",
+        "                if False:\n",
+    ),
+    meter(
+        "the log is looked at before the snapshot",
+        """\
+            async with self._batch_lock:
+                taken = self._snapshots()
+            if not taken:
+                await self._make_room()
+                return
+            started = time.monotonic()
+            try:
+                if self._check_log is not None:
+""",
+        """\
+            if self._check_log is not None:
+                await self._check_log()
+            async with self._batch_lock:
+                taken = self._snapshots()
+            if not taken:
+                await self._make_room()
+                return
+            started = time.monotonic()
+            try:
+                if False:
+""",
+    ),
+    core(
+        "ids are forgotten a millisecond too early",
+        "timing",
+        "max(horizons) + CLOCK_STEP_MAX_MS",
+        "max(horizons) + CLOCK_STEP_MAX_MS - 1",
+    ),
     Bug(
         "a gap is not read again",
         f"{AGGREGATOR}/agent.py",

@@ -299,13 +299,14 @@ class World:
             for other in self.live:
                 self.kill(other)
             self.accept_restore()
-        elif isinstance(failure, ConfigurationError) and process.refused:
             return
-        elif isinstance(failure, WattokenError) and process.outlived_its_log:
-            return
-        elif isinstance(failure, PartitionsChangedError) and self.grown:
-            return
-        elif not (isinstance(failure, EventsLostError) and self.lost):
+        expected = (
+            (isinstance(failure, ConfigurationError) and process.refused)
+            or (isinstance(failure, WattokenError) and process.outlived_its_log)
+            or (isinstance(failure, PartitionsChangedError) and self.grown)
+            or (isinstance(failure, EventsLostError) and self.lost)
+        )
+        if not expected:
             self.violated(f"{process} stops for nothing: {failure!r}", failure)
 
     def went_back_in_time(self, text: str) -> None:

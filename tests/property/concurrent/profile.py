@@ -26,45 +26,103 @@ IDS_UNLIMITED = 10_000
 ROWS_UNLIMITED = 10_000
 #: What happens beside the processes' own work, by theme, and how much of it.
 WORK, APPEND = (160, "work"), (24, "append")
-THEMES: dict[str, tuple[tuple[int, str], ...]] = {
-    "ids": (*((3, "kill"), (5, "kill beyond a move"), (2, "rebalance"), (2, "change rules"), (4, "back up"), (4, "restore")),),
-    "look-ups": (
-        *((1, "rebalance"), (1, "database away"), (8, "delay a call"), (12, "append")),
-        (12, "cross a look up"),
-        *((3, "back up"), (3, "restore"), (1, "come to rest")),
-    ),
-    "rebalances": (
-        *((4, "rebalance"), (3, "time out"), (4, "start a worker"), (3, "freeze"), (1, "kill")),
-        *((2, "database away"), (1, "kafka away"), (1, "stop a worker"), (1, "marker")),
-        *((2, "come to rest"), (24, "rest behind a loss"), (6, "delay a call")),
-    ),
-    "zombies": (
-        *((5, "replace workers"), (1, "time out"), (4, "freeze in a call"), (16, "append")),
-        (12, "overtake a recovery"),
-        (6, "delay a call"),
-        (1, "kill"),
-    ),
-    "operations": (
-        *((3, "back up"), (3, "restore"), (4, "change rules"), (4, "delete old records")),
-        *((2, "marker"), (1, "rebalance"), (1, "overtake")),
-    ),
-    "rules": ((8, "change rules"), (3, "kill"), (2, "rebalance"), (1, "marker")),
-    "topics": (
-        *((2, "make topic anew"), (8, "add partitions"), (2, "rest for long")),
-        *((2, "rebalance"), (2, "kill"), (1, "start a worker"), (1, "marker")),
-        *((1, "back up"), (1, "restore"), (4, "delay a call"), (1, "come to rest")),
-    ),
-    "disks": (
-        *((3, "kill"), (3, "fill a disk"), (1, "delete ids"), (2, "rebalance")),
-        *((2, "start a worker"), (1, "stop a worker")),
-    ),
-    "all": (
-        *((2, "kill"), (2, "rebalance"), (2, "time out"), (2, "start a worker"), (2, "freeze")),
-        *((1, "database away"), (1, "kafka away"), (1, "stop a worker"), (1, "marker")),
-        *((1, "back up"), (1, "restore"), (1, "change rules"), (1, "delete old records")),
-        *((1, "fill a disk"), (1, "delete ids"), (1, "come to rest")),
-        (4, "delay a call"),
-    ),
+THEMES: dict[str, dict[str, int]] = {
+    "ids": {
+        "kill": 3,
+        "kill beyond a move": 5,
+        "rebalance": 2,
+        "change rules": 2,
+        "back up": 4,
+        "restore": 4,
+    },
+    "look-ups": {
+        "rebalance": 1,
+        "database away": 1,
+        "delay a call": 8,
+        "append": 12,
+        "cross a look up": 12,
+        "back up": 3,
+        "restore": 3,
+        "come to rest": 1,
+    },
+    "rebalances": {
+        "rebalance": 4,
+        "time out": 3,
+        "start a worker": 4,
+        "freeze": 3,
+        "kill": 1,
+        "database away": 2,
+        "kafka away": 1,
+        "stop a worker": 1,
+        "marker": 1,
+        "come to rest": 2,
+        "rest behind a loss": 24,
+        "delay a call": 6,
+    },
+    "zombies": {
+        "replace workers": 5,
+        "time out": 1,
+        "freeze in a call": 4,
+        "append": 16,
+        "overtake a recovery": 12,
+        "delay a call": 6,
+        "kill": 1,
+    },
+    "operations": {
+        "back up": 3,
+        "restore": 3,
+        "change rules": 4,
+        "delete old records": 4,
+        "marker": 2,
+        "rebalance": 1,
+        "overtake": 1,
+    },
+    "rules": {
+        "change rules": 8,
+        "kill": 3,
+        "rebalance": 2,
+        "marker": 1,
+    },
+    "topics": {
+        "make topic anew": 2,
+        "add partitions": 8,
+        "rest for long": 2,
+        "rebalance": 2,
+        "kill": 2,
+        "start a worker": 1,
+        "marker": 1,
+        "back up": 1,
+        "restore": 1,
+        "delay a call": 4,
+        "come to rest": 1,
+    },
+    "disks": {
+        "kill": 3,
+        "fill a disk": 3,
+        "delete ids": 1,
+        "rebalance": 2,
+        "start a worker": 2,
+        "stop a worker": 1,
+    },
+    "all": {
+        "kill": 2,
+        "rebalance": 2,
+        "time out": 2,
+        "start a worker": 2,
+        "freeze": 2,
+        "database away": 1,
+        "kafka away": 1,
+        "stop a worker": 1,
+        "marker": 1,
+        "back up": 1,
+        "restore": 1,
+        "change rules": 1,
+        "delete old records": 1,
+        "fill a disk": 1,
+        "delete ids": 1,
+        "come to rest": 1,
+        "delay a call": 4,
+    },
 }
 #: Of how many identities events are; of few in themes that are not here.
 IDENTITIES = {
@@ -87,7 +145,7 @@ LONG_MS = (0, 1, 3000, HORIZON_MS - 1, 2 * HORIZON_MS, 2 * HORIZON_MS)
 #: Minutes go by, so windows become old while look-ups are under way.
 MINUTES_MS = (0, 0, 0, 1, MINUTE_MS // 2, MINUTE_MS, MINUTE_MS, 3 * MINUTE_MS)
 #: Which pauses there are, by theme; of all kinds in those that are not here.
-PAUSES_OF = {
+PAUSES_OF: dict[str, list[tuple[int, ...]]] = {
     "look-ups": [MINUTES_MS, STANDING_MS],
     "ids": [PAUSES_MS, STANDING_MS, LONG_MS, STANDING_MS, EDGES_MS],
     "rules": [PAUSES_MS, LONG_MS, EDGES_MS],
@@ -104,7 +162,7 @@ OLD_MS = (
     *(2 * HOUR_MS, 2 * HOUR_MS, 3 * HOUR_MS),
 )
 #: The same for ages.
-AGES_OF = {"look-ups": [OLD_MS], "operations": [AGES_MS]}
+AGES_OF: dict[str, list[tuple[int, ...]]] = {"look-ups": [OLD_MS], "operations": [AGES_MS]}
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,11 +232,11 @@ def draw_profile(choices: Choices) -> Profile:
         ages_ms=choices.pick(AGES_OF.get(theme, [FRESH_MS, FRESH_MS, AGES_MS])),
         by_priority=choices.pick([False, True]),
         eager=choices.pick([False, True]),
-        pauses_ms=choices.pick(
-            PAUSES_OF.get(theme, [PAUSES_MS, PAUSES_MS, LONG_MS, STANDING_MS])
-        ),
+        pauses_ms=choices.pick(PAUSES_OF.get(theme, [PAUSES_MS, PAUSES_MS, LONG_MS, STANDING_MS])),
         last_flush_seconds=choices.pick([20.0, 0.5, 0.05]),
         spill_ids_max=choices.pick([20_000, 1, 2]),
         ids_max_least=choices.pick([200_000, 6, 12]),
-        events=weighted_table([WORK, APPEND, *THEMES[theme]]),
+        events=weighted_table(
+            [WORK, APPEND, *((often, what) for what, often in THEMES[theme].items())]
+        ),
     )

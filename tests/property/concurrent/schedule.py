@@ -121,33 +121,43 @@ def move_on(world: World) -> None:
         traffic.append(world)
 
 
+#: What may happen at a step, by its name in `tests.property.concurrent.profile`.
 EVENTS: dict[str, Callable[[World], None]] = {
     "work": work,
     **{
         event.__name__.replace("_", " "): event
         for event in (
-            *(mishaps.kill, mishaps.kill_beyond_a_move, mishaps.start_a_worker, mishaps.stop_a_worker, mishaps.rebalance),
-            *(
-                mishaps.time_out,
-                mishaps.replace_workers,
-                mishaps.freeze,
-                mishaps.freeze_in_a_call,
-                mishaps.delay_a_call,
-                mishaps.cross_a_look_up,
-                mishaps.overtake_a_recovery,
-                mishaps.database_away,
-            ),
-            *(mishaps.kafka_away, mishaps.fill_a_disk, mishaps.delete_ids),
-            *(traffic.append, traffic.marker, traffic.delete_old_records, traffic.overtake),
-            *(operators.back_up, operators.restore, operators.change_rules),
-            *(operators.make_topic_anew, operators.come_to_rest),
+            mishaps.kill,
+            mishaps.kill_beyond_a_move,
+            mishaps.start_a_worker,
+            mishaps.stop_a_worker,
+            mishaps.rebalance,
+            mishaps.time_out,
+            mishaps.replace_workers,
+            mishaps.freeze,
+            mishaps.freeze_in_a_call,
+            mishaps.delay_a_call,
+            mishaps.cross_a_look_up,
+            mishaps.overtake_a_recovery,
+            mishaps.database_away,
+            mishaps.kafka_away,
+            mishaps.fill_a_disk,
+            mishaps.delete_ids,
+            traffic.append,
+            traffic.marker,
+            traffic.delete_old_records,
+            traffic.overtake,
+            operators.back_up,
+            operators.restore,
+            operators.change_rules,
+            operators.make_topic_anew,
+            operators.come_to_rest,
             operators.rest_for_long,
             operators.rest_behind_a_loss,
             operators.add_partitions,
         )
     },
 }
-
 
 AFTER_GROWTH = (*(work,) * 12, *(traffic.append,) * 3, mishaps.rebalance)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,7 @@ from services.aggregator.core.labels import Labels
 from services.aggregator.core.partition import Checkpoint, PartitionState, Snapshot
 from services.aggregator.core.slices import MEASURES, SliceRows, SliceStore, TotalTooLargeError
 from services.aggregator.core.timing import RuleBook
-from services.aggregator.errors import DatabaseWentBackError
+from services.aggregator.errors import DatabaseWentBackError, LogReplacedError
 from services.aggregator.meter import Meter
 from services.aggregator.recovery import Keep
 from services.aggregator.retry import AbandonedError
@@ -67,7 +67,11 @@ class Database:
 class Metering:
     """A meter that owns partition 0, its states made by hand instead of recovered."""
 
-    def __init__(self, pending_rows_max: int = 1000) -> None:
+    def __init__(
+        self,
+        pending_rows_max: int = 1000,
+        check_log: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
         self.database = Database()
         self.acknowledged: list[tuple[int, int]] = []
         edges: Any = type("Edges", (), {"keep": Keep(3_600_000, 3_600_000, 100)})()
@@ -77,6 +81,7 @@ class Metering:
             self.database,
             pending_rows_max,
             lambda partition, offset: self.acknowledged.append((partition, offset)),
+            check_log,
         )
         self.state = self.take_over(Checkpoint(0, 0))
 
@@ -128,6 +133,39 @@ def test_a_refused_insert_leaves_no_checkpoint_and_is_tried_again() -> None:
         return metering
 
     assert asyncio.run(run()).database.written == [("rows", 1), ("checkpoint", 1)]
+
+
+def test_the_log_is_looked_at_when_all_that_is_written_was_fetched() -> None:
+    """What comes after the question may be of another log, so a later flush writes it."""
+
+    async def run() -> Metering:
+        async def look() -> None:
+            await metering.consume(1, 4)
+
+        metering = Metering(check_log=look)
+        await metering.consume(0)
+        await metering.meter.flush()
+        return metering
+
+    metering = asyncio.run(run())
+    assert metering.database.written == [("rows", 1), ("checkpoint", 1)]
+    assert metering.meter.positions() == {0: 5}
+
+
+def test_nothing_is_written_of_another_log() -> None:
+    async def run() -> Metering:
+        async def look() -> None:
+            raise LogReplacedError("the topic is another log")
+
+        metering = Metering(check_log=look)
+        await metering.consume(0)
+        with pytest.raises(LogReplacedError):
+            await metering.meter.flush()
+        return metering
+
+    metering = asyncio.run(run())
+    assert metering.database.written == []
+    assert metering.meter.states == {}, "what was taken for writing is not in it any more"
 
 
 def test_what_is_committed_is_what_was_checkpointed_not_what_was_read() -> None:
@@ -294,6 +332,16 @@ def test_a_batch_behind_a_gap_is_not_metered() -> None:
         assert metering.meter.positions() == {0: 2}
 
     asyncio.run(run())
+
+
+def test_a_recovery_forgets_what_is_not_assigned_any_more() -> None:
+    async def run() -> Metering:
+        metering = Metering()
+        await metering.consume(0)
+        await metering.meter.recover([], lambda: False)
+        return metering
+
+    assert asyncio.run(run()).meter.states == {}
 
 
 def test_what_lies_behind_a_batch_and_is_no_record_is_passed_over() -> None:
