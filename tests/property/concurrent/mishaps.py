@@ -108,7 +108,8 @@ def cross_a_look_up(world: World) -> None:
         traffic.append(world)
         return
     process, steps = world.choices.pick(asking), 10 + world.choices.below(50)
-    how = world.choices.below(5)
+    # Where a flush is under way, it is to end while the look-up is.
+    how = 0 if process.app.meter._flush_lock.locked() else world.choices.below(5)
     if how < 2:
         for call in process.reading():
             call.held = steps

@@ -46,7 +46,7 @@ THEMES: dict[str, dict[str, int]] = {
         "come to rest": 1,
     },
     "rebalances": {
-        "rebalance": 4,
+        "rebalance": 8,
         "time out": 3,
         "start a worker": 4,
         "freeze": 3,
@@ -127,7 +127,7 @@ THEMES: dict[str, dict[str, int]] = {
 #: Of how many identities events are; of few in themes that are not here.
 IDENTITIES = {
     "look-ups": [6, 40, 200],
-    "ids": [3, 6, 40, 200],
+    "ids": [3, 4, 6, 12, 40],
     "rules": [6, 12, 40],
     "operations": [3, 40, 200],
 }
@@ -146,7 +146,7 @@ LONG_MS = (0, 1, 3000, HORIZON_MS - 1, 2 * HORIZON_MS, 2 * HORIZON_MS)
 MINUTES_MS = (0, 0, 0, 1, MINUTE_MS // 2, MINUTE_MS, MINUTE_MS, 3 * MINUTE_MS)
 #: Which pauses there are, by theme; of all kinds in those that are not here.
 PAUSES_OF: dict[str, list[tuple[int, ...]]] = {
-    "look-ups": [MINUTES_MS, STANDING_MS],
+    "look-ups": [MINUTES_MS, MINUTES_MS, STANDING_MS],
     "ids": [PAUSES_MS, STANDING_MS, LONG_MS, STANDING_MS, EDGES_MS],
     "rules": [PAUSES_MS, LONG_MS, EDGES_MS],
 }
@@ -158,10 +158,12 @@ AGES_MS = (
     *(5 * HOUR_MS, 6 * HOUR_MS, 6 * HOUR_MS + 1, -MINUTE_MS, -MINUTE_MS - 1),
 )
 OLD_MS = (
-    *(0, 0, MINUTE_MS, 3 * MINUTE_MS, 3 * MINUTE_MS, 4 * MINUTE_MS),
+    *(0, 0, *(minutes * MINUTE_MS for minutes in range(1, 9))),
     *(2 * HOUR_MS, 2 * HOUR_MS, 3 * HOUR_MS),
 )
-#: The same for ages.
+#: Themes in which answers often come late.
+LATE = ("look-ups", "topics", "rebalances")
+#: Which ages, likewise.
 AGES_OF: dict[str, list[tuple[int, ...]]] = {"look-ups": [OLD_MS], "operations": [AGES_MS]}
 
 
@@ -225,7 +227,7 @@ def draw_profile(choices: Choices) -> Profile:
         file_fault_rate=choices.pick([0, 8, 40] if disks else [0, 0, 0, 8]),
         read_fault_rate=choices.pick([0, 12, 60] if disks else [0, 0, 0, 2]),
         step_through_rate=200 if zombies else choices.pick([0, 40] if look_ups else [0, 60, 200]),
-        late_answer_rate=160 if look_ups or theme == "topics" else choices.pick([0, 60, 160]),
+        late_answer_rate=160 if theme in LATE else choices.pick([0, 60, 160]),
         split_rate=choices.pick([0, 0, 40]),
         poison_rate=choices.pick([0, 0, 20]),
         skew_rate=choices.pick([0, 20, 50] if ids or operations else [0, 0, 12]),
