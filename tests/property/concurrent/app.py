@@ -77,8 +77,14 @@ class ModelApp(MeterApp):
         )
         self.meter = Meter(
             edges,
-            SinkThread(ModelSink(process, self.log_model), "read"),  # type: ignore[arg-type]
-            SinkThread(ModelSink(process, self.log_model), "write"),  # type: ignore[arg-type]
+            SinkThread(
+                ModelSink(process, self.log_model, "look up offsets"),  # type: ignore[arg-type]
+                "read",
+            ),
+            SinkThread(
+                ModelSink(process, self.log_model, "read offsets"),  # type: ignore[arg-type]
+                "write",
+            ),
             world.profile.pending_rows_max,
             lambda partition, offset: self.consumer.checkpoint(self.tp(partition), offset),
             self.check_log,

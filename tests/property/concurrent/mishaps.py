@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 
 from services.aggregator.core.partition import PartitionState
 from services.aggregator.seen_store import SeenStore
 from tests.property.concurrent import traffic
+from tests.property.concurrent.loop import Item
 from tests.property.concurrent.model import World
+from tests.property.concurrent.process import Job
+from tests.property.concurrent.worker import WorkerProcess
 
 WORKERS_MAX = 3
 
@@ -108,19 +112,33 @@ def cross_a_look_up(world: World) -> None:
         traffic.append(world)
         return
     process, steps = world.choices.pick(asking), 10 + world.choices.below(50)
-    # Where a flush is under way, it is to end while the look-up is.
-    how = 0 if process.app.meter._flush_lock.locked() else world.choices.below(5)
-    if how < 2:
-        for call in process.reading():
-            call.held = steps
-        world.note(f"{process}: what it asked is held up for {steps} steps")
-    elif how < 4:
-        world.let_fail("look up", steps)
+    if process.writing:
+        # The flush is to end while the look-up is under way, or only its answer is.
+        calls = process.reading()
+        answers = [call for call in calls if isinstance(call, Item)]
+        hold_up(world, process, answers or calls, steps if world.choices.chance(160) else 0)
+        going_away = world.choices.chance(40)
+    elif process.app.meter._flush_lock.locked():
+        # It waits for the batch: between two steps of a flush the partition goes away.
+        hold_up(world, process, process.reading(), steps)
+        going_away = world.choices.chance(160)
+    elif world.choices.chance(128):
+        if world.choices.chance(200):
+            world.let_fail("look up", steps)
+        else:
+            world.let_be_refused("look up", steps // 4)
+        going_away = world.choices.chance(160)
     else:
-        world.let_be_refused("look up", steps // 4)
-    if world.choices.chance(160):
+        return
+    if going_away:
         world.note("rebalance")
         world.group.rebalance([one for one in world.group.members if not one.dead])
+
+
+def hold_up(world: World, process: WorkerProcess, calls: Sequence[Item | Job], steps: int) -> None:
+    for call in calls:
+        call.held = steps
+    world.note(f"{process}: what it asked is held up for {steps} steps")
 
 
 def overtake_a_recovery(world: World) -> None:

@@ -81,14 +81,19 @@ class Process:
         answers = [item for item in self._waiting if item.name.startswith("answer")]
         return [*answers, *heads, *self._loose]
 
+    def _under_way(self) -> list[Item | Job]:
+        """The same, and the calls that wait behind others."""
+        queued = [job for queue in self._queues.values() for job in queue]
+        return [*self._waiting, *queued, *self._loose]
+
     @property
     def held_up(self) -> bool:
         """Whether something of it is held up."""
-        return any(call.held for call in self.delayable())
+        return any(call.held for call in self._under_way())
 
     def tick(self, steps: int) -> None:
         """So many steps have passed."""
-        for call in self.delayable():
+        for call in self._under_way():
             call.held = max(0, call.held - steps)
 
     def happen(self, item: Item, callbacks: int) -> None:

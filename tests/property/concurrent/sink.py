@@ -19,9 +19,13 @@ NO_ROWS = SliceRows(np.empty(0, np.int64), np.empty((0, len(MEASURES)), np.int64
 
 
 class ModelSink:
-    """One process's connection; reads and writes are about one log."""
+    """One process's connection; reads and writes are about one log.
 
-    def __init__(self, process: Any, log: ModelLog) -> None:
+    ``offsets`` is what a question for the checkpoints' offsets is called, by what it is for.
+    """
+
+    def __init__(self, process: Any, log: ModelLog, offsets: str) -> None:
+        self._offsets = offsets
         self._process = process
         self._log = log
 
@@ -79,7 +83,7 @@ class ModelSink:
     def read_offsets(self) -> dict[int, int]:
         return {
             number: checkpoint.next_offset
-            for number, checkpoint in self._read("read offsets", self._stored).items()
+            for number, checkpoint in self._read(self._offsets, self._stored).items()
         }
 
     def read_checkpoints(self, partitions: Sequence[int]) -> dict[int, Checkpoint]:

@@ -13,6 +13,10 @@ from tests.property.concurrent.loop import Item
 from tests.property.concurrent.process import Job, Process
 
 
+#: Answers to what a flush does.
+WRITES = ("answer: insert", "answer: read offsets")
+
+
 class WorkerProcess(Process):
     """A process that runs a worker."""
 
@@ -60,6 +64,13 @@ class WorkerProcess(Process):
         reader: Any = self.app.meter._reader
         answers = [one for one in self._waiting if one.name.startswith("answer: look up")]
         return [*answers, *self._queues.get(id(reader._executor), ())]
+
+    @property
+    def writing(self) -> bool:
+        """Whether a flush is between its snapshot and its end."""
+        writer: Any = self.app.meter._writer
+        answers = [one for one in self._waiting if one.name.startswith(WRITES)]
+        return bool(answers or self._queues.get(id(writer._executor)))
 
     def stop(self) -> None:
         """Be told to end in an orderly way."""
