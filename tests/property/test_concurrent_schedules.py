@@ -30,7 +30,7 @@ from tests.property.concurrent.schedule import SCHEDULE_BYTES, model, run_schedu
 #: An eighth of a second each.
 EXAMPLES = int(os.environ.get("WATTOKEN_PROPERTY_EXAMPLES", "100"))
 #: A change of the code changes what a schedule comes to: then one of so many behind it must do.
-TRIES = 60
+TRIES = 200
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -95,11 +95,12 @@ def test_each_bug_is_found_here_or_elsewhere() -> None:
 def test_a_bug_that_does_not_fit_the_code_proves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    gone = (replace(PLANTED["dedup off"][0], old="if there_is_no_such_text:"),)
+    edit = PLANTED["dedup off"][0]
+    gone = (replace(edit, old="if there_is_no_such_text:"),)
     monkeypatch.setitem(PLANTED, "dedup off", gone)
     with pytest.raises(MisfitError, match="plant the bug anew"):
         hunt("dedup off", 0, 1, tmp_path / "world")
-    crash = (replace(PLANTED["dedup off"][0], new="None.no_such_name\n    if True:"),)
+    crash = (replace(edit, new="None.no_such_name\n    if True:"),)
     monkeypatch.setitem(PLANTED, "dedup off", crash)
     with pytest.raises(MisfitError, match="breaks the code"):
         hunt("dedup off", 0, 20, tmp_path / "world")

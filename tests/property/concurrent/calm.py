@@ -36,6 +36,7 @@ def settle(world: World) -> None:
                     world.check()
         if _at_rest(world):
             break
+        _restart_the_unaware(world)
     else:
         world.violated(f"no progress: {_told(world)}")
     _judge_end(world)
@@ -70,6 +71,16 @@ def _keep_going(world: World) -> None:
     members = world.group.members
     if any(one.dead for one in members) or any(one not in members for one in world.live):
         world.group.rebalance(world.live)
+
+
+def _restart_the_unaware(world: World) -> None:
+    """Where nothing comes any more, nothing shows a worker that the database was restored.
+
+    Therefore docs/reliability.md says that all are stopped for that.
+    """
+    for process in world.live:
+        if process.restores_seen < world.restores and not _pressing(process):
+            world.kill(process)
 
 
 def pressing_of(items: list[Item]) -> list[Item]:

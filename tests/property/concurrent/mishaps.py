@@ -116,7 +116,7 @@ def cross_a_look_up(world: World) -> None:
         # The flush is to end while the look-up is under way, or only its answer is.
         calls = process.reading()
         answers = [call for call in calls if isinstance(call, Item)]
-        hold_up(world, process, answers or calls, steps if world.choices.chance(160) else 0)
+        hold_up(world, process, answers or calls, 40 + steps)
         going_away = world.choices.chance(40)
     elif process.app.meter._flush_lock.locked():
         # It waits for the batch: between two steps of a flush the partition goes away.

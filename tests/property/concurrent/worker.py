@@ -12,7 +12,6 @@ from tests.property.concurrent.app import ModelApp
 from tests.property.concurrent.loop import Item
 from tests.property.concurrent.process import Job, Process
 
-
 #: Answers to what a flush does.
 WRITES = ("answer: insert", "answer: read offsets")
 
