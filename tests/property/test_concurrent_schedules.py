@@ -22,8 +22,9 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from tests.planted.bugs import BUGS
+from tests.property.concurrent.found import FOUND_BY, HELD_ELSEWHERE
 from tests.property.concurrent.hunt import hunt
-from tests.property.concurrent.planted import FOUND_BY, HELD_ELSEWHERE, PLANTED
+from tests.property.concurrent.planted import PLANTED
 from tests.property.concurrent.planting import MisfitError, plant
 from tests.property.concurrent.schedule import SCHEDULE_BYTES, model, run_schedule
 

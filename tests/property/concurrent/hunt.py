@@ -20,8 +20,9 @@ import pytest
 import structlog
 
 from tests.memory_disk import MEMORY_DISK
+from tests.property.concurrent.found import THEME
 from tests.property.concurrent.model import Violation
-from tests.property.concurrent.planted import PLANTED, THEME
+from tests.property.concurrent.planted import PLANTED
 from tests.property.concurrent.planting import MisfitError, plant
 from tests.property.concurrent.profile import THEMES
 from tests.property.concurrent.schedule import SCHEDULE_BYTES, model, run_schedule

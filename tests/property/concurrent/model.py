@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,7 +19,8 @@ from services.platform.errors import ConfigurationError, WattokenError
 from services.platform.kafka_questions import Commit
 from tests.property.concurrent.choices import Choices
 from tests.property.concurrent.database import Database
-from tests.property.concurrent.files import READ, WRITE, Files
+from tests.property.concurrent.fates import Fates
+from tests.property.concurrent.files import Files
 from tests.property.concurrent.group import Group
 from tests.property.concurrent.log import ModelLog
 from tests.property.concurrent.loop import Clock
@@ -30,9 +31,6 @@ from tests.property.concurrent.worker import WorkerProcess
 #: More steps than anything is held up for.
 STEPS_MAX = 1000
 T0_MS = int(datetime(2026, 3, 15, 12, 0, tzinfo=UTC).timestamp() * 1000)
-FAILS = ("fails before", "fails after", "fails in part")
-KILLS = ("killed before", "killed after", "killed in part")
-FILE_FATES = ("fails before", "fails after", "killed before", "killed after")
 
 
 class Violation(AssertionError):
@@ -51,21 +49,17 @@ class Host:
     disk_full: bool = False
 
 
-class World:
+class World(Fates):
     """Everything that there is in one schedule."""
 
     def __init__(self, choices: Choices, drawn: Profile, folder: Path) -> None:
-        self.choices = choices
-        self.profile = drawn
+        super().__init__(choices, drawn)
         self.clock = Clock()
         self.now_ms = T0_MS
         #: The process that is at work; None while the schedule itself is.
         self.current: Process | None = None
-        self.trace: list[str] = []
         self.violation: str | None = None
         self.error: BaseException | None = None
-        #: No faults any more: everything must come to its end.
-        self.calm = False
         self.files = Files(self)
         self.hosts = [
             Host(f"host-{number}", folder / f"host-{number}") for number in range(drawn.hosts)
@@ -85,11 +79,6 @@ class World:
         self.group = Group(self)
         self.processes: list[WorkerProcess] = []
         self.started = 0
-        #: For how many steps more Kafka or ClickHouse does not answer.
-        self.away: dict[str, int] = {}
-        #: For how many steps more questions that begin like this are not answered, or refused.
-        self.failing: dict[str, int] = {}
-        self.refusing: dict[str, int] = {}
         #: For how many steps more processes do nothing.
         self.frozen: dict[WorkerProcess, int] = {}
 
@@ -105,10 +94,6 @@ class World:
 
     # Telling.
 
-    def note(self, text: str) -> None:
-        """Add a line to the schedule as it is told when it fails."""
-        self.trace.append(text)
-
     def violated(self, text: str, error: BaseException | None = None) -> None:
         """Note that something is so that must never be; raised when the schedule has control."""
         if self.violation is None:
@@ -121,71 +106,6 @@ class World:
             violation = Violation("\n".join([self.violation, *self.trace]))
             violation.error = self.error
             raise violation
-
-    # What befalls a process at an edge.
-
-    def fate(self, process: Process, whom: str, what: str) -> str:
-        """Say what becomes of a call."""
-        if self.calm:
-            return "works"
-        if self._is_away(whom, what) or self.choices.chance(self.profile.fault_rate):
-            fate = self.choices.pick(FAILS)
-        elif self.choices.chance(self.profile.kill_rate):
-            fate = self.choices.pick(KILLS)
-        elif _begins(what, self.refusing) or self.choices.chance(self.profile.refusal_rate):
-            fate = "refused"
-        else:
-            return "works"
-        self.note(f"  {process}: {what} {fate}")
-        return fate
-
-    def _is_away(self, whom: str, what: str) -> bool:
-        return self.away.get(whom, 0) > 0 or _begins(what, self.failing)
-
-    def pass_a_step(self) -> None:
-        """One step of those is over for which something is away."""
-        for lasting in (self.away, self.failing, self.refusing):
-            for what in lasting:
-                lasting[what] -= 1
-
-    def file_fate(self, process: Process, kind: str, what: str) -> str:
-        """Say what becomes of a step of a disk."""
-        if self.calm:
-            return "works"
-        if kind == WRITE and process.host.disk_full:
-            fate = "full"
-        elif kind == READ and self.choices.chance(self.profile.read_fault_rate):
-            fate = "fails before"
-        elif kind != READ and self.choices.chance(self.profile.file_fault_rate):
-            fate = self.choices.pick(FILE_FATES)
-        else:
-            return "works"
-        self.note(f"  {process}: {what}: {fate}")
-        return fate
-
-    def jitter(self, least: float, most: float) -> float:
-        """A number between two, as `random.uniform` gives it."""
-        return most if self.calm else least + (most - least) * self.choices.byte() / 255
-
-    def priority(self) -> int:
-        """How soon a thing that comes up is to happen."""
-        return self.choices.byte() if self.profile.by_priority and not self.calm else 0
-
-    def answers_late(self) -> bool:
-        """Whether an answer is on its way for a while."""
-        return not self.calm and self.choices.chance(self.profile.late_answer_rate)
-
-    def steps_through(self) -> bool:
-        """Whether other things may happen between the steps of a call in a thread."""
-        return not self.calm and self.choices.chance(self.profile.step_through_rate)
-
-    def fetch_size(self) -> int:
-        """How many offsets of a partition a fetch brings."""
-        return 100 if self.calm else self.choices.pick([1, 2, 3, 5, 100])
-
-    def fetch_finds_nothing(self) -> bool:
-        """Whether a fetch comes back with nothing although there is something."""
-        return not self.calm and self.choices.chance(10)
 
     def pass_time(self, pause_ms: int) -> None:
         """Let time go by for brokers and processes alike."""
@@ -257,21 +177,6 @@ class World:
         for process in self.live:
             process.tick(STEPS_MAX)
 
-    def cut_off(self, whom: str, steps: int) -> None:
-        """Let Kafka or ClickHouse not answer for so many steps."""
-        self.away[whom] = steps
-        self.note(f"{whom} is away for {steps} steps")
-
-    def let_fail(self, begin: str, steps: int) -> None:
-        """Let questions that begin like this not be answered for so many steps, and others be."""
-        self.failing[begin] = steps
-        self.note(f"no {begin} is answered for {steps} steps")
-
-    def let_be_refused(self, begin: str, steps: int) -> None:
-        """Let questions that begin like this be refused for good for so many steps."""
-        self.refusing[begin] = steps
-        self.note(f"each {begin} is refused for {steps} steps")
-
     def look_after(self) -> None:
         """See to processes that ended, and judge why."""
         for process in self.live:
@@ -335,10 +240,6 @@ class World:
         Files.now = None
         for host in self.hosts:
             shutil.rmtree(host.folder, ignore_errors=True)
-
-
-def _begins(what: str, lasting: Mapping[str, int]) -> bool:
-    return any(what.startswith(begin) for begin, steps in lasting.items() if steps > 0)
 
 
 def noticed_going_back(world_at_hand: Any) -> Any:

@@ -1,8 +1,8 @@
 """Bugs planted one at a time: for each some edits of functions' sources.
 
 An edit names what it replaces, so it fails where that text is gone: a bug that cannot be planted
-any more proves nothing. Which of them no schedule has shown, why, and what holds them instead is
-at the end, in `HELD_ELSEWHERE`.
+any more proves nothing. Which are found by schedules, and what holds the others, is said in
+`tests.property.concurrent.found`.
 """
 
 from __future__ import annotations
@@ -343,124 +343,5 @@ PLANTED: dict[str, Bug] = {
             "min(max(found[partition], starts[partition]), checkpoint.next_offset)",
             "max(found[partition], starts[partition])",
         ),
-    ),
-}
-
-#: Of which theme the schedules are in which a bug is looked for; of any for those not named.
-THEME: dict[str, str] = {
-    "ids on disk ahead of the checkpoint": "ids",
-    "a dropped fetch is not read again": "rebalances",
-    "reading goes on during a recovery": "rebalances",
-    "database-went-back check off": "operations",
-    "hole 10: a disk that takes no ids ends the worker": "disks",
-    "hole 10: a disk that cannot be read ends the worker": "disks",
-    "hole 11: a raised horizon forgets": "rules",
-    "hole 11: judged by log time": "ids",
-    "hole 11: commits of another log": "topics",
-    "hole 6: begins wherever the log begins": "operations",
-    "recovered from the commit": "operations",
-    "stamped complete too far": "ids",
-    "ids of the checkpoint's millisecond are moved": "ids",
-    "stamped before the ids are there": "disks",
-    "not stamped before ids are moved": "ids",
-    "the filter is not kept": "ids",
-    "a duplicate at the horizon": "ids",
-    "a duplicate at the horizon in one batch": "ids",
-    "ids are forgotten too early": "ids",
-    "duplicates do not count as seen": "ids",
-    "dirty slices are evicted": "look-ups",
-    "dead letters of a rebuilding are counted": "operations",
-    "reads beyond the checkpoint after a recovery": "topics",
-    "went-back check off in look-ups": "look-ups",
-    "the log is not looked at before a flush": "topics",
-    "the log is looked at before the snapshot": "topics",
-    "eviction during a look-up": "look-ups",
-    "a half-done batch keeps its state": "look-ups",
-    "hole 3: an old answer against new memory": "look-ups",
-    "hole 4: the new state is dropped": "look-ups",
-    "hole 9: moving ids asks before it waits": "look-ups",
-    "log time not taken up": "topics",
-    "hole 11: ends are read before checkpoints": "zombies",
-    "ids beyond the checkpoint are moved": "ids",
-    "hole 1: the older sighting is left behind": "ids",
-}
-#: A schedule that shows each, by its number; `make schedules` finds others.
-FOUND_BY: dict[str, int] = {
-    "checkpoint before rows": 0,
-    "skip rule off": 1,
-    "a version one too high": 1,
-    "look-up of old windows off": 0,
-    "dedup off": 0,
-    "ids on disk ahead of the checkpoint": 12,
-    "dedup starts open": 2,
-    "snapshot without the lock": 0,
-    "checkpoint although the rows were refused": 15,
-    "a dropped fetch is not read again": 5,
-    "a gap taken for no gap": 90,
-    "commit of what was read": 0,
-    "a half-done batch keeps its state": 25,
-    "eviction during a look-up": 46,
-    "log time not taken up": 2,
-    "database-went-back check off": 38,
-    "went-back check off in look-ups": 86,
-    "hole 1: the older sighting is left behind": 14,
-    "hole 3: an old answer against new memory": 54,
-    "hole 4: the new state is dropped": 4,
-    "hole 5: abandoned recoveries are not closed": 4,
-    "hole 9: moving ids asks before it waits": 14,
-    "hole 11: ends are read before checkpoints": 14,
-    "hole 10: a disk that takes no ids ends the worker": 1,
-    "hole 10: a disk that cannot be read ends the worker": 2,
-    "the log is not looked at before a flush": 12,
-    "hole 11: a raised horizon forgets": 3,
-    "hole 11: judged by log time": 2,
-    "hole 11: commits of another log": 4,
-    "hole 6: begins wherever the log begins": 2,
-    "a snapshot is never flushed": 2,
-    "markers at the end are not passed over": 4,
-    "dead letters of a rebuilding are counted": 0,
-    "dirty slices are evicted": 1,
-    "recovered from the commit": 14,
-    "stamped complete too far": 4,
-    "ids beyond the checkpoint are moved": 27,
-    "ids of the checkpoint's millisecond are moved": 94,
-    "stamped before the ids are there": 32,
-    "not stamped before ids are moved": 37,
-    "the filter is not kept": 4,
-    "a duplicate at the horizon": 0,
-    "a duplicate at the horizon in one batch": 0,
-    "no room again after a flush": 4,
-    "given away without closing": 1,
-    "a failed flush keeps its states": 12,
-    "duplicates do not count as seen": 15,
-    "records below the checkpoint are counted": 0,
-    "reads beyond the checkpoint after a recovery": 2,
-}
-#: Bugs that no schedule has shown yet: by which name `tests.planted.bugs` has them planted, where a
-#: test of one part sees them, and why schedules do not.
-HELD_ELSEWHERE: dict[str, tuple[str, str]] = {
-    "a gap never read again": (
-        "a gap is not read again",
-        "each gap that comes about here is closed by a seek that is under way",
-    ),
-    "reading goes on during a recovery": (
-        "reading goes on during a recovery",
-        "no record may follow, or that closes the gap; dropped fetches are fetched again",
-    ),
-    "hole 5: cancelled recoveries are not closed": (
-        "states that a recovery builds when nobody wants them any more stay open",
-        "nothing cancels a recovery in the model",
-    ),
-    "ids are forgotten too early": (
-        "ids are forgotten a millisecond too early",
-        "one millisecond of one id must be met, by a clock that is behind to the millisecond",
-    ),
-    "states of lost partitions are kept": (
-        "partitions that went elsewhere are kept",
-        "all are given away before each recovery",
-    ),
-    "the log is looked at before the snapshot": (
-        "the log is looked at before the snapshot",
-        "the topic must grow between two steps, and a batch be metered between the next two",
     ),
 }
