@@ -145,9 +145,9 @@ def recover(
                 checkpoints[partition],
                 slices[partition],
                 seen[partition],
-                read_from[partition],
+                read_from[partition].offset,
                 edges.decoder,
-                floor_ms,
+                read_from[partition].log_ms,
                 admitted[partition],
             )
             for partition in partitions
@@ -161,7 +161,7 @@ def recover(
             "partition recovered",
             partition=partition,
             checkpoint=checkpoints[partition].next_offset,
-            read_from=read_from[partition],
+            read_from=read_from[partition].offset,
             log_end=ends[partition],
             slices=len(state.slices),
         )
@@ -237,6 +237,14 @@ def check_against_commits(
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Beginning:
+    """Where the reading of ids begins, and which log time it is there at least."""
+
+    offset: int
+    log_ms: int
+
+
 def needed_from(
     checkpoints: Mapping[int, Checkpoint],
     rules: Mapping[int, RuleBook],
@@ -258,7 +266,7 @@ def rebuild_from(
     starts: Mapping[int, int],
     seen: Mapping[int, OlderIds],
     floor_ms: int = 0,
-) -> dict[int, int]:
+) -> dict[int, Beginning]:
     """Find from where ids have to be read again: where they matter, or where the store ends.
 
     From the first record appended at or after a time on, however the clock stepped: log time is
@@ -275,13 +283,24 @@ def rebuild_from(
         }
     )
     return {
-        # No record that young (-1) cannot be, as the checkpoint's own last record is; but an
-        # answer above the checkpoint must not make us jump.
-        partition: min(max(found[partition], starts[partition]), checkpoint.next_offset)
-        if found.get(partition, -1) >= 0
-        else checkpoint.next_offset
+        partition: beginning(found.get(partition, -1), starts[partition], checkpoint, floor_ms)
         for partition, checkpoint in checkpoints.items()
     }
+
+
+def beginning(found: int, start: int, checkpoint: Checkpoint, floor_ms: int) -> Beginning:
+    """Say where reading begins, by the first record that is young enough; -1 where none is.
+
+    Below the checkpoint there must be one, whose append time is log time there. Where there is
+    none, that record was deleted, and a broker's clock has been behind ever since: all that is left
+    below the checkpoint bears the checkpoint's log time, so it is read from its first record on.
+    """
+    end = checkpoint.next_offset
+    if start >= end:
+        return Beginning(end, floor_ms)
+    if 0 <= found < end:
+        return Beginning(max(found, start), floor_ms)
+    return Beginning(start, checkpoint.last_append_ms)
 
 
 def load_slices(

@@ -305,6 +305,16 @@ BUGS: Final = (
         "    if checkpoint.next_offset > end + 10**9:\n",
     ),
     recovery(
+        "what a clock behind saw is not read again",
+        "    return Beginning(start, checkpoint.last_append_ms)\n",
+        "    return Beginning(end, floor_ms)\n",
+    ),
+    recovery(
+        "what a clock behind saw bears the times of that clock",
+        "    return Beginning(start, checkpoint.last_append_ms)\n",
+        "    return Beginning(start, floor_ms)\n",
+    ),
+    recovery(
         "a stale replica is believed",
         "        if offset > checkpoints[partition].next_offset\n",
         "        if offset > checkpoints[partition].next_offset + 10**9\n",

@@ -217,8 +217,9 @@ class Process:
             checkpoint,
             SliceStore({}),
             SeenIds(self.store),
-            read_from[0],
+            read_from[0].offset,
             Decoder(LABELS),
+            read_from[0].log_ms,
         )
         self.verdicts: dict[int, str] = {}
 

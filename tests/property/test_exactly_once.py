@@ -25,6 +25,7 @@ from services.aggregator.core.dedup import SeenIds, Stamp
 from services.aggregator.core.slices import FamilySlices
 from services.aggregator.errors import DatabaseWentBackError, MeteringStoppedError
 from services.aggregator.flush import Flusher
+from services.aggregator.recovery import Beginning
 from tests.property.world import (
     WITHIN_MS,
     Crash,
@@ -324,8 +325,11 @@ def one_too_many(self: Any, keys: Any, totals: Any, versions: Any, position: int
 
 def from_checkpoint(
     offsets: Any, checkpoints: Any, rules: Any, starts: Any, seen: Any, floor_ms: int = 0
-) -> dict[int, int]:
-    return {number: checkpoint.next_offset for number, checkpoint in checkpoints.items()}
+) -> dict[int, Beginning]:
+    return {
+        number: Beginning(checkpoint.next_offset, floor_ms)
+        for number, checkpoint in checkpoints.items()
+    }
 
 
 def no_duplicates(self: SeenIds, ids: Words, log_ms: Any, within_ms: int) -> Flags:

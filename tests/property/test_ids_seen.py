@@ -25,6 +25,7 @@ from services.aggregator.core.log_time import LogTime
 from services.aggregator.core.partition import PartitionState, Sifted
 from services.aggregator.core.replaced import Replaced
 from services.aggregator.core.timing import RuleBook
+from services.aggregator.recovery import Beginning
 from services.aggregator.seen_store import READ_REST_SECONDS_MAX, SeenStore
 from tests.property import ids_world
 from tests.property.ids_world import CLOCK_STEP_MAX_MS, HOUR_MS, IdsWorld
@@ -369,8 +370,11 @@ def complete_up_to_the_checkpoint(self: Stamp, sightings: Sightings) -> Stamp:
 
 def from_checkpoint(
     offsets: Any, checkpoints: Any, rules: Any, starts: Any, seen: Any, floor_ms: int = 0
-) -> dict[int, int]:
-    return {number: checkpoint.next_offset for number, checkpoint in checkpoints.items()}
+) -> dict[int, Beginning]:
+    return {
+        number: Beginning(checkpoint.next_offset, floor_ms)
+        for number, checkpoint in checkpoints.items()
+    }
 
 
 #: Holes of before, and what keeps others shut: where, what, and what stands there instead.

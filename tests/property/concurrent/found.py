@@ -27,6 +27,8 @@ THEME: dict[str, str] = {
     "dirty slices are evicted": "look-ups",
     "dead letters of a rebuilding are counted": "operations",
     "reads beyond the checkpoint after a recovery": "topics",
+    "a clock behind a record that is gone": "topics",
+    "log time of a record that is gone": "topics",
     "went-back check off in look-ups": "look-ups",
     "the log is not looked at before a flush": "topics",
     "the log is looked at before the snapshot": "topics",
@@ -91,6 +93,7 @@ FOUND_BY: dict[str, int] = {
     "duplicates do not count as seen": 15,
     "records below the checkpoint are counted": 0,
     "reads beyond the checkpoint after a recovery": 2,
+    "a clock behind a record that is gone": 100_309,
 }
 #: Bugs that no schedule has shown yet: by which name `tests.planted.bugs` has them planted, where a
 #: test of one part sees them, and why schedules do not.
@@ -114,6 +117,10 @@ HELD_ELSEWHERE: dict[str, tuple[str, str]] = {
     "states of lost partitions are kept": (
         "partitions that went elsewhere are kept",
         "all are given away before each recovery",
+    ),
+    "log time of a record that is gone": (
+        "what a clock behind saw bears the times of that clock",
+        "a resend must lie within the horizon by the one time, and not by the other",
     ),
     "the log is looked at before the snapshot": (
         "the log is looked at before the snapshot",

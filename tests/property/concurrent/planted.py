@@ -61,9 +61,7 @@ PLANTED: dict[str, Bug] = {
     "ids on disk ahead of the checkpoint": (
         Edit(dedup.Stamp, "may_be_used", "self.below_offset <= settled.offset and", ""),
     ),
-    "dedup starts open": (
-        Edit(recovery, "rebuild_from", "if found.get(partition, -1) >= 0", "if False"),
-    ),
+    "dedup starts open": (Edit(recovery, "beginning", "if start >= end:", "if True:"),),
     "snapshot without the lock": (
         Edit(
             meter.Meter,
@@ -337,11 +335,22 @@ PLANTED: dict[str, Bug] = {
         Edit(partition.PartitionState, "_sift_segment", "counts &= fresh", "pass"),
     ),
     "reads beyond the checkpoint after a recovery": (
+        Edit(recovery, "beginning", "if 0 <= found < end:", "if 0 <= found:"),
+    ),
+    "a clock behind a record that is gone": (
         Edit(
             recovery,
-            "rebuild_from",
-            "min(max(found[partition], starts[partition]), checkpoint.next_offset)",
-            "max(found[partition], starts[partition])",
+            "beginning",
+            "return Beginning(start, checkpoint.last_append_ms)",
+            "return Beginning(end, floor_ms)",
+        ),
+    ),
+    "log time of a record that is gone": (
+        Edit(
+            recovery,
+            "beginning",
+            "return Beginning(start, checkpoint.last_append_ms)",
+            "return Beginning(start, floor_ms)",
         ),
     ),
 }

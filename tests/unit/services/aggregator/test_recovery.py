@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
 import pytest
 
 from schemas.metering_rules import MeteringRules
+from services.aggregator.core.batch import Records
 from services.aggregator.core.decoding import Decoder
 from services.aggregator.core.labels import Labels, Series
 from services.aggregator.core.partition import Checkpoint, PartitionState
@@ -28,6 +30,12 @@ from services.platform.kafka import Log
 NOTHING = (
     SliceRows(np.empty(0, np.int64), np.empty((0, len(MEASURES)), np.int64)),
     np.empty(0, np.int64),
+)
+
+
+EVENT = (
+    b'{"id":"id-1","source":"gateway","tenant":"acme","time":"%s","region":"eu",'
+    b'"provider":"p","model":"m","input_tokens":1,"output_tokens":0}'
 )
 
 
@@ -91,6 +99,7 @@ class NoStore:
     """Ids on disk of which there are none."""
 
     complete_before_ms = 0
+    empty = True
     closed = False
 
     def open(self, *_: Any) -> NoStore:
@@ -194,9 +203,29 @@ def test_two_rows_that_disagree_stop_it() -> None:
 
 def test_ids_are_read_again_from_the_horizon_on_and_never_beyond_the_checkpoint() -> None:
     world = World(start=10, checkpoint=metered(50))
-    for found, read_from in ((30, 30), (5, 10), (70, 50), (-1, 50)):
+    for found, read_from in ((30, 30), (5, 10), (70, 10), (-1, 10)):
         world.kafka.found = found
         assert world.recover().next_offset == read_from
+    level = World(start=50, checkpoint=metered(50))
+    assert level.recover().next_offset == 50
+
+
+@pytest.mark.parametrize("found", [70, -1])
+def test_ids_from_a_clock_behind_a_record_that_is_gone_are_read_again(found: int) -> None:
+    """Retention deleted the record that log time comes from; all that is left is from behind."""
+    last_ms, hour_ms = 1_773_576_000_000, 3_600_000
+    checkpoint = Checkpoint(50, 0, received=50, accepted=50, last_append_ms=last_ms)
+    world = World(start=10, checkpoint=checkpoint)
+    world.kafka.found = found
+    state = world.recover()
+    for offset, append_ms in ((48, last_ms - 100 * hour_ms), (50, last_ms + hour_ms)):
+        time = datetime.fromtimestamp(append_ms / 1000, UTC).isoformat()
+        records = Records(np.array([offset]), np.array([append_ms]), [EVENT % time.encode()])
+        state.fold(state.sift(records))
+    snapshot = state.snapshot()
+    assert snapshot is not None
+    counted = snapshot.checkpoint
+    assert (counted.received, counted.accepted, counted.duplicate) == (51, 50, 1)
 
 
 def test_stores_are_closed_where_a_recovery_fails() -> None:
