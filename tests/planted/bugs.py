@@ -178,8 +178,8 @@ BUGS: Final = (
     core(
         "ids are forgotten a millisecond too early",
         "timing",
-        "max(horizons) + CLOCK_STEP_MAX_MS",
-        "max(horizons) + CLOCK_STEP_MAX_MS - 1",
+        "        return max(\n",
+        "        return -1 + max(\n",
     ),
     Bug(
         "a gap is not read again",

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from services.aggregator.core.partition import Checkpoint
-from services.aggregator.core.slices import MEASURES, series_of, tenants_of, windows_of
+from services.aggregator.core.series_limit import Admission
+from services.aggregator.core.slices import MEASURES, labels_of, windows_of
 from services.aggregator.core.windows import FAMILIES, FAMILY_BY_NAME
 from tests.property.concurrent.log import LABELS, ModelLog
 from tests.property.concurrent.oracle import NOTHING, Key, Sums
@@ -31,9 +32,10 @@ def name_of(family_name: str, number: int) -> Key:
     known = _names.get((family_name, number))
     if known is None:
         family, key = FAMILY_BY_NAME[family_name], np.array([number])
-        tenant = LABELS.tenants.meaning[int(tenants_of(key)[0])] if family.has_tenant else ""
-        window = int(windows_of(family, key)[0])
-        model = LABELS.series.meaning[int(series_of(key)[0])].model
+        tenants, series = labels_of(family, LABELS, key)
+        tenant = "" if tenants is None else LABELS.tenants.meaning[int(tenants[0])]
+        window = int(windows_of(key)[0])
+        model = LABELS.series.meaning[int(series[0])].model
         known = _names[family_name, number] = Key(family.window_start_ms(window), tenant, model)
     return known
 
@@ -49,6 +51,8 @@ class Database:
         )
         self.checkpoints: dict[tuple[str, int], Checkpoint] = {}
         self.dead_letters: dict[tuple[str, int], set[int]] = defaultdict(set)
+        #: By log name and partition; there by series and whether it has tokens, from which offset.
+        self.admissions: dict[tuple[str, int], dict[tuple[int, bool], int]] = defaultdict(dict)
 
     def copy(self, checkpoints: dict[tuple[str, int], Checkpoint] | None = None) -> Database:
         """The tables as they are now; with checkpoints that were copied before, where given."""
@@ -58,6 +62,8 @@ class Database:
         copied.checkpoints = dict(self.checkpoints if checkpoints is None else checkpoints)
         for place, offsets in self.dead_letters.items():
             copied.dead_letters[place] = set(offsets)
+        for place, admitted in self.admissions.items():
+            copied.admissions[place] = dict(admitted)
         return copied
 
     def insert_slice(
@@ -84,6 +90,13 @@ class Database:
             if offset not in refused:
                 self._violated(f"offset {offset} of partition {partition} became a dead letter")
             self.dead_letters[log.name, partition].add(offset)
+
+    def insert_admission(self, log: ModelLog, partition: int, admission: Admission) -> None:
+        """Insert which series is metered by name, and from where on."""
+        admitted = self.admissions[log.name, partition]
+        at = admitted.setdefault((admission.series, admission.used), admission.offset)
+        if at != admission.offset:
+            self._violated(f"series {admission.series} is admitted at {at} and {admission.offset}")
 
     def insert_checkpoint(self, log: ModelLog, partition: int, checkpoint: Checkpoint) -> None:
         """Insert a checkpoint."""

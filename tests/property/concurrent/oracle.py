@@ -45,13 +45,12 @@ def log_time(append_ms: int, before_ms: int) -> int:
     return max(append_ms, before_ms)
 
 
-def is_again(append_ms: int, log_time_ms: int, seen_ms: int, horizon_ms: int) -> bool:
+def is_again(log_time_ms: int, seen_ms: int, horizon_ms: int) -> bool:
     """The duplicate rule: whether a sighting makes another event with its id a duplicate.
 
-    ``seen_ms`` is the log's time at the sighting; ``append_ms`` and ``log_time_ms`` are the
-    broker's and the log's time at the event.
+    ``seen_ms`` is the log's time at the sighting, ``log_time_ms`` at the event.
     """
-    return max(append_ms, log_time_ms - CLOCK_STEP_MS) - seen_ms < horizon_ms
+    return log_time_ms - seen_ms < horizon_ms + CLOCK_STEP_MS
 
 
 def refused(time_ms: int, append_ms: int, log_time_ms: int, rules: MeteringRules) -> bool:
@@ -90,7 +89,7 @@ class PartitionTruth:
             self.rejected_offsets.append(offset)
         else:
             counts["newest_event_ms"] = max(counts["newest_event_ms"], event["ms"])
-            again = bool(self._seen_before(event, append_ms, now_ms, rules))
+            again = bool(self._seen_before(event, now_ms, rules))
             sightings = self._sightings.setdefault((event["tenant"], event["id"]), [])
             sightings.append((now_ms, offset))
             decision = "duplicate" if again else "accepted"
@@ -102,14 +101,12 @@ class PartitionTruth:
         self._counted_offsets.append(offset)
         self._counts.append(Counts(**counts))
 
-    def _seen_before(
-        self, event: dict[str, Any], append_ms: int, now_ms: int, rules: MeteringRules
-    ) -> list[int]:
+    def _seen_before(self, event: dict[str, Any], now_ms: int, rules: MeteringRules) -> list[int]:
         """The offsets of the sightings that make an event a duplicate."""
         return [
             offset
             for seen_ms, offset in self._sightings.get((event["tenant"], event["id"]), [])
-            if is_again(append_ms, now_ms, seen_ms, rules.dedup_horizon_ms)
+            if is_again(now_ms, seen_ms, rules.dedup_horizon_ms)
         ]
 
     def forgotten(self, append_ms: int, value: bytes, rules: MeteringRules, start: int) -> bool:
@@ -118,7 +115,7 @@ class PartitionTruth:
         if event is None:
             return False
         now_ms = log_time(append_ms, self._log_time_ms)
-        before = self._seen_before(event, append_ms, now_ms, rules)
+        before = self._seen_before(event, now_ms, rules)
         return bool(before) and max(before) < start
 
     def _add(

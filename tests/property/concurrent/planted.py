@@ -19,7 +19,7 @@ from services.aggregator import (
     seen_store,
     transport,
 )
-from services.aggregator.core import dedup, log_time, partition, replaced, slices, timing
+from services.aggregator.core import dedup, partition, replaced, slices, timing
 from services.aggregator.handover import Handover
 from tests.property.concurrent.planting import Bug, Edit
 
@@ -202,15 +202,10 @@ PLANTED: dict[str, Bug] = {
         ),
     ),
     "hole 11: a raised horizon forgets": (
-        Edit(timing.RuleBook, "keep_ms", "return max(horizons)", "return horizons[0]"),
+        Edit(timing.RuleBook, "keep_ms", "return max(", "return next("),
     ),
-    "hole 11: judged by log time": (
-        Edit(
-            log_time,
-            "judged_ms",
-            "return np.maximum(append_ms, log_ms - CLOCK_STEP_MAX_MS)",
-            "return log_ms",
-        ),
+    "hole 11: a clock ahead makes a resend count": (
+        Edit(timing, "duplicate_within_ms", "+ CLOCK_STEP_MAX_MS", ""),
     ),
     "hole 11: commits of another log": (
         Edit(log_offsets.LogOffsets, "committed", 'if commit.metadata in ("", self._log.name)', ""),
@@ -295,17 +290,15 @@ PLANTED: dict[str, Bug] = {
         Edit(
             dedup.SeenIds,
             "_see_unlike",
-            "judged_ms - seen_ms < horizon_ms",
-            "judged_ms - seen_ms <= horizon_ms",
+            "first_ms - seen_ms < within_ms",
+            "first_ms - seen_ms <= within_ms",
         ),
     ),
     "a duplicate at the horizon in one batch": (
-        Edit(
-            dedup.SeenIds, "see_all", "log_ms[before] < horizon_ms", "log_ms[before] <= horizon_ms"
-        ),
+        Edit(dedup.SeenIds, "see_all", "log_ms[before] < within_ms", "log_ms[before] <= within_ms"),
     ),
     "ids are forgotten too early": (
-        Edit(timing.RuleBook, "keep_ms", "+ CLOCK_STEP_MAX_MS", "+ CLOCK_STEP_MAX_MS - 1"),
+        Edit(timing.RuleBook, "keep_ms", "return max(", "return -1 + max("),
     ),
     "no room again after a flush": (
         Edit(meter.Meter, "_open_room", "if not self._full:", "if False:"),
@@ -327,7 +320,7 @@ PLANTED: dict[str, Bug] = {
             dedup.SeenIds,
             "_see_unlike",
             "self._recent.see(ids, last_ms, found)",
-            "first = (seen_ms < 0) | (judged_ms - seen_ms >= horizon_ms)\n"
+            "first = (seen_ms < 0) | (first_ms - seen_ms >= within_ms)\n"
             "    self._recent.see(ids[first], last_ms[first], self._recent.find(ids[first]))",
         ),
     ),

@@ -14,6 +14,8 @@ from tests.property.concurrent.choices import Choices, weighted_table
 from tests.property.concurrent.oracle import CLOCK_STEP_MS
 
 HORIZON_MS = 10_000
+#: So long an id makes duplicates.
+WITHIN_MS = HORIZON_MS + CLOCK_STEP_MS
 RULES = MeteringRules(
     too_old_ms=6 * HOUR_MS,
     too_new_ms=MINUTE_MS,
@@ -131,17 +133,15 @@ IDENTITIES = {
     "rules": [6, 12, 40],
     "operations": [3, 40, 200],
 }
-#: How long after the last record the next is appended; some around the horizon.
-PAUSES_MS = (0, 0, 1, 1, 500, 500, 3000, HORIZON_MS - 1, HORIZON_MS, HORIZON_MS + 1)
+#: How long after the last record the next is appended; some around the end of
+#: the stretch in which an id makes duplicates.
+PAUSES_MS = (0, 0, 1, 1, 500, 500, 3000, WITHIN_MS - 1, WITHIN_MS, WITHIN_MS + 1)
 #: The clock hardly moves: many records at one log time, before and beyond a checkpoint.
 STANDING_MS = (0, 0, 0, 0, 1)
 #: To the millisecond where ids begin to be forgotten, also by a clock that is behind.
-EDGES_MS = (
-    *(0, 0, 0, 1, CLOCK_STEP_MS, HORIZON_MS - 1, HORIZON_MS),
-    *(HORIZON_MS + CLOCK_STEP_MS - 1, HORIZON_MS + CLOCK_STEP_MS),
-)
+EDGES_MS = (0, 0, 0, 1, CLOCK_STEP_MS, HORIZON_MS - 1, HORIZON_MS, WITHIN_MS - 1, WITHIN_MS)
 #: Steps of the clock beyond which an event is forgotten are common.
-LONG_MS = (0, 1, 3000, HORIZON_MS - 1, 2 * HORIZON_MS, 2 * HORIZON_MS)
+LONG_MS = (0, 1, 3000, WITHIN_MS - 1, 2 * HORIZON_MS, 2 * HORIZON_MS)
 #: Minutes go by, so windows become old while look-ups are under way.
 MINUTES_MS = (0, 0, 0, 1, MINUTE_MS // 2, MINUTE_MS, MINUTE_MS, 3 * MINUTE_MS)
 #: Which pauses there are, by theme; of all kinds in those that are not here.

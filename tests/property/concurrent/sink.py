@@ -10,6 +10,7 @@ import numpy as np
 
 from services.aggregator.core.key_index import Ints
 from services.aggregator.core.partition import Checkpoint, Snapshot
+from services.aggregator.core.series_limit import Admission
 from services.aggregator.core.slices import MEASURES, SliceRows, windows_of
 from services.aggregator.core.timing import RuleBook
 from services.aggregator.core.windows import FAMILIES, Family
@@ -49,6 +50,8 @@ class ModelSink:
             if rows:
                 insert = partial(self._insert_slices, family.name, rows)
                 self._process.edge_write(f"insert {family.name}s", insert, len(rows))
+        for snapshot in taken:
+            self.write_admissions(snapshot.partition, snapshot.admissions)
         letters = [
             (snapshot.partition, letter.offset)
             for snapshot in taken
@@ -65,6 +68,14 @@ class ModelSink:
     def _insert_letters(self, letters: Sequence[tuple[int, int]], count: int) -> None:
         for partition, offset in letters[:count]:
             self._database.insert_dead_letters(self._log, partition, [offset])
+
+    def write_admissions(self, partition: int, admissions: Sequence[Admission]) -> None:
+        def insert(count: int) -> None:
+            for admission in admissions[:count]:
+                self._database.insert_admission(self._log, partition, admission)
+
+        if admissions:
+            self._process.edge_write("insert admissions", insert, len(admissions))
 
     def write_checkpoints(self, checkpoints: Mapping[int, Checkpoint]) -> None:
         rows = list(checkpoints.items())
@@ -101,6 +112,20 @@ class ModelSink:
         found: dict[int, int] = self._read("read starts", lambda: dict.fromkeys(partitions, 0))
         return found
 
+    def read_admissions(self, partitions: Sequence[int]) -> dict[int, list[Admission]]:
+        def rows() -> dict[int, list[Admission]]:
+            stored = self._database.admissions
+            return {
+                number: [
+                    Admission(series, used, at)
+                    for (series, used), at in stored[self._log.name, number].items()
+                ]
+                for number in partitions
+            }
+
+        found: dict[int, list[Admission]] = self._read("read admissions", rows)
+        return found
+
     def read_rules(self, partitions: Sequence[int]) -> dict[int, RuleBook]:
         found: dict[int, RuleBook] = self._read(
             "read rules",
@@ -116,7 +141,7 @@ class ModelSink:
             if not stored:
                 return as_rows({})
             numbers = np.array(list(stored), np.int64)
-            wanted = numbers[windows_of(family, numbers) >= first_window].tolist()
+            wanted = numbers[windows_of(numbers) >= first_window].tolist()
             return as_rows({number: stored[number] for number in wanted})
 
         found: tuple[SliceRows, Ints] = self._read(f"read {family.name}s", rows)
