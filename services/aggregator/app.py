@@ -6,6 +6,7 @@ import asyncio
 import signal
 from collections.abc import Callable
 from functools import partial
+from threading import Lock
 from typing import Any
 
 import faust
@@ -74,7 +75,7 @@ class MeterApp(faust.App):
         #: Whether it ends only to begin as another process, with another log of its chain.
         self.begins_anew = False
         self.catching_up = False
-        labels = Labels()
+        labels = Labels(Lock())
         edges = Edges(
             log,
             self.offsets,

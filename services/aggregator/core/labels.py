@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from itertools import count
-from threading import Lock
-from typing import Final, Generic, NamedTuple, TypeVar, cast
+from typing import Any, Final, Generic, NamedTuple, Protocol, TypeVar, cast
 
 import numpy as np
 
@@ -56,11 +55,33 @@ class Numbers(Generic[H]):
         return number
 
 
-class Accounts:
-    """Numbers for pairs of a tenant and a series, in both directions; for several threads."""
+class Lock(Protocol):
+    """Lets one thread at a time in."""
 
-    def __init__(self) -> None:
-        self._lock = Lock()
+    def __enter__(self) -> object:
+        """Wait until nobody else is in."""
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: Any, /
+    ) -> bool | None:
+        """Let the next one in."""
+
+
+class Unlocked:
+    """Stands for a lock where one thread does everything."""
+
+    def __enter__(self) -> None:
+        """Wait for nobody."""
+
+    def __exit__(self, *error: object) -> None:
+        """Nobody waits."""
+
+
+class Accounts:
+    """Numbers for pairs of a tenant and a series, in both directions."""
+
+    def __init__(self, lock: Lock) -> None:
+        self._lock = lock
         self._index = KeyIndex()
         self._pairs: Ints = np.zeros(ROOM_MIN, np.int64)
 
@@ -94,12 +115,15 @@ class Accounts:
 
 
 class Labels:
-    """The numbers of series, tenants and accounts, and what labels of events say at a glance."""
+    """The numbers of series, tenants and accounts, and what labels of events say at a glance.
 
-    def __init__(self) -> None:
+    Where several threads number, they need a ``lock``.
+    """
+
+    def __init__(self, lock: Lock | None = None) -> None:
         self.series: Numbers[Series] = Numbers()
         self.tenants: Numbers[str] = Numbers()
-        self.accounts = Accounts()
+        self.accounts = Accounts(Unlocked() if lock is None else lock)
         # Labels repeat from event to event: one look-up gives all there is to know.
         self._series_of: dict[tuple[str, ...], int] = {}
 
