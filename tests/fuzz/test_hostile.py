@@ -13,9 +13,9 @@ from tests.fuzz.service import Service
 
 #: A quadratic scan of the larger takes seconds where a linear one takes milliseconds.
 SMALL_BYTES = 4_000
-LARGE_BYTES = 4 * SMALL_BYTES
-#: Linear work quadruples; quadratic work grows sixteenfold.
-GROWTH_MAX = 12
+LARGE_BYTES = 8 * SMALL_BYTES
+#: Linear work grows eightfold, quadratic work by 64.
+GROWTH_MAX = 32
 #: Less than this is noise and not work.
 LEAST_SECONDS = 0.02
 

@@ -43,7 +43,8 @@ EXAMPLES = int(os.environ.get("WATTOKEN_PROPERTY_EXAMPLES", "5000"))
 #: How long after the last record the next is appended; most at once, some around the end of
 #: the stretch in which an id makes duplicates.
 PAUSES_MS = st.sampled_from(
-    [0, 0, 0, 1, 500, 20_000] * 4 + [WITHIN_MS - 1, WITHIN_MS, WITHIN_MS + 1]
+    [0, 0, 0, 1, 500, 10_000, 10_000, 20_000, MINUTE_MS, 3 * MINUTE_MS] * 3
+    + [WITHIN_MS - 1, WITHIN_MS, WITHIN_MS + 1]
 )
 #: How old an event is when it is appended: fresh, late for the minutes, late for the hours, at
 #: and beyond the limits.
@@ -289,7 +290,7 @@ def restore_below_what_the_disk_has_seen(schedule: Schedule) -> None:
 
 def crash_with_the_next_event_waiting(schedule: Schedule) -> None:
     """A row ahead of its checkpoint, and an event of the same slice right behind its version."""
-    schedule.append(pause_ms=0, events=[(0, 0, 5), (2, 0, 7)])
+    schedule.append(pause_ms=0, events=[(0, 0, 5), (3, 0, 7)])
     schedule.read(count=1)
     schedule.stop_in_flush(steps=3, rows=None)
     schedule.crash()

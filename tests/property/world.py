@@ -435,7 +435,7 @@ def event(identity: int, time_ms: int, tokens: int, **more: Any) -> bytes:
         "time": datetime.fromtimestamp(time_ms / 1000, UTC).isoformat(timespec="milliseconds"),
         "region": "eu",
         "provider": "p",
-        "model": f"m-{identity % 4}",
+        "model": f"m-{identity % 3}",
         "input_tokens": tokens,
         "output_tokens": min(tokens, 1),
         **more,
