@@ -75,12 +75,6 @@ _REGISTERS: Final = (
         ("registers",),
         'Label sets not shown by name but summed into the one labelled "other".',
     ),
-    _gauge(
-        "withheld_series",
-        (),
-        ("registers",),
-        "Label sets without tokens for which there is no place: shown once they have some.",
-    ),
 )
 
 _DEMAND: Final = (

@@ -29,8 +29,6 @@ class Shown:
     counts: Mapping[CountKey, tuple[int, ...]] = field(default_factory=dict)
     #: How many label sets "other" stands for.
     omitted: int = 0
-    #: How many are not shown until they have tokens.
-    withheld: int = 0
     #: How many label sets and event counts are held above what ClickHouse says now.
     held_series: int = 0
     held_counts: int = 0
@@ -74,15 +72,9 @@ class Counters:
             return self._shown
         shown = self._shown
         if registers is not None:
-            selected = self.selection.select(registers)
-            series = self._series.rise(selected.shown)
-            shown = replace(
-                shown,
-                series=series.values,
-                omitted=selected.omitted,
-                withheld=selected.withheld,
-                held_series=series.held,
-            )
+            selected, omitted = self.selection.select(registers)
+            series = self._series.rise(selected)
+            shown = replace(shown, series=series.values, omitted=omitted, held_series=series.held)
         if checkpoints is not None:
             counts = self._counts.rise(families.event_counts(checkpoints))
             shown = replace(shown, counts=counts.values, held_counts=counts.held)

@@ -68,7 +68,6 @@ class Scraper:
         if readings.registers.value is not None:
             yield from families.register_families(shown.series)
             yield family("wattoken_omitted_series", [((), shown.omitted)])
-            yield family("wattoken_withheld_series", [((), shown.withheld)])
             yield from self._families_by_name(readings)
         if readings.clickhouse_answers:
             yield from self._kept_families(readings)

@@ -4,24 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from operator import add
-from typing import Final, NamedTuple
+from typing import Final
 
 from services.exporter.rows import RegisterRow, Series, Totals
 
-#: One place in so many may be taken by label sets without tokens.
-UNUSED_SHARE: Final = 10
 #: The label set that stands for all that are not shown by name.
 OTHER: Final = Series("other", "other", "other")
-
-
-class Selection(NamedTuple):
-    """The totals to show by label set, and how many label sets are not among them."""
-
-    shown: dict[Series, Totals]
-    #: So many "other" stands for.
-    omitted: int
-    #: So many are shown nowhere until they have tokens.
-    withheld: int
 
 
 class SeriesSelection:
@@ -36,15 +24,14 @@ class SeriesSelection:
     a higher limit leaves places; they are for newcomers.
 
     A label set without tokens, which failed requests can make of any name, must crowd out no other:
-    of the places a tenth may be taken by such, and the rest of them is withheld, so that each can
-    still get a place of its own with its first tokens.
+    of each ten places nine are for those that have some.
     """
 
     def __init__(
         self, max_series: int, admitted: Iterable[Series] = (), other_shown: bool = False
     ) -> None:
         self._max_series = max_series
-        self._unused_max = max_series // UNUSED_SHARE
+        self._unused_max = max_series - max_series // 10 * 9
         self._others: frozenset[Series] | None = None if other_shown else frozenset()
         # A dict for its order: with a lower limit than before, the first keep their places.
         self._named: dict[Series, None] = dict.fromkeys(list(admitted)[:max_series])
@@ -58,34 +45,30 @@ class SeriesSelection:
         """Give the label set that a series is shown under."""
         return series if series in self._named else OTHER
 
-    def select(self, rows: Sequence[RegisterRow]) -> Selection:
-        """Choose what is shown of the registers."""
+    def select(self, rows: Sequence[RegisterRow]) -> tuple[dict[Series, Totals], int]:
+        """Return the totals to show by label set, and how many label sets "other" stands for."""
         self._admit(rows)
         named = self._named
         shown = {row.series: row.totals for row in rows if row.series in named}
-        omitted = withheld = 0
         if len(shown) == len(rows):
-            return Selection(shown, omitted, withheld)
+            return shown, 0
+        omitted = 0
         for row in rows:
             if row.series in named:
                 continue
             # A gateway may really report "other", and so does the meter beyond its own limit: then
             # that row is part of the sum, since one label set must not appear twice.
-            if not row.used and row.series != OTHER:
-                withheld += 1
-                continue
             omitted += row.series != OTHER
             rest = shown.get(OTHER)
             shown[OTHER] = row.totals if rest is None else tuple(map(add, rest, row.totals))
-        return Selection(shown, omitted, withheld)
+        return shown, omitted
 
     def _admit(self, rows: Sequence[RegisterRow]) -> None:
         free = self._max_series - len(self._named)
         if free <= 0:
             return
         if self._others is None:
-            used = frozenset(row.series for row in rows if row.used)
-            self._others = used - self._named.keys()
+            self._others = frozenset(row.series for row in rows) - self._named.keys()
         kept_out = self._others | {OTHER}
         new = [row for row in rows if row.series not in self._named and row.series not in kept_out]
         # The name breaks ties, so that two exporters with equal rows choose equally.

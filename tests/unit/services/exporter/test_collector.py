@@ -25,7 +25,6 @@ PROMISED = {
     "last_closed_interval_end_timestamp_seconds": ("region",),
     "reconciliation_difference_tokens": ("stage",),
     "omitted_series": (),
-    "withheld_series": (),
     "up": (),
 }
 
