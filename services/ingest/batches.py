@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from operator import itemgetter
-from typing import Final, TypedDict, TypeVar
+from operator import attrgetter
+from typing import Any, Final, TypedDict, TypeVar
 
 import msgspec
 
@@ -68,6 +68,25 @@ class BatchLimits:
     times: TimeLimits = ANY_TIME
     #: Most values of JSON, or fields of protobuf, in one request.
     parts_max: int = PARTS_MAX
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Why an element is refused. The error itself is not kept.
+
+    It holds the frames that it came through, which hold what it is kept in and all of the body:
+    that would stay until the collector looks for cycles, and it rests (`server.py`).
+    """
+
+    index: int
+    element: Any
+    code: str
+    message: str
+
+    @classmethod
+    def of(cls, index: int, element: Any, error: EventRejectedError) -> Fault:
+        """Say it of an element by its error."""
+        return cls(index, element, error.code, error.message)
 
 
 @dataclass(slots=True)
@@ -230,7 +249,7 @@ def collect(
     costs no other.
     """
     taken: list[tuple[int, Element, WireEvent]] = []
-    faults: list[tuple[int, Element, EventRejectedError]] = []
+    faults: list[Fault] = []
     skipped = 0
     unread: Unread = Counter()
     with collecting(unread):
@@ -244,16 +263,18 @@ def collect(
                 times.check(event.time)
                 taken.append((index, element, event))
             except EventRejectedError as error:
-                faults.append((index, element, error))
+                faults.append(Fault.of(index, element, error))
             except RequestError:
                 raise
             except Exception as error:
-                faults.append((index, element, fault_of_ours(error)))
+                faults.append(Fault.of(index, element, fault_of_ours(error)))
     batch = Batch(skipped=skipped, unread=unread)
     _admit(taken, key, batch, faults)
-    for index, element, fault in sorted(faults, key=itemgetter(0)):
-        batch.rejections.append({"index": index, "code": fault.code, "message": fault.message})
-        batch.refused.append(element)
+    for fault in sorted(faults, key=attrgetter("index")):
+        batch.rejections.append(
+            {"index": fault.index, "code": fault.code, "message": fault.message}
+        )
+        batch.refused.append(fault.element)
     return batch
 
 
@@ -261,7 +282,7 @@ def _admit(
     taken: Sequence[tuple[int, Element, WireEvent]],
     key: Key,
     batch: Batch,
-    faults: list[tuple[int, Element, EventRejectedError]],
+    faults: list[Fault],
 ) -> None:
     """Make records of the events whose names the key may name; the others go to ``faults``."""
     proving = [event for _, _, event in taken if not used_nothing(event)]
@@ -277,10 +298,10 @@ def _admit(
             record = to_record(event)
             key.admit(event, counted=not failed)
         except EventRejectedError as error:
-            faults.append((index, element, error))
+            faults.append(Fault.of(index, element, error))
             continue
         except Exception as error:
-            faults.append((index, element, fault_of_ours(error)))
+            faults.append(Fault.of(index, element, fault_of_ours(error)))
             continue
         batch.records.append(record)
         batch.counts.append(counts_of(event))

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Protocol
 
 from starlette.requests import ClientDisconnect
@@ -236,13 +237,16 @@ class Endpoints:
         except ClientDisconnect:
             raise ClientGoneError("the client went away before its body was whole") from None
         except RequestError as error:
-            refused = error
-
-            def keep() -> Kept:
-                whole = self._keeping.of_request
-                return whole(refused, text, key.entry, way.form, received, key.at)
-
-            kept = await self._desk.read(key.entry.id, text, keep)
+            # In no variable of this frame, which the error's traceback holds: both, and the body,
+            # would stay until the collector looks for cycles, and it rests (`server.py`).
+            kept = await self._desk.read(
+                key.entry.id,
+                text,
+                partial(
+                    self._keeping.of_request,
+                    *(error, text, key.entry, way.form, received, key.at),
+                ),
+            )
             if is_for_its_content(error):
                 self._metrics.requests_rejected.labels(error.code).inc()
             await self._keep(kept)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime
@@ -16,7 +17,7 @@ from starlette.routing import Route
 from schemas import wire
 from services.ingest import batches
 from services.ingest.endpoints import Endpoints
-from services.ingest.errors import BusyError
+from services.ingest.errors import BusyError, EventRejectedError, RequestError
 from services.ingest.keys import KeyEntry, KeyLimits, KeyRing, new_key
 from services.ingest.mending import check_readable
 from services.ingest.metrics import IngestMetrics
@@ -457,3 +458,32 @@ def test_a_second_report_that_tells_more_is_counted(service: Service) -> None:
     assert service.sample("wattoken_ingest_differing_reports_total", **names) == 1
     tokens = "wattoken_ingest_differing_reports_unmetered_tokens_total"
     assert service.sample(tokens, kind="cache_read") == 8
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"[" + b"{" * 40,
+        json.dumps([EVENT, EVENT | {"id": "b", "input_tokens": -1}]).encode(),
+        json.dumps([EVENT, EVENT | {"id": "b", "region": "none of the key's"}]).encode(),
+    ],
+)
+def test_a_refusal_keeps_nothing_of_its_request(body: bytes) -> None:
+    """An error that its own frame holds keeps the body until the collector looks, and it rests."""
+
+    def errors() -> list[Exception]:
+        kinds = (RequestError, EventRejectedError)
+        return [one for one in gc.get_objects() if isinstance(one, kinds)]
+
+    service = Service(ENTRY.model_copy(update={"regions": ()}))
+    service.post("/v1/events", content=body)
+    gc.collect()
+    gc.disable()
+    try:
+        others = errors()
+        for _ in range(3):
+            assert service.post("/v1/events", content=body).status_code in (207, 400)
+        kept = [one for one in errors() if all(one is not other for other in others)]
+    finally:
+        gc.enable()
+    assert kept == []
