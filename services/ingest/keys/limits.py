@@ -73,6 +73,8 @@ class DistinctValues(Generic[V]):
     def __init__(self, values_max: int) -> None:
         self.values_max = values_max
         self._seen_at: dict[V, float] = {}
+        #: No value was seen before this, so that a full set is not gone through for each refusal.
+        self._oldest_at = -math.inf
 
     def has_room(self, values: Collection[V], now: float) -> bool:
         """Say whether all values may be noted together; notes nothing."""
@@ -108,8 +110,11 @@ class DistinctValues(Generic[V]):
         return value in self._seen_at
 
     def _forget(self, before: float) -> None:
+        if before < self._oldest_at:
+            return
         for value in [value for value, at in self._seen_at.items() if at <= before]:
             del self._seen_at[value]
+        self._oldest_at = min(self._seen_at.values(), default=before)
 
     def __len__(self) -> int:
         return len(self._seen_at)

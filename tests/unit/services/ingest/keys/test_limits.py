@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -121,3 +122,27 @@ def test_names_of_all_keys_may_be_noted_from_two_threads() -> None:
         sys.setswitchinterval(before)
     assert failures == []
     assert len(shared) <= 500
+
+
+class Counting(dict[str, float]):
+    """Says how often it was gone through."""
+
+    looks = 0
+
+    def items(self) -> Any:
+        self.looks += 1
+        return super().items()
+
+
+def test_a_full_set_is_not_gone_through_for_each_refusal() -> None:
+    """Whoever invents names would make each of them as dear as all that are known."""
+    seen = DistinctValues[str](3)
+    seen._seen_at = looked = Counting()
+    seen.admit_all({"a", "b", "c"}, 10.0)
+    for number in range(100):
+        assert not seen.admit_all({f"new-{number}"}, 20.0 + number)
+    assert looked.looks <= 1
+    assert seen.admit_all({"a"}, 500.0)
+    late = DISTINCT_WINDOW_SECONDS + 10.0
+    assert not seen.admit_all({"x", "y", "z"}, late)
+    assert seen.admit_all({"x", "y"}, late)
