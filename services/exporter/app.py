@@ -9,7 +9,6 @@ import asyncio
 import signal
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Final
 
 from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
@@ -26,14 +25,17 @@ from services.exporter.exposition import Exposition, Family, gzipped
 from services.exporter.scrape import Scraper
 from services.exporter.settings import ExporterSettings
 from services.platform.address import require_free
-from services.platform.connections import ConnectionLimits, Warden, make_room
+from services.platform.connections import (
+    HEADER_READ_TIMEOUT_MS,
+    ConnectionLimits,
+    Warden,
+    make_room,
+)
 from services.platform.errors import UnavailableError
 from services.platform.log import configure_logging, get_logger
 from services.platform.settings import read_settings
 
 _log = get_logger(__name__)
-
-_HEADER_READ_TIMEOUT_MS: Final = 10_000
 
 
 def create_app(scraper: Scraper, pages: Sequence[BaseRoute] = ()) -> Starlette:
@@ -121,7 +123,7 @@ async def _serve(settings: ExporterSettings) -> None:
         port=settings.exporter_port,
         interface=Interfaces.ASGINL,
         http=HTTPModes.http1,
-        http1_settings=HTTP1Settings(header_read_timeout=_HEADER_READ_TIMEOUT_MS),
+        http1_settings=HTTP1Settings(header_read_timeout=HEADER_READ_TIMEOUT_MS),
         # It counts connections, idle ones too, and accepts none beyond it.
         backpressure=make_room(limits.connections_max),
         log_enabled=False,

@@ -32,13 +32,12 @@ from services.ingest.native_batches import (
     records_of_lines,
 )
 from services.ingest.records import Record, to_record
-from services.ingest.structure import check_parts
+from services.ingest.structure import PARTS_MAX, check_parts
 from services.ingest.times import ANY_TIME, TimeLimits
 
 #: An array with more commas than this per allowed event is counted before it is split: each
 #: element of ``[1,1,1,…`` would become an object of its own, fifty times its size.
 _COMMAS_PER_EVENT: Final = 30
-PARTS_MAX: Final = 2_000_000
 _SPACE: Final = b" \t\r\n"
 _USAGE: Final = b'"usage"'
 

@@ -14,13 +14,17 @@ from granian.server.embed import Server
 
 from services.platform.address import require_free
 from services.platform.collection import spare_the_collector
-from services.platform.connections import ConnectionLimits, Warden, make_room
+from services.platform.connections import (
+    HEADER_READ_TIMEOUT_MS,
+    ConnectionLimits,
+    Warden,
+    make_room,
+)
 from services.platform.errors import UnavailableError
 from services.platform.log import get_logger
 
 log = get_logger(__name__)
 
-_HEADER_READ_TIMEOUT_MS: Final = 10_000
 _CONNECTIONS_QUEUED_MAX: Final = 1024
 #: A request leaves next to no cycles behind, but a batch makes thousands of objects.
 _GC_ALLOCATIONS: Final = 50_000
@@ -53,7 +57,7 @@ async def _serve(
         port=port,
         interface=Interfaces.ASGI,
         http=HTTPModes.http1,
-        http1_settings=HTTP1Settings(header_read_timeout=_HEADER_READ_TIMEOUT_MS),
+        http1_settings=HTTP1Settings(header_read_timeout=HEADER_READ_TIMEOUT_MS),
         websockets=False,
         backlog=_CONNECTIONS_QUEUED_MAX,
         # It counts connections, idle ones too, and accepts none beyond it.

@@ -7,6 +7,8 @@ from typing import Literal
 
 from pydantic import Field
 
+from services.ingest.keys.limits import SERIES_MAX
+from services.ingest.structure import PARTS_MAX
 from services.platform.settings import KafkaSettings
 
 MIB = 1024 * 1024
@@ -70,7 +72,7 @@ class IngestSettings(KafkaSettings):
     )
     ingest_events_max: int = Field(default=10_000, gt=0, description="Most events in one request.")
     ingest_parts_max: int = Field(
-        default=2_000_000,
+        default=PARTS_MAX,
         gt=0,
         description="Most values of JSON (commas and opening brackets outside texts), or fields of"
         " protobuf, in one request; each may take fifty times its bytes of memory.",
@@ -108,7 +110,7 @@ class IngestSettings(KafkaSettings):
         default=100, gt=0, description="Distinct providers in a day of a key without its own limit."
     )
     ingest_key_series_max: int = Field(
-        default=2000,
+        default=SERIES_MAX,
         gt=0,
         description="Distinct combinations of region, provider and model in a day of a key without"
         " its own limit.",

@@ -12,6 +12,8 @@ from typing import Final
 
 from services.ingest.errors import TooLargeError
 
+#: Values in one request: some hundred megabytes, were each built.
+PARTS_MAX: Final = 2_000_000
 #: What begins a value: one more for each comma, one for each bracket that opens.
 _PARTS: Final = b",[{"
 _ALL_BYTES: Final = bytes(range(256))

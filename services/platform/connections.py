@@ -38,6 +38,8 @@ _FILES_WANTED: Final = 65_536
 _FOLDER: Final = "/dev/fd"
 _IPV6_SITE_BITS: Final = 64
 _LOGGED_SECONDS: Final = 60.0
+#: Longest that the server waits for the rest of a head.
+HEADER_READ_TIMEOUT_MS: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ from services.aggregator.core.labels import Labels, Series
 #: Stands for region, provider and model of what is beyond the limit.
 OTHER: Final = "other"
 ROOM_MIN: Final = 64
-_NONE, _UNUSED, _USED = 0, 1, 2
+_UNUSED, _USED = 1, 2
 
 
 class Admission(NamedTuple):
@@ -70,10 +70,11 @@ class SeriesLimit:
         if not len(series):
             return series, 0
         self._make_room(int(series.max()))
-        needs = np.where(tokens > 0, _USED, _UNUSED).astype(np.int8)
-        lacking = np.flatnonzero(self._kinds[series] < needs)
-        if not len(lacking):
+        held = self._kinds[series]
+        if held.min() == _USED:
             return series, 0
+        needs = np.where(tokens > 0, _USED, _UNUSED).astype(np.int8)
+        lacking = np.flatnonzero(held < needs)
         result = series.copy()
         moved = 0
         for index in lacking.tolist():

@@ -215,3 +215,8 @@ AI_AROUND_CALLS: Final = frozenset(
 )
 KINDS_OF_CALLS: Final = frozenset({"llm", "embedding", "reranker"})
 OBSERVATIONS_OF_CALLS: Final = frozenset({"generation", "embedding"})
+
+
+def is_unknown_usage(name: str) -> bool:
+    """Say whether an attribute of this name tells usage, if it is a number, that no rule reads."""
+    return name.startswith(USAGE_PREFIXES) and REGISTER.class_of(name) is None

@@ -35,11 +35,16 @@ def check_fields(decoder: msgspec.json.Decoder[Any], raw: bytes | msgspec.Raw) -
 
 def check_field(name: str, raw: bytes | msgspec.Raw) -> None:
     """Refuse one field of too many values; raises `EventRejectedError`."""
-    if len(memoryview(raw)) > FIELD_PARTS_MAX and has_more_parts(bytes(raw), FIELD_PARTS_MAX):
+    if is_too_large(raw):
         raise EventRejectedError(
             "event_too_large",
             f"{name} has more than {FIELD_PARTS_MAX} values of JSON: leave out what is no count",
         )
+
+
+def is_too_large(raw: bytes | msgspec.Raw) -> bool:
+    """Say whether a field that is read has too many values."""
+    return len(memoryview(raw)) > FIELD_PARTS_MAX and has_more_parts(bytes(raw), FIELD_PARTS_MAX)
 
 
 def _check(fields: Any) -> None:

@@ -12,14 +12,13 @@ from typing import Any, Final
 
 import msgspec
 
-from services.ingest.adapters.attributes import ATTRIBUTES, MARKS, REGISTER, USAGE_PREFIXES
-from services.ingest.adapters.field_sizes import FIELD_PARTS_MAX, check_fields
+from services.ingest.adapters.attributes import ATTRIBUTES, MARKS, is_unknown_usage
+from services.ingest.adapters.field_sizes import check_fields, is_too_large
 from services.ingest.adapters.genai import GenAiRecord, is_number
 from services.ingest.adapters.otlp_element import Element, Link
 from services.ingest.errors import EventRejectedError, MalformedError, TooLargeError
 from services.ingest.explain import shown_value
 from services.ingest.mending import mended
-from services.ingest.structure import has_more_parts
 
 _SERVICE: Final = "service.name"
 #: A number by the specification; some write its name.
@@ -227,8 +226,7 @@ def _unread(pairs: list[_KeyValue] | None) -> list[str]:
     return [
         pair.key
         for pair in pairs or ()
-        if pair.key.startswith(USAGE_PREFIXES)
-        and REGISTER.class_of(pair.key) is None
+        if is_unknown_usage(pair.key)
         and len(memoryview(pair.value)) <= _NUMBER_BYTES_MAX
         and is_number(_value(pair.value))
     ]
@@ -236,7 +234,7 @@ def _unread(pairs: list[_KeyValue] | None) -> list[str]:
 
 def _value(raw: msgspec.Raw) -> Any:
     """Read an AnyValue; [] for what is no scalar."""
-    if len(memoryview(raw)) > FIELD_PARTS_MAX and has_more_parts(bytes(raw), FIELD_PARTS_MAX):
+    if is_too_large(raw):
         return []
     try:
         value = msgspec.json.decode(raw)

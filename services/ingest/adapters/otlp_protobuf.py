@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, Final
 
-from services.ingest.adapters.attributes import ATTRIBUTES, MARKS, REGISTER, USAGE_PREFIXES
+from services.ingest.adapters.attributes import ATTRIBUTES, MARKS, USAGE_PREFIXES, is_unknown_usage
 from services.ingest.adapters.genai import GenAiRecord, is_number
 from services.ingest.adapters.otlp_element import Element, Link
 from services.ingest.adapters.protobuf_wire import Budget, fields
@@ -177,7 +177,7 @@ def _add(attributes: dict[str, Any], unread: list[str], raw: memoryview, budget:
     elif key.startswith(_USAGE_PREFIXES) and len(raw) <= _NUMBER_BYTES_MAX:
         # A number that tells usage and that no rule reads: its name is noted, and no more.
         unknown = key.decode("utf-8", "replace")
-        if REGISTER.class_of(unknown) is None and is_number(_value(raw, budget)):
+        if is_unknown_usage(unknown) and is_number(_value(raw, budget)):
             unread.append(unknown)
 
 
