@@ -151,7 +151,7 @@ def test_records_read_already_are_passed_over() -> None:
 
 def test_a_slice_holds_already_what_lies_below_its_version() -> None:
     partition = state()
-    sifted = partition.sift(records(0, [event(1, T0_MS, 10), event(4, T0_MS, 20)]))
+    sifted = partition.sift(records(0, [event(1, T0_MS, 10), event(7, T0_MS, 20)]))
     for added in sifted.additions:
         held = SliceRows(added.keys[:1], added.measures[:1])
         partition.learn(added.family.name, added.keys[:1], held, np.array([1]))
