@@ -26,12 +26,12 @@ REFUSALS: Final = {
 STATEMENT_SECONDS_MAX: Final = 60.0
 
 
-def insist(world: World, text: str, *, database: str | None = None) -> None:
+def insist(world: World, text: str) -> None:
     """Run a statement, again and again while the database is away."""
     deadline = time.monotonic() + STATEMENT_SECONDS_MAX
     while True:
         try:
-            world.database.command(text, database=database)
+            world.database.command(text)
         except DatabaseAwayError:
             if time.monotonic() > deadline:
                 raise
@@ -75,12 +75,27 @@ def restore_running(world: World, fault: Fault) -> None:
 
 
 def bring_back(world: World) -> None:
-    """Put the last backup in the database's place, checkpoints last."""
-    number = world.backups[-1]
-    insist(world, f"DROP DATABASE IF EXISTS {DATABASE} SYNC", database="default")
-    insist(world, f"RESTORE DATABASE {DATABASE} FROM File('{number}')", database="default")
-    table = f"{DATABASE}.checkpoints"
-    insist(world, f"RESTORE TABLE {table} FROM File('{number}-checkpoints')", database="default")
+    """Put the last backup in the database's place, checkpoints last.
+
+    From the beginning again where it fails: a worker that still runs may write into a table that
+    has been made and not been filled yet, and ClickHouse does not restore into that.
+    """
+    number, deadline = world.backups[-1], time.monotonic() + STATEMENT_SECONDS_MAX
+    statements = (
+        f"DROP DATABASE IF EXISTS {DATABASE} SYNC",
+        f"RESTORE DATABASE {DATABASE} FROM File('{number}')",
+        f"RESTORE TABLE {DATABASE}.checkpoints FROM File('{number}-checkpoints')",
+    )
+    while True:
+        try:
+            for text in statements:
+                world.database.command(text, database="default")
+        except DatabaseAwayError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.5)
+        else:
+            return
 
 
 def back_up(world: World) -> bool:
