@@ -122,8 +122,8 @@ def load_keys(settings: IngestSettings) -> KeyRing:
         _named("WATTOKEN_INGEST_KEYS_FILE", settings.ingest_keys_file),
         _named("WATTOKEN_INGEST_PEPPER_FILE", settings.ingest_pepper_file),
         Allowance(
-            events_per_second=settings.ingest_key_events_per_second,
-            bytes_per_second=settings.ingest_key_bytes_per_second,
+            events_per_second=settings.ingest_key_events_per_second or None,
+            bytes_per_second=settings.ingest_key_bytes_per_second or None,
             models_max=settings.ingest_key_models_max,
             regions_max=settings.ingest_key_regions_max,
             providers_max=settings.ingest_key_providers_max,

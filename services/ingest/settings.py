@@ -94,11 +94,17 @@ class IngestSettings(KafkaSettings):
     ingest_keys_reload_seconds: float = Field(
         default=1.0, gt=0, description="How often the keys file is looked at for changes."
     )
-    ingest_key_events_per_second: float | None = Field(
-        default=None, gt=0, description="Events/s of a key that has no limit of its own."
+    ingest_key_events_per_second: float = Field(
+        default=50_000.0,
+        ge=0,
+        description="Events/s of a key that has no limit of its own, in each ingest process; 0 for"
+        " no limit.",
     )
-    ingest_key_bytes_per_second: float | None = Field(
-        default=None, gt=0, description="Bytes/s on the wire of a key that has no limit of its own."
+    ingest_key_bytes_per_second: float = Field(
+        default=64.0 * 2**20,
+        ge=0,
+        description="Bytes/s on the wire of a key that has no limit of its own, in each ingest"
+        " process; 0 for no limit.",
     )
     ingest_key_models_max: int = Field(
         default=1000, gt=0, description="Distinct models in a day of a key without its own limit."

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -79,3 +81,31 @@ def test_running_without_keys_says_what_to_set(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("WATTOKEN_INGEST_KEYS_FILE", "")
     with pytest.raises(ConfigurationError, match="WATTOKEN_INGEST_KEYS_FILE"):
         run()
+
+
+@pytest.mark.parametrize(
+    ("given", "events_per_second", "bytes_per_second"),
+    [
+        ({}, 50_000.0, 64.0 * 2**20),
+        ({"events": 7, "bytes": 900}, 7.0, 900.0),
+        ({"events": 0, "bytes": 0}, None, None),
+    ],
+)
+def test_a_key_without_a_rate_of_its_own_has_the_settings(
+    tmp_path: Path,
+    given: dict[str, Any],
+    events_per_second: float | None,
+    bytes_per_second: float | None,
+) -> None:
+    files = tmp_path / "keys.yaml", tmp_path / "pepper"
+    text = add_key(*files, "acme", "eu", None)
+    settings = IngestSettings(
+        ingest_keys_file=files[0],
+        ingest_pepper_file=files[1],
+        **{f"ingest_key_{name}_per_second": value for name, value in given.items()},
+    )
+    allowance = load_keys(settings).verify(f"Bearer {text}", datetime.now(UTC)).use.allowance
+    assert (allowance.events_per_second, allowance.bytes_per_second) == (
+        events_per_second,
+        bytes_per_second,
+    )

@@ -55,6 +55,33 @@ def test_over_time_no_more_than_the_rate_gets_through(steps: list[tuple[float, i
         assert taken <= 10 * (now + BURST_SECONDS) + largest + 1e-6
 
 
+@given(
+    st.integers(1, 4),
+    st.lists(
+        st.tuples(st.floats(0, 3), st.integers(0, 3), st.integers(1, 40), st.booleans()),
+        min_size=1,
+        max_size=60,
+    ),
+)
+def test_a_fleet_lets_through_so_many_times_the_rate(
+    processes: int, steps: list[tuple[float, int, int, bool]]
+) -> None:
+    """The slack that SECURITY.md states: each process has the whole rate, each start a burst."""
+    buckets = [TokenBucket(10, now=0) for _ in range(processes)]
+    now, taken, largest, starts = 0.0, 0, 0, processes
+    for pause, which, amount, restarts in steps:
+        now += pause
+        which %= processes
+        if restarts:
+            buckets[which] = TokenBucket(10, now)
+            starts += 1
+        largest = max(largest, amount)
+        if not buckets[which].charge(amount, now):
+            taken += amount
+        owed = 10 * (processes * now + starts * BURST_SECONDS)
+        assert taken <= owed + starts * largest + 1e-6
+
+
 @given(st.integers(1, 1000), st.floats(0.1, 1000))
 def test_the_wait_that_is_told_is_long_enough(amount: int, per_second: float) -> None:
     bucket = TokenBucket(per_second, now=0)
