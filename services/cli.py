@@ -72,6 +72,27 @@ def migrate(
 
 
 @app.command()
+def grants(
+    principal_prefix: Annotated[
+        str, typer.Option(help="What the users' names begin with, before ingest, aggregator, ….")
+    ] = "",
+    topics_prefix: Annotated[
+        str, typer.Option(help="Grant for all topics that begin so, for those still to be made.")
+    ] = "",
+) -> None:
+    """Print the commands that give each service the least it needs in a Kafka with ACLs."""
+    from services.aggregator.settings import AggregatorSettings
+    from services.platform.kafka_grants import acl_commands
+    from services.platform.kafka_grants import grants as grants_of
+    from services.platform.settings import read_settings
+
+    settings = read_settings(AggregatorSettings)
+    given = grants_of(settings, settings.aggregator_group, topics_prefix)
+    for line in acl_commands(given, principal_prefix, settings.kafka_bootstrap_servers):
+        say(line)
+
+
+@app.command()
 def ingest() -> None:
     """Run the ingest service: HTTP in, Kafka out."""
     from services.ingest.app import run

@@ -8,13 +8,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from clickhouse_connect.driver.client import Client
-from confluent_kafka.admin import AdminClient
 from rich.columns import Columns
 from rich.console import Group
 from rich.table import Table
 
 from services.platform.clickhouse import all_rows
-from services.platform.kafka import Log
+from services.platform.kafka import ExplainingAdmin, Log
 from services.platform.terminal import cell
 from services.simulator.audit import checkpoint_offsets, end_offsets, meter_counts
 
@@ -40,7 +39,7 @@ class Snapshot:
     lag_messages: int
 
 
-def take_snapshot(client: Client, admin: AdminClient, log: Log, at_seconds: float) -> Snapshot:
+def take_snapshot(client: Client, admin: ExplainingAdmin, log: Log, at_seconds: float) -> Snapshot:
     """Read registers, checkpoints and the log's end."""
     rows = all_rows(
         client, "SELECT region, model, requests, input_tokens, output_tokens FROM registers", {}

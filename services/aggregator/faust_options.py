@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import ssl
 from typing import Any, Final
 
 import faust
 
 from services.aggregator.settings import AggregatorSettings
-from services.platform.settings import secret
+from services.platform.kafka_security import security_config, ssl_context
 
 #: Reading a predecessor's ids may take hours.
 POLL_INTERVAL_SECONDS_MAX: Final = 24 * 3600.0
@@ -45,16 +44,13 @@ def faust_options(settings: AggregatorSettings) -> dict[str, Any]:
 
 def credentials(settings: AggregatorSettings) -> Any:
     """What Faust needs for TLS and SASL; None for plaintext."""
-    protocol = settings.kafka_security_protocol
-    context = None
-    if protocol.endswith("SSL"):
-        cafile = settings.kafka_ssl_ca_file
-        context = ssl.create_default_context(cafile=None if cafile is None else str(cafile))
-    if protocol.startswith("SASL"):
+    config = security_config(settings)
+    context = ssl_context(config)
+    if "sasl.mechanism" in config:
         return faust.SASLCredentials(
-            mechanism=settings.kafka_sasl_mechanism,
-            username=settings.kafka_sasl_username,
-            password=secret(settings.kafka_sasl_password, settings.kafka_sasl_password_file),
+            mechanism=config["sasl.mechanism"],
+            username=config["sasl.username"],
+            password=config["sasl.password"],
             ssl_context=context,
         )
     return None if context is None else faust.SSLCredentials(context)

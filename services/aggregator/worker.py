@@ -39,7 +39,10 @@ def run() -> None:
     health.start()
     questions = KafkaQuestions(settings)
     try:
-        app = create_app(settings, find_lineage(settings, questions), questions)
+        lineage = find_lineage(settings, questions)
+        topics = (lineage.log.topic, settings.kafka_successions_topic)
+        questions.require_read(topics, lineage.group)
+        app = create_app(settings, lineage, questions)
         unready.append(app.unready)
         told = meter(app)
     finally:

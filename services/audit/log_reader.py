@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
@@ -14,6 +14,7 @@ from confluent_kafka.admin import ConfigResource, ResourceType
 
 from services.platform.errors import ConfigurationError, UnavailableError
 from services.platform.kafka import ADMIN_TIMEOUT_SECONDS, admin_client, committed_reader_config
+from services.platform.kafka_reasons import Reasons
 from services.platform.settings import KafkaSettings
 
 #: Without a single record for this long, the broker is taken to be away.
@@ -92,7 +93,7 @@ class LogReader:
                 resource
             ].result()
         except KafkaException as error:
-            raise UnavailableError(f"Kafka does not answer: {error.args[0].str()}") from None
+            raise admin.unanswered(error) from None
         policy = config.get("cleanup.policy")
         return policy is not None and "compact" in policy.value
 
@@ -101,8 +102,9 @@ class LogReader:
     ) -> Generator[Record, None, None]:
         if start >= end:
             return
-        errors: list[str] = []
-        consumer = Consumer(self._consumer_config(level, errors.append))
+        config = self._consumer_config(level)
+        reasons = Reasons(config)
+        consumer = Consumer({**config, "error_cb": reasons.note})
         try:
             consumer.assign([TopicPartition(self._topic, partition, start)])
             heard = time.monotonic()
@@ -111,10 +113,9 @@ class LogReader:
                 if messages:
                     heard = time.monotonic()
                 elif time.monotonic() - heard > SILENCE_SECONDS:
-                    reason = errors[-1] if errors else "no records"
                     raise UnavailableError(
                         f"Kafka does not give partition {partition} of {self._topic} from {start}"
-                        f" on: {reason}"
+                        f" on: {reasons.said('no records')}"
                     )
                 for message in messages:
                     error = message.error()
@@ -142,10 +143,9 @@ class LogReader:
             )
         raise UnavailableError(f"Kafka does not give partition {partition}: {error.str()}")
 
-    def _consumer_config(self, level: str, told: Callable[[str], None]) -> dict[str, Any]:
+    def _consumer_config(self, level: str) -> dict[str, Any]:
         return {
             **committed_reader_config(self._settings, f"wattoken-audit-{uuid.uuid4()}"),
             "enable.auto.offset.store": False,
             "isolation.level": level,
-            "error_cb": lambda error: told(error.str()),
         }

@@ -89,7 +89,10 @@ class Sampler(Generic[T]):
         self._timeout_seconds = timeout_seconds
         self._start_thread = start
         self._under_way: Future[T] | None = None
-        self._last_error: str | None = None
+        #: Why the last read that ended has failed; empty where it did not.
+        self._why = ""
+        #: What was logged last: nothing, that it fails, or that and why.
+        self._logged = ""
 
     async def sample(self) -> Sample[T]:
         """Read the source, or share the read that is under way."""
@@ -102,7 +105,9 @@ class Sampler(Generic[T]):
                 asyncio.shield(asyncio.wrap_future(self._start())), self._timeout_seconds
             )
         except TimeoutError:
-            error = f"no answer within {self._timeout_seconds:g} s"
+            # The read before this one may have gone on until it knew what is wrong.
+            why = f": {self._why}" if self._why else ""
+            error = f"no answer within {self._timeout_seconds:g} s{why}"
         except WattokenError as known:
             error = str(known)
         except Exception as unknown:
@@ -121,17 +126,24 @@ class Sampler(Generic[T]):
 
     def _run(self, future: Future[T]) -> None:
         try:
-            future.set_result(self._read())
+            value = self._read()
         except BaseException as error:
+            self._why = str(error) if isinstance(error, WattokenError) else ""
             future.set_exception(error)
+        else:
+            self._why = ""
+            future.set_result(value)
 
     def _log_change(self, error: str | None) -> None:
-        """Log once when a source fails and once when it is back, not at every scrape."""
-        if error is not None and self._last_error is None:
+        """Log once when a source fails, once when the reason is known, and once when it is back."""
+        state = "" if error is None else "fails, and why" if self._why else "fails"
+        if error is not None and state != self._logged and self._logged != "fails, and why":
             _log.warning("collector fails", collector=self.name, reason=error)
-        elif error is None and self._last_error is not None:
+        elif error is None and self._logged:
             _log.warning("collector answers again", collector=self.name)
-        self._last_error = error
+        else:
+            return
+        self._logged = state
 
 
 class KeptSampler(Generic[T]):

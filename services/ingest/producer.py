@@ -11,7 +11,7 @@ those that the closed topic refused go there too, within the request that brough
 from __future__ import annotations
 
 import asyncio
-import logging
+import math
 import time
 from collections import deque
 from collections.abc import Callable
@@ -32,6 +32,7 @@ from services.ingest.records import Record
 from services.ingest.settings import IngestSettings
 from services.ingest.times import LogClock
 from services.platform.kafka import producer_config
+from services.platform.kafka_reasons import ConnectionLog, client_logger
 from services.platform.log import get_logger
 
 log = get_logger(__name__)
@@ -41,6 +42,8 @@ _POLL_DUE_SECONDS: Final = 0.001
 _POLL_STALLED_SECONDS: Final = 0.01
 _POLL_IDLE_SECONDS: Final = 0.1
 _STALLED_AFTER_POLLS: Final = 200
+#: One that may not write fails again at once, whatever it is replaced by.
+_RENEWED_EACH_SECONDS: Final = 1.0
 #: Slack for the reports of timed out records to come in before the request gives up by itself.
 _REPORT_SLACK_SECONDS: Final = 2.0
 _METADATA_TIMEOUT_SECONDS: Final = 2.0
@@ -145,10 +148,12 @@ class Publisher:
         self._clock = clock or LogClock()
         self._metrics = metrics
         self._make_producer = make_producer
+        self.connection = ConnectionLog(producer_config(settings))
         self._producer = self._make()
         #: Producers that were replaced and still hold records to report as failed.
         self._retired: list[Producer] = []
         self._fatal = False
+        self._renewed_at = -math.inf
         self._loop: asyncio.AbstractEventLoop | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._polls_without_report = 0
@@ -220,7 +225,9 @@ class Publisher:
         except KafkaException:
             return False
         described = metadata.topics.get(topic)
-        return described is not None and described.error is None
+        if described is None:
+            return False
+        return self.connection.answered(topic, described.error)
 
     async def stop(self, timeout_seconds: float) -> int:
         """Wait for what is in flight, within a time; return how many records were not reported."""
@@ -296,15 +303,10 @@ class Publisher:
         return self._make_producer(
             {
                 **ingest_producer_config(self._settings),
-                "error_cb": self._on_error,
-                "logger": logging.getLogger("librdkafka"),
+                "error_cb": self.connection.note,
+                "logger": client_logger(),
             }
         )
-
-    def _on_error(self, error: KafkaError) -> None:
-        log.warning("kafka client", reason=error.name(), fatal=error.fatal())
-        if error.fatal():
-            self._fatal = True
 
     def _poll_soon(self) -> None:
         """Look for reports within a millisecond or so, unless that is due anyway."""
@@ -317,12 +319,12 @@ class Publisher:
             self._timer = loop.call_later(_POLL_DUE_SECONDS, self._serve_reports)
 
     def _serve_reports(self) -> None:
-        served = self._producer.poll(0)
-        if self._fatal:
-            self._renew()
+        now = time.monotonic()
+        served = self._poll(self._producer)
+        if self._fatal and now >= self._renewed_at + _RENEWED_EACH_SECONDS:
+            self._renew(now)
         if self._retired:
             self._serve_retired()
-        now = time.monotonic()
         self._give_up_overdue(now)
         if self._held:
             self._give_up_held(now)
@@ -336,6 +338,17 @@ class Publisher:
         if self._loop is not None:
             self._timer = self._loop.call_later(again_seconds, self._serve_reports)
 
+    def _poll(self, producer: Producer) -> int:
+        """Serve what a producer has to report; it raises what it cannot go on after."""
+        try:
+            served: int = producer.poll(0)
+        except KafkaException as error:
+            if producer is self._producer:
+                self.connection.note(error.args[0])
+                self._fatal = True
+            return 1
+        return served
+
     def _give_up_overdue(self, now: float) -> None:
         waiting = self._waiting
         while waiting and (waiting[0].done.done() or waiting[0].deadline <= now):
@@ -343,15 +356,16 @@ class Publisher:
 
     def _serve_retired(self) -> None:
         for producer in self._retired:
-            producer.poll(0)
+            self._poll(producer)
         self._retired = [producer for producer in self._retired if len(producer)]
 
-    def _renew(self) -> None:
+    def _renew(self, now: float) -> None:
         """Replace a producer whose idempotence broke: it would refuse every record from now on.
 
         What it still held is reported as failed, so those requests are answered with 503.
         """
         self._fatal = False
+        self._renewed_at = now
         self._producer.purge()
         self._retired.append(self._producer)
         self._producer = self._make()

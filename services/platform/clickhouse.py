@@ -10,8 +10,9 @@ import clickhouse_connect
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError, DatabaseError, OperationalError
 
+from services.platform.clickhouse_reasons import explain
 from services.platform.errors import ConfigurationError, DatabaseUnavailableError
-from services.platform.settings import ClickHouseSettings, secret
+from services.platform.settings import ClickHouseSettings, require_readable, secret
 
 
 def connect(settings: ClickHouseSettings, *, database: str | None = None) -> Client:
@@ -27,6 +28,7 @@ def connect(settings: ClickHouseSettings, *, database: str | None = None) -> Cli
             username=settings.clickhouse_user,
             password=secret(settings.clickhouse_password, settings.clickhouse_password_file),
             secure=settings.clickhouse_secure,
+            **_certificates(settings),
             database=settings.clickhouse_database if database is None else database,
             connect_timeout=settings.clickhouse_timeout_seconds,
             send_receive_timeout=settings.clickhouse_timeout_seconds,
@@ -34,6 +36,38 @@ def connect(settings: ClickHouseSettings, *, database: str | None = None) -> Cli
             autogenerate_session_id=False,
             query_retries=0,
         )
+
+
+def _certificates(settings: ClickHouseSettings) -> dict[str, Any]:
+    """What the driver is to know of certificates, each file seen to be there."""
+    files = {
+        "ca_cert": ("WATTOKEN_CLICKHOUSE_CA_FILE", settings.clickhouse_ca_file),
+        "client_cert": (
+            "WATTOKEN_CLICKHOUSE_CERTIFICATE_FILE",
+            settings.clickhouse_certificate_file,
+        ),
+        "client_cert_key": ("WATTOKEN_CLICKHOUSE_KEY_FILE", settings.clickhouse_key_file),
+    }
+    options: dict[str, Any] = {}
+    for option, (setting, path) in files.items():
+        if path is None:
+            continue
+        if not settings.clickhouse_secure:
+            raise ConfigurationError(
+                f"{setting} is set, but WATTOKEN_CLICKHOUSE_SECURE is not: set it to true"
+            )
+        require_readable(setting, path)
+        options[option] = str(path)
+    if ("client_cert" in options) != ("client_cert_key" in options):
+        raise ConfigurationError(
+            "WATTOKEN_CLICKHOUSE_CERTIFICATE_FILE and WATTOKEN_CLICKHOUSE_KEY_FILE go together:"
+            " set both or neither"
+        )
+    if "client_cert" in options:
+        # A password that is given is sent as well.
+        given = settings.clickhouse_password_file or settings.clickhouse_password.get_secret_value()
+        options["tls_mode"] = "strict" if given else "mutual"
+    return options
 
 
 def all_rows(client: Client, text: str, parameters: Mapping[str, Any]) -> Sequence[tuple[Any, ...]]:
@@ -67,20 +101,16 @@ def mapped_errors() -> Iterator[None]:
     try:
         yield
     except OperationalError as error:
-        text = f"ClickHouse does not answer: {_first_line(error)}"
+        text = f"ClickHouse does not answer: {explain(str(error))}"
         raise DatabaseUnavailableError(text) from error
     except DatabaseError as error:
         if error.code in PERMANENT_CODES:
-            raise ConfigurationError(f"ClickHouse refuses: {_first_line(error)}") from error
-        raise DatabaseUnavailableError(f"ClickHouse failed: {_first_line(error)}") from error
+            raise ConfigurationError(f"ClickHouse refuses: {explain(str(error))}") from error
+        raise DatabaseUnavailableError(f"ClickHouse failed: {explain(str(error))}") from error
     except ClickHouseError as error:
-        raise DatabaseUnavailableError(f"ClickHouse failed: {_first_line(error)}") from error
+        raise DatabaseUnavailableError(f"ClickHouse failed: {explain(str(error))}") from error
 
 
 #: ClickHouse error codes that no retry mends: unknown identifier, unknown table, unknown
 #: database, syntax error, authentication failed, access denied, no such column, unknown user.
 PERMANENT_CODES = frozenset({47, 60, 81, 62, 516, 497, 16, 192})
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0][:300] if str(error).strip() else repr(error)

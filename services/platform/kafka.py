@@ -9,9 +9,13 @@ from confluent_kafka import KafkaError, KafkaException, TopicCollection
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from services.platform.errors import ConfigurationError, UnavailableError
-from services.platform.settings import KafkaSettings, secret
+from services.platform.kafka_reasons import REFUSED_CODES, Reasons
+from services.platform.kafka_security import security_config
+from services.platform.settings import KafkaSettings
 
 ADMIN_TIMEOUT_SECONDS = 10.0
+#: What librdkafka's calls say where there is no connection.
+TIMED_OUT_CODES = frozenset({KafkaError._TIMED_OUT, KafkaError._TRANSPORT})
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,22 +38,11 @@ class Log:
 
 def client_config(settings: KafkaSettings) -> dict[str, Any]:
     """Configuration that every confluent-kafka client of ours starts from."""
-    config: dict[str, Any] = {
+    return {
         "bootstrap.servers": settings.kafka_bootstrap_servers,
-        "security.protocol": settings.kafka_security_protocol,
         "socket.keepalive.enable": True,
+        **security_config(settings),
     }
-    if settings.kafka_security_protocol.startswith("SASL"):
-        config |= {
-            "sasl.mechanism": settings.kafka_sasl_mechanism,
-            "sasl.username": settings.kafka_sasl_username,
-            "sasl.password": secret(
-                settings.kafka_sasl_password, settings.kafka_sasl_password_file
-            ),
-        }
-    if settings.kafka_ssl_ca_file is not None:
-        config["ssl.ca.location"] = str(settings.kafka_ssl_ca_file)
-    return config
 
 
 def producer_config(settings: KafkaSettings) -> dict[str, Any]:
@@ -94,12 +87,31 @@ def committed_reader_config(settings: KafkaSettings, group_id: str) -> dict[str,
     }
 
 
-def admin_client(settings: KafkaSettings) -> AdminClient:
+class ExplainingAdmin(AdminClient):  # type: ignore[misc]
+    """An admin client that remembers what it heard of its connections."""
+
+    def __init__(self, config: dict[str, Any]) -> None:
+        self.reasons = Reasons(config)
+        super().__init__({**config, "log_level": 0, "error_cb": self.reasons.note})
+
+    def unanswered(self, error: KafkaException) -> UnavailableError:
+        """Say why a question failed: a lack of rights, or what stands between us and the broker."""
+        reason: KafkaError = error.args[0]
+        if reason.code() in REFUSED_CODES:
+            return UnavailableError(self.reasons.refused(reason))
+        if reason.code() not in TIMED_OUT_CODES:
+            return UnavailableError(f"Kafka does not answer: {reason.str()}")
+        # What was heard is handed over when the client is polled.
+        self.poll(0)
+        return UnavailableError(f"Kafka does not answer: {self.reasons.said(reason.str())}")
+
+
+def admin_client(settings: KafkaSettings) -> ExplainingAdmin:
     """An admin client; it connects on its first call."""
-    return AdminClient({**client_config(settings), "log_level": 0})
+    return ExplainingAdmin(client_config(settings))
 
 
-def create_topic(admin: AdminClient, new: NewTopic) -> bool:
+def create_topic(admin: ExplainingAdmin, new: NewTopic) -> bool:
     """Create a topic where there is none; say whether it was created.
 
     Raises `UnavailableError` when the broker does not do it.
@@ -110,12 +122,14 @@ def create_topic(admin: AdminClient, new: NewTopic) -> bool:
     except KafkaException as error:
         reason = error.args[0]
         if reason.code() != KafkaError.TOPIC_ALREADY_EXISTS:
-            raise UnavailableError(f"cannot create topic {topic}: {reason.str()}") from None
+            raise UnavailableError(
+                f"cannot create topic {topic}: {admin.unanswered(error)}"
+            ) from None
         return False
     return True
 
 
-def describe_log(admin: AdminClient, topic: str) -> Log:
+def describe_log(admin: ExplainingAdmin, topic: str) -> Log:
     """Look up which log the topic is now.
 
     Raises `ConfigurationError` when there is no such topic, `UnavailableError` when the broker
@@ -132,7 +146,7 @@ def describe_log(admin: AdminClient, topic: str) -> Log:
             raise ConfigurationError(
                 f"there is no topic {topic!r}: create it with `wattoken migrate`"
             ) from None
-        raise UnavailableError(f"Kafka does not answer: {reason.str()}") from None
+        raise admin.unanswered(error) from None
     return Log(
         cluster_id=cluster.cluster_id,
         # As Kafka's own tools print it; librdkafka gives the other base64 alphabet.

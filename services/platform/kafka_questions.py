@@ -23,6 +23,7 @@ from typing import IO, Any, Final, cast
 
 from services.platform.errors import ConfigurationError, UnavailableError
 from services.platform.kafka import ADMIN_TIMEOUT_SECONDS, Log, client_config
+from services.platform.kafka_reasons import GRANTS_REMEDY, Reasons
 from services.platform.settings import KafkaSettings
 
 #: How long an answer may take: what the client waits for the broker, and some for the child to
@@ -87,6 +88,25 @@ class KafkaQuestions:
         """What a consumer group committed; missing where it never did."""
         question = {"ask": "commits", "group": group, "topic": topic, "partitions": [*partitions]}
         return {int(name): Commit(*commit) for name, commit in self._ask(question).items()}
+
+    def require_read(self, topics: Sequence[str], group: str) -> None:
+        """See that we may read topics as a member of a group, where the broker tells.
+
+        Raises `ConfigurationError` naming what we may not: who lacks the right to a group is told
+        nothing when it joins, and waits. A topic that does not exist is passed over.
+        """
+        found = self._ask({"ask": "rights", "topics": [*topics], "group": group})
+        missing = [
+            f"{kind} {name}"
+            for kind, rights in (("topic", found["topics"]), ("group", found["groups"]))
+            for name, allowed in rights.items()
+            if allowed is not None and not {"READ", "ALL"} & {*allowed}
+        ]
+        if missing:
+            raise ConfigurationError(
+                f"{Reasons(self._config).who} lacks the right to read {', '.join(missing)}:"
+                f" {GRANTS_REMEDY}"
+            )
 
     def close(self) -> None:
         """End the child; the next question would start another."""

@@ -9,19 +9,21 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
-import ssl
 import sys
 from collections.abc import Callable
+from concurrent.futures import Future
 from typing import Any, NamedTuple
 
 from aiokafka import TopicPartition as AioTopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
-from confluent_kafka import IsolationLevel, KafkaException, TopicPartition
-from confluent_kafka.admin import AdminClient, OffsetSpec
+from confluent_kafka import IsolationLevel, KafkaException, TopicCollection, TopicPartition
+from confluent_kafka.admin import OffsetSpec
 
 from services.platform.errors import ConfigurationError, UnavailableError
-from services.platform.kafka import ADMIN_TIMEOUT_SECONDS, describe_log
+from services.platform.kafka import ADMIN_TIMEOUT_SECONDS, ExplainingAdmin, describe_log
+from services.platform.kafka_reasons import REFUSED_CODES
+from services.platform.kafka_security import aiokafka_options
 
 NAMED = {"earliest": OffsetSpec.earliest(), "latest": OffsetSpec.latest()}
 
@@ -29,7 +31,7 @@ NAMED = {"earliest": OffsetSpec.earliest(), "latest": OffsetSpec.latest()}
 class Asking(NamedTuple):
     """What questions are asked with: a client that is kept, and what others are made from."""
 
-    admin: AdminClient
+    admin: ExplainingAdmin
     config: dict[str, Any]
 
 
@@ -40,7 +42,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     lines = sys.stdin.buffer
     config = json.loads(lines.readline())
-    asking = Asking(AdminClient({**config, "log_level": 0}), config)
+    asking = Asking(ExplainingAdmin(config), config)
     for line in lines:
         sys.stdout.buffer.write(json.dumps(answer(asking, json.loads(line))).encode() + b"\n")
         sys.stdout.buffer.flush()
@@ -55,7 +57,7 @@ def answer(asking: Asking, question: dict[str, Any]) -> dict[str, Any]:
     except UnavailableError as error:
         return {"error": str(error), "final": False}
     except KafkaException as error:
-        return {"error": f"Kafka does not answer: {error.args[0].str()}", "final": False}
+        return {"error": str(asking.admin.unanswered(error)), "final": False}
 
 
 def describe(asking: Asking, topic: str) -> dict[str, Any]:
@@ -82,6 +84,32 @@ def offsets(
     return {place.partition: reply.result().offset for place, reply in answers.items()}
 
 
+def rights(asking: Asking, topics: list[str], group: str) -> dict[str, dict[str, list[str] | None]]:
+    """What we may do with topics and with a group; None where that is not known."""
+    described = asking.admin.describe_topics(
+        TopicCollection(topics),
+        include_authorized_operations=True,
+        request_timeout=ADMIN_TIMEOUT_SECONDS,
+    )
+    groups = asking.admin.describe_consumer_groups(
+        [group], include_authorized_operations=True, request_timeout=ADMIN_TIMEOUT_SECONDS
+    )
+    return {
+        "topics": {name: operations(pending) for name, pending in described.items()},
+        "groups": {name: operations(pending) for name, pending in groups.items()},
+    }
+
+
+def operations(pending: Future[Any]) -> list[str] | None:
+    """Names of the operations that a description says we may do."""
+    try:
+        allowed = pending.result().authorized_operations
+    except KafkaException as error:
+        # No such topic, or a group whose coordinator is still being found, says nothing of rights.
+        return [] if error.args[0].code() in REFUSED_CODES else None
+    return None if allowed is None else [one.name for one in allowed]
+
+
 def spec(moment: int | str) -> OffsetSpec:
     """Kafka's way to say which offset is meant."""
     return NAMED[moment] if isinstance(moment, str) else OffsetSpec.for_timestamp(moment)
@@ -98,7 +126,11 @@ async def committed(
     config: dict[str, Any], group: str, topic: str, partitions: list[int]
 ) -> dict[int, tuple[int, str]]:
     """The same, asked through aiokafka: librdkafka reads on beyond the end of the metadata."""
-    admin = AIOKafkaAdminClient(**aiokafka_options(config))
+    admin = AIOKafkaAdminClient(
+        bootstrap_servers=config["bootstrap.servers"],
+        request_timeout_ms=int(1000 * ADMIN_TIMEOUT_SECONDS),
+        **aiokafka_options(config),
+    )
     try:
         await admin.start()
         asked = [AioTopicPartition(topic, partition) for partition in partitions]
@@ -114,30 +146,12 @@ async def committed(
     }
 
 
-def aiokafka_options(config: dict[str, Any]) -> dict[str, Any]:
-    """How aiokafka says what `services.platform.kafka.client_config` says."""
-    protocol = config["security.protocol"]
-    options: dict[str, Any] = {
-        "bootstrap_servers": config["bootstrap.servers"],
-        "security_protocol": protocol,
-        "request_timeout_ms": int(1000 * ADMIN_TIMEOUT_SECONDS),
-    }
-    if protocol.endswith("SSL"):
-        options["ssl_context"] = ssl.create_default_context(cafile=config.get("ssl.ca.location"))
-    if protocol.startswith("SASL"):
-        options |= {
-            "sasl_mechanism": config["sasl.mechanism"],
-            "sasl_plain_username": config["sasl.username"],
-            "sasl_plain_password": config["sasl.password"],
-        }
-    return options
-
-
 QUESTIONS: dict[str, Callable[..., dict[Any, Any]]] = {
     "cluster": cluster,
     "describe": describe,
     "offsets": offsets,
     "commits": commits,
+    "rights": rights,
 }
 
 if __name__ == "__main__":

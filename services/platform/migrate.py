@@ -15,7 +15,7 @@ from typing import TypeVar
 
 from clickhouse_connect.driver.client import Client
 from confluent_kafka import KafkaException
-from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, ResourceType
+from confluent_kafka.admin import ConfigResource, NewTopic, ResourceType
 
 import schemas
 from schemas.catalogue import Catalogue
@@ -25,6 +25,7 @@ from services.platform.clickhouse import all_rows, connect, mapped_errors
 from services.platform.errors import ConfigurationError, UnavailableError
 from services.platform.kafka import (
     ADMIN_TIMEOUT_SECONDS,
+    ExplainingAdmin,
     Log,
     admin_client,
     create_topic,
@@ -142,7 +143,7 @@ def ensure_log(
 
 
 def ensure_topic(
-    admin: AdminClient,
+    admin: ExplainingAdmin,
     topic: str,
     plan: TopicPlan,
     report: Report,
@@ -157,7 +158,7 @@ def ensure_topic(
 
 
 def make_topic(
-    admin: AdminClient, topic: str, plan: TopicPlan, config: Mapping[str, str] | None = None
+    admin: ExplainingAdmin, topic: str, plan: TopicPlan, config: Mapping[str, str] | None = None
 ) -> bool:
     """Create the topic where there is none and say whether it was created.
 
@@ -180,7 +181,7 @@ def make_topic(
     return create_topic(admin, new)
 
 
-def describe_made(admin: AdminClient, topic: str) -> Log:
+def describe_made(admin: ExplainingAdmin, topic: str) -> Log:
     """Describe a topic that exists: the broker asked may not have heard of a new one yet.
 
     Raises what `describe_log` raises.
@@ -229,7 +230,7 @@ def answered(kafka: KafkaSettings, question: Callable[[KafkaQuestions], T]) -> T
         questions.close()
 
 
-def check_topic(admin: AdminClient, topic: str) -> None:
+def check_topic(admin: ExplainingAdmin, topic: str) -> None:
     """Refuse a topic whose records do not bear the append time."""
     resource = ConfigResource(ResourceType.TOPIC, topic)
     try:

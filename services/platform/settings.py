@@ -65,7 +65,20 @@ class KafkaSettings(Settings):
         default=None, description="File with the SASL password."
     )
     kafka_ssl_ca_file: Path | None = Field(
-        default=None, description="CA certificates (PEM) that sign the brokers' certificates."
+        default=None,
+        description="CA certificates (PEM) that sign the brokers' certificates; the system's where"
+        " none are named.",
+    )
+    kafka_ssl_certificate_file: Path | None = Field(
+        default=None,
+        description="Certificate (PEM, with its chain) that says who we are, where brokers ask for"
+        " one.",
+    )
+    kafka_ssl_key_file: Path | None = Field(
+        default=None, description="Private key (PEM) of that certificate."
+    )
+    kafka_ssl_key_password_file: Path | None = Field(
+        default=None, description="File with the password of the key, where it is encrypted."
     )
 
 
@@ -75,6 +88,19 @@ class ClickHouseSettings(Settings):
     clickhouse_host: str = Field(default="127.0.0.1", description="ClickHouse host.")
     clickhouse_port: int = Field(default=8123, description="ClickHouse HTTP(S) port.")
     clickhouse_secure: bool = Field(default=False, description="Use HTTPS.")
+    clickhouse_ca_file: Path | None = Field(
+        default=None,
+        description="CA certificates (PEM) that sign the server's; a public list where none are"
+        " named.",
+    )
+    clickhouse_certificate_file: Path | None = Field(
+        default=None,
+        description="Certificate (PEM, with its chain) that says who we are, where the server asks"
+        " for one.",
+    )
+    clickhouse_key_file: Path | None = Field(
+        default=None, description="Private key (PEM, not encrypted) of that certificate."
+    )
     clickhouse_database: str = Field(default="wattoken", description="Database of all tables.")
     clickhouse_user: str = Field(default="default", description="ClickHouse user.")
     clickhouse_password: SecretStr = Field(
@@ -127,3 +153,11 @@ def secret(value: SecretStr, file: Path | None) -> str:
         return file.read_text(encoding="utf-8").strip()
     except OSError as error:
         raise ConfigurationError(f"cannot read the secret file {file}: {error.strerror}") from None
+
+
+def require_readable(setting: str, path: Path) -> None:
+    """Raise `ConfigurationError`, naming the setting, where a file cannot be read."""
+    try:
+        path.read_bytes()
+    except OSError as error:
+        raise ConfigurationError(f"{setting}: cannot read {path}: {error.strerror}") from None

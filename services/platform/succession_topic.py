@@ -20,10 +20,11 @@ from confluent_kafka import (
     Producer,
     TopicPartition,
 )
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import NewTopic
 
 from services.platform.errors import ConfigurationError, UnavailableError
-from services.platform.kafka import create_topic, producer_config, reader_config
+from services.platform.kafka import ExplainingAdmin, create_topic, producer_config, reader_config
+from services.platform.kafka_reasons import ConnectionLog
 from services.platform.log import get_logger
 from services.platform.settings import KafkaSettings
 from services.platform.succession import Succession, decode, encode, first_of_each, newest_topic
@@ -35,7 +36,7 @@ POLL_SECONDS: Final = 0.2
 ABSENT_CODES: Final = frozenset({KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC})
 
 
-def ensure_succession_topic(admin: AdminClient, topic: str, replication_factor: int) -> bool:
+def ensure_succession_topic(admin: ExplainingAdmin, topic: str, replication_factor: int) -> bool:
     """Create the topic where there is none; say whether it was created.
 
     Raises `UnavailableError` when the broker does not do it.
@@ -62,13 +63,13 @@ class SuccessionReader:
 
     def __init__(self, settings: KafkaSettings) -> None:
         self._topic = settings.kafka_successions_topic
-        self._consumer = Consumer(
-            {
-                **reader_config(settings, "wattoken-successions"),
-                "enable.partition.eof": True,
-                "allow.auto.create.topics": False,
-            }
-        )
+        config = {
+            **reader_config(settings, "wattoken-successions"),
+            "enable.partition.eof": True,
+            "allow.auto.create.topics": False,
+        }
+        self._connection = ConnectionLog(config)
+        self._consumer = Consumer({**config, "error_cb": self._connection.note})
         self._assigned = False
         #: Whether all that there was has been read once.
         self.caught_up = False
@@ -103,6 +104,8 @@ class SuccessionReader:
             self.caught_up = True
         elif error.code() in ABSENT_CODES:
             self._assigned = False
+        else:
+            self._connection.answered(self._topic, error)
         return None
 
     def _assign(self, timeout_seconds: float) -> bool:
@@ -112,8 +115,13 @@ class SuccessionReader:
         except KafkaException:
             return False
         described = asked.topics.get(self._topic)
-        if described is None or described.error is not None:
-            self.caught_up |= described is not None and described.error.code() in ABSENT_CODES
+        if described is None:
+            return False
+        if described.error is not None:
+            absent = described.error.code() in ABSENT_CODES
+            self.caught_up |= absent
+            if not absent:
+                self._connection.answered(self._topic, described.error)
             return False
         self._consumer.assign([TopicPartition(self._topic, 0, OFFSET_BEGINNING)])
         self._assigned = True
@@ -186,7 +194,12 @@ def announce(settings: KafkaSettings, succession: Succession) -> None:
         partition=0,
         on_delivery=report,
     )
-    unsent = producer.flush(2 * READ_TIMEOUT_SECONDS)
+    unsent = 1
+    try:
+        unsent = producer.flush(2 * READ_TIMEOUT_SECONDS)
+    except KafkaException as error:
+        # What an idempotent producer cannot go on after, a lack of rights for instance.
+        errors.append(error.args[0])
     if errors and errors[0].code() in {*ABSENT_CODES, KafkaError.TOPIC_AUTHORIZATION_FAILED}:
         raise ConfigurationError(
             f"cannot write to topic {settings.kafka_successions_topic}: {errors[0].str()}"

@@ -13,6 +13,7 @@ from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 from services.ingest.rejections.record import KeptRejection, decode, decode_requeued
 from services.platform.errors import ConfigurationError, UnavailableError
 from services.platform.kafka import reader_config
+from services.platform.kafka_reasons import Reasons
 from services.platform.settings import KafkaSettings
 
 _TIMEOUT_SECONDS: Final = 10.0
@@ -89,17 +90,15 @@ def selected(
 
 
 def _messages(settings: KafkaSettings) -> Iterator[tuple[Place, datetime, bytes]]:
-    consumer = Consumer(
-        {
-            **reader_config(settings, "wattoken-rejected"),
-            "allow.auto.create.topics": False,
-        }
-    )
+    config = {**reader_config(settings, "wattoken-rejected"), "allow.auto.create.topics": False}
+    reasons = Reasons(config)
+    consumer = Consumer({**config, "error_cb": reasons.note})
     with closing(consumer):
         try:
             yield from _to_the_end(consumer, settings.kafka_rejected_topic)
         except KafkaException as error:
-            raise UnavailableError(f"Kafka does not answer: {error.args[0].str()}") from None
+            reason = reasons.said(error.args[0].str())
+            raise UnavailableError(f"Kafka does not answer: {reason}") from None
 
 
 def _to_the_end(consumer: Consumer, topic: str) -> Iterator[tuple[Place, datetime, bytes]]:

@@ -12,11 +12,17 @@ from typing import Final
 
 from clickhouse_connect.driver.client import Client
 from confluent_kafka import KafkaException, TopicPartition
-from confluent_kafka.admin import AdminClient, OffsetSpec
+from confluent_kafka.admin import OffsetSpec
 
 from services.platform.clickhouse import all_rows, connect, mapped_errors
-from services.platform.errors import ConfigurationError, UnavailableError
-from services.platform.kafka import ADMIN_TIMEOUT_SECONDS, Log, admin_client, describe_log
+from services.platform.errors import ConfigurationError
+from services.platform.kafka import (
+    ADMIN_TIMEOUT_SECONDS,
+    ExplainingAdmin,
+    Log,
+    admin_client,
+    describe_log,
+)
 from services.platform.settings import ClickHouseSettings, KafkaSettings
 from services.platform.succession import Succession, chain_of
 from services.platform.succession_table import read_next_offsets, read_successions
@@ -98,7 +104,7 @@ def audit(
 
 
 def wait_until_metered(
-    admin: AdminClient,
+    admin: ExplainingAdmin,
     client: Client,
     log: Log,
     timeout_seconds: float,
@@ -129,14 +135,14 @@ def wait_until_metered(
         time.sleep(POLL_SECONDS)
 
 
-def end_offsets(admin: AdminClient, log: Log) -> dict[int, int]:
+def end_offsets(admin: ExplainingAdmin, log: Log) -> dict[int, int]:
     """Look up where each partition of the log ends."""
     asked = {TopicPartition(log.topic, p): OffsetSpec.latest() for p in range(log.partitions)}
     try:
         answers = admin.list_offsets(asked, request_timeout=ADMIN_TIMEOUT_SECONDS)
         return {place.partition: answer.result().offset for place, answer in answers.items()}
     except KafkaException as error:
-        raise UnavailableError(f"Kafka does not answer: {error.args[0].str()}") from None
+        raise admin.unanswered(error) from None
 
 
 def checkpoint_offsets(client: Client, log: Log) -> dict[int, int]:

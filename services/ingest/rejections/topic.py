@@ -7,7 +7,6 @@ because a topic that is missing must not fail a request. Whatever cannot be kept
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from collections.abc import Callable
 from typing import Any, Final
@@ -25,6 +24,7 @@ from services.ingest.records import Record
 from services.ingest.settings import IngestSettings
 from services.ingest.times import LogClock
 from services.platform.kafka import producer_config
+from services.platform.kafka_reasons import client_logger
 from services.platform.log import get_logger
 
 log = get_logger(__name__)
@@ -124,5 +124,5 @@ class RejectionTopic:
             "compression.type": settings.ingest_compression,
             "queue.buffering.max.messages": _QUEUE_RECORDS,
             "queue.buffering.max.kbytes": _QUEUE_KBYTES,
-            "logger": logging.getLogger("librdkafka"),
+            "logger": client_logger(),
         }

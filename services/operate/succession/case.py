@@ -7,13 +7,12 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 
 from clickhouse_connect.driver.client import Client
-from confluent_kafka.admin import AdminClient
 
 from schemas.metering_rules import MeteringRules
 from services.operate.succession.patience import Patience
 from services.operate.succession.rules import rules_to_inherit
 from services.platform.clickhouse import connect
-from services.platform.kafka import Log, admin_client
+from services.platform.kafka import ExplainingAdmin, Log, admin_client
 from services.platform.kafka_questions import KafkaQuestions
 from services.platform.settings import ClickHouseSettings, KafkaSettings
 from services.platform.succession import Succession
@@ -44,7 +43,7 @@ class Site:
     patience: Patience
 
     @property
-    def admin(self) -> AdminClient:
+    def admin(self) -> ExplainingAdmin:
         """A new admin client: one that failed once may go on failing for ever."""
         return admin_client(self.kafka)
 

@@ -20,7 +20,6 @@ from confluent_kafka import (
     Producer,
 )
 from confluent_kafka.admin import (
-    AdminClient,
     AlterConfigOpType,
     ConfigEntry,
     ConfigResource,
@@ -28,7 +27,7 @@ from confluent_kafka.admin import (
 )
 
 from services.platform.errors import ConfigurationError, UnavailableError
-from services.platform.kafka import ADMIN_TIMEOUT_SECONDS, Log, producer_config
+from services.platform.kafka import ADMIN_TIMEOUT_SECONDS, ExplainingAdmin, Log, producer_config
 from services.platform.kafka_questions import KafkaQuestions
 from services.platform.settings import KafkaSettings
 from services.platform.succession import CLOSED_BATCH_BYTES_MAX
@@ -44,7 +43,7 @@ def is_closed(config: dict[str, str]) -> bool:
     return int(config.get(LIMIT, CLOSED_BATCH_BYTES_MAX + 1)) <= CLOSED_BATCH_BYTES_MAX
 
 
-def close_topic(admin: AdminClient, topic: str) -> None:
+def close_topic(admin: ExplainingAdmin, topic: str) -> None:
     """Set the limit. Brokers take it over a moment later: see `Probe`.
 
     Raises `ConfigurationError` when the broker refuses.

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from confluent_kafka import KafkaException, TopicCollection
-from confluent_kafka.admin import AdminClient, ConfigResource, ConfigSource, ResourceType
+from confluent_kafka.admin import ConfigResource, ConfigSource, ResourceType
 
 from services.platform.errors import UnavailableError
-from services.platform.kafka import ADMIN_TIMEOUT_SECONDS
+from services.platform.kafka import ADMIN_TIMEOUT_SECONDS, ExplainingAdmin
 
 
-def topic_config(admin: AdminClient, topic: str) -> dict[str, str]:
+def topic_config(admin: ExplainingAdmin, topic: str) -> dict[str, str]:
     """Read what was set for the topic itself, by name.
 
     Raises `UnavailableError` when the broker does not answer.
@@ -26,7 +26,7 @@ def topic_config(admin: AdminClient, topic: str) -> dict[str, str]:
     return {name: str(entry.value) for name, entry in found.items() if entry.source == own}
 
 
-def replication_factor(admin: AdminClient, topic: str) -> int:
+def replication_factor(admin: ExplainingAdmin, topic: str) -> int:
     """Read how many replicas the partitions of a topic have, the most that one has.
 
     Raises `UnavailableError` when the broker does not answer.
@@ -36,14 +36,14 @@ def replication_factor(admin: AdminClient, topic: str) -> int:
             TopicCollection([topic]), request_timeout=ADMIN_TIMEOUT_SECONDS
         )[topic].result()
     except KafkaException as error:
-        raise UnavailableError(f"Kafka does not answer: {error.args[0].str()}") from None
+        raise admin.unanswered(error) from None
     return max(len(partition.replicas) for partition in described.partitions)
 
 
-def cluster_id(admin: AdminClient) -> str:
+def cluster_id(admin: ExplainingAdmin) -> str:
     """Read the cluster's id. Raises `UnavailableError` when the broker does not answer."""
     try:
         cluster = admin.describe_cluster(request_timeout=ADMIN_TIMEOUT_SECONDS).result()
     except KafkaException as error:
-        raise UnavailableError(f"Kafka does not answer: {error.args[0].str()}") from None
+        raise admin.unanswered(error) from None
     return str(cluster.cluster_id)

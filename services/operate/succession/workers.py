@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from confluent_kafka import KafkaError, KafkaException
-from confluent_kafka.admin import AdminClient
 
 from services.operate.succession.case import Case, Site
 from services.platform.errors import UnavailableError
-from services.platform.kafka import ADMIN_TIMEOUT_SECONDS
+from services.platform.kafka import ADMIN_TIMEOUT_SECONDS, ExplainingAdmin
 from services.platform.succession_table import read_next_offsets
 
 
@@ -21,7 +20,7 @@ class Group:
     partitions: dict[str, int]
 
 
-def look_at_group(admin: AdminClient, name: str) -> Group:
+def look_at_group(admin: ExplainingAdmin, name: str) -> Group:
     """Ask Kafka for a consumer group; one that never was has no members.
 
     Raises `UnavailableError` when the broker does not answer.

@@ -68,6 +68,9 @@ class FakeProducer:
     def poll(self, _timeout: float) -> int:
         if self.fatal is not None:
             error, self.fatal = self.fatal, None
+            if error.fatal():
+                # As the real one, which then does not call back.
+                raise KafkaException(error)
             self.config["error_cb"](error)
         settled, self.settled = self.settled, []
         for message, report, error in settled:

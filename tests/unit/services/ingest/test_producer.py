@@ -196,6 +196,24 @@ def test_a_producer_is_replaced_after_a_fatal_error(bench: Bench) -> None:
     bench.run(scenario)
 
 
+def test_a_producer_that_fails_again_at_once_is_not_replaced_at_once(bench: Bench) -> None:
+    """As one does whose user may not write, until somebody gives it the right."""
+
+    async def scenario(publisher: Publisher) -> None:
+        fatal = KafkaError(KafkaError.CLUSTER_AUTHORIZATION_FAILED, "may not", fatal=True)
+        for _ in range(5):
+            bench.kafka.fatal = fatal
+            await until(lambda: bench.kafka.fatal is None or len(bench.made) > 2)
+        assert len(bench.made) == 2
+        await until(lambda: len(bench.made) == 3)
+        publishing = asyncio.create_task(publisher.publish(records(1)))
+        await until(lambda: len(bench.kafka.waiting) == 1)
+        bench.kafka.acknowledge()
+        await publishing
+
+    bench.run(scenario)
+
+
 def test_an_error_that_is_not_fatal_replaces_nothing(bench: Bench) -> None:
     async def scenario(_publisher: Publisher) -> None:
         bench.kafka.fatal = KafkaError(KafkaError._ALL_BROKERS_DOWN)

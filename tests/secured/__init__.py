@@ -1,0 +1,1 @@
+"""A Kafka and a ClickHouse that take nobody in clear, and nobody whom they do not know."""
