@@ -31,6 +31,8 @@ from services.ingest.server import serve
 from services.ingest.settings import IngestSettings
 from services.ingest.successor import SuccessionFollower
 from services.ingest.times import LogClock
+from services.ingest.tls.pair import named_files
+from services.ingest.tls.reload import PairReload
 from services.platform.connections import ConnectionLimits
 from services.platform.errors import ConfigurationError
 from services.platform.log import configure_logging, get_logger
@@ -42,13 +44,15 @@ log = get_logger(__name__)
 PAGE_POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
 
 
-def create_app(settings: IngestSettings, keys: KeyRing) -> ASGIApp:
+def create_app(
+    settings: IngestSettings, keys: KeyRing, metrics: IngestMetrics | None = None
+) -> ASGIApp:
     """Build the ASGI application.
 
     Its lifespan starts and flushes the producer, and follows the keys file and the successions of
     the log meanwhile.
     """
-    metrics = IngestMetrics()
+    metrics = IngestMetrics() if metrics is None else metrics
     ProcessCollector(registry=metrics.registry)
     clock = LogClock()
     publisher = Publisher(settings, metrics, clock=clock)
@@ -145,6 +149,17 @@ def follow_keys(
     return asyncio.create_task(reload.follow(settings.ingest_keys_reload_seconds))
 
 
+def load_certificate(settings: IngestSettings, metrics: IngestMetrics) -> PairReload | None:
+    """Load the certificate and its key; None where none is named.
+
+    Raises `ConfigurationError` saying what to set or mend.
+    """
+    files = named_files(settings.ingest_tls_certificate_file, settings.ingest_tls_key_file)
+    if files is None:
+        return None
+    return PairReload(files, metrics, settings.ingest_tls_reload_seconds)
+
+
 def _named(variable: str, file: Path | None) -> Path:
     if file is None:
         raise ConfigurationError(
@@ -158,12 +173,15 @@ def run() -> None:
     """Serve until SIGTERM or SIGINT, then finish what is begun and flush."""
     settings = read_settings(IngestSettings)
     configure_logging("ingest", level=settings.log_level, log_format=settings.log_format)
-    app = create_app(settings, load_keys(settings))
+    metrics = IngestMetrics()
+    app = create_app(settings, load_keys(settings), metrics)
+    tls = load_certificate(settings, metrics)
     catalogue()  # Wrong files are told now, not to the first gateway.
     log.info(
         "ingest starts",
         host=settings.ingest_host,
         port=settings.ingest_port,
+        scheme="http" if tls is None else "https",
         topic=settings.kafka_topic,
     )
     serve(
@@ -176,5 +194,6 @@ def run() -> None:
             settings.ingest_connections_per_address_max,
             settings.ingest_idle_seconds,
         ),
+        tls,
     )
     log.info("ingest stopped")

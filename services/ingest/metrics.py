@@ -150,6 +150,17 @@ class IngestMetrics:
             registry=self.registry,
         )
 
+        self.tls_certificate_expiry = Gauge(
+            "wattoken_ingest_tls_certificate_expiry_timestamp_seconds",
+            "When the certificate that is served, or one of its chain, ends; 0 without TLS.",
+            registry=self.registry,
+        )
+        self.tls_reload_failures = Counter(
+            "wattoken_ingest_tls_reload_failures",
+            "Times a changed certificate or key could not be served; the ones of before stay.",
+            registry=self.registry,
+        )
+
     def count_unread(self, unread: Unread) -> None:
         """Count numbers that no register knows; names beyond the limit share one label."""
         for (usage_format, path), times in unread.items():

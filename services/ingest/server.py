@@ -1,4 +1,4 @@
-"""Runs an ASGI application on granian, in this process, until it is told to stop."""
+"""Serves an ASGI application over HTTP or HTTPS, in this process, until it is told to stop."""
 
 from __future__ import annotations
 
@@ -8,24 +8,19 @@ import sys
 from typing import Any, Final
 
 import uvloop
-from granian.constants import HTTPModes, Interfaces
-from granian.http import HTTP1Settings
-from granian.server.embed import Server
 
+from services.ingest.serving.generations import Generations
+from services.ingest.serving.lifespan import Lifespan
+from services.ingest.serving.listeners import Listeners
+from services.ingest.tls.reload import PairReload
 from services.platform.address import require_free
 from services.platform.collection import spare_the_collector
-from services.platform.connections import (
-    HEADER_READ_TIMEOUT_MS,
-    ConnectionLimits,
-    Warden,
-    make_room,
-)
+from services.platform.connections import ConnectionLimits, Warden, make_room
 from services.platform.errors import UnavailableError
 from services.platform.log import get_logger
 
 log = get_logger(__name__)
 
-_CONNECTIONS_QUEUED_MAX: Final = 1024
 #: A request leaves next to no cycles behind, but a batch makes thousands of objects.
 _GC_ALLOCATIONS: Final = 50_000
 #: A large body is read in a thread; after so long the event loop gets its turn.
@@ -33,9 +28,14 @@ _TURN_SECONDS: Final = 0.001
 
 
 def serve(
-    app: Any, host: str, port: int, stop_timeout_seconds: float, limits: ConnectionLimits
+    app: Any,
+    host: str,
+    port: int,
+    stop_timeout_seconds: float,
+    limits: ConnectionLimits,
+    tls: PairReload | None = None,
 ) -> None:
-    """Serve ``app`` until SIGTERM or SIGINT.
+    """Serve ``app`` until SIGTERM or SIGINT; over TLS, and nothing else, where ``tls`` is given.
 
     Then no connection is taken any more, requests that have begun are finished, and the
     application's lifespan ends; all of it within ``stop_timeout_seconds``. Raises
@@ -44,41 +44,43 @@ def serve(
     require_free(host, port, "WATTOKEN_INGEST")
     spare_the_collector(_GC_ALLOCATIONS)
     sys.setswitchinterval(_TURN_SECONDS)
-    uvloop.run(_serve(app, host, port, stop_timeout_seconds, limits))
+    uvloop.run(_serve(app, host, port, stop_timeout_seconds, limits, tls))
 
 
 async def _serve(
-    app: Any, host: str, port: int, stop_timeout_seconds: float, limits: ConnectionLimits
+    app: Any,
+    host: str,
+    port: int,
+    stop_timeout_seconds: float,
+    limits: ConnectionLimits,
+    tls: PairReload | None,
 ) -> None:
-    warden = Warden(port, limits)
-    server = Server(
-        warden.attend(app),
-        address=host,
-        port=port,
-        interface=Interfaces.ASGI,
-        http=HTTPModes.http1,
-        http1_settings=HTTP1Settings(header_read_timeout=HEADER_READ_TIMEOUT_MS),
-        websockets=False,
-        backlog=_CONNECTIONS_QUEUED_MAX,
-        # It counts connections, idle ones too, and accepts none beyond it.
-        backpressure=make_room(limits.connections_max),
-        log_enabled=False,
-    )
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopped.set)
-    serving = asyncio.create_task(server.serve())
-    watching = asyncio.create_task(warden.watch())
-    stopping = asyncio.create_task(stopped.wait())
-    await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    warden = Warden(port, limits)
+    lifespan = Lifespan(app)
+    # It counts connections, idle ones too, and accepts none beyond it.
+    room = make_room(limits.connections_max)
+    servers = Generations(warden.attend(app), Listeners(host, port), room, limits.idle_seconds)
+    await lifespan.start()
+    await servers.serve(None if tls is None else tls.current.pair)
+    beside = [asyncio.create_task(warden.watch())]
+    if tls is not None:
+        beside.append(asyncio.create_task(tls.follow(servers.serve)))
+    waiting = [asyncio.create_task(one.wait()) for one in (stopped, servers.failed)]
+    await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
     if not stopped.is_set():
-        await serving
         raise UnavailableError("the HTTP server ended by itself: see the log")
-    watching.cancel()
-    server.stop()  # type: ignore[no-untyped-call]
+    for task in beside:
+        task.cancel()
+    # A server that is being started is stopped with the others.
+    await asyncio.gather(*beside, return_exceptions=True)
     try:
-        await asyncio.wait_for(serving, stop_timeout_seconds)
+        async with asyncio.timeout(stop_timeout_seconds):
+            await servers.stop()
+            await lifespan.end()
     except TimeoutError:
         # Not an error of ours: a client that stalls in the middle of its body must not fail a stop.
         log.warning("stopped before all requests were finished", waited_s=stop_timeout_seconds)

@@ -19,6 +19,17 @@ class IngestSettings(KafkaSettings):
 
     ingest_host: str = Field(default="127.0.0.1", description="Address to listen on.")
     ingest_port: int = Field(default=8080, ge=1, le=65535, description="Port to listen on.")
+    ingest_tls_certificate_file: Path | None = Field(
+        default=None,
+        description="Certificate and its chain (PEM). With it and the key ingest serves HTTPS, and"
+        " nothing else, on its port; without both, HTTP.",
+    )
+    ingest_tls_key_file: Path | None = Field(
+        default=None, description="The certificate's private key (PEM, not encrypted)."
+    )
+    ingest_tls_reload_seconds: float = Field(
+        default=1.0, gt=0, description="How often both files are looked at for changes."
+    )
     ingest_connections_max: int = Field(
         default=4096,
         gt=0,

@@ -1,0 +1,1 @@
+"""The HTTP server's parts: its listening sockets, its lifespan, and one server after another."""

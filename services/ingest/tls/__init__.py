@@ -1,0 +1,1 @@
+"""TLS at ingest: the certificate and its key, checked, followed, and served."""
