@@ -29,6 +29,10 @@ Via = Literal["http", "kafka"]
 Scenario = Literal["token-era"]
 Ratio = typer.Option(min=0, max=1, help="Part of the events.")
 IngestUrl = Annotated[str, typer.Option(help="Where ingest is.")]
+IngestCa = Annotated[
+    Path | None,
+    typer.Option("--ca-file", help="Authority (PEM) that signed the certificate of ingest."),
+]
 ApiKey = Annotated[
     str | None, typer.Option(envvar="WATTOKEN_SIMULATOR_KEY", help="The API key to send with.")
 ]
@@ -234,6 +238,7 @@ def simulate(
     too_new: Annotated[float, Ratio] = 0.0002,
     adjustments: Annotated[float, Ratio] = 0.0,
     url: IngestUrl = "http://127.0.0.1:8080",
+    ca_file: IngestCa = None,
     key: ApiKey = None,
     tenant: KeyTenant = None,
     keys: ApiKeys = None,
@@ -262,13 +267,13 @@ def simulate(
                 "a scenario keeps no ledger: an audit compares minutes, and its events are too old"
                 " to be metered by the minute"
             )
-        way = commands.route(via, url, key, keys, tenant)
+        way = commands.route(via, url, key, keys, tenant, ca_file)
         day = until.date() if until else None
         commands.simulate_token_era(way, seed=seed, until=day, as_json=as_json)
         return
     ratios = Ratios(duplicates, disorder, late, poison, too_old, too_new, adjustments)
     plan = FleetPlan(seed, now_ms(), rate, duration, gateways, ratios=ratios)
-    way = commands.route(via, url, key, keys, tenant)
+    way = commands.route(via, url, key, keys, tenant, ca_file)
     commands.simulate(plan, way, ledger, paced=not fast, as_json=as_json)
 
 
@@ -290,6 +295,7 @@ def replay(
         str | None, typer.Option(help="Which model answered; default: the file's name.")
     ] = None,
     url: IngestUrl = "http://127.0.0.1:8080",
+    ca_file: IngestCa = None,
     key: ApiKey = None,
     ledger: LedgerPath = None,
     as_json: Json = False,
@@ -298,7 +304,7 @@ def replay(
     from services.simulator import commands
     from services.simulator.trace import Labels
 
-    way = commands.route(via, url, key, None, tenant)
+    way = commands.route(via, url, key, None, tenant, ca_file)
     labels = Labels(tenant, region, provider, model or file.stem)
     commands.replay(file, way, labels, ledger, run_id=run_id, speed=speed, as_json=as_json)
 

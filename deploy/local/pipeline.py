@@ -6,6 +6,7 @@ import os
 import subprocess
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -28,7 +29,8 @@ class Pipeline:
     ``name`` sets it apart from others on the same infrastructure; topic, database and group are
     named after it unless ``usual_names``. ``services`` says which run. ``env`` adds settings to
     all of them, ``migrate_options`` are for ``wattoken migrate``. ``accounts`` are the (tenant,
-    region) that get an API key.
+    region) that get an API key. ``ingest_ca_file`` is the authority of ingest's certificate where
+    ``env`` gives it one: it is asked over https then, and Prometheus does not scrape it.
 
     Raises `StackError` when ``wattoken migrate`` fails, `ChildFailed` when a service does not
     start.
@@ -44,6 +46,7 @@ class Pipeline:
         accounts: Iterable[tuple[str, str]] = DEFAULT_ACCOUNTS,
         env: Mapping[str, str] | None = None,
         migrate_options: Iterable[str] = (),
+        ingest_ca_file: Path | None = None,
         usual_names: bool = False,
         usual_ports: bool = False,
         report: Report = lambda line: None,
@@ -62,6 +65,7 @@ class Pipeline:
             service: pick_port(USUAL_PORTS[service] if usual_ports else None)
             for service in services
         }
+        self._ingest_ca_file = ingest_ca_file
         self._accounts = tuple(accounts)
         self._migrate_options = tuple(migrate_options)
         self._extra_env = dict(env or {})
@@ -94,7 +98,11 @@ class Pipeline:
             self._start_services()
             if self.infrastructure.prometheus is not None and self.ports:
                 folder = self.infrastructure.prometheus_targets
-                jobs = {f"wattoken-{service}": port for service, port in self.ports.items()}
+                jobs = {
+                    f"wattoken-{service}": port
+                    for service, port in self.ports.items()
+                    if self._ca_file(service) is None
+                }
                 targets = write_targets(folder, self.name, jobs)
                 stack.callback(targets.unlink, missing_ok=True)
             self._stack = stack.pop_all()
@@ -115,6 +123,7 @@ class Pipeline:
                 *(service, port, self.env),
                 logs / f"{self.name}-{service}.log",
                 self.infrastructure.data / "services" / self.name / service,
+                self._ca_file(service),
             )
             for service, port in self.ports.items()
         ]
@@ -165,7 +174,13 @@ class Pipeline:
     @property
     def addresses(self) -> dict[str, str]:
         """Base URL of each service that runs."""
-        return {service: f"http://{LOOPBACK}:{port}" for service, port in self.ports.items()}
+        return {
+            service: f"{'https' if self._ca_file(service) else 'http'}://{LOOPBACK}:{port}"
+            for service, port in self.ports.items()
+        }
+
+    def _ca_file(self, service: str) -> Path | None:
+        return self._ingest_ca_file if service == "ingest" else None
 
     def _service(self, name: str) -> Child:
         if name not in self.supervisor.children:

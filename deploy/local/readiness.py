@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import http.client
 import socket
+import ssl
 import urllib.error
 import urllib.request
 from collections.abc import Callable
 from contextlib import closing
+from pathlib import Path
 
 from confluent_kafka import KafkaException
 
@@ -21,10 +23,14 @@ ReadyCheck = Callable[[], bool]
 ANSWER_TIMEOUT_SECONDS = 2.0
 
 
-def http_answers(url: str) -> ReadyCheck:
-    """Ready when the URL answers 200."""
+def http_answers(url: str, ca_file: Path | None = None) -> ReadyCheck:
+    """Ready when the URL answers 200; over https, only ``ca_file``'s authorities are trusted."""
     # Loopback must never go through a proxy named in the environment.
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    handlers: list[urllib.request.BaseHandler] = [urllib.request.ProxyHandler({})]
+    if ca_file is not None:
+        trusting = ssl.create_default_context(cafile=ca_file)
+        handlers.append(urllib.request.HTTPSHandler(context=trusting))
+    opener = urllib.request.build_opener(*handlers)
 
     def check() -> bool:
         try:

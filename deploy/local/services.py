@@ -30,15 +30,21 @@ def wattoken_command(*arguments: str) -> list[str]:
 
 
 def service_plan(
-    service: str, port: int, env: Mapping[str, str], log_path: Path, directory: Path
+    service: str,
+    port: int,
+    env: Mapping[str, str],
+    log_path: Path,
+    directory: Path,
+    ca_file: Path | None = None,
 ) -> ChildPlan:
-    """A service on loopback; it is ready when its /readyz says so."""
+    """A service on loopback; it is ready when its /readyz says so, over https if ``ca_file``."""
+    scheme = "http" if ca_file is None else "https"
     prefix = f"WATTOKEN_{service.upper()}"
     return ChildPlan(
         name=service,
         command=wattoken_command(service),
         log_path=log_path,
-        ready=http_answers(f"http://{LOOPBACK}:{port}/readyz"),
+        ready=http_answers(f"{scheme}://{LOOPBACK}:{port}/readyz", ca_file),
         ready_timeout_seconds=60,
         directory=directory,
         env={**env, f"{prefix}_HOST": LOOPBACK, f"{prefix}_PORT": str(port)},

@@ -36,18 +36,25 @@ from services.simulator.traffic import Delivered, Route, Via, open_ledger, send_
 PAYLOAD_SHOWN_MAX = 4_000
 
 
-def route(via: Via, url: str, key: str | None, keys: Path | None, tenant: str | None) -> Route:
+def route(
+    via: Via,
+    url: str,
+    key: str | None,
+    keys: Path | None,
+    tenant: str | None,
+    ca_file: Path | None = None,
+) -> Route:
     """Put the options of the way together; raises `ConfigurationError` for what is missing."""
     if via == "kafka":
         return Route(via, kafka=read_settings(KafkaSettings))
     if keys is not None:
-        return Route(via, url=url, keys=read_keys(keys))
+        return Route(via, url=url, keys=read_keys(keys), ca_file=ca_file)
     if key is None or tenant is None:
         raise ConfigurationError(
             "over HTTP, give --key with the --tenant it stands for, or --keys FOLDER with"
             " <tenant>.key files; `wattoken keys create` makes keys"
         )
-    return Route(via, url=url, keys={tenant: key})
+    return Route(via, url=url, keys={tenant: key}, ca_file=ca_file)
 
 
 def simulate(

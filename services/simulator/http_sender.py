@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -25,7 +27,8 @@ UNKNOWN_STATUSES: Final = frozenset({500, 502, 503, 504})
 class HttpSender:
     """A keep-alive client of one ingest; ``keys`` maps each tenant to its API key.
 
-    An async context manager.
+    Over https only authorities of ``ca_file`` are trusted, where one is named. An async context
+    manager. Raises `ConfigurationError` for a file that holds none.
     """
 
     def __init__(
@@ -33,6 +36,7 @@ class HttpSender:
         url: str,
         keys: Mapping[str, str],
         transport: httpx.AsyncBaseTransport | None = None,
+        ca_file: Path | None = None,
     ) -> None:
         self._keys = keys
         self._client = httpx.AsyncClient(
@@ -42,6 +46,7 @@ class HttpSender:
             # A proxy named in the environment is for addresses beyond this machine.
             trust_env=httpx.URL(url).host not in LOOPBACK,
             transport=transport,
+            verify=True if ca_file is None else _trusting(ca_file),
         )
 
     async def __aenter__(self) -> Self:
@@ -103,6 +108,15 @@ class HttpSender:
                 for index, emission in enumerate(emissions)
             ]
         )
+
+
+def _trusting(ca_file: Path) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cafile=ca_file)
+    except OSError as error:
+        raise ConfigurationError(
+            f"cannot read certificates of an authority from {ca_file}: {error.strerror or error}"
+        ) from None
 
 
 def _again(

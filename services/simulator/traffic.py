@@ -35,6 +35,8 @@ class Route:
     kafka: KafkaSettings | None = None
     url: str = ""
     keys: Mapping[str, str] = field(default_factory=dict)
+    #: Who is trusted to sign ingest's certificate; None for whom this machine trusts.
+    ca_file: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +103,7 @@ def deliver(
         return
 
     async def post() -> None:
-        async with HttpSender(route.url, route.keys) as posting:
+        async with HttpSender(route.url, route.keys, ca_file=route.ca_file) as posting:
             await HttpDelivery(posting, straight, journal).run(stream, paced=paced, stop=stop)
 
     try:

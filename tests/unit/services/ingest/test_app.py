@@ -11,10 +11,12 @@ import httpx
 import pytest
 from starlette.types import ASGIApp
 
-from services.ingest.app import create_app, load_keys, run
+from services.ingest.app import create_app, load_certificate, load_keys, run
 from services.ingest.keys import KeyRing, add_key
+from services.ingest.metrics import IngestMetrics
 from services.ingest.settings import IngestSettings
 from services.platform.errors import ConfigurationError
+from tests.certificates import Authority, write_pair
 
 #: Nobody listens there: these tests need no broker.
 NOWHERE = "127.0.0.1:1"
@@ -109,3 +111,19 @@ def test_a_key_without_a_rate_of_its_own_has_the_settings(
         events_per_second,
         bytes_per_second,
     )
+
+
+def test_the_certificate_is_loaded_where_both_files_are_named(tmp_path: Path) -> None:
+    pair = Authority().pair()
+    files = write_pair(tmp_path, pair)
+    both = {
+        "ingest_tls_certificate_file": files.certificate,
+        "ingest_tls_key_file": files.key,
+    }
+    loaded = load_certificate(IngestSettings(**both), IngestMetrics())
+    assert loaded is not None
+    assert loaded.current.pair == pair
+    assert load_certificate(IngestSettings(), IngestMetrics()) is None
+    for name, file in both.items():
+        with pytest.raises(ConfigurationError, match="set both to serve TLS, or neither"):
+            load_certificate(IngestSettings(**{name: file}), IngestMetrics())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable
+from pathlib import Path
 
 import httpx
 import pytest
@@ -136,3 +137,12 @@ def test_a_tenant_without_a_key() -> None:
     stranger = [Emission(0, 0, READING._replace(tenant="globex"), straight=False)]
     with pytest.raises(ConfigurationError, match="globex"):
         post(answering(202), stranger)
+
+
+@pytest.mark.parametrize("content", [None, b"no certificate"])
+def test_a_file_without_an_authority_is_named(tmp_path: Path, content: bytes | None) -> None:
+    file = tmp_path / "ca.pem"
+    if content is not None:
+        file.write_bytes(content)
+    with pytest.raises(ConfigurationError, match=str(file)):
+        HttpSender("https://ingest", {}, ca_file=file)

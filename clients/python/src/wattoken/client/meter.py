@@ -41,13 +41,14 @@ class Meter:
     """Reports usage to one ingest, in the background; one per process, shared by all threads.
 
     ``url`` and ``api_key`` are those of ingest; ``source`` names this gateway and ``provider`` and
-    ``region`` fill events that name none. A batch goes when it has ``batch_events`` or is
-    ``batch_age_seconds`` old. At most ``queue_events`` and ``queue_bytes`` wait in memory; what
-    comes on top is dropped and counted. With ``spool_folder`` each batch is on disk before it is
-    sent, at most ``spool_bytes`` in all: a crash then costs what is younger than a batch's age, and
-    the next meter on the same folder sends the rest. After a failure it waits ``retry_seconds``,
-    doubling up to ``retry_seconds_max``, or as long as ingest says. At exit the meter has
-    ``exit_seconds`` to send what it holds.
+    ``region`` fill events that name none. Over https, ``ca_file`` (PEM) names the authorities that
+    are trusted, instead of those that this machine trusts. A batch goes when it has
+    ``batch_events`` or is ``batch_age_seconds`` old. At most ``queue_events`` and ``queue_bytes``
+    wait in memory; what comes on top is dropped and counted. With ``spool_folder`` each batch is on
+    disk before it is sent, at most ``spool_bytes`` in all: a crash then costs what is younger than
+    a batch's age, and the next meter on the same folder sends the rest. After a failure it waits
+    ``retry_seconds``, doubling up to ``retry_seconds_max``, or as long as ingest says. At exit the
+    meter has ``exit_seconds`` to send what it holds.
 
     Raises `ConfigurationError` when it cannot work like that. Nothing it does later raises.
     """
@@ -60,6 +61,7 @@ class Meter:
         source: str = "wattoken-client",
         provider: str | None = None,
         region: str | None = None,
+        ca_file: str | Path | None = None,
         spool_folder: str | Path | None = None,
         spool_bytes: int = 256 * 1024 * 1024,
         queue_events: int = 10_000,
@@ -86,7 +88,7 @@ class Meter:
             if spool_folder is not None and with_spool:
                 spool = Spool(Path(spool_folder), spool_bytes)
             inbox = Inbox(queue_events, queue_bytes)
-            transport = Transport(url, api_key, timeout_seconds)
+            transport = Transport(url, api_key, timeout_seconds, ca_file)
             pace = Pace(retry_seconds, retry_seconds_max, random.Random().random)
             outbox = Outbox(spool, self._say_disk)
             delivery = Delivery(inbox, outbox, transport, limits, pace)
@@ -105,11 +107,12 @@ class Meter:
     def from_env(cls, **options: Any) -> Self:
         """Make a meter of ``WATTOKEN_URL`` and ``WATTOKEN_API_KEY``.
 
-        ``WATTOKEN_SOURCE``, ``WATTOKEN_PROVIDER``, ``WATTOKEN_REGION`` and
+        ``WATTOKEN_SOURCE``, ``WATTOKEN_PROVIDER``, ``WATTOKEN_REGION``, ``WATTOKEN_CA_FILE`` and
         ``WATTOKEN_SPOOL_FOLDER`` count where they are set; ``options`` are those of the class and
         win. Raises `ConfigurationError` where address or key is missing.
         """
-        for name in ("url", "api_key", "source", "provider", "region", "spool_folder"):
+        names = ("url", "api_key", "source", "provider", "region", "ca_file", "spool_folder")
+        for name in names:
             value = os.environ.get(f"WATTOKEN_{name.upper()}")
             if value:
                 options.setdefault(name, value)

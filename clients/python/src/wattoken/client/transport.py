@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gzip
+import os
+import ssl
 import time
 from collections.abc import Sequence
 from typing import Final
@@ -10,7 +12,13 @@ from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import urllib3
-from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError, ProxyError
+from urllib3.exceptions import (
+    ConnectTimeoutError,
+    HTTPError,
+    NewConnectionError,
+    ProxyError,
+    SSLError,
+)
 from wattoken.client.answers import Answer, NoAnswer
 from wattoken.client.errors import ConfigurationError
 
@@ -25,11 +33,18 @@ class Transport:
     """Posts batches to one ingest; for one thread.
 
     ``timeout_seconds`` bounds connecting, each wait for bytes, and reading the answer. Proxies
-    are taken from the environment, as usual, except for this machine itself. Raises
-    `ConfigurationError` for an address that is none.
+    are taken from the environment, as usual, except for this machine itself. Over https only the
+    authorities in ``ca_file`` are trusted, where one is named. Raises `ConfigurationError` for an
+    address or a file that is none.
     """
 
-    def __init__(self, url: str, api_key: str, timeout_seconds: float) -> None:
+    def __init__(
+        self,
+        url: str,
+        api_key: str,
+        timeout_seconds: float,
+        ca_file: str | os.PathLike[str] | None = None,
+    ) -> None:
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ConfigurationError(f"{url!r} is no address: give one such as https://ingest:8080")
@@ -45,8 +60,11 @@ class Transport:
         proxy = None
         if parts.hostname not in _LOOPBACK and not proxy_bypass(parts.netloc):
             proxy = getproxies().get(parts.scheme)
+        context = None if ca_file is None else _trusting(ca_file)
         self._pool = (
-            urllib3.ProxyManager(proxy, maxsize=1) if proxy else urllib3.PoolManager(maxsize=1)
+            urllib3.ProxyManager(proxy, maxsize=1, ssl_context=context)
+            if proxy
+            else urllib3.PoolManager(maxsize=1, ssl_context=context)
         )
 
     def post(self, lines: Sequence[bytes]) -> Answer | NoAnswer:
@@ -68,6 +86,13 @@ class Transport:
             return self._read(response)
         except (NewConnectionError, ConnectTimeoutError, ProxyError) as error:
             return NoAnswer(f"no connection ({type(error).__name__})", may_have_arrived=False)
+        except SSLError as error:
+            # Whom we do not trust was sent nothing; any other may have been.
+            cause = error.args[0] if error.args else None
+            if isinstance(cause, ssl.SSLCertVerificationError):
+                why = f"certificate not trusted: {cause.verify_message}"
+                return NoAnswer(f"no connection ({why})", may_have_arrived=False)
+            return NoAnswer(f"no answer ({type(error).__name__})", may_have_arrived=True)
         except (HTTPError, OSError) as error:
             return NoAnswer(f"no answer ({type(error).__name__})", may_have_arrived=True)
 
@@ -86,3 +111,13 @@ class Transport:
     def close(self) -> None:
         """Close the connection."""
         self._pool.clear()
+
+
+def _trusting(ca_file: str | os.PathLike[str]) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cafile=ca_file)
+    except OSError as error:
+        raise ConfigurationError(
+            f"cannot read certificates of an authority from {os.fspath(ca_file)}:"
+            f" {error.strerror or error}"
+        ) from None
