@@ -64,6 +64,9 @@ async def _serve(
     # It counts connections, idle ones too, and accepts none beyond it.
     room = make_room(limits.connections_max)
     servers = Generations(warden.attend(app), Listeners(host, port), room, limits.idle_seconds)
+    if tls is not None:
+        # Without TLS each connection takes of the server's room before it is accepted.
+        warden.gate = servers
     await lifespan.start()
     await servers.serve(None if tls is None else tls.current.pair)
     beside = [asyncio.create_task(warden.watch())]

@@ -17,8 +17,9 @@ import socket
 import stat
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from services.platform.log import get_logger
 
@@ -34,6 +35,7 @@ MANY_REQUESTS: Final = 3
 #: What files, the log and the database take of a process's descriptors.
 _OTHER_FILES: Final = 256
 _FILES_WANTED: Final = 65_536
+_SPARE_FILES: Final = 16
 #: Linux has it, and so have the BSDs and macOS.
 _FOLDER: Final = "/dev/fd"
 _IPV6_SITE_BITS: Final = 64
@@ -108,8 +110,25 @@ def address_of(peer: Peer) -> str:
     return str(ipaddress.IPv6Network((int(address) >> 64 << 64, _IPV6_SITE_BITS)))
 
 
+class Gate(Protocol):
+    """What accepts connections, and can leave it for a while."""
+
+    def shut(self) -> None:
+        """Accept nothing more for now."""
+
+    def open(self) -> None:
+        """Accept again."""
+
+
 class Warden:
-    """Watches the connections of the server on one port of this process."""
+    """Watches the connections of the server on one port of this process.
+
+    Where the server does not count what it accepts, ``gate`` is shut while few descriptors are
+    left.
+    """
+
+    #: Set before `watch`.
+    gate: Gate | None = None
 
     def __init__(
         self, port: int, limits: ConnectionLimits, clock: Callable[[], float] | None = None
@@ -122,6 +141,7 @@ class Warden:
         self._used: dict[Peer, tuple[float, int]] = {}
         self._known: dict[tuple[int, int], Connection | None] = {}
         self._logged = -_LOGGED_SECONDS
+        self._spare: list[int] = []
 
     def attend(self, app: Any) -> Any:
         """Wrap an ASGI application so that its requests are noticed."""
@@ -151,8 +171,30 @@ class Warden:
             return
         while True:
             await asyncio.sleep(_LOOK_SECONDS)
-            found = await asyncio.to_thread(self._find, self._now())
-            self._close(found)
+            if self.gate is not None:
+                self._guard(self.gate, await asyncio.to_thread(_descriptors_left))
+            try:
+                found = await asyncio.to_thread(self._find, self._now())
+            except OSError as error:
+                log.warning("connections cannot be looked at", reason=str(error))
+            else:
+                self._close(found)
+
+    def _guard(self, gate: Gate, left: int) -> None:
+        """Shut the gate before the last descriptors are gone, or now that they are.
+
+        Some are kept for then, or there would be none to look at the connections with.
+        """
+        reserve = min(_OTHER_FILES, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 4)
+        if left < reserve:
+            gate.shut()
+            while self._spare:
+                os.close(self._spare.pop())
+        elif left > reserve + reserve // 2:
+            with suppress(OSError):
+                while len(self._spare) < _SPARE_FILES:
+                    self._spare.append(os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC))
+            gate.open()
 
     def look(self) -> int:
         """Look once, and return how many connections were shut down."""
@@ -219,6 +261,14 @@ class Warden:
                 "idle connections are closed", closed=len(chosen), still_open=len(connections)
             )
         return len(chosen)
+
+
+def _descriptors_left() -> int:
+    """Count the descriptors that this process may still open; none if not even one to look with."""
+    try:
+        return resource.getrlimit(resource.RLIMIT_NOFILE)[0] - len(os.listdir(_FOLDER))
+    except OSError:
+        return 0
 
 
 def _twin(descriptor: int, inode: int) -> socket.socket | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import resource
 import socket
 import ssl
 import threading
@@ -25,6 +26,8 @@ from tests.waiting import eventually
 IDLE_SECONDS = 2
 #: More than one address may hold.
 MANY = 300
+#: Descriptors that a flood of connections has to do with.
+FILES = 800
 AUTHORITY = Authority()
 SWAPS = 3
 FAILURES = "wattoken_ingest_tls_reload_failures_total"
@@ -79,17 +82,26 @@ def place(pipeline: Pipeline) -> tuple[str, int]:
     return "127.0.0.1", pipeline.ports["ingest"]
 
 
-def handshake(pipeline: Pipeline, context: ssl.SSLContext | None = None) -> ssl.SSLSocket:
-    plain = socket.create_connection(place(pipeline), timeout=10)
+def handshake(
+    pipeline: Pipeline, context: ssl.SSLContext | None = None, timeout_seconds: float = 10
+) -> ssl.SSLSocket:
+    plain = socket.create_connection(place(pipeline), timeout=timeout_seconds)
     return (context or AUTHORITY.client()).wrap_socket(plain, server_hostname="127.0.0.1")
 
 
 def shown_serial(pipeline: Pipeline) -> int:
-    """The serial number of the certificate that a new connection is shown."""
-    with handshake(pipeline) as one:
-        shown = one.getpeercert()
+    """The serial number of the certificate that a new connection is shown; 0 where none is."""
+    try:
+        with handshake(pipeline, timeout_seconds=2) as one:
+            shown = one.getpeercert()
+    except TimeoutError:
+        return 0
     assert shown is not None
     return int(str(shown["serialNumber"]), 16)
+
+
+def log_of(pipeline: Pipeline) -> str:
+    return (pipeline.infrastructure.logs / f"{pipeline.name}-ingest.log").read_text()
 
 
 def metric(client: httpx.Client, name: str) -> float:
@@ -210,13 +222,7 @@ def test_a_pair_that_does_not_fit_keeps_the_one_before(
     assert shown_serial(pipeline) == serial_of(good)
     files.key.write_bytes(fresh.key)
     eventually("the pair fits", lambda: shown_serial(pipeline) == serial_of(fresh))
-    told = [
-        json.loads(line)
-        for line in (pipeline.infrastructure.logs / f"{pipeline.name}-ingest.log")
-        .read_text()
-        .splitlines()
-        if "certificate" in line
-    ]
+    told = [json.loads(line) for line in log_of(pipeline).splitlines() if "certificate" in line]
     levels = [line["level"] for line in told if "reason" in line]
     assert levels == ["warning"]
     assert int(told[-1]["serial"], 16) == serial_of(fresh)
@@ -245,3 +251,19 @@ def test_handshakes_that_stop_keep_nobody_out(pipeline: Pipeline) -> None:
         # The last of them is closed as one that is idle, as all others are.
         while one.recv(65536):
             pass
+
+
+def test_a_flood_of_handshakes_takes_no_descriptor_for_good(
+    pipeline: Pipeline, client: httpx.Client, files: PairFiles
+) -> None:
+    """Without the gate a server that has no descriptor left never accepts, nor ends, again."""
+    resource.prlimit(pipeline.ingest.pid, resource.RLIMIT_NOFILE, (FILES, FILES))
+    with ExitStack() as opened:
+        for _ in range(2 * FILES):
+            one = opened.enter_context(socket.socket())
+            one.setblocking(False)
+            one.connect_ex(place(pipeline))
+        eventually("the gate is shut", lambda: "too few descriptors" in log_of(pipeline))
+        take(pipeline, files, AUTHORITY.pair())
+        assert client.get("/healthz").status_code == 200
+    assert "connections are accepted again" in log_of(pipeline)

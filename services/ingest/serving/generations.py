@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from services.ingest.serving.gate import Gate
 from services.ingest.serving.granian_server import Granian, start_granian
 from services.ingest.serving.listeners import Listeners
 from services.ingest.tls.pair import Pair
@@ -82,6 +83,22 @@ class Generations:
         """How many servers wait for their connections to end."""
         return len(self._retired)
 
+    def shut(self) -> None:
+        """Accept nothing more for now: the process has too few descriptors left."""
+        for gate in self._gates():
+            gate.shut()
+
+    def open(self) -> None:
+        """Accept again."""
+        for gate in self._gates():
+            gate.open()
+
+    def _gates(self) -> list[Gate]:
+        return [one.server.gate for one in self._all() if one.server.gate is not None]
+
+    def _all(self) -> list[_Generation]:
+        return [*self._retired] if self._current is None else [*self._retired, self._current]
+
     async def serve(self, pair: Pair | None) -> None:
         """Serve new connections with this pair, or without TLS; retire the server before.
 
@@ -123,13 +140,13 @@ class Generations:
 
     async def stop(self) -> None:
         """Take no connection any more, and wait until the requests that have begun are finished."""
-        generations = [*self._retired]
-        if self._current is not None:
-            generations.append(self._current)
+        generations = self._all()
         for one in generations:
             if one.ending is not None:
                 one.ending.cancel()
             # Before the servers' own: a connection is refused then, and not left in a queue.
+            if one.server.gate is not None:
+                one.server.gate.retire()
             one.listener.close()
             one.server.stop()
         if generations:

@@ -14,6 +14,7 @@ from granian.constants import HTTPModes, Interfaces, SSLProtocols
 from granian.http import HTTP1Settings
 from granian.server.embed import Server
 
+from services.ingest.serving.gate import Gate
 from services.ingest.serving.listeners import CONNECTIONS_QUEUED_MAX
 from services.ingest.tls.memory_file import memory_file
 from services.ingest.tls.pair import Pair
@@ -61,15 +62,21 @@ class _Server(Server):
 class Granian:
     """A server that runs; ``ended`` is done once it has closed its connections and its socket."""
 
-    def __init__(self, server: _Server, ended: asyncio.Task[None]) -> None:
+    def __init__(self, server: _Server, ended: asyncio.Task[None], gate: Gate | None) -> None:
         self._server = server
         self.ended = ended
+        #: Without TLS the server counts what it accepts, and needs none.
+        self.gate = gate
+        if gate is not None:
+            ended.add_done_callback(lambda _: gate.forget())
 
     def stop(self) -> None:
         """Take no connection any more, finish the requests that have begun, and end.
 
         Connections without a request, and those in their TLS handshake, are closed.
         """
+        if self.gate is not None:
+            self.gate.retire()
         self._server.stop()  # type: ignore[no-untyped-call]
 
 
@@ -91,7 +98,13 @@ async def start_granian(
                 files.enter_context(memory_file(pair.key)).path,
             )
         _require_descriptors(listener)
-        server = _Server(app, os.dup(listener.fileno()), paths, backpressure)
+        descriptor = os.dup(listener.fileno())
+        try:
+            gate = None if pair is None else Gate(descriptor, listener)
+        except OSError:
+            os.close(descriptor)
+            raise
+        server = _Server(app, descriptor, paths, backpressure)
         ended = asyncio.create_task(server.serve())
         # The server starts its worker in one turn of the loop, and the worker reads the files in
         # the next. Were it to take more turns, the trial of a pair would fail, not this process.
@@ -100,7 +113,7 @@ async def start_granian(
     if not any(worker.is_alive() for worker in server.wrks):  # type: ignore[no-untyped-call]
         await asyncio.gather(ended, return_exceptions=True)
         raise UnavailableError("the HTTP server did not start: see the log")
-    return Granian(server, ended)
+    return Granian(server, ended, gate)
 
 
 def _require_descriptors(listener: socket.socket) -> None:

@@ -8,11 +8,11 @@ closed, and closing resets nothing.
 
 from __future__ import annotations
 
-import ctypes
 import socket
 import sys
 from typing import Final
 
+from services.ingest.serving.bpf import program
 from services.platform.log import get_logger
 
 log = get_logger(__name__)
@@ -21,25 +21,6 @@ log = get_logger(__name__)
 CONNECTIONS_QUEUED_MAX: Final = 1024
 #: Linux, asm-generic/socket.h; Python has no name for it.
 _SO_ATTACH_REUSEPORT_CBPF: Final = 51
-#: Classic BPF: return the constant k.
-_RETURN_CONSTANT: Final = 0x06
-
-
-class _Instruction(ctypes.Structure):
-    """``struct sock_filter`` of linux/filter.h."""
-
-    _fields_ = (
-        ("code", ctypes.c_uint16),
-        ("jt", ctypes.c_uint8),
-        ("jf", ctypes.c_uint8),
-        ("k", ctypes.c_uint32),
-    )
-
-
-class _Program(ctypes.Structure):
-    """``struct sock_fprog`` of linux/filter.h."""
-
-    _fields_ = (("len", ctypes.c_uint16), ("filter", ctypes.POINTER(_Instruction)))
 
 
 class Listeners:
@@ -72,12 +53,10 @@ class Listeners:
         if len(self._sockets) == 1:
             return
         place = self._sockets.index(to)
-        instruction = (_Instruction * 1)(_Instruction(_RETURN_CONSTANT, 0, 0, place))
-        program = _Program(1, instruction)
         try:
             if sys.platform != "linux":
                 raise OSError("only Linux does that")
-            to.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_REUSEPORT_CBPF, bytes(program))
+            to.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_REUSEPORT_CBPF, program(place))
         except OSError as error:
             # Both certificates count until the old server ends, and some connections may be reset
             # then: no reason to stop.

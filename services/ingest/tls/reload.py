@@ -54,7 +54,8 @@ class PairReload:
             if self._told is not None and pair == self._told[0]:
                 return None
             return check_pair(pair, self._files)
-        except ConfigurationError as error:
+        except (ConfigurationError, OSError) as error:
+            # Of the system, a want of descriptors or processes: it may be over at the next look.
             problem = (pair, str(error))
             if problem == self._suspect and problem != self._told:
                 self._told = problem

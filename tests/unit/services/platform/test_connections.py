@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 
 import pytest
@@ -100,3 +101,36 @@ def test_a_descriptor_that_is_anothers_by_now_is_left_alone() -> None:
         assert two.recv(1) == b"x"
         for each in (client, one, two):
             each.close()
+
+
+class _Noted:
+    """A gate that says what was done to it."""
+
+    def __init__(self) -> None:
+        self.done: list[str] = []
+
+    def shut(self) -> None:
+        self.done.append("shut")
+
+    def open(self) -> None:
+        self.done.append("open")
+
+
+def test_the_gate_is_shut_while_few_descriptors_are_left() -> None:
+    gate, warden = _Noted(), Warden(1, ConnectionLimits(1, 1, 1))
+
+    def guard(left: int) -> int:
+        before = len(os.listdir("/dev/fd"))
+        warden._guard(gate, left)
+        return len(os.listdir("/dev/fd")) - before
+
+    # Some are put by, and given back when they are needed to look with.
+    assert guard(5_000) > 0
+    assert guard(5_000) == 0
+    assert guard(3) < 0
+    assert guard(0) == 0
+    # Somewhat above where it is shut, it stays as it is.
+    assert guard(300) == 0
+    assert guard(5_000) > 0
+    guard(0)
+    assert gate.done == ["open", "open", "shut", "shut", "open", "shut"]
