@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -191,13 +192,16 @@ def test_a_new_certificate_is_shown_and_no_request_is_lost(
             except httpx.HTTPError as error:
                 answers.append(error)
 
+    def more_than(count: int) -> bool:
+        return len(answers) > count
+
     sending = threading.Thread(target=send)
     sending.start()
     try:
         for _ in range(SWAPS):
             before = len(answers)
             take(pipeline, files, AUTHORITY.pair())
-            eventually("requests", lambda past=before: len(answers) > past + 5)
+            eventually("requests", partial(more_than, before + 5))
     finally:
         over.set()
         sending.join()

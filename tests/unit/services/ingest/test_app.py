@@ -116,7 +116,7 @@ def test_a_key_without_a_rate_of_its_own_has_the_settings(
 def test_the_certificate_is_loaded_where_both_files_are_named(tmp_path: Path) -> None:
     pair = Authority().pair()
     files = write_pair(tmp_path, pair)
-    both = {
+    both: dict[str, Any] = {
         "ingest_tls_certificate_file": files.certificate,
         "ingest_tls_key_file": files.key,
     }
