@@ -1,10 +1,13 @@
 # Everything sets up what it needs; only Python >= 3.11 must be there. What else is used where the PATH
 # has it, and which targets need more: README.md, "Try it".
 PYTHON ?= python3
-UV_VERSION := 0.13.9
+# uv itself, with the checksums of its wheels.
+UV_LOCK := deploy/local/wheel_locks/uv.txt
 VENV := .venv
 BIN := $(VENV)/bin
 export UV_PYTHON_DOWNLOADS := never
+# What has no wheel for this machine would be built, with tools that no lock has: it is refused.
+export UV_REQUIRE_BUILD_HASHES := true
 export UV_PROJECT_ENVIRONMENT := $(VENV)
 # Trust what this machine trusts, a company's own authority for instance.
 export UV_SYSTEM_CERTS := true
@@ -14,9 +17,10 @@ export UV_SYSTEM_CERTS := true
 setup: $(VENV)/.synced
 
 # uv in a small environment of its own, so nothing is installed outside this folder.
-.bootstrap/bin/uv:
+.bootstrap/bin/uv: $(UV_LOCK)
 	$(PYTHON) -m venv .bootstrap
-	.bootstrap/bin/pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	.bootstrap/bin/pip install --quiet --disable-pip-version-check --only-binary=:all: --require-hashes --requirement $(UV_LOCK)
+	@touch $@
 
 $(VENV)/.synced: pyproject.toml uv.lock .bootstrap/bin/uv
 	.bootstrap/bin/uv sync --quiet --frozen --python $(PYTHON) --all-extras
@@ -118,7 +122,7 @@ dashboards: setup
 locks: setup
 	$(BIN)/python -m deploy.local.lock_jars
 	$(if $(shell command -v go),$(BIN)/python -m tests.otel_collector.build --lock,@echo "no Go: the lock of the OpenTelemetry Collector stays")
-	for wheels in java maven npm; do .bootstrap/bin/uv pip compile --quiet --universal --python-version 3.11 \
+	for wheels in java maven npm uv; do .bootstrap/bin/uv pip compile --quiet --universal --python-version 3.11 \
 	  --only-binary :all: --generate-hashes --no-annotate --custom-compile-command "make locks" $(LOCK_ARGS) \
 	  --output-file deploy/local/wheel_locks/$$wheels.txt deploy/local/wheel_locks/$$wheels.in || exit; done
 

@@ -49,7 +49,12 @@ def make(minor: Version, interpreter: Path) -> None:
     command = [str(UV), "sync", "--quiet", "--frozen", "--python", str(interpreter)]
     for extra in ("demo", "dev", "bills"):
         command += ["--extra", extra]
-    env = {**os.environ, "UV_PROJECT_ENVIRONMENT": str(folder)}
+    env = {
+        **os.environ,
+        "UV_PROJECT_ENVIRONMENT": str(folder),
+        # As the Makefile has it: nothing is built with tools that no lock has.
+        "UV_REQUIRE_BUILD_HASHES": "true",
+    }
     subprocess.run(command, cwd=ROOT, env=env, check=True)
 
 
