@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from deploy.local.cache import Report, cache_folder
-from deploy.local.clickhouse import PACKAGES, clickhouse_library
+from deploy.local.clickhouse import PACKAGES, clickhouse_library, integrity_of
 from deploy.local.errors import ComponentMissing
 from deploy.local.java import LEAST_JAVA, java_version
 from deploy.local.java import RUNTIME as JAVA
@@ -63,8 +63,7 @@ def examine() -> Iterator[Finding]:
     """Look at programs, machine and ports; changes nothing."""
     yield Finding("python", platform.python_version())
     machine = (platform.system(), platform.machine())
-    no_chdb = "" if machine in PACKAGES else "chDB is not built for it; use docker-compose.yml"
-    yield Finding("machine", " ".join(machine), no_chdb)
+    yield Finding("machine", " ".join(machine), no_clickhouse(machine))
     java = java_version()
     fits = java is not None and java >= LEAST_JAVA
     yield Finding("java", str(java) if fits else f"{java or 'none'}: {instead(JAVA)}")
@@ -80,6 +79,17 @@ def examine() -> Iterator[Finding]:
         free = is_free(port)
         remedy = "" if free else "`wattoken up` will use another port"
         yield Finding(f"port {port}", f"{name}: {'free' if free else 'taken'}", remedy, False)
+
+
+def no_clickhouse(machine: tuple[str, str]) -> str:
+    """Why ClickHouse cannot be fetched for a machine, or nothing."""
+    if machine not in PACKAGES:
+        return "chDB is not built for it; use docker-compose.yml"
+    try:
+        integrity_of(PACKAGES[machine])
+    except ComponentMissing as error:
+        return str(error)
+    return ""
 
 
 def tool(name: str, *, usable: bool, otherwise: str) -> Finding:

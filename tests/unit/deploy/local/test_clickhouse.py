@@ -12,10 +12,13 @@ import pytest
 
 from deploy.local import clickhouse
 from deploy.local.clickhouse import (
+    CHDB_VERSION,
     INTEGRITY,
+    INTEGRITY_SETTING,
     PACKAGES,
     clickhouse_library,
     clickhouse_plan,
+    integrity_of,
     unpack_library,
 )
 from deploy.local.errors import ComponentMissing
@@ -29,6 +32,12 @@ def pack(folder: Path, *names: str) -> None:
         for name in names:
             archive.add(source, arcname=name)
     source.unlink()
+
+
+def sum_of(path: Path) -> str:
+    """As npm writes it."""
+    digest = hashlib.sha512(path.read_bytes()).digest()
+    return f"sha512-{base64.b64encode(digest).decode()}"
 
 
 def test_only_the_library_stays(tmp_path: Path) -> None:
@@ -52,14 +61,50 @@ def test_what_npm_brings_is_used_only_if_it_is_the_one_known(
     put_program("npm", f"/bin/cp {tarball} .")
     monkeypatch.setenv("WATTOKEN_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(clickhouse, "PACKAGES", {(platform.system(), platform.machine()): "chdb"})
-    digest = hashlib.sha512(tarball.read_bytes()).digest()
-    monkeypatch.setitem(INTEGRITY, "chdb", f"sha512-{base64.b64encode(digest).decode()}")
+    monkeypatch.setitem(INTEGRITY, "chdb", sum_of(tarball))
     original = tarball.read_bytes()
     tarball.write_bytes(original + b"\0")
     with pytest.raises(ComponentMissing, match=r"chdb\.tgz has another SHA-512"):
         clickhouse_library(print)
     tarball.write_bytes(original)
     assert clickhouse_library(print).read_bytes() == b"library"
+
+
+def test_a_package_without_a_known_sum_is_not_even_fetched(
+    tmp_path: Path, put_program: PutProgram, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_program("node", "")
+    put_program("npm", f"/usr/bin/touch {tmp_path}/asked; exit 1")
+    monkeypatch.setenv("WATTOKEN_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv(INTEGRITY_SETTING, raising=False)
+    monkeypatch.setattr(clickhouse, "PACKAGES", {(platform.system(), platform.machine()): "chdb"})
+    with pytest.raises(ComponentMissing) as refused:
+        clickhouse_library(print)
+    assert f"npm view chdb@{CHDB_VERSION} dist.integrity" in str(refused.value)
+    assert INTEGRITY_SETTING in str(refused.value)
+    assert not (tmp_path / "asked").exists()
+
+
+def test_a_sum_can_be_named_where_none_is_known_and_holds_all_the_same(
+    tmp_path: Path, put_program: PutProgram, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pack(tmp_path, "package/libchdb.so")
+    tarball = tmp_path / "chdb.tgz"
+    put_program("node", "")
+    put_program("npm", f"/bin/cp {tarball} .")
+    monkeypatch.setenv("WATTOKEN_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(clickhouse, "PACKAGES", {(platform.system(), platform.machine()): "chdb"})
+    monkeypatch.setenv(INTEGRITY_SETTING, sum_of(tarball))
+    assert clickhouse_library(print).read_bytes() == b"library"
+    monkeypatch.setenv(INTEGRITY_SETTING, sum_of(Path(__file__)))
+    with pytest.raises(ComponentMissing, match=f"another SHA-512.*{INTEGRITY_SETTING}"):
+        clickhouse_library(print)
+
+
+def test_what_is_committed_cannot_be_set_aside(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(INTEGRITY_SETTING, "sha512-other")
+    for package, integrity in INTEGRITY.items():
+        assert integrity_of(package) == integrity
 
 
 def test_each_known_sum_is_one_of_a_package_that_is_fetched() -> None:
