@@ -121,6 +121,8 @@ dashboards: setup
 # they fit; LOCK_ARGS=--upgrade takes the newest wheels.
 locks: setup
 	$(BIN)/python -m deploy.local.lock_jars
+	$(BIN)/python -m tests.versions.kafka
+	$(BIN)/python -m bench.peer_runs
 	$(if $(shell command -v go),$(BIN)/python -m tests.otel_collector.build --lock,@echo "no Go: the lock of the OpenTelemetry Collector stays")
 	for wheels in java maven npm uv; do .bootstrap/bin/uv pip compile --quiet --universal --python-version 3.11 \
 	  --only-binary :all: --generate-hashes --no-annotate --custom-compile-command "make locks" $(LOCK_ARGS) \

@@ -1,4 +1,7 @@
-"""The peers: how each is started, given its task, and held to the totals that were produced."""
+"""The peers: how each is started, given its task, and held to the totals that were produced.
+
+``python -m bench.peer_runs`` writes the lock of Kafka Streams' jars anew, with Maven.
+"""
 
 from __future__ import annotations
 
@@ -24,12 +27,17 @@ from deploy.local.cache import Report as Say
 from deploy.local.cache import cached, run_fetcher
 from deploy.local.errors import ComponentMissing
 from deploy.local.infrastructure import Infrastructure
+from deploy.local.jar_lock import check_jars
+from deploy.local.lock_jars import lock_jars
 from services.platform.kafka import admin_client
 from services.platform.settings import KafkaSettings
 
 PEER_TIMEOUT_SECONDS = 600.0
 QUIX = ROOT / "bench" / "quix-streams"
 STREAMS = ROOT / "bench" / "kafka-streams"
+#: The jars that its pom.xml resolves to, with their checksums.
+STREAMS_LOCK = STREAMS / "jars.lock"
+STREAMS_OURS = "bench-kafka-streams-1.jar"
 STREAMS_MAIN = "dev.wattoken.bench.WindowedSum"
 STREAMS_OPTIONS = (
     *("-Xms1g", "-Xmx1g", "-XX:+UseParallelGC"),
@@ -81,18 +89,20 @@ def quix_command() -> list[str]:
 
 def streams_command(say: Say) -> list[str]:
     """Kafka Streams is built with Maven on first use, and again when its sources change."""
-    sources = [STREAMS / "pom.xml", *sorted(STREAMS.rglob("*.java"))]
+    sources = [STREAMS / "pom.xml", STREAMS_LOCK, *sorted(STREAMS.rglob("*.java"))]
     digest = hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:8]
 
     def build(folder: Path) -> None:
+        maven = ("mvn", "--batch-mode", "--quiet", "--strict-checksums")
         pom = ("--file", str(STREAMS / "pom.xml"))
         run_fetcher(
             "the Kafka Streams peer",
-            ["mvn", "--batch-mode", "--quiet", *pom, "package", f"-Dbench.build={folder}"],
+            [*maven, *pom, "package", f"-Dbench.build={folder}"],
             folder,
             say,
             "install Maven and a JDK >= 17, or leave it out with --only",
         )
+        check_jars(folder / "jars", STREAMS_LOCK, ours=STREAMS_OURS)
 
     folder = cached(f"bench-kafka-streams-{digest}", build)
     return ["java", *STREAMS_OPTIONS, "-cp", f"{folder}/jars/*", STREAMS_MAIN]
@@ -171,3 +181,7 @@ def delete_topics(bootstrap_servers: str, group: str) -> None:
         for future in admin.delete_topics(made).values():
             with suppress(KafkaException):
                 future.result()
+
+
+if __name__ == "__main__":
+    lock_jars(STREAMS / "pom.xml", STREAMS_LOCK)

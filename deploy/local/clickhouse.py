@@ -35,7 +35,7 @@ INTEGRITY = {
     ),
 }
 
-#: Names the SHA-512 where `INTEGRITY` has none: not every registry has the packages of every machine.
+#: Names the SHA-512 where `INTEGRITY` has none: not every registry has every machine's package.
 INTEGRITY_SETTING = "WATTOKEN_CHDB_INTEGRITY"
 
 
@@ -71,9 +71,9 @@ def integrity_of(package: str) -> str:
     integrity = INTEGRITY.get(package) or os.environ.get(INTEGRITY_SETTING)
     if integrity is None:
         raise ComponentMissing(
-            f"ClickHouse: no SHA-512 of {package} {CHDB_VERSION} is known; set {INTEGRITY_SETTING} to"
-            f" what `npm view {package}@{CHDB_VERSION} dist.integrity` says if you trust who says"
-            " it, or use docker-compose.yml or a server of your own"
+            f"ClickHouse: no SHA-512 of {package} {CHDB_VERSION} is known; set {INTEGRITY_SETTING}"
+            f" to what `npm view {package}@{CHDB_VERSION} dist.integrity` says if you trust who"
+            " says it, or use docker-compose.yml or a server of your own"
         )
     return integrity
 

@@ -54,10 +54,13 @@ def lock_text(pom: Path, jars: Iterable[Jar]) -> str:
     return "\n".join([HEAD, f"# pom.xml {sha256_of(pom)}", *lines, ""])
 
 
-def check_jars(folder: Path, lock: Path) -> None:
-    """Raise `ComponentMissing` unless the jars in ``folder`` are those of the lock, and no more."""
+def check_jars(folder: Path, lock: Path, ours: str | None = None) -> None:
+    """Raise `ComponentMissing` unless the jars in ``folder`` are those of the lock, and no more.
+
+    ``ours`` names one that was built there and not fetched.
+    """
     wanted = {jar.file_name: jar for jar in read_lock(lock)}
-    found = {path.name for path in folder.glob("*.jar")}
+    found = {path.name for path in folder.glob("*.jar")} - {ours}
     for name in sorted(wanted.keys() | found):
         if name not in found:
             wrong = "is missing"

@@ -12,17 +12,17 @@ from deploy.local.kafka import JARS, POM
 from deploy.local.maven import copy_dependencies, maven_installed
 
 
-def main() -> None:
-    """Let Maven resolve ``pom.xml``, and write down what came."""
+def lock_jars(pom: Path, lock: Path) -> None:
+    """Let Maven resolve ``pom``, and write down what came; ends the process without Maven."""
     if not maven_installed():
-        sys.exit("the lock of the broker's jars is written with Maven: install it, and a JDK")
+        sys.exit("locks of jars are written with Maven: install it, and a JDK")
     with tempfile.TemporaryDirectory() as folder:
-        command = copy_dependencies(POM, Path(folder), "-Dmdep.useRepositoryLayout=true")
+        command = copy_dependencies(pom, Path(folder), "-Dmdep.useRepositoryLayout=true")
         subprocess.run(command, check=True, stdout=sys.stderr)
         jars = [jar_at(Path(folder), path) for path in Path(folder).rglob("*.jar")]
-    JARS.write_text(lock_text(POM, jars), "utf-8")
-    print(f"{JARS}: {len(jars)} jars")
+    lock.write_text(lock_text(pom, jars), "utf-8")
+    print(f"{lock}: {len(jars)} jars")
 
 
 if __name__ == "__main__":
-    main()
+    lock_jars(POM, JARS)

@@ -25,7 +25,8 @@ BUILDER = "go.opentelemetry.io/collector/cmd/builder"
 PROGRAM = "otelcol"
 REMEDY = "install Go (https://go.dev) and see that `go env GOPROXY` is reached"
 #: Nothing but what the lock has, even where this machine's settings would allow more.
-LOCKED_ENV = {"GOFLAGS": "-mod=readonly -buildvcs=false"}
+#: An older Go would fetch a newer one, which no lock of ours has.
+LOCKED_ENV = {"GOFLAGS": "-mod=readonly -buildvcs=false", "GOTOOLCHAIN": "local"}
 #: Without symbols and debug information, which nobody looks at here.
 BUILD = ("go", "build", "-trimpath", "-ldflags=-s -w", "-o")
 

@@ -1,18 +1,25 @@
-"""Apache Kafka of other versions than the local stack's: the oldest supported and the newest."""
+"""Apache Kafka of other versions than the local stack's: the oldest supported and the newest.
+
+``python -m tests.versions.kafka`` writes the locks of their jars anew, with Maven.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import re
+import tempfile
 from pathlib import Path
 
-from deploy.local.cache import Report, cached, run_fetcher
+from deploy.local.cache import Report, cached
 from deploy.local.kafka import POM, kafka_jars, kafka_version
-from deploy.local.maven import copy_dependencies
+from deploy.local.lock_jars import lock_jars
+from deploy.local.maven import fetch_jars
 
 #: Exact releases on Maven Central.
 OLDEST = "3.9.2"
 NEWEST = "4.4.0"
+#: A lock for each of them: the jars, with their checksums.
+LOCKS = Path(__file__).with_name("kafka_jars")
 
 
 def tested_versions() -> list[str]:
@@ -36,13 +43,32 @@ def jars_of(version: str, report: Report) -> Path:
     usual = kafka_jars(report)
     if version == kafka_version():
         return usual
-    pom = pom_of(version)
+    pom, lock = pom_of(version), lock_of(version)
 
     def fetch(folder: Path) -> None:
-        (folder / "pom.xml").write_text(pom, encoding="utf-8")
-        remedy = "install Maven and see that it reaches Maven Central"
-        command = copy_dependencies(folder / "pom.xml", folder)
-        run_fetcher(f"Apache Kafka {version}", command, folder, report, remedy)
+        with tempfile.TemporaryDirectory() as apart:
+            path = Path(apart, "pom.xml")
+            path.write_text(pom, encoding="utf-8")
+            fetch_jars(f"Apache Kafka {version}", path, lock, folder, report)
 
-    digest = hashlib.sha256(pom.encode()).hexdigest()[:8]
+    digest = hashlib.sha256(lock.read_bytes()).hexdigest()[:8]
     return cached(f"kafka-{version}-other-{digest}", fetch)
+
+
+def lock_of(version: str) -> Path:
+    """Where the lock of a version's jars lies."""
+    return LOCKS / f"{version}.lock"
+
+
+def main() -> None:
+    """Write the locks anew."""
+    LOCKS.mkdir(exist_ok=True)
+    for version in (OLDEST, NEWEST):
+        with tempfile.TemporaryDirectory() as apart:
+            path = Path(apart, "pom.xml")
+            path.write_text(pom_of(version), encoding="utf-8")
+            lock_jars(path, lock_of(version))
+
+
+if __name__ == "__main__":
+    main()

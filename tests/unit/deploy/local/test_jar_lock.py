@@ -68,6 +68,14 @@ def test_a_jar_too_many_is_refused_for_it_would_be_on_the_class_path(
         check_jars(folder, lock)
 
 
+def test_what_was_built_there_is_let_be_and_nothing_else(folder: Path, lock: Path) -> None:
+    (folder / "ours-1.jar").write_bytes(b"ours")
+    check_jars(folder, lock, ours="ours-1.jar")
+    (folder / "c-1.jar").write_bytes(b"c")
+    with pytest.raises(ComponentMissing, match=r"c-1\.jar is not in the lock"):
+        check_jars(folder, lock, ours="ours-1.jar")
+
+
 def test_coordinates_are_read_off_a_repository(tmp_path: Path) -> None:
     path = tmp_path / "org/example/deep/b/2.1/b-2.1.jar"
     path.parent.mkdir(parents=True)
