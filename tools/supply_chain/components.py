@@ -1,0 +1,74 @@
+"""What the locks of this repository hold: every component that is fetched, with its version."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from deploy.local.clickhouse import CHDB_VERSION, PACKAGES
+from deploy.local.jar_lock import read_lock
+
+ROOT: Final = Path(__file__).parents[2]
+PYPI: Final = "PyPI"
+#: What is committed as it came, and no lock has: the npm package of its files.
+VENDORED: Final = ROOT / "services/exporter/control_room/assets/README.md"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Component:
+    """One version of a package; ``ecosystem`` is a name that OSV has for its registry."""
+
+    ecosystem: str
+    name: str
+    version: str
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.version}"
+
+
+def components(root: Path = ROOT) -> dict[Component, set[str]]:
+    """Every component that a lock has, with the locks."""
+    found: dict[Component, set[str]] = {}
+    for lock in locks(root):
+        for component in read(lock):
+            found.setdefault(component, set()).add(lock.relative_to(root).as_posix())
+    return found
+
+
+def locks(root: Path) -> list[Path]:
+    """The files that say what is fetched."""
+    patterns = ("uv.lock", "*/*/uv.lock", "*/*/jars.lock", "*/*/*/jars.lock", "tests/*/*/*.lock")
+    patterns += ("deploy/local/wheel_locks/*.txt", "tests/containers/podman-compose.txt")
+    patterns += ("*/*/go.mod",)
+    here = (path for pattern in patterns for path in root.glob(pattern))
+    ours = {path for path in here if not any(part.startswith(".venv") for part in path.parts)}
+    clickhouse, vendored = root / "deploy/local/clickhouse.py", root / VENDORED.relative_to(ROOT)
+    return sorted(ours | {path for path in (clickhouse, vendored) if path.exists()})
+
+
+def read(lock: Path) -> Iterator[Component]:
+    """The components of one lock."""
+    text = lock.read_text(encoding="utf-8")
+    if lock.name == "uv.lock":
+        for package in tomllib.loads(text)["package"]:
+            if "registry" in package["source"]:
+                yield Component(PYPI, package["name"], package["version"])
+    elif lock.suffix == ".lock":
+        for jar in read_lock(lock):
+            yield Component("Maven", f"{jar.group}:{jar.artifact}", jar.version)
+    elif lock.suffix == ".txt":
+        for name, version in re.findall(r"^([\w.-]+)==([^\s;\\]+)", text, re.MULTILINE):
+            yield Component(PYPI, name, version)
+    elif lock.name == "go.mod":
+        for name, version in re.findall(r"^(?:require )?\s*(\S+\.\S+) v(\S+)", text, re.MULTILINE):
+            yield Component("Go", name, version)
+    elif lock.name == "clickhouse.py":
+        for package in PACKAGES.values():
+            yield Component("npm", package, CHDB_VERSION)
+    else:
+        for name, version in set(re.findall(r"npm package `([^`@]+)@([^`]+)`", text)):
+            yield Component("npm", name, version)
