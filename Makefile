@@ -12,7 +12,7 @@ export UV_PROJECT_ENVIRONMENT := $(VENV)
 # Trust what this machine trusts, a company's own authority for instance.
 export UV_SYSTEM_CERTS := true
 
-.PHONY: otel-collector collector-outage planted schedules mutants chaos fuzz demo up test faults bench bench-peers gateway-clients clickhouse-versions python-versions lint format docs dashboards locks setup screenshots clean
+.PHONY: audit otel-collector collector-outage planted schedules mutants chaos fuzz demo up test faults bench bench-peers gateway-clients clickhouse-versions python-versions lint format docs dashboards locks setup screenshots clean
 
 setup: $(VENV)/.synced
 
@@ -102,23 +102,32 @@ lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/python -m tools.supply_chain.secret_scan
+	$(BIN)/python -m tools.supply_chain.licences --check
+	$(BIN)/python -m tools.supply_chain.audit
+
+# Known vulnerabilities of everything that a lock has, by OSV's index (WATTOKEN_OSV_URL names a mirror).
+# Without one it says so; ADVISORIES=FOLDER takes a checkout of github.com/pypa/advisory-database.
+audit: setup
+	$(BIN)/python -m tools.supply_chain.audit $(if $(ADVISORIES),--advisories $(ADVISORIES))
 
 format: setup
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-# Pages that are generated from the code; a test holds that they are up to date.
+# Pages that are generated from the code and the locks; tests and lint hold that they are up to date.
 docs: setup
 	$(BIN)/python -m services.settings_reference
 	$(BIN)/python -m services.metrics_reference
+	$(BIN)/python -m tools.supply_chain.licences
 
 # Grafana's dashboards (deploy/grafana/dashboards), likewise.
 dashboards: setup
 	$(BIN)/python -m deploy.grafana.generate
 
-# Checksums of what the local stack fetches, from broker/pom.xml (with Maven) and wheel_locks/*.in in
-# deploy/local, and from tests/otel_collector/builder.yaml (with Go). Versions that are locked stay while
-# they fit; LOCK_ARGS=--upgrade takes the newest wheels.
+# Checksums of what is fetched and is in no uv.lock: from the pom.xml files (with Maven), wheel_locks/*.in
+# in deploy/local, and tests/otel_collector/builder.yaml (with Go). Versions that are locked stay while
+# they fit; LOCK_ARGS=--upgrade takes the newest wheels. `make docs` then lists their licences.
 locks: setup
 	$(BIN)/python -m deploy.local.lock_jars
 	$(BIN)/python -m tests.versions.kafka

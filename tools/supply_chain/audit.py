@@ -64,7 +64,8 @@ def judge(
         for entry in entries.values()
         if (entry.until - today).days > LONGEST_ACCEPTED_DAYS
     ]
-    open_, told = [], set()
+    open_: list[Advisory] = []
+    told: set[tuple[Component, str]] = set()
     for advisory in sorted(advisories, key=lambda each: (each.component, each.id)):
         names = {(advisory.component, name) for name in advisory.names}
         if not told & names and not entries.keys() & advisory.names:

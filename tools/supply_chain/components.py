@@ -14,6 +14,11 @@ from deploy.local.jar_lock import read_lock
 
 ROOT: Final = Path(__file__).parents[2]
 PYPI: Final = "PyPI"
+#: The files that say what is fetched, but for the two that say it in their own way.
+LOCKS: Final = (
+    *("uv.lock", "*/*/uv.lock", "*/*/jars.lock", "*/*/*/jars.lock", "tests/versions/*/*.lock"),
+    *("deploy/local/wheel_locks/*.txt", "tests/containers/podman-compose.txt", "*/*/go.mod"),
+)
 #: What is committed as it came, and no lock has: the npm package of its files.
 VENDORED: Final = ROOT / "services/exporter/control_room/assets/README.md"
 
@@ -41,10 +46,7 @@ def components(root: Path = ROOT) -> dict[Component, set[str]]:
 
 def locks(root: Path) -> list[Path]:
     """The files that say what is fetched."""
-    patterns = ("uv.lock", "*/*/uv.lock", "*/*/jars.lock", "*/*/*/jars.lock", "tests/*/*/*.lock")
-    patterns += ("deploy/local/wheel_locks/*.txt", "tests/containers/podman-compose.txt")
-    patterns += ("*/*/go.mod",)
-    here = (path for pattern in patterns for path in root.glob(pattern))
+    here = (path for pattern in LOCKS for path in root.glob(pattern))
     ours = {path for path in here if not any(part.startswith(".venv") for part in path.parts)}
     clickhouse, vendored = root / "deploy/local/clickhouse.py", root / VENDORED.relative_to(ROOT)
     return sorted(ours | {path for path in (clickhouse, vendored) if path.exists()})

@@ -37,8 +37,10 @@ class Kind:
 
 
 #: The last word of the names that secrets are given.
-_NAMES = ("password", "passwd", "pepper", "secret", "api_key", "apikey", "access_key")
-_NAMES += ("auth_token", "private_key")
+_NAMES: Final[tuple[str, ...]] = (
+    *("password", "passwd", "pepper", "secret"),
+    *("api_key", "apikey", "access_key", "auth_token", "private_key"),
+)
 _NAMED = "(?i:" + "|".join(_NAMES) + ")"
 
 #: The formats of tokens are those that their issuers document.
