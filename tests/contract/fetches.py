@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 SKIPPED = {"out", "__pycache__", "node_modules", "adr"}
 HIDDEN_BUT_OURS = {".ci", ".github"}
 KINDS = {"", ".py", ".sh", ".md", ".xml", ".yml", ".yaml", ".toml", ".cfg"}
-#: How far after its first word a command's options are looked for.
+#: How far a command's options are looked for in Python, where it takes many lines.
 REACH = 400
 
 
@@ -25,10 +25,12 @@ class Rule:
     needs: str
     but_not: str = r"(?!)"
 
-    def broken(self, text: str) -> Iterator[str]:
+    def broken(self, text: str, *, python: bool) -> Iterator[str]:
         """Each command of a text that fetches and does not say what it needs."""
         for found in re.finditer(self.fetches, text):
             command = text[found.start() : found.start() + REACH]
+            if not python:
+                command = command[: len(found[0])] + command[len(found[0]) :].partition("\n")[0]
             if re.match(self.but_not, command):
                 continue
             if not re.search(self.needs, command):
@@ -78,6 +80,7 @@ def joined(text: str) -> str:
     return re.sub(r"\s*\\\n\s*", " ", text)
 
 
-def broken(text: str) -> list[str]:
+def broken(text: str, *, python: bool = False) -> list[str]:
     """The commands of a text that fetch what no committed checksum holds."""
-    return [command for rule in RULES for command in rule.broken(joined(text))]
+    whole = joined(text)
+    return [command for rule in RULES for command in rule.broken(whole, python=python)]

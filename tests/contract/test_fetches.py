@@ -33,7 +33,10 @@ def name(path: Path) -> str:
 
 def test_no_command_fetches_what_nothing_holds() -> None:
     looked_at = list(files())
-    found = {name(path): broken(path.read_text(encoding="utf-8")) for path in looked_at}
+    found = {
+        name(path): broken(path.read_text(encoding="utf-8"), python=path.suffix == ".py")
+        for path in looked_at
+    }
     assert {path: commands for path, commands in found.items() if commands} == {}
     # Where some are known to be, so nothing was left out by mistake.
     for known in ("Makefile", "deploy/docker/Dockerfile", "deploy/local/wheels.py", "README.md"):
@@ -46,6 +49,8 @@ def test_no_command_fetches_what_nothing_holds() -> None:
         "\t.bootstrap/bin/pip install --quiet uv==0.13.9",
         "RUN apt-get update \\\n    && pip install --no-cache-dir \\\n       uv==0.13.9",
         'command = ["-m", "pip", "install", "--quiet", "thing==1"]',
+        # What stands in the next command does not hold for this one.
+        "\tpip install thing\n\tpip install --require-hashes --requirement lock.txt",
         "uv sync --all-extras",
         "uv pip install thing",
         "uvx ruff",

@@ -40,6 +40,8 @@ def within(timeout_seconds: float, url: str, components: Sequence[Component]) ->
             answers.append(Client(url, timeout_seconds).advisories(components))
         except Unreachable as error:
             answers.append(error)
+        except (AttributeError, KeyError, TypeError):
+            answers.append(Unreachable(f"{url}: answers otherwise than OSV does"))
 
     thread = threading.Thread(target=ask, daemon=True)
     thread.start()

@@ -44,7 +44,9 @@ def test_another_kind_of_answer_is_no_answer(index: Index) -> None:
         within(10, index.url, [THING])
 
 
-@pytest.mark.parametrize("answer", [{}, {"results": []}, [], "text"])
+@pytest.mark.parametrize(
+    "answer", [{}, {"results": []}, {"results": [1]}, {"results": [{"vulns": [{}]}]}, [], "text"]
+)
 def test_an_index_that_speaks_otherwise_is_none(
     index: Index, monkeypatch: pytest.MonkeyPatch, answer: object
 ) -> None:
