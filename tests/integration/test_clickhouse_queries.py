@@ -10,7 +10,7 @@ import re
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,6 +20,7 @@ from clickhouse_connect.driver.client import Client
 
 from schemas.metering_rules import DAY_MS, MeteringRules
 from services.aggregator.core.windows import FAMILIES, HOUR, MINUTE, REGISTER, Family
+from services.billing.statement_queries import read_statement
 from services.exporter import queries as exporter
 from services.exporter.control_room import queries as room
 from services.exporter.control_room.figures import window_of
@@ -27,6 +28,7 @@ from services.exporter.reconciliation import read_reconciliation
 from services.exporter.rows import REGISTER_COLUMNS, Reconciliation, Series
 from services.exporter.settings import ExporterSettings
 from services.exporter.sources import Connection
+from services.platform.errors import ConfigurationError
 from services.platform.supported import minor_release
 from services.simulator.audit import late_after_ms, meter_counts, view_rows
 from services.simulator.dead_letters import Selection, count_by_reason, read_letters, rules_now
@@ -282,3 +284,18 @@ def test_every_query_of_a_sql_dashboard_has_rows(client: Client, path: Path) -> 
     for title, target in dashboard_files.queries(dashboard):
         text = fill_sql(target["rawSql"], values, from_time=now - seconds, to_time=now)
         assert client.query(text).result_rows, f"{title}: {text}"
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["' OR 1 = 1 --", "'; DROP TABLE dead_letters; --", "\\' OR ''='", "{log:String}", "a\0b"],
+)
+def test_sql_in_a_value_is_a_value(client: Client, value: str) -> None:
+    before = sum(count.letters for count in count_by_reason(client, Selection()))
+    assert before
+    chosen = Selection(reason=value)
+    assert count_by_reason(client, chosen) == []
+    assert list(read_letters(client, chosen)) == []
+    with pytest.raises(ConfigurationError, match="used nothing"):
+        read_statement(client, value, date(2026, 1, 1), date(2026, 2, 1), datetime.now(UTC))
+    assert sum(count.letters for count in count_by_reason(client, Selection())) == before
