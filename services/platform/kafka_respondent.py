@@ -107,7 +107,8 @@ def operations(pending: Future[Any]) -> list[str] | None:
     except KafkaException as error:
         # No such topic, or a group whose coordinator is still being found, says nothing of rights.
         return [] if error.args[0].code() in REFUSED_CODES else None
-    return None if allowed is None else [one.name for one in allowed]
+    # Who is told of a thing may describe it, so where nothing is listed the broker does not tell.
+    return [one.name for one in allowed or ()] or None
 
 
 def spec(moment: int | str) -> OffsetSpec:
