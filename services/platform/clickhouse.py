@@ -10,9 +10,10 @@ import clickhouse_connect
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError, DatabaseError, OperationalError
 
+from services.platform.certificate_files import CertificateFile, file_options
 from services.platform.clickhouse_reasons import explain
 from services.platform.errors import ConfigurationError, DatabaseUnavailableError
-from services.platform.settings import ClickHouseSettings, require_readable, secret
+from services.platform.settings import ClickHouseSettings, secret
 
 
 def connect(settings: ClickHouseSettings, *, database: str | None = None) -> Client:
@@ -39,30 +40,23 @@ def connect(settings: ClickHouseSettings, *, database: str | None = None) -> Cli
 
 
 def _certificates(settings: ClickHouseSettings) -> dict[str, Any]:
-    """What the driver is to know of certificates, each file seen to be there."""
-    files = {
-        "ca_cert": ("WATTOKEN_CLICKHOUSE_CA_FILE", settings.clickhouse_ca_file),
-        "client_cert": (
-            "WATTOKEN_CLICKHOUSE_CERTIFICATE_FILE",
-            settings.clickhouse_certificate_file,
-        ),
-        "client_cert_key": ("WATTOKEN_CLICKHOUSE_KEY_FILE", settings.clickhouse_key_file),
-    }
-    options: dict[str, Any] = {}
-    for option, (setting, path) in files.items():
-        if path is None:
-            continue
-        if not settings.clickhouse_secure:
-            raise ConfigurationError(
-                f"{setting} is set, but WATTOKEN_CLICKHOUSE_SECURE is not: set it to true"
-            )
-        require_readable(setting, path)
-        options[option] = str(path)
-    if ("client_cert" in options) != ("client_cert_key" in options):
-        raise ConfigurationError(
-            "WATTOKEN_CLICKHOUSE_CERTIFICATE_FILE and WATTOKEN_CLICKHOUSE_KEY_FILE go together:"
-            " set both or neither"
+    """What the driver is to know of certificates."""
+    options: dict[str, Any] = {
+        **file_options(
+            CertificateFile("ca_cert", "WATTOKEN_CLICKHOUSE_CA_FILE", settings.clickhouse_ca_file),
+            CertificateFile(
+                "client_cert",
+                "WATTOKEN_CLICKHOUSE_CERTIFICATE_FILE",
+                settings.clickhouse_certificate_file,
+            ),
+            CertificateFile(
+                "client_cert_key", "WATTOKEN_CLICKHOUSE_KEY_FILE", settings.clickhouse_key_file
+            ),
+            None
+            if settings.clickhouse_secure
+            else "WATTOKEN_CLICKHOUSE_SECURE is not: set it to true",
         )
+    }
     if "client_cert" in options:
         # A password that is given is sent as well.
         given = settings.clickhouse_password_file or settings.clickhouse_password.get_secret_value()

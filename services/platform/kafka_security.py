@@ -8,8 +8,9 @@ from typing import Any, Final
 
 from pydantic import SecretStr
 
+from services.platform.certificate_files import CertificateFile, file_options
 from services.platform.errors import ConfigurationError
-from services.platform.settings import KafkaSettings, require_readable, secret
+from services.platform.settings import KafkaSettings, secret
 
 _KEY: Final = "ssl.key.location"
 _CERTIFICATE: Final = "ssl.certificate.location"
@@ -45,33 +46,25 @@ def security_config(settings: KafkaSettings) -> dict[str, Any]:
 
 
 def _certificates(settings: KafkaSettings) -> dict[str, Any]:
-    """The files of a TLS connection, each seen to be there."""
-    files = {
-        _CA: ("WATTOKEN_KAFKA_SSL_CA_FILE", settings.kafka_ssl_ca_file),
-        _CERTIFICATE: (
-            "WATTOKEN_KAFKA_SSL_CERTIFICATE_FILE",
-            settings.kafka_ssl_certificate_file,
-        ),
-        _KEY: ("WATTOKEN_KAFKA_SSL_KEY_FILE", settings.kafka_ssl_key_file),
+    """The files of a TLS connection, and the password of the key."""
+    protocol = settings.kafka_security_protocol
+    no_tls = (
+        f"WATTOKEN_KAFKA_SECURITY_PROTOCOL is {protocol}, which has no TLS: set it to SSL or"
+        " SASL_SSL"
+    )
+    config: dict[str, Any] = {
+        **file_options(
+            CertificateFile(_CA, "WATTOKEN_KAFKA_SSL_CA_FILE", settings.kafka_ssl_ca_file),
+            CertificateFile(
+                _CERTIFICATE,
+                "WATTOKEN_KAFKA_SSL_CERTIFICATE_FILE",
+                settings.kafka_ssl_certificate_file,
+            ),
+            CertificateFile(_KEY, "WATTOKEN_KAFKA_SSL_KEY_FILE", settings.kafka_ssl_key_file),
+            None if protocol.endswith("SSL") else no_tls,
+        )
     }
-    named = {option: (name, path) for option, (name, path) in files.items() if path is not None}
-    if not named:
-        return {}
-    if not settings.kafka_security_protocol.endswith("SSL"):
-        (first, _), *_ = named.values()
-        raise ConfigurationError(
-            f"{first} is set, but WATTOKEN_KAFKA_SECURITY_PROTOCOL is"
-            f" {settings.kafka_security_protocol}, which has no TLS: set it to SSL or SASL_SSL"
-        )
-    if (_CERTIFICATE in named) != (_KEY in named):
-        raise ConfigurationError(
-            "WATTOKEN_KAFKA_SSL_CERTIFICATE_FILE and WATTOKEN_KAFKA_SSL_KEY_FILE go together:"
-            " set both or neither"
-        )
-    for name, path in named.values():
-        require_readable(name, path)
-    config: dict[str, Any] = {option: str(path) for option, (_, path) in named.items()}
-    if settings.kafka_ssl_key_password_file is not None:
+    if config and settings.kafka_ssl_key_password_file is not None:
         config[_KEY_PASSWORD] = secret(SecretStr(""), settings.kafka_ssl_key_password_file)
     return config
 
