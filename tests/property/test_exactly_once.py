@@ -299,45 +299,36 @@ def crash_with_the_next_event_waiting(schedule: Schedule) -> None:
     schedule.equals_oracle()
 
 
+def meter(schedule: Schedule, *events: tuple[int, int, int], pause_ms: int = 0) -> None:
+    """Append events, read them all, and flush."""
+    schedule.append(pause_ms=pause_ms, events=list(events))
+    schedule.read(count=len(events))
+    schedule.flush()
+
+
 def late_for_a_window_no_longer_in_memory(schedule: Schedule) -> None:
     """Windows are evicted, or were never loaded; what they held is looked up and added to."""
-    schedule.append(pause_ms=0, events=[(0, 0, 5)])
-    schedule.read(count=1)
-    schedule.flush()
-    schedule.append(pause_ms=6 * HOUR_MS, events=[(1, 0, 7)])
-    schedule.read(count=1)
-    schedule.flush()
-    schedule.append(pause_ms=0, events=[(2, 6 * HOUR_MS, 9)])
-    schedule.read(count=1)
-    schedule.flush()
+    meter(schedule, (0, 0, 5))
+    meter(schedule, (1, 0, 7), pause_ms=6 * HOUR_MS)
+    meter(schedule, (2, 6 * HOUR_MS, 9))
     schedule.crash()
-    schedule.append(pause_ms=0, events=[(3, 6 * HOUR_MS, 4)])
-    schedule.read(count=1)
-    schedule.flush()
+    meter(schedule, (3, 6 * HOUR_MS, 4))
     schedule.equals_oracle()
 
 
 def same_event_across_a_crash(schedule: Schedule) -> None:
     """A duplicate in one stretch of reading, and one behind a crash with an empty disk."""
-    schedule.append(pause_ms=0, events=[(0, 0, 5), (0, 0, 5)])
-    schedule.read(count=2)
-    schedule.flush()
+    meter(schedule, (0, 0, 5), (0, 0, 5))
     schedule.lose_partition(old_disk=False)
-    schedule.append(pause_ms=0, events=[(0, 0, 5)])
-    schedule.read(count=1)
-    schedule.flush()
+    meter(schedule, (0, 0, 5))
     schedule.equals_oracle()
 
 
 def topic_made_anew(schedule: Schedule) -> None:
     """Offsets begin again at 0, below what was metered of the old topic."""
-    schedule.append(pause_ms=0, events=[(0, 0, 5), (1, 0, 7)])
-    schedule.read(count=2)
-    schedule.flush()
+    meter(schedule, (0, 0, 5), (1, 0, 7))
     schedule.recreate_topic()
-    schedule.append(pause_ms=0, events=[(2, 0, 9)])
-    schedule.read(count=1)
-    schedule.flush()
+    meter(schedule, (2, 0, 9))
     schedule.equals_oracle()
 
 
