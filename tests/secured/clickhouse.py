@@ -5,16 +5,13 @@ It is 25.8, the only version whose whole server can be had as a process (`tests.
 
 from __future__ import annotations
 
-import ssl
-import urllib.error
-import urllib.request
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 from deploy.docker.first_secrets import make_first_secrets
 from deploy.local.ports import LOOPBACK, give_back, pick_port
 from deploy.local.processes import ChildPlan
+from deploy.local.readiness import http_answers
 from tests.contract.compose_file import ROOT
 from tests.secured.certificates import Authority
 from tests.versions.clickhouse import USERS, server_plan
@@ -66,23 +63,9 @@ class SecuredClickHouse:
         text = text.replace("<tcp_port>0</tcp_port>", "")
         pair = self._authority.server()
         config.write_text(text.replace("</clickhouse>", TLS.format(port=self.port, pair=pair)))
-        return replace(plain, ready=self._answers())
+        answers = http_answers(f"https://{LOOPBACK}:{self.port}/ping", self._authority.certificate)
+        return replace(plain, ready=answers)
 
     def give_back(self) -> None:
         """Give the port back."""
         give_back(self.port)
-
-    def _answers(self) -> Callable[[], bool]:
-        context = ssl.create_default_context(cafile=str(self._authority.certificate))
-        opener = urllib.request.build_opener(
-            urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context)
-        )
-
-        def check() -> bool:
-            try:
-                with opener.open(f"https://{LOOPBACK}:{self.port}/ping", timeout=2) as answer:
-                    return bool(answer.status == 200)
-            except (OSError, urllib.error.URLError):
-                return False
-
-        return check

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import subprocess
-from base64 import urlsafe_b64encode
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from uuid import uuid4
 
-from confluent_kafka.admin import AdminClient
-
-from deploy.local.kafka import (
-    BROKER_OPTIONS,
-    TOOL_OPTIONS,
-    java_command,
-    kafka_jars,
-    server_properties,
+from confluent_kafka.admin import (
+    AdminClient,
+    ScramCredentialInfo,
+    ScramMechanism,
+    UserScramCredentialUpsertion,
 )
+
+from deploy.local.kafka import kafka_jars, kafka_plan, server_properties
 from deploy.local.ports import LOOPBACK, give_back, pick_port
 from deploy.local.processes import ChildPlan
 from services.platform.kafka import client_config
@@ -97,36 +93,29 @@ class SecuredKafka:
         return AdminClient({**client_config(settings), "log_level": 0})
 
     def plan(self) -> ChildPlan:
-        """The process; its data folder is formatted here, with the users in it."""
-        jars = kafka_jars(print)
+        """The process; its data folder is formatted here. Users come with `add_users`."""
         data = self._folder / "kafka"
-        data.mkdir(parents=True)
-        properties = data / "server.properties"
-        properties.write_text(self._properties(data))
-        cluster_id = urlsafe_b64encode(uuid4().bytes).rstrip(b"=").decode()
-        command = [
-            *[java_command(), *TOOL_OPTIONS, "-cp", f"{jars}/*", "kafka.tools.StorageTool"],
-            *["format", f"--cluster-id={cluster_id}", f"--config={properties}"],
-        ]
-        for user in self._users:
-            for mechanism in ("SCRAM-SHA-256", "SCRAM-SHA-512"):
-                command += [
-                    "--add-scram",
-                    f"{mechanism}=[name={user},password={user}-secret,iterations=4096]",
-                ]
-        subprocess.run(command, check=True, capture_output=True)
-        return ChildPlan(
-            name="kafka",
-            command=[
-                *[java_command(), *BROKER_OPTIONS, "-cp", f"{jars}/*"],
-                *["kafka.Kafka", str(properties)],
-            ],
-            log_path=self._folder / "kafka.log",
-            ready=self._answers,
-            ready_timeout_seconds=180,
-            directory=data,
-            stop_grace_seconds=20,
+        plan = kafka_plan(
+            kafka_jars(print),
+            data,
+            *(self.ports.sasl, self.ports.controller, self._folder / "kafka.log"),
         )
+        (data / "server.properties").write_text(self._properties(data))
+        return replace(plan, ready=self._answers, ready_timeout_seconds=180)
+
+    def add_users(self) -> None:
+        """Let the users in by SCRAM too; by PLAIN they are from the start."""
+        wanted = [
+            UserScramCredentialUpsertion(
+                user, ScramCredentialInfo(mechanism, 4096), f"{user}-secret".encode()
+            )
+            for user in self._users
+            for mechanism in (ScramMechanism.SCRAM_SHA_256, ScramMechanism.SCRAM_SHA_512)
+        ]
+        admin = self.admin()
+        for one in wanted:  # A user at a time: several of one user are refused in one request.
+            made = admin.alter_user_scram_credentials([one], request_timeout=60)
+            made[one.user].result()
 
     def give_back(self) -> None:
         """Give the ports back."""
