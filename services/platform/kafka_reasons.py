@@ -63,14 +63,17 @@ class Reasons:
         self._lock = Lock()
         self._said = ""
 
-    def note(self, error: KafkaError) -> str:
-        """Take an error as librdkafka's ``error_cb`` gives it; return what it means."""
-        reason = explain(self._config, error.name(), error.str())
-        # That all brokers are down follows from what was said of each.
-        if error.name() != "_ALL_BROKERS_DOWN" or not self._said:
-            with self._lock:
-                self._said = reason
-        return reason
+    def note(self, error: KafkaError) -> None:
+        """Take an error as librdkafka's ``error_cb`` gives it."""
+        with self._lock:
+            # That all brokers are down follows from what was said of each.
+            if error.name() != "_ALL_BROKERS_DOWN" or not self._said:
+                refused = error.code() in REFUSED_CODES
+                self._said = (
+                    self.refused(error)
+                    if refused
+                    else explain(self._config, error.name(), error.str())
+                )
 
     @property
     def who(self) -> str:

@@ -104,7 +104,8 @@ class SuccessionReader:
             self.caught_up = True
         elif error.code() in ABSENT_CODES:
             self._assigned = False
-        else:
+        elif error.code() != KafkaError.GROUP_AUTHORIZATION_FAILED:
+            # That one says nothing: nobody joins the group, see `reader_config`.
             self._connection.answered(self._topic, error)
         return None
 

@@ -88,6 +88,7 @@ def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secured]:
             missing(error)
         for child in [supervisor.launch(plan) for plan in plans]:
             child.wait_ready()
+        kafka.add_users()
         admin = kafka.admin()
         for component, wanted in grants(KafkaSettings(), GROUP).items():
             if component in USERS:
@@ -182,6 +183,29 @@ def test_both_clients_get_in(migrated: Secured, way: str) -> None:
         assert questions.commits(GROUP, TOPIC, [0, 1]).keys() <= {0, 1}
     finally:
         questions.close()
+
+
+def test_ingest_serves_again_once_it_may_write(migrated: Secured) -> None:
+    """Without the right its producer fails for good, again and again; it is no reason to restart."""
+    key = (migrated.folder / "secrets" / "gateway" / "acme.key").read_text().strip()
+    admin, wanted = migrated.kafka.admin(), grants(KafkaSettings(), GROUP)["ingest"]
+    made, port = plan(migrated, "ingest", migrated.env("ingest") | keys_env(migrated), ready=False)
+
+    def status() -> int:
+        url = f"http://{LOOPBACK}:{port}/v1/events"
+        headers = {"Authorization": f"Bearer {key}"}
+        body = [event(f"again-{time.time_ns()}")]
+        return httpx.post(url, json=body, headers=headers, trust_env=False, timeout=60).status_code
+
+    take_all(admin, "ingest")
+    try:
+        with running([(made, port)]) as (child,):
+            eventually("replaced", lambda: "replaced after a fatal error" in child.log_tail(1000))
+            assert status() == 503
+            give(admin, "ingest", wanted)
+            eventually("serves", lambda: status() == 202)
+    finally:
+        give(admin, "ingest", wanted)
 
 
 # What the grants are not for.
@@ -342,10 +366,11 @@ SAID = {
 
 
 def has_said(child: Child, port: int, part: str) -> bool:
-    """Whether a component has said something, or ended. The exporter speaks when it is asked."""
-    if child.name.startswith("exporter"):
+    """Whether a component has said something, or ended. Some speak when they are asked."""
+    asked = {"exporter": "/metrics", "ingest": "/readyz"}
+    if path := asked.get(child.name.partition(",")[0]):
         with suppress(httpx.HTTPError):
-            httpx.get(f"http://{LOOPBACK}:{port}/metrics", trust_env=False, timeout=30)
+            httpx.get(f"http://{LOOPBACK}:{port}{path}", trust_env=False, timeout=30)
     return part in child.log_tail(1000) or not child.alive
 
 
