@@ -186,7 +186,7 @@ def test_both_clients_get_in(migrated: Secured, way: str) -> None:
 
 
 def test_ingest_serves_again_once_it_may_write(migrated: Secured) -> None:
-    """Without the right its producer fails for good, again and again; it is no reason to restart."""
+    """Without the right its producer fails for good each time; that is no reason to restart."""
     key = (migrated.folder / "secrets" / "gateway" / "acme.key").read_text().strip()
     admin, wanted = migrated.kafka.admin(), grants(KafkaSettings(), GROUP)["ingest"]
     made, port = plan(migrated, "ingest", migrated.env("ingest") | keys_env(migrated), ready=False)
