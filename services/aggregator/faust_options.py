@@ -11,6 +11,9 @@ from services.platform.kafka_security import security_config, ssl_context
 
 #: Reading a predecessor's ids may take hours.
 POLL_INTERVAL_SECONDS_MAX: Final = 24 * 3600.0
+#: A broker that has just started may know of no topic yet. Whoever leads the group then assigns
+#: nothing, to anybody, and does so anew only when its view changes: at Kafka's usual five minutes.
+METADATA_AGE_MS_MAX: Final = 5_000
 
 
 def faust_options(settings: AggregatorSettings) -> dict[str, Any]:
@@ -26,6 +29,7 @@ def faust_options(settings: AggregatorSettings) -> dict[str, Any]:
         "broker_commit_interval": 2.0,
         # A long recovery is no reason to leave the group: the watchdog sees a worker that hangs.
         "broker_max_poll_interval": POLL_INTERVAL_SECONDS_MAX,
+        "consumer_metadata_max_age_ms": METADATA_AGE_MS_MAX,
         # An offset that is gone must stop the worker, not make it jump.
         "consumer_auto_offset_reset": "none",
         "consumer_group_instance_id": settings.aggregator_instance_id or None,

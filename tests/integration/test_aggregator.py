@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -21,6 +23,7 @@ from deploy.local.errors import StackError
 from deploy.local.infrastructure import Infrastructure
 from deploy.local.pipeline import Pipeline
 from deploy.local.process_table import children
+from deploy.local.supervisor import Supervisor
 from schemas.wire import WireEvent, encode
 from tests.integration.faults import (
     PARTITIONS,
@@ -118,6 +121,23 @@ def test_without_its_decoder_a_worker_stops(infrastructure: Infrastructure, tmp_
         helpers = children(pipeline.aggregator.pid)
         pipeline.aggregator.kill(signal.SIGKILL)
         assert left_after(helpers, 20) == [], "none outlives its worker"
+
+
+def test_an_assignment_made_without_the_topic_is_made_again(
+    infrastructure: Infrastructure, tmp_path: Path
+) -> None:
+    """A broker that has just started may know of no topic, and the worker then owns nothing."""
+    with metering(infrastructure) as pipeline:
+        stop_in_order(pipeline)
+        sighted = pipeline.aggregator.plan
+        script = [sys.executable, "-m", "tests.integration.blind_aggregator", "aggregator"]
+        blind = replace(sighted, name="blind", command=script, ready=lambda: False)
+        send(pipeline, tmp_path / "ledger", events=3_000)
+        with Supervisor() as supervisor:
+            worker = supervisor.launch(blind)
+            eventually("it owns nothing", lambda: "missing topic" in worker.log_tail(1000))
+            eventually("it is asked again", lambda: checkpoints(pipeline) == log_ends(pipeline), 45)
+        assert_exact(pipeline, tmp_path / "ledger")
 
 
 def test_commits_follow_the_checkpoints(infrastructure: Infrastructure, tmp_path: Path) -> None:
