@@ -22,6 +22,7 @@ from services.aggregator.decoders import Decoders
 from services.aggregator.errors import (
     DatabaseBehindError,
     DatabaseWentBackError,
+    LogReplacedError,
     MeteringStoppedError,
     PartitionsChangedError,
 )
@@ -187,10 +188,20 @@ class MeterApp(faust.App):
                     logger.warning("database is behind, waiting for it", error=str(error))
                     await self.sleep(REPLICA_LOOK_SECONDS)
                     continue
-                await self.fail(error)
+                await self.fail(await self._reason(error))
             except (WattokenError, TotalTooLargeError) as error:
-                await self.fail(error)
+                await self.fail(await self._reason(error))
             return
+
+    async def _reason(self, error: Exception) -> Exception:
+        """Say why recovery failed: a topic that was recreated looks like one that lost records."""
+        try:
+            await self.check_log()
+        except (LogReplacedError, PartitionsChangedError) as changed:
+            return changed
+        except WattokenError as unknown:
+            logger.warning("cannot look at the log", error=str(unknown))
+        return error
 
     async def fail(self, error: Exception) -> None:
         """Stop the worker: a person must decide. The error is printed once, at the end."""

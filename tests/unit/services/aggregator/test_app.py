@@ -1,13 +1,20 @@
-"""The app around a recovery: when reading may go on."""
+"""The app around a recovery: when reading may go on, and what is said where it fails."""
 
 from __future__ import annotations
 
 import asyncio
 from typing import Any
 
+import pytest
 from faust.types import TP
 
 from services.aggregator.app import MeterApp
+from services.aggregator.errors import (
+    CheckpointAheadError,
+    LogReplacedError,
+    PartitionsChangedError,
+)
+from services.platform.errors import UnavailableError
 from tests.record_batches import batch_of
 from tests.unit.services.aggregator.test_transport import TPS, Reading, stretch
 
@@ -57,3 +64,30 @@ def test_nothing_is_read_from_a_recovery_on_until_the_flow_begins() -> None:
         return handed_out
 
     assert asyncio.run(read_around_a_recovery()) == [TPS[0]]
+
+
+AHEAD = CheckpointAheadError("the checkpoint is 836, but the log ends at 0")
+
+
+class Failed:
+    """As much of the app as saying why a recovery failed needs; ``seen`` is how its log looks."""
+
+    reason = MeterApp._reason
+
+    def __init__(self, seen: Exception | None) -> None:
+        self.seen = seen
+
+    async def check_log(self) -> None:
+        """Look at the log."""
+        if self.seen is not None:
+            raise self.seen
+
+
+@pytest.mark.parametrize("seen", [LogReplacedError("recreated"), PartitionsChangedError("grown")])
+def test_a_log_that_is_another_by_now_is_the_reason(seen: Exception) -> None:
+    assert asyncio.run(Failed(seen).reason(AHEAD)) is seen  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("seen", [None, UnavailableError("Kafka does not answer")])
+def test_else_it_is_what_recovery_found(seen: Exception | None) -> None:
+    assert asyncio.run(Failed(seen).reason(AHEAD)) is AHEAD  # type: ignore[misc]
