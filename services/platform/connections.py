@@ -32,6 +32,8 @@ ROOM: Final = 1024
 _LOOK_SECONDS: Final = 0.25
 #: A connection that has served so many is a client's that keeps it for use.
 MANY_REQUESTS: Final = 3
+#: How long a connection that has asked for nothing yet counts as one that has.
+_NEW_SECONDS: Final = 1.0
 #: What files, the log and the database take of a process's descriptors.
 _OTHER_FILES: Final = 256
 _FILES_WANTED: Final = 65_536
@@ -73,14 +75,14 @@ def to_close(
 ) -> list[Connection]:
     """PURE: choose the connections to shut down, the one that is idle longest first.
 
-    Before any that has served requests go those that have served none, and before those that have
-    served many, those that have served few. ``busy`` are the peers that a request is being served
-    for: those stay.
+    Before any that has served requests go those that have served none, if they are not new, and
+    before those that have served many, those that have served few. ``busy`` are the peers that a
+    request is being served for: those stay.
     """
     of_address = Counter(address_of(one.peer) for one in connections)
     in_all = len(connections)
     chosen = []
-    for one in sorted(connections, key=_worth):
+    for one in sorted(connections, key=lambda one: _worth(one, now)):
         if one.peer in busy:
             continue
         address = address_of(one.peer)
@@ -95,8 +97,12 @@ def to_close(
     return chosen
 
 
-def _worth(connection: Connection) -> tuple[int, float]:
-    return min(connection.requests, MANY_REQUESTS), connection.idle_since
+def _worth(connection: Connection, now: float) -> tuple[int, float]:
+    requests = min(connection.requests, MANY_REQUESTS)
+    if not requests and now - connection.idle_since < _NEW_SECONDS:
+        # It may be about to ask: an address full of idle ones must not keep it out.
+        requests = MANY_REQUESTS - 1
+    return requests, connection.idle_since
 
 
 def address_of(peer: Peer) -> str:

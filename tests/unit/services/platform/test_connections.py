@@ -30,6 +30,16 @@ def test_an_address_keeps_its_share_and_the_newest_of_it() -> None:
     assert closed(of("a", 5, 3, 4, 6, 2) + of("b", 1), set(), 10) == [2, 3]
 
 
+def test_a_new_one_is_not_shut_before_it_could_ask_for_the_idle_ones_of_its_address() -> None:
+    limits = ConnectionLimits(100, 2, 60)
+    idle = [Connection(n, n, ("10.0.0.1", n), 90.0, requests=1) for n in range(5)]
+    kept = Connection(7, 7, ("10.0.0.1", 7), 50.0, requests=9)
+    new = Connection(8, 8, ("10.0.0.1", 8), 99.8)
+    shut = to_close([new, kept, *idle], (), limits, 100.0)
+    assert shut == idle
+    assert new in to_close([new, kept, *idle], (), limits, 102.0), "it was new once"
+
+
 def test_what_is_served_stays_however_long_it_takes() -> None:
     assert closed(of("a", 1, 2, 3, 4, 5), {("a", 1)}, 10) == [2, 3]
     assert closed(of("a", 1), {("a", 1)}, 1000) == []
