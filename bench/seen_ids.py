@@ -48,11 +48,11 @@ def fill_and_ask(folder: Path, ids: int) -> dict[str, float]:
     import numpy as np
 
     from schemas.metering_rules import MeteringRules
-    from services.aggregator.core.byte_spans import Words
+    from services.aggregator.arrays.byte_spans import Words
     from services.aggregator.core.dedup import Settled, Sightings
     from services.aggregator.core.log_time import CLOCK_STEP_MAX_MS
-    from services.aggregator.seen_store import SeenStores
     from services.aggregator.settings import AggregatorSettings
+    from services.aggregator.storage.seen_store import SeenStores
 
     settings = AggregatorSettings()
     keep_ms = MeteringRules().dedup_horizon_ms + CLOCK_STEP_MAX_MS

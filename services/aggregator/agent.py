@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import TYPE_CHECKING
 
 from services.aggregator.core.dedup import IdsUnreadableError
 from services.aggregator.errors import DatabaseWentBackError
 from services.aggregator.going_over import up_to
-from services.aggregator.retry import AbandonedError
-from services.aggregator.transport import FetchedBatch
-
-if TYPE_CHECKING:
-    from services.aggregator.app import MeterApp
+from services.aggregator.host import MeterHost
+from services.aggregator.kafka.transport import FetchedBatch
+from services.aggregator.storage.retry import AbandonedError
 
 
-def meter_batches(app: MeterApp) -> Callable[[AsyncIterator[FetchedBatch]], Awaitable[None]]:
+def meter_batches(app: MeterHost) -> Callable[[AsyncIterator[FetchedBatch]], Awaitable[None]]:
     """Make the agent of an app."""
 
     async def meter(batches: AsyncIterator[FetchedBatch]) -> None:

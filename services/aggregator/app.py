@@ -13,12 +13,12 @@ import faust
 from faust.types import TP
 
 from services.aggregator.agent import meter_batches
-from services.aggregator.clickhouse_sink import ClickHouseSink
-from services.aggregator.core.decoding import Decoder
 from services.aggregator.core.dedup import IdsUnreadableError
-from services.aggregator.core.labels import Labels
+from services.aggregator.core.pacing import FlushPacing, pause
 from services.aggregator.core.slices import TotalTooLargeError
-from services.aggregator.decoders import Decoders
+from services.aggregator.decoding.columns import Decoder
+from services.aggregator.decoding.labels import Labels
+from services.aggregator.decoding.pool import Decoders
 from services.aggregator.errors import (
     DatabaseBehindError,
     DatabaseWentBackError,
@@ -26,18 +26,19 @@ from services.aggregator.errors import (
     MeteringStoppedError,
     PartitionsChangedError,
 )
-from services.aggregator.faust_options import faust_options
 from services.aggregator.going_over import keep_looking
-from services.aggregator.inheritance import Inheritance
-from services.aggregator.lineage import Lineage, check_partitions, check_same
-from services.aggregator.log_offsets import LogOffsets
+from services.aggregator.kafka.faust_options import faust_options
+from services.aggregator.kafka.log_offsets import LogOffsets
+from services.aggregator.kafka.transport import BatchSchema
 from services.aggregator.meter import Meter
 from services.aggregator.recovery import Edges, Keep
-from services.aggregator.retry import AbandonedError
-from services.aggregator.seen_store import SeenStores
 from services.aggregator.settings import AggregatorSettings
-from services.aggregator.sink_thread import SinkThread
-from services.aggregator.transport import BatchSchema
+from services.aggregator.storage.clickhouse_sink import ClickHouseSink
+from services.aggregator.storage.retry import AbandonedError
+from services.aggregator.storage.seen_store import SeenStores
+from services.aggregator.storage.sink_thread import SinkThread
+from services.aggregator.succession.inheritance import Inheritance
+from services.aggregator.succession.lineage import Lineage, check_partitions, check_same
 from services.aggregator.watchdog import keep_watch
 from services.platform.errors import ConfigurationError, WattokenError
 from services.platform.kafka_questions import KafkaQuestions
@@ -48,14 +49,7 @@ logger = get_logger(__name__)
 #: Longest flush before partitions are given away or the worker ends; what is not written by
 #: then is read again by the next owner.
 LAST_FLUSH_SECONDS = 20.0
-#: The whole group's inserts into one table; more would give ClickHouse too many parts to merge.
-GROUP_INSERTS_PER_SECOND = 4
-#: After a long flush reading goes on this many times as long before the next, but not for ever.
-FLUSH_PAUSES = 4
-FLUSH_INTERVAL_SECONDS_MAX = 5.0
 LAG_LOOK_SECONDS = 0.05
-#: From so many records behind on, a worker is catching up: less than a tenth of a second's work.
-CATCHING_UP_RECORDS = 20_000
 #: How often a database that is behind is asked again.
 REPLICA_LOOK_SECONDS = 2.0
 
@@ -75,7 +69,7 @@ class MeterApp(faust.App):
         self.failure: Exception | None = None
         #: Whether it ends only to begin as another process, with another log of its chain.
         self.begins_anew = False
-        self.catching_up = False
+        self.pacing = FlushPacing()
         labels = Labels(Lock())
         edges = Edges(
             log,
@@ -243,26 +237,18 @@ class MeterApp(faust.App):
     async def pause_between_flushes(self) -> None:
         """Wait as long as the setting says, or longer for the database's and the worker's sake.
 
-        Many workers share the database; and while there is much to catch up with, a slice that
-        changes again and again is better written once in a while. Once caught up, people have
-        waited long enough.
+        Many workers share the database, and a worker that is behind has more to do than to write.
         """
-        workers = self.log_read.partitions / max(1, len(self.meter.states))
-        shortest = workers / GROUP_INSERTS_PER_SECOND
-        usual = max(self.settings.aggregator_flush_interval_seconds, shortest)
-        longest = usual + min(
-            FLUSH_PAUSES * self.meter.last_flush_seconds, FLUSH_INTERVAL_SECONDS_MAX
+        wait = pause(
+            self.settings.aggregator_flush_interval_seconds,
+            self.log_read.partitions / max(1, len(self.meter.states)),
+            self.meter.last_flush_seconds,
         )
         started = self.loop.time()
         while not self.should_stop:
-            waited, behind = self.loop.time() - started, self.records_behind()
-            self.catching_up |= behind >= CATCHING_UP_RECORDS
-            if not behind and self.catching_up and waited >= shortest:
-                self.catching_up = False
+            if self.pacing.is_over(wait, self.loop.time() - started, self.records_behind()):
                 return
-            if waited >= (longest if behind else usual):
-                return
-            await self.sleep(min(LAG_LOOK_SECONDS, usual))
+            await self.sleep(min(LAG_LOOK_SECONDS, wait.usual))
 
     def records_behind(self) -> int:
         """How many more records are on the log, as far as was last heard."""

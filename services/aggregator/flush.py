@@ -19,8 +19,8 @@ from collections.abc import Callable, Mapping, Sequence
 from services.aggregator.core.partition import Snapshot
 from services.aggregator.errors import DatabaseWentBackError
 from services.aggregator.metrics import FLUSH_SECONDS, FLUSHED_ROWS
-from services.aggregator.retry import persist
-from services.aggregator.sink_thread import SinkCalls
+from services.aggregator.storage.retry import persist
+from services.aggregator.storage.sink_thread import SinkCalls
 
 
 class Flusher:

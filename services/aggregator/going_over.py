@@ -8,14 +8,15 @@ finds itself on the successor (`lineage`).
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 from clickhouse_connect.driver.client import Client
 
-from services.aggregator.core.decoding import Decoded
+from services.aggregator.decoding.columns import Decoded
 from services.aggregator.errors import MeteringStoppedError, SuccessionUnknownError
-from services.aggregator.transport import FetchedBatch
+from services.aggregator.host import MeterHost
+from services.aggregator.kafka.transport import FetchedBatch
 from services.platform.clickhouse import connect
 from services.platform.errors import UnavailableError, WattokenError
 from services.platform.log import get_logger
@@ -23,9 +24,6 @@ from services.platform.settings import ClickHouseSettings, KafkaSettings
 from services.platform.succession import Succession
 from services.platform.succession_table import read_next_offsets, read_successions
 from services.platform.succession_topic import read_announced
-
-if TYPE_CHECKING:
-    from services.aggregator.app import MeterApp
 
 logger = get_logger(__name__)
 
@@ -78,7 +76,7 @@ def announced_successor(settings: KafkaSettings, log: str) -> Succession | None:
     return None
 
 
-async def keep_looking(app: MeterApp) -> None:
+async def keep_looking(app: MeterHost) -> None:
     """Look for the successor every so often, and go over when that is due."""
     look = SuccessorLook(app.settings, app.log_read.name)
     doubt = Doubt(app)
@@ -106,7 +104,7 @@ async def keep_looking(app: MeterApp) -> None:
 class Doubt:
     """Whether Kafka knew of a successor when this worker began, and the database still does not."""
 
-    def __init__(self, app: MeterApp) -> None:
+    def __init__(self, app: MeterHost) -> None:
         self._app = app
         # Kafka is told of ends just before the database is.
         self._until = app.loop.time() + UNKNOWN_SECONDS
@@ -130,7 +128,7 @@ class Doubt:
             )
 
 
-def take_note(app: MeterApp, successor: Succession) -> None:
+def take_note(app: MeterHost, successor: Succession) -> None:
     """Have the log metered up to its end and no further from now on."""
     if app.lineage.successor is None:
         logger.info("the log has ended", log=app.log_read.name, successor=successor.topic)

@@ -12,12 +12,11 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import Protocol
 
-from services.aggregator.clickhouse_sink import ClickHouseSink
-from services.aggregator.core.batch import Records
-from services.aggregator.core.decoding import Decoded
-from services.aggregator.core.key_index import Ints
+from services.aggregator.arrays.key_index import Ints
+from services.aggregator.core.judging import Records
 from services.aggregator.core.partition import PartitionState, Sifted, Snapshot
 from services.aggregator.core.slices import SliceRows
+from services.aggregator.decoding.columns import Decoded
 from services.aggregator.flush import Flusher, check_not_back
 from services.aggregator.handover import Handover
 from services.aggregator.metrics import (
@@ -33,8 +32,9 @@ from services.aggregator.metrics import (
     SLICES,
 )
 from services.aggregator.recovery import Edges, recover
-from services.aggregator.retry import AbandonedError, persist
-from services.aggregator.sink_thread import SinkCalls
+from services.aggregator.storage.clickhouse_sink import ClickHouseSink
+from services.aggregator.storage.retry import AbandonedError, persist
+from services.aggregator.storage.sink_thread import SinkCalls
 from services.platform.log import get_logger
 
 logger = get_logger(__name__)

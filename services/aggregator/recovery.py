@@ -21,14 +21,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from services.aggregator.clickhouse_sink import ClickHouseSink
-from services.aggregator.core.decoding import Decoder
+from schemas.measures import INPUT, OUTPUT
 from services.aggregator.core.dedup import OlderIds, SeenIds, Settled
 from services.aggregator.core.partition import Checkpoint, PartitionState
 from services.aggregator.core.series_limit import Admission
-from services.aggregator.core.slices import INPUT, OUTPUT, FamilySlices, SliceStore
+from services.aggregator.core.slices import FamilySlices, SliceStore
 from services.aggregator.core.timing import RuleBook
 from services.aggregator.core.windows import HOUR, MINUTE, REGISTER
+from services.aggregator.decoding.columns import Decoder
 from services.aggregator.errors import (
     CheckpointAheadError,
     ContradictionError,
@@ -36,8 +36,9 @@ from services.aggregator.errors import (
     EventsLostError,
     RulesMissingError,
 )
-from services.aggregator.inheritance import Heir
-from services.aggregator.log_offsets import LogOffsets
+from services.aggregator.kafka.log_offsets import LogOffsets
+from services.aggregator.storage.clickhouse_sink import ClickHouseSink
+from services.aggregator.succession.inheritance import Heir
 from services.platform.kafka import Log
 from services.platform.log import get_logger
 

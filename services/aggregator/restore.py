@@ -11,12 +11,12 @@ from collections.abc import Callable, Mapping
 
 from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
 
-from services.aggregator.clickhouse_sink import ClickHouseSink
-from services.aggregator.core.labels import Labels
-from services.aggregator.lineage import Lineage
-from services.aggregator.log_offsets import LogOffsets
-from services.aggregator.log_search import find_lineages
+from services.aggregator.decoding.labels import Labels
+from services.aggregator.kafka.log_offsets import LogOffsets
 from services.aggregator.settings import AggregatorSettings
+from services.aggregator.storage.clickhouse_sink import ClickHouseSink
+from services.aggregator.succession.lineage import Lineage
+from services.aggregator.succession.log_search import find_lineages
 from services.platform.errors import ConfigurationError
 from services.platform.kafka import ADMIN_TIMEOUT_SECONDS, admin_client
 from services.platform.kafka_questions import KafkaQuestions

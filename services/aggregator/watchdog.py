@@ -5,16 +5,14 @@ A new process is what helps: it joins the group anew, and begins with the log as
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from services.aggregator.core.watch import StandstillWatch
 from services.aggregator.errors import StandstillError
-from services.aggregator.lineage import check_partitions, check_same
+from services.aggregator.host import MeterHost
+from services.aggregator.succession.lineage import check_partitions, check_same
 from services.platform.errors import WattokenError
 from services.platform.log import get_logger
-
-if TYPE_CHECKING:
-    from services.aggregator.app import MeterApp
 
 logger = get_logger(__name__)
 
@@ -24,7 +22,7 @@ WATCH_SECONDS: Final = 15.0
 NO_STATE: Final = -1
 
 
-async def keep_watch(app: MeterApp) -> None:
+async def keep_watch(app: MeterHost) -> None:
     """Look at the log every so often until the app stops."""
     patience_seconds = app.settings.aggregator_standstill_seconds
     topic = app.log_read.topic

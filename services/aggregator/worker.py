@@ -9,10 +9,10 @@ from collections.abc import Callable
 from functools import partial
 
 from services.aggregator.app import MeterApp, create_app
-from services.aggregator.decoder_process import GC_THRESHOLDS
-from services.aggregator.log_search import find_lineage
+from services.aggregator.decoding.process import GC_THRESHOLDS
 from services.aggregator.metrics import REGISTRY
 from services.aggregator.settings import AggregatorSettings
+from services.aggregator.succession.log_search import find_lineage
 from services.platform.collection import spare_the_collector
 from services.platform.health import HealthServer
 from services.platform.kafka_questions import KafkaQuestions

@@ -12,13 +12,14 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
+from schemas.measures import MEASURES
 from schemas.metering_rules import DAY_MS, MeteringRules
-from services.aggregator.clickhouse_sink import ClickHouseSink
 from services.aggregator.core.dead_letters import DeadLetter
-from services.aggregator.core.labels import Labels, Series
 from services.aggregator.core.partition import Checkpoint, Snapshot
-from services.aggregator.core.slices import MEASURES, SliceRows, label_numbers, pack, summed
+from services.aggregator.core.slices import SliceRows, label_numbers, pack, summed
 from services.aggregator.core.windows import FAMILIES, Family
+from services.aggregator.decoding.labels import Labels, Series
+from services.aggregator.storage.clickhouse_sink import ClickHouseSink
 from services.platform.kafka import Log
 from services.platform.migrate import ensure_rules
 from tests.integration.utility_oracle import Slice

@@ -15,11 +15,11 @@ from deploy.local.errors import ComponentMissing
 from deploy.local.ports import pick_port
 from deploy.local.supervisor import Supervisor
 from schemas.metering_rules import MeteringRules
-from services.aggregator.clickhouse_sink import ClickHouseSink
-from services.aggregator.core.labels import Labels, Series
 from services.aggregator.core.partition import Checkpoint
 from services.aggregator.core.slices import pack
 from services.aggregator.core.windows import REGISTER
+from services.aggregator.decoding.labels import Labels, Series
+from services.aggregator.storage.clickhouse_sink import ClickHouseSink
 from services.platform.clickhouse import connect
 from services.platform.errors import DatabaseUnavailableError
 from services.platform.kafka import Log

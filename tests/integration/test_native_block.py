@@ -9,7 +9,7 @@ import pytest
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import DatabaseError
 
-from services.aggregator.native_block import NativeBlock
+from services.aggregator.storage.native_block import NativeBlock
 from tests.versions.database import DatabaseFactory
 
 

@@ -21,17 +21,18 @@ from unittest.mock import patch
 import numpy as np
 from rocksdict import Rdict
 
+from schemas.measures import MEASURES
 from schemas.metering_rules import MeteringRules
-from services.aggregator import seen_bucket, seen_place
-from services.aggregator.core.batch import Records
-from services.aggregator.core.decoding import Decoded, Decoder
 from services.aggregator.core.dedup import IdsUnreadableError, SeenIds
-from services.aggregator.core.labels import Labels, Series
+from services.aggregator.core.judging import Records
 from services.aggregator.core.partition import Checkpoint, PartitionState, Snapshot
-from services.aggregator.core.slices import MEASURES, SliceStore
+from services.aggregator.core.slices import SliceStore
 from services.aggregator.core.timing import RuleBook
+from services.aggregator.decoding.columns import Decoded, Decoder
+from services.aggregator.decoding.labels import Labels, Series
 from services.aggregator.recovery import rebuild_from
-from services.aggregator.seen_store import SeenStores
+from services.aggregator.storage import seen_bucket, seen_place
+from services.aggregator.storage.seen_store import SeenStores
 from tests.memory_disk import MEMORY_DISK
 
 HOUR_MS = 3_600_000

@@ -10,7 +10,7 @@ from random import Random
 from typing import Final
 
 from schemas.usage_event import DURATION_MS_MAX, TOKENS_MAX
-from services.aggregator.core.canonical import SUBSETS
+from services.aggregator.decoding.canonical import SUBSETS
 
 Fields = list[tuple[bytes, bytes]]
 

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from schemas import wire
 from schemas.usage_event import UsageEvent
 from schemas.wire import InvalidEventError, WireEvent
-from services.aggregator.core.decoding import Decoder
-from services.aggregator.core.frames import frames_of
-from services.aggregator.core.labels import Labels
+from services.aggregator.arrays.frames import frames_of
+from services.aggregator.decoding.columns import Decoder
+from services.aggregator.decoding.labels import Labels
 from services.audit.event import Event, NotAnEventError, read_event
 from tests.property.record_texts import (
     BYTE_MUTATIONS,

@@ -1,8 +1,8 @@
 """Reading events many at a time finds what the decoder finds in each of them alone.
 
-`core.canonical` is a shortcut around `schemas.wire`, so it must never say anything else; and
-`core.decoding` must say the same of a record whatever stands around it, and whatever it has learnt
-before. Records are written as text, because what tells two readers apart is mostly a byte.
+`decoding.canonical` is a shortcut around `schemas.wire`, so it must never say anything else; and
+`decoding.columns` must say the same of a record whatever stands around it, and whatever it has
+learnt before. Records are written as text, because what tells two readers apart is mostly a byte.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ from bench.generator import Load, blocks
 from schemas import wire
 from schemas.usage_event import DURATION_MS_MAX, TOKENS_MAX, UsageEvent
 from schemas.wire import UncheckedEvent, WireEvent, decode_many
-from services.aggregator.core import decoding
-from services.aggregator.core.byte_spans import Buffer
-from services.aggregator.core.canonical import SUBSETS, read
-from services.aggregator.core.decoding import Decoded, Decoder, Failure
-from services.aggregator.core.frames import Frames, frames_of
-from services.aggregator.core.key_index import Ints
-from services.aggregator.core.labels import Labels, Series
+from services.aggregator.arrays.byte_spans import Buffer
+from services.aggregator.arrays.frames import Frames, frames_of
+from services.aggregator.arrays.key_index import Ints
 from services.aggregator.core.timing import EPOCH
+from services.aggregator.decoding import columns as decoding
+from services.aggregator.decoding.canonical import SUBSETS, read
+from services.aggregator.decoding.columns import Decoded, Decoder, Failure
+from services.aggregator.decoding.labels import Labels, Series
 from services.ingest.adapters.native import adapt
 from services.ingest.keys import Key, KeyEntry
 from services.ingest.keys.limits import KeyUse
@@ -216,7 +216,7 @@ def moments(first_year: int, last_year: int) -> st.SearchStrategy[datetime]:
     )
 
 
-#: The decoder takes times that are out of range too; that is found later (`core.batch`).
+#: The decoder takes times that are out of range too; that is found later (`core.judging`).
 MOMENT: Final = moments(2000, 2099) | moments(1999, 2101)
 NAME: Final = st.one_of(
     st.sampled_from([label[1:-1].decode() for label in LABELS]),

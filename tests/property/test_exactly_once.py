@@ -20,7 +20,7 @@ from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_a
 
 from schemas.metering_rules import HOUR_MS, MINUTE_MS
 from services.aggregator import recovery
-from services.aggregator.core.byte_spans import Flags, Words
+from services.aggregator.arrays.byte_spans import Flags, Words
 from services.aggregator.core.dedup import SeenIds, Stamp
 from services.aggregator.core.slices import FamilySlices
 from services.aggregator.errors import DatabaseWentBackError, MeteringStoppedError

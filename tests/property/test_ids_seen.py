@@ -19,14 +19,14 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
 
+from services.aggregator.arrays.replaced import Replaced
 from services.aggregator.core import partition
 from services.aggregator.core.dedup import Sightings, Stamp
 from services.aggregator.core.log_time import LogTime
 from services.aggregator.core.partition import PartitionState, Sifted
-from services.aggregator.core.replaced import Replaced
 from services.aggregator.core.timing import RuleBook
 from services.aggregator.recovery import Beginning
-from services.aggregator.seen_store import READ_REST_SECONDS_MAX, SeenStore
+from services.aggregator.storage.seen_store import READ_REST_SECONDS_MAX, SeenStore
 from tests.property import ids_world
 from tests.property.ids_world import CLOCK_STEP_MAX_MS, HOUR_MS, IdsWorld
 

@@ -17,25 +17,19 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from schemas.measures import MEASURES
 from schemas.metering_rules import HOUR_MS, MINUTE_MS, MeteringRules
-from services.aggregator.core.batch import Records
-from services.aggregator.core.byte_spans import Words
-from services.aggregator.core.decoding import Decoder
+from services.aggregator.arrays.byte_spans import Words
+from services.aggregator.arrays.key_index import Ints
 from services.aggregator.core.dedup import Settled, Sightings, Stamp
-from services.aggregator.core.key_index import Ints
-from services.aggregator.core.labels import Labels, Series
+from services.aggregator.core.judging import Records
 from services.aggregator.core.partition import Checkpoint, Snapshot
 from services.aggregator.core.series_limit import Admission
-from services.aggregator.core.slices import (
-    MEASURES,
-    SliceRows,
-    label_numbers,
-    labels_of,
-    pack,
-    windows_of,
-)
+from services.aggregator.core.slices import SliceRows, label_numbers, labels_of, pack, windows_of
 from services.aggregator.core.timing import RuleBook
 from services.aggregator.core.windows import FAMILY_BY_NAME, Family
+from services.aggregator.decoding.columns import Decoder
+from services.aggregator.decoding.labels import Labels, Series
 from services.aggregator.meter import Meter
 from services.aggregator.recovery import Edges, Keep
 from services.platform.kafka import Log

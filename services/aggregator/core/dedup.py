@@ -20,10 +20,10 @@ from typing import Final, Protocol
 
 import numpy as np
 
-from services.aggregator.core.byte_spans import Flags, Words
-from services.aggregator.core.key_index import Ints
-from services.aggregator.core.replaced import Replaced
-from services.aggregator.core.seen_table import SeenTable
+from services.aggregator.arrays.byte_spans import Flags, Words
+from services.aggregator.arrays.key_index import Ints
+from services.aggregator.arrays.replaced import Replaced
+from services.aggregator.arrays.seen_table import SeenTable
 
 #: Before any log time.
 LONG_AGO: Final = -(1 << 62)

@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 
 from schemas.metering_rules import HOUR_MS
-from services.aggregator.core.key_index import Ints
+from services.aggregator.arrays.key_index import Ints
 
 #: Steps of a broker's clock up to this long cost no answer: a day, and an hour to spare.
 CLOCK_STEP_MAX_MS: Final = 25 * HOUR_MS

@@ -16,26 +16,20 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from schemas.measures import INPUT, OUTPUT
 from schemas.metering_rules import MeteringRules
-from services.aggregator.core.batch import Columns, Judged, Records, judge
+from services.aggregator.arrays.frames import frames_of
+from services.aggregator.arrays.key_index import Ints
 from services.aggregator.core.dead_letters import DeadLetter, UnwrittenLetters
-from services.aggregator.core.decoding import Decoded, Decoder
 from services.aggregator.core.dedup import SeenIds, Settled
-from services.aggregator.core.frames import frames_of
-from services.aggregator.core.key_index import Ints
-from services.aggregator.core.labels import Labels
+from services.aggregator.core.judging import Columns, Judged, Records, judge
 from services.aggregator.core.log_time import LogTime
 from services.aggregator.core.series_limit import Admission, SeriesLimit
-from services.aggregator.core.slices import (
-    INPUT,
-    OUTPUT,
-    SliceRows,
-    SliceStore,
-    label_numbers,
-    pack,
-)
+from services.aggregator.core.slices import SliceRows, SliceStore, label_numbers, pack
 from services.aggregator.core.timing import RuleBook, duplicate_within_ms
 from services.aggregator.core.windows import FAMILIES, Family
+from services.aggregator.decoding.columns import Decoded, Decoder
+from services.aggregator.decoding.labels import Labels
 
 
 @dataclass(frozen=True, slots=True)

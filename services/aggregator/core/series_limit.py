@@ -21,8 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from schemas.metering_rules import MeteringRules
-from services.aggregator.core.key_index import Ints
-from services.aggregator.core.labels import Labels, Series
+from services.aggregator.arrays.key_index import Ints
+from services.aggregator.decoding.labels import Labels, Series
 
 #: Stands for region, provider and model of what is beyond the limit.
 OTHER: Final = "other"

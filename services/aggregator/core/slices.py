@@ -19,23 +19,11 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from services.aggregator.core.key_index import Ints, KeyIndex
-from services.aggregator.core.labels import Labels
+from schemas.measures import MEASURES
+from services.aggregator.arrays.key_index import Ints, KeyIndex
 from services.aggregator.core.windows import FAMILIES, Family
+from services.aggregator.decoding.labels import Labels
 
-#: What a slice adds up, in the order of its totals and of the table's columns.
-MEASURES: Final = (
-    "requests",
-    "failed_requests",
-    "input_tokens",
-    "cache_read_input_tokens",
-    "cache_write_input_tokens",
-    "output_tokens",
-    "reasoning_output_tokens",
-    "estimated_tokens",
-)
-INPUT: Final = MEASURES.index("input_tokens")
-OUTPUT: Final = MEASURES.index("output_tokens")
 #: A key packs window number and label number, which is an account's or a series'. A window number
 #: is its start divided by its length: 27 bits of minutes last until 2225, and memory ends long
 #: before 36 bits of label numbers do.

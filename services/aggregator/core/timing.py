@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 
 from schemas.metering_rules import MeteringRules
-from services.aggregator.core.key_index import Ints
+from services.aggregator.arrays.key_index import Ints
 from services.aggregator.core.log_time import CLOCK_STEP_MAX_MS
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)

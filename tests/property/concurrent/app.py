@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Any
 from mode.utils.queues import FlowControlEvent
 
 from services.aggregator.app import MeterApp
-from services.aggregator.lineage import lineage_of
-from services.aggregator.log_offsets import LogOffsets
+from services.aggregator.kafka.log_offsets import LogOffsets
+from services.aggregator.kafka.transport import FetchedBatch
 from services.aggregator.meter import Meter
 from services.aggregator.recovery import Edges
-from services.aggregator.seen_store import SeenStores
-from services.aggregator.sink_thread import SinkThread
-from services.aggregator.transport import FetchedBatch
+from services.aggregator.storage.seen_store import SeenStores
+from services.aggregator.storage.sink_thread import SinkThread
+from services.aggregator.succession.lineage import lineage_of
 from tests.property.concurrent.consumer import SILENT_LOG, ModelConsumer, tp
 from tests.property.concurrent.log import DECODER, ModelLog, ModelQuestions, log_of
 from tests.property.concurrent.sink import ModelSink
@@ -50,7 +50,6 @@ class ModelApp(MeterApp):
         )
         self.offsets = LogOffsets(ModelQuestions(process), log, "group")  # type: ignore[arg-type]
         self.failure = None
-        self.catching_up = False
         self.rebalancing = False
         #: How many recoveries are under way.
         self.recovering = 0

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from faust.types import TP, ConsumerMessage
 
-from services.aggregator.transport import Consumer, FetchedBatch
+from services.aggregator.kafka.transport import Consumer, FetchedBatch
 from tests.property.concurrent.log import TOPIC, Fetched, decoded_of
 
 if TYPE_CHECKING:

@@ -12,9 +12,10 @@ from typing import Any
 
 import numpy as np
 
+from schemas.measures import MEASURES
 from services.aggregator.core.partition import Checkpoint
 from services.aggregator.core.series_limit import Admission
-from services.aggregator.core.slices import MEASURES, labels_of, windows_of
+from services.aggregator.core.slices import labels_of, windows_of
 from services.aggregator.core.windows import FAMILIES, FAMILY_BY_NAME
 from tests.property.concurrent.log import LABELS, ModelLog
 from tests.property.concurrent.oracle import NOTHING, Key, Sums

@@ -18,8 +18,8 @@ from typing import Any, Final
 import pytest
 import rocksdict
 
-from services.aggregator import seen_bucket, seen_place, seen_store
-from services.aggregator.store_files import claim, read_sealed, write_sealed
+from services.aggregator.storage import seen_bucket, seen_place, seen_store
+from services.aggregator.storage.store_files import claim, read_sealed, write_sealed
 from tests.property.concurrent.file_of_ids import Entries, FileOfIds
 
 #: What a step is: a full disk fails what it has to find room for, and nothing else.

@@ -17,11 +17,11 @@ from typing import Any, TypeVar
 import numpy as np
 
 from schemas.metering_rules import MeteringRules
-from services.aggregator.core.batch import Records
-from services.aggregator.core.decoding import Decoded, Decoder
-from services.aggregator.core.frames import frames_of
-from services.aggregator.core.labels import Labels
+from services.aggregator.arrays.frames import frames_of
+from services.aggregator.core.judging import Records
 from services.aggregator.core.timing import RuleBook
+from services.aggregator.decoding.columns import Decoded, Decoder
+from services.aggregator.decoding.labels import Labels
 from services.platform.errors import UnavailableError
 from services.platform.kafka import Log
 from services.platform.kafka_questions import Commit

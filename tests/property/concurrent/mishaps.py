@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Sequence
 
 from services.aggregator.core.partition import PartitionState
-from services.aggregator.seen_store import SeenStore
+from services.aggregator.storage.seen_store import SeenStore
 from tests.property.concurrent import traffic
 from tests.property.concurrent.loop import Item
 from tests.property.concurrent.model import World

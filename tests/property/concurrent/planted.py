@@ -7,20 +7,12 @@ any more proves nothing. Which are found by schedules, and what holds the others
 
 from __future__ import annotations
 
-from services.aggregator import (
-    agent,
-    app,
-    flush,
-    log_offsets,
-    meter,
-    recovery,
-    seen_bucket,
-    seen_place,
-    seen_store,
-    transport,
-)
-from services.aggregator.core import dedup, partition, replaced, slices, timing
+from services.aggregator import agent, app, flush, meter, recovery
+from services.aggregator.arrays import replaced
+from services.aggregator.core import dedup, partition, slices, timing
 from services.aggregator.handover import Handover
+from services.aggregator.kafka import log_offsets, transport
+from services.aggregator.storage import seen_bucket, seen_place, seen_store
 from tests.property.concurrent.planting import Bug, Edit
 
 #: In the order in which they were found: the old ones, the 17 of the issue, its holes, and more.

@@ -13,9 +13,9 @@ import pytest
 
 from services.aggregator import app as app_module
 from services.aggregator import meter as meter_module
-from services.aggregator import retry, seen_store
 from services.aggregator.core import log_time, timing
 from services.aggregator.errors import DatabaseWentBackError
+from services.aggregator.storage import retry, seen_store
 from tests.property.concurrent import calm, mishaps, operators, traffic
 from tests.property.concurrent.choices import Choices
 from tests.property.concurrent.files import Files, modelled_files

@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from services.aggregator.core.key_index import Ints
+from schemas.measures import MEASURES
+from services.aggregator.arrays.key_index import Ints
 from services.aggregator.core.partition import Checkpoint, Snapshot
 from services.aggregator.core.series_limit import Admission
-from services.aggregator.core.slices import MEASURES, SliceRows, windows_of
+from services.aggregator.core.slices import SliceRows, windows_of
 from services.aggregator.core.timing import RuleBook
 from services.aggregator.core.windows import FAMILIES, Family
 from tests.property.concurrent.log import ModelLog

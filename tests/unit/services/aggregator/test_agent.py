@@ -14,11 +14,11 @@ from faust.types import TP
 
 from services.aggregator.agent import meter_batches
 from services.aggregator.app import MeterApp
+from services.aggregator.kafka.transport import FetchedBatch
 from services.aggregator.metrics import ID_STORE_FAULTS
-from services.aggregator.seen_bucket import Bucket
-from services.aggregator.seen_store import SeenStores
-from services.aggregator.store_files import StoreFault
-from services.aggregator.transport import FetchedBatch
+from services.aggregator.storage.seen_bucket import Bucket
+from services.aggregator.storage.seen_store import SeenStores
+from services.aggregator.storage.store_files import StoreFault
 from tests.unit.services.aggregator.test_meter_ids import LOG, Scene
 
 BATCH = 3

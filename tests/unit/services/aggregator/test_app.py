@@ -16,7 +16,7 @@ from services.aggregator.errors import (
 )
 from services.platform.errors import UnavailableError
 from tests.record_batches import batch_of
-from tests.unit.services.aggregator.test_transport import TPS, Reading, stretch
+from tests.unit.services.aggregator.kafka.test_transport import TPS, Reading, stretch
 
 
 class Waiting(Reading):

@@ -13,7 +13,7 @@ from services.aggregator import going_over
 from services.aggregator.app import MeterApp
 from services.aggregator.errors import SuccessionUnknownError
 from services.aggregator.going_over import Found, keep_looking
-from services.aggregator.lineage import Lineage
+from services.aggregator.succession.lineage import Lineage
 from services.platform.errors import ConfigurationError, UnavailableError
 from services.platform.kafka import Log
 from services.platform.succession import Stretch, Succession

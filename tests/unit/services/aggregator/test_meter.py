@@ -9,18 +9,19 @@ from typing import Any
 import numpy as np
 import pytest
 
+from schemas.measures import MEASURES
 from schemas.metering_rules import MeteringRules
-from services.aggregator.core.batch import Records
-from services.aggregator.core.decoding import Decoder
 from services.aggregator.core.dedup import SeenIds
-from services.aggregator.core.labels import Labels
+from services.aggregator.core.judging import Records
 from services.aggregator.core.partition import Checkpoint, PartitionState, Snapshot
-from services.aggregator.core.slices import MEASURES, SliceRows, SliceStore, TotalTooLargeError
+from services.aggregator.core.slices import SliceRows, SliceStore, TotalTooLargeError
 from services.aggregator.core.timing import RuleBook
+from services.aggregator.decoding.columns import Decoder
+from services.aggregator.decoding.labels import Labels
 from services.aggregator.errors import DatabaseWentBackError, LogReplacedError
 from services.aggregator.meter import Meter
 from services.aggregator.recovery import Keep
-from services.aggregator.retry import AbandonedError
+from services.aggregator.storage.retry import AbandonedError
 from services.platform.errors import UnavailableError
 
 NOW_MS = 1_773_576_000_000  # 2026-03-15T12:00:00Z

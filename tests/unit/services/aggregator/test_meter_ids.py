@@ -12,14 +12,14 @@ from typing import Any
 
 import pytest
 
-from services.aggregator.core.decoding import Decoder
 from services.aggregator.core.dedup import IdsUnreadableError, Settled
-from services.aggregator.core.labels import Labels
 from services.aggregator.core.partition import PartitionState
+from services.aggregator.decoding.columns import Decoder
+from services.aggregator.decoding.labels import Labels
 from services.aggregator.meter import Meter
 from services.aggregator.recovery import Edges, Keep, Stores
-from services.aggregator.retry import AbandonedError
-from services.aggregator.seen_store import SPARE_PLACES, WRITE_REST_SECONDS, SeenStores
+from services.aggregator.storage.retry import AbandonedError
+from services.aggregator.storage.seen_store import SPARE_PLACES, WRITE_REST_SECONDS, SeenStores
 from services.platform.errors import UnavailableError
 from services.platform.kafka import Log
 from tests.property.world import ModelOffsets, ModelSink, World, event
@@ -181,7 +181,7 @@ def test_a_recovery_that_fails_behind_its_stores_lets_them_go(
             return at(self, times_ms)
 
         monkeypatch.setattr(ModelOffsets, "at", away)
-        monkeypatch.setattr("services.aggregator.retry.DELAY_SECONDS_MIN", 0.0)
+        monkeypatch.setattr("services.aggregator.storage.retry.DELAY_SECONDS_MIN", 0.0)
         await scene.recover()
         assert list(scene.meter.states) == [0]
         scene.meter.drop({0})

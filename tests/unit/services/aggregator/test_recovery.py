@@ -9,14 +9,15 @@ from typing import Any
 import numpy as np
 import pytest
 
+from schemas.measures import MEASURES
 from schemas.metering_rules import MeteringRules
-from services.aggregator.core.batch import Records
-from services.aggregator.core.decoding import Decoder
-from services.aggregator.core.labels import Labels, Series
+from services.aggregator.core.judging import Records
 from services.aggregator.core.partition import Checkpoint, PartitionState
 from services.aggregator.core.series_limit import Admission
-from services.aggregator.core.slices import MEASURES, SliceRows
+from services.aggregator.core.slices import SliceRows
 from services.aggregator.core.timing import RuleBook
+from services.aggregator.decoding.columns import Decoder
+from services.aggregator.decoding.labels import Labels, Series
 from services.aggregator.errors import (
     CheckpointAheadError,
     ContradictionError,

@@ -13,7 +13,7 @@ from services.aggregator.errors import (
     PartitionsChangedError,
     StandstillError,
 )
-from services.aggregator.lineage import Lineage
+from services.aggregator.succession.lineage import Lineage
 from services.aggregator.watchdog import keep_watch
 from services.platform.errors import UnavailableError
 from services.platform.kafka import Log

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from services.aggregator.core.byte_spans import Words
+from services.aggregator.arrays.byte_spans import Words
+from services.aggregator.arrays.key_index import Ints
 from services.aggregator.core.dedup import LONG_AGO, SeenIds, Settled, Sightings, Stamp, repetitions
-from services.aggregator.core.key_index import Ints
 from tests.property.world import ModelStore, ModelStores
 
 HORIZON_MS = 1000

@@ -7,15 +7,15 @@ from collections.abc import Sequence
 import numpy as np
 
 from schemas.metering_rules import DAY_MS, HOUR_MS, MINUTE_MS, MeteringRules
-from services.aggregator.core.batch import Records
 from services.aggregator.core.dead_letters import PAYLOAD_BYTES_MAX
-from services.aggregator.core.decoding import Decoder
 from services.aggregator.core.dedup import SeenIds
-from services.aggregator.core.labels import Labels
+from services.aggregator.core.judging import Records
 from services.aggregator.core.log_time import CLOCK_STEP_MAX_MS
 from services.aggregator.core.partition import Checkpoint, PartitionState, Snapshot
 from services.aggregator.core.slices import SliceRows, SliceStore
 from services.aggregator.core.timing import RuleBook
+from services.aggregator.decoding.columns import Decoder
+from services.aggregator.decoding.labels import Labels
 from tests.property.world import T0_MS, event
 
 LABELS = Labels()

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.metering_rules import MeteringRules
-from services.aggregator.core.key_index import Ints
-from services.aggregator.core.labels import Labels, Series
+from services.aggregator.arrays.key_index import Ints
 from services.aggregator.core.series_limit import OTHER, Admission, SeriesLimit
+from services.aggregator.decoding.labels import Labels, Series
 
 RULES = MeteringRules(series_max=2, unused_series_max=1)
 

@@ -4,11 +4,10 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from schemas.measures import MEASURES
 from schemas.metering_rules import MINUTE_MS
-from services.aggregator.core.key_index import Ints
-from services.aggregator.core.labels import Labels
+from services.aggregator.arrays.key_index import Ints
 from services.aggregator.core.slices import (
-    MEASURES,
     FamilySlices,
     label_numbers,
     labels_of,
@@ -17,6 +16,7 @@ from services.aggregator.core.slices import (
     windows_of,
 )
 from services.aggregator.core.windows import HOUR, MINUTE, REGISTER
+from services.aggregator.decoding.labels import Labels
 
 ONE = (1, 0, 10, 0, 0, 5, 0, 0)
 

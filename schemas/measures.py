@@ -1,0 +1,19 @@
+"""What is added up over events: the measures of a slice, in the order of its totals and columns."""
+
+from __future__ import annotations
+
+from typing import Final
+
+#: Numbers of requests and tokens; ClickHouse's tables have a column for each, by these names.
+MEASURES: Final = (
+    "requests",
+    "failed_requests",
+    "input_tokens",
+    "cache_read_input_tokens",
+    "cache_write_input_tokens",
+    "output_tokens",
+    "reasoning_output_tokens",
+    "estimated_tokens",
+)
+INPUT: Final = MEASURES.index("input_tokens")
+OUTPUT: Final = MEASURES.index("output_tokens")

@@ -1,0 +1,36 @@
+"""The values of records, one after the other in one buffer, to be read all together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from services.aggregator.arrays.byte_spans import Buffer
+from services.aggregator.arrays.key_index import Ints
+
+
+@dataclass(frozen=True, slots=True)
+class Frames:
+    """Where in a buffer each value starts and ends. A record without a value has an empty one."""
+
+    buffer: Buffer
+    starts: Ints
+    ends: Ints
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    def values(self, which: Ints) -> list[bytes]:
+        """Some of the values, by their indexes."""
+        data = self.buffer.data
+        places = zip(self.starts[which].tolist(), self.ends[which].tolist(), strict=True)
+        return [data[start:end] for start, end in places]
+
+
+def frames_of(values: Sequence[bytes | None]) -> Frames:
+    """Put values into one buffer."""
+    lengths = np.array([len(value or b"") for value in values], np.int64)
+    ends = np.cumsum(lengths)
+    return Frames(Buffer(*[value for value in values if value]), ends - lengths, ends)

@@ -1,0 +1,168 @@
+"""128-bit ids and when each was last seen, oldest first, in arrays: 35 to 65 bytes an id.
+
+Sightings are appended to columns in the order of time; a hash table of places says where an id's
+last one stands. So the oldest are a prefix, forgetting them moves one index, and a whole batch is
+looked up and entered with a few array operations. What is past stays in the table as a stone that
+look-ups step over, until the columns are full and what is alive moves to the front.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from services.aggregator.arrays.byte_spans import Flags, Words
+from services.aggregator.arrays.key_index import Ints
+
+ROOM_MIN: Final = 1024
+#: Slots for each place in the columns: so at most half are taken, and one or two are tried.
+SLOTS_PER_PLACE: Final = 2
+FREE: Final = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Where ids are: their slots, and their places in the columns, -1 for those that are not here.
+
+    The slot of one that is not here is the free one at which the search ended.
+    """
+
+    slots: Ints
+    places: Ints
+
+
+class SeenTable:
+    """Sightings in order of time. Ids must be evenly spread hashes, shape (ids, 2)."""
+
+    __slots__ = (
+        "_alive", "_count", "_end", "_first", "_high", "_last_ms", "_low", "_marks", "_slots",
+    )  # fmt: skip
+
+    def __init__(self) -> None:
+        #: Places before which a caller drew a line: the line to come, and the one that holds.
+        self._marks = (0, 0)
+        self._make_room(ROOM_MIN)
+
+    def _make_room(self, room: int) -> None:
+        self._high: Words = np.zeros(room, np.uint64)
+        self._low: Words = np.zeros(room, np.uint64)
+        self._last_ms: Ints = np.zeros(room, np.int64)
+        #: False for a sighting after which its id was seen again.
+        self._alive: Flags = np.zeros(room, np.bool_)
+        self._slots = np.full(SLOTS_PER_PLACE * room, FREE, np.int32)
+        self._first = self._end = self._count = 0
+
+    def __len__(self) -> int:
+        return self._count
+
+    def find(self, ids: Words) -> Found:
+        """Look ids up."""
+        high, low = ids[:, 0], ids[:, 1]
+        last = len(self._slots) - 1
+        slots = (high & np.uint64(last)).astype(np.int64)
+        places = self._slots[slots].astype(np.int64)
+        going_on = np.flatnonzero(places != FREE)
+        while len(going_on):
+            at = places[going_on]
+            same = (self._high[at] == high[going_on]) & (self._low[at] == low[going_on])
+            going_on = going_on[~same]
+            slots[going_on] = (slots[going_on] + 1) & last
+            places[going_on] = self._slots[slots[going_on]]
+            going_on = going_on[places[going_on] != FREE]
+        return Found(slots, places)
+
+    def last_seen(self, found: Found) -> Ints:
+        """When ids that were looked up were last seen; -1 for those that are not here."""
+        times = np.where(found.places >= self._first, self._last_ms[found.places], -1)
+        return np.where(found.places == FREE, -1, times)
+
+    def see(self, ids: Words, times_ms: Ints, found: Found) -> None:
+        """Enter sightings, oldest first, none older than any before; ids unlike each other.
+
+        ``found`` is where they are, as `find` said just before.
+        """
+        if self._end + len(ids) > len(self._high):
+            self._move(len(ids))
+            found = self.find(ids)
+        known = found.places >= self._first
+        again = found.places[known]
+        self._alive[again] = False
+        places = np.arange(self._end, self._end + len(ids))
+        here = slice(self._end, self._end + len(ids))
+        self._high[here], self._low[here] = ids[:, 0], ids[:, 1]
+        self._last_ms[here] = times_ms
+        self._alive[here] = True
+        self._end += len(ids)
+        self._count += len(ids) - len(again)
+        stands = found.places != FREE
+        self._slots[found.slots[stands]] = places[stands]
+        self._put(found.slots[~stands], places[~stands])
+
+    def _put(self, slots: Ints, places: Ints) -> None:
+        """Take the first free slots from these on for places whose ids have none."""
+        last = len(self._slots) - 1
+        while len(places):
+            free = self._slots[slots] == FREE
+            self._slots[slots[free]] = places[free]
+            # Of several that took one free slot at once, the last written has it.
+            lost = self._slots[slots] != places
+            slots, places = (slots[lost] + 1) & last, places[lost]
+
+    def _move(self, more: int) -> None:
+        """Move what is alive to the front of columns with room for as many again, and ``more``."""
+        alive = self._first + np.flatnonzero(self._alive[self._first : self._end])
+        high, low, times_ms = self._high[alive], self._low[alive], self._last_ms[alive]
+        count = len(alive)
+        coming, holds = np.searchsorted(alive, self._marks).tolist()
+        self._marks = coming, holds
+        self._make_room(1 << (3 * (count + more) // 2).bit_length())
+        self._high[:count], self._low[:count], self._last_ms[:count] = high, low, times_ms
+        self._alive[:count] = True
+        self._end = self._count = count
+        last = np.uint64(len(self._slots) - 1)
+        self._put((high & last).astype(np.int64), np.arange(count))
+
+    def draw_line(self) -> None:
+        """Remember how far sightings have come, until `hold_line`."""
+        self._marks = self._end, self._marks[1]
+
+    def hold_line(self) -> None:
+        """Have the line drawn last be the one that `before_line` tells."""
+        self._marks = self._marks[0], self._marks[0]
+
+    def before_line(self, most: int) -> int:
+        """How many of so many of the oldest were last seen before the line that holds."""
+        return int(np.searchsorted(self._oldest_places(most), self._marks[1]))
+
+    def forget(self, until_ms: int) -> None:
+        """Drop the ids last seen at or before a time."""
+        past = int(np.searchsorted(self._last_ms[self._first : self._end], until_ms, "right"))
+        self._drop(self._first + past)
+
+    def _drop(self, first: int) -> None:
+        self._count -= int(np.count_nonzero(self._alive[self._first : first]))
+        self._first = first
+
+    def oldest(self, most: int) -> tuple[Words, Ints]:
+        """The ids that were not seen for longest, and when they last were, oldest first."""
+        places = self._oldest_places(most)
+        return np.stack((self._high[places], self._low[places]), axis=1), self._last_ms[places]
+
+    def _oldest_places(self, most: int) -> Ints:
+        if most <= 0:
+            return np.zeros(0, np.int64)
+        # Few sightings are repeated, so mostly the first look is enough.
+        end = self._first
+        while True:
+            end = min(self._end, end + 2 * most)
+            places = self._first + np.flatnonzero(self._alive[self._first : end])
+            if len(places) >= most or end == self._end:
+                return places[:most]
+
+    def drop_oldest(self, count: int) -> None:
+        """Drop so many of the oldest."""
+        places = self._oldest_places(count)
+        if len(places):
+            self._drop(int(places[-1]) + 1)

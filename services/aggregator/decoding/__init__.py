@@ -1,0 +1,1 @@
+"""From the log's bytes to columns of events, in processes beside the worker."""

@@ -1,0 +1,258 @@
+"""From the bytes of records to columns: what each event says, before anything is judged.
+
+A pure function of the bytes, but for the numbers of labels: so it may run ahead of everything
+else, and elsewhere. All columns are parallel: the n-th entry of each is about the n-th event.
+
+Events in the form that Wattoken writes are read all together (`decoding.canonical`), the others
+one by one (`schemas.wire`), with the same outcome.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import accumulate
+from operator import attrgetter
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from schemas.measures import INPUT, MEASURES, OUTPUT
+from schemas.wire import UncheckedEvent, decode_many
+from services.aggregator.arrays.byte_spans import Buffer, Words, may_have_finer_times
+from services.aggregator.arrays.frames import Frames, frames_of
+from services.aggregator.arrays.key_index import Ints
+from services.aggregator.arrays.seen_hash import seen_hashes
+from services.aggregator.decoding.canonical import SUBSETS, Canonical, read
+from services.aggregator.decoding.gateways import Gateways
+from services.aggregator.decoding.labels import Labels
+from services.aggregator.decoding.phrases import Phrases
+
+#: Gateways remembered at once; beyond this all that is known of texts is learnt anew.
+GATEWAYS_MAX: Final = 500_000
+FAILED, ESTIMATED = MEASURES.index("failed_requests"), MEASURES.index("estimated_tokens")
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why the record at an index is no usage event."""
+
+    index: int
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """The events among some records, and why the others are none.
+
+    `places` are the indexes of the records that the events come from, ascending; `time_us` counts
+    microseconds from 1970; `tenants` and `series` are numbers of `Labels`; `identities` has the
+    shape (events, 2) and `measures` (events, measures). `adjusting` marks events that are, or half
+    are, debits or credits.
+    """
+
+    count: int
+    places: Ints
+    time_us: Ints
+    tenants: Ints
+    series: Ints
+    identities: Words
+    measures: Ints
+    adjusting: NDArray[np.bool_]
+    failures: list[Failure]
+
+    def cut(self, start: int, end: int) -> Decoded:
+        """What was decoded of an index range of the records."""
+        if start == 0 and end == self.count:
+            return self
+        first, last = np.searchsorted(self.places, (start, end)).tolist()
+        part = self.chosen(slice(first, last))
+        failures = [
+            Failure(failure.index - start, failure.code, failure.message)
+            for failure in self.failures
+            if start <= failure.index < end
+        ]
+        return replace(part, count=end - start, places=part.places - start, failures=failures)
+
+    def chosen(self, events: slice | Ints) -> Decoded:
+        """The same with some of the events, or in another order."""
+        return replace(self, **{name: getattr(self, name)[events] for name in COLUMNS})
+
+
+#: What of `Decoded` has an entry for each event.
+COLUMNS: Final = ("places", "time_us", "tenants", "series", "identities", "measures", "adjusting")
+
+
+def joined(parts: Sequence[Decoded]) -> Decoded:
+    """Join what was decoded of one stretch of records after the other."""
+    if len(parts) == 1:
+        return parts[0]
+    starts = list(accumulate([part.count for part in parts], initial=0))
+    moved = [
+        replace(
+            part,
+            places=part.places + start,
+            failures=[
+                Failure(failure.index + start, failure.code, failure.message)
+                for failure in part.failures
+            ],
+        )
+        for part, start in zip(parts, starts, strict=False)
+    ]
+    return together(starts[-1], moved)
+
+
+def together(count: int, parts: Sequence[Decoded]) -> Decoded:
+    """Put together what was decoded of so many records, their places being those among all."""
+    columns = {name: np.concatenate([getattr(part, name) for part in parts]) for name in COLUMNS}
+    failures = [failure for part in parts for failure in part.failures]
+    return Decoded(count=count, failures=failures, **columns)
+
+
+class Decoder:
+    """Decodes the values of records; remembers the labels that it met, for speed only."""
+
+    def __init__(self, labels: Labels) -> None:
+        self.labels = labels
+        self._forget()
+
+    def _forget(self) -> None:
+        self._gateways = Gateways(self.labels)
+        self._gateway_texts = Phrases()
+        self._series_texts = Phrases()
+
+    def decode(self, frames: Frames) -> Decoded:
+        """Decode values; an empty one, of a record without a value, is no event."""
+        if len(self._gateways) > GATEWAYS_MAX:
+            self._forget()
+        found = read(frames.buffer, frames.starts, frames.ends)
+        gateways = self._gateway_texts.find(frames.buffer, *found.gateways)
+        series = self._series_texts.find(frames.buffer, *found.series)
+        known = found.good & (gateways >= 0) & (series >= 0)
+        quick = self._quick(frames.buffer, found, np.flatnonzero(known), gateways, series)
+        rest = np.flatnonzero(~known)
+        if not len(rest):
+            return quick
+        both = together(len(frames), (quick, self._one_by_one(frames, rest, found)))
+        return both.chosen(np.argsort(both.places))
+
+    def _quick(
+        self, buffer: Buffer, found: Canonical, rows: Ints, gateways: Ints, series: Ints
+    ) -> Decoded:
+        """What was read of events whose labels are known."""
+        every = len(rows) == len(gateways)
+        only = slice(None) if every else rows
+        gateways = gateways[only]
+        starts, lengths = found.ids
+        return Decoded(
+            len(rows),
+            rows,
+            found.time_us[only],
+            self._gateways.tenants[gateways],
+            series[only],
+            seen_hashes(buffer, starts[only], lengths[only], self._gateways.seeds[gateways]),
+            quick_measures({name: column[only] for name, column in found.numbers.items()}),
+            np.zeros(len(rows), np.bool_),
+            [],
+        )
+
+    def _one_by_one(self, frames: Frames, rows: Ints, found: Canonical) -> Decoded:
+        """Decode some of the values with the decoder, and learn the labels of the canonical."""
+        values = frames.values(rows)
+        events, failures = decode_many(values, finer_times=may_have_finer_times(values))
+        places = np.delete(rows, list(failures)) if failures else rows
+        gateways = np.array(
+            [self._gateways.number(event.tenant, event.source) for event in events], np.int64
+        )
+        series = np.array(self.labels.series_of(events), np.int64)
+        self._learn(frames.buffer, found, places, gateways, series)
+        ids = frames_of([event.id.encode() for event in events])
+        return Decoded(
+            len(rows),
+            places,
+            times_us(events),
+            self._gateways.tenants[gateways],
+            series,
+            seen_hashes(
+                ids.buffer, ids.starts, ids.ends - ids.starts, self._gateways.seeds[gateways]
+            ),
+            measures(events),
+            adjusting(events),
+            [
+                Failure(int(rows[index]), error.code, error.message)
+                for index, error in failures.items()
+            ],
+        )
+
+    def _learn(
+        self, buffer: Buffer, found: Canonical, places: Ints, gateways: Ints, series: Ints
+    ) -> None:
+        good = np.flatnonzero(found.good[places])
+        rows = places[good]
+        for texts, (starts, lengths), numbers in (
+            (self._gateway_texts, found.gateways, gateways),
+            (self._series_texts, found.series, series),
+        ):
+            texts.learn(buffer, starts[rows], lengths[rows], numbers[good])
+
+
+def no_measures(events: int) -> Ints:
+    """A row of zeros for each event, laid out by column: that is how they are summed."""
+    return np.zeros((events, len(MEASURES)), np.int64, order="F")
+
+
+def quick_measures(numbers: dict[str, Ints]) -> Ints:
+    """What each event adds to its slices, a row each in the order of `MEASURES`."""
+    rows = no_measures(len(numbers["input_tokens"]))
+    rows[:, 0] = 1
+    for name, column in numbers.items():
+        if name == "failed":
+            rows[:, FAILED] = column
+        elif name == "estimated":
+            rows[:, ESTIMATED] = column * (numbers["input_tokens"] + numbers["output_tokens"])
+        else:
+            rows[:, MEASURES.index(name)] = column
+    return rows
+
+
+def times_us(events: Sequence[UncheckedEvent]) -> Ints:
+    """Event times in microseconds since 1970.
+
+    Exact for all times that `schemas.wire.problem` lets pass: until 2100 a float of seconds is
+    less than half a microsecond off. Beyond, only the order of magnitude matters.
+    """
+    seconds = np.array([event.time.timestamp() for event in events], np.float64)
+    return np.rint(seconds * 1e6).astype(np.int64)
+
+
+def adjusting(events: Sequence[UncheckedEvent]) -> NDArray[np.bool_]:
+    """Say which events are, or half are, adjustments: they need a closer look."""
+    if (
+        any([event.adjusts for event in events])
+        or any([event.reason for event in events])
+        or ({event.entry for event in events} - {"usage"})
+    ):
+        plain = ("usage", None, None)
+        return np.array([(event.entry, event.adjusts, event.reason) != plain for event in events])
+    return np.zeros(len(events), np.bool_)
+
+
+def measures(events: Sequence[UncheckedEvent]) -> Ints:
+    """What each event adds to its slices, a row each in the order of `MEASURES`."""
+    rows = no_measures(len(events))
+    rows[:, 0] = 1
+    failed = [event.status == "error" for event in events]
+    if True in failed:
+        rows[:, FAILED] = failed
+    rows[:, INPUT] = [event.input_tokens for event in events]
+    rows[:, OUTPUT] = [event.output_tokens for event in events]
+    for name in SUBSETS:
+        reported = list(map(attrgetter(name), events))
+        if any(reported):
+            rows[:, MEASURES.index(name)] = [tokens or 0 for tokens in reported]
+    estimated = [event.quality == "estimated" for event in events]
+    if True in estimated:
+        rows[:, ESTIMATED] = np.where(estimated, rows[:, INPUT] + rows[:, OUTPUT], 0)
+    return rows

@@ -1,0 +1,240 @@
+"""Kafka's record batches (message format 2, of Kafka 0.11 and later), read as columns.
+
+A batch is a header and its records, mostly compressed; the format is described at
+https://kafka.apache.org/documentation/#recordbatch. What a worker must know of a batch to place it
+on the log is in the header, so the records can be unpacked later, all at once, and elsewhere.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import chain
+from typing import Final, SupportsIndex, overload
+
+import numpy as np
+from aiokafka import codec
+from aiokafka.record.util import calc_crc32c
+
+from services.aggregator.arrays.byte_spans import Buffer
+from services.aggregator.arrays.frames import Frames
+from services.aggregator.arrays.key_index import Ints
+
+#: Base offset, length of what follows, leader epoch, magic, CRC, attributes, last offset delta,
+#: base and last timestamp, producer's id, its epoch, sequence number, number of records.
+HEADER: Final = struct.Struct(">qiibIhiqqqhii")
+#: What stands before that which the length counts: base offset and length.
+PREFIX: Final = struct.Struct(">qi")
+#: Where that begins which the CRC covers: at the attributes.
+CRC_COVERS_FROM: Final = 21
+#: Where the number of the message format stands, in all of them.
+MAGIC_AT: Final = 16
+MAGIC: Final = 2
+CODEC_MASK, LOG_APPEND_TIME, TRANSACTIONAL, CONTROL = 0x07, 0x08, 0x10, 0x20
+DECOMPRESS: Final[dict[int, Callable[[memoryview], bytes]]] = {
+    0: bytes,
+    1: codec.gzip_decode,
+    2: codec.snappy_decode,
+    3: codec.lz4_decode,
+    4: codec.zstd_decode,
+}
+NO_PRODUCER: Final = -1
+
+
+class MalformedBatchError(ValueError):
+    """Bytes that are no record batch, or none of a kind that is known."""
+
+
+@dataclass(frozen=True)
+class RecordBatch:
+    """A batch as it lies on the log, its records still packed."""
+
+    raw: bytes
+    base_offset: int
+    crc: int
+    attributes: int
+    last_offset_delta: int
+    base_timestamp_ms: int
+    max_timestamp_ms: int
+    producer_id: int
+    count: int
+
+    @classmethod
+    def of(cls, raw: bytes) -> RecordBatch:
+        """Read the header of a batch. Raises `MalformedBatchError`."""
+        if len(raw) <= MAGIC_AT:
+            raise MalformedBatchError(f"{len(raw)} bytes are no record batch")
+        if raw[MAGIC_AT] != MAGIC:
+            offset, _ = PREFIX.unpack_from(raw)
+            raise MalformedBatchError(
+                f"message format {raw[MAGIC_AT]} at offset {offset}: only format {MAGIC}, of Kafka"
+                " 0.11 and later, can be read; copy the records to a new topic"
+            )
+        if len(raw) < HEADER.size:
+            raise MalformedBatchError(f"{len(raw)} bytes are no record batch")
+        header = HEADER.unpack_from(raw)
+        offset, _, _, _, crc, attributes, last_delta, base_ms, max_ms, producer, _, _, count = (
+            header
+        )
+        return cls(raw, offset, crc, attributes, last_delta, base_ms, max_ms, producer, count)
+
+    def __len__(self) -> int:
+        return self.count
+
+    @property
+    def next_offset(self) -> int:
+        """The offset after the batch's last; that stays though compaction takes the record."""
+        return self.base_offset + self.last_offset_delta + 1
+
+    @property
+    def is_control(self) -> bool:
+        """Whether it holds the marker of a transaction's end, no records of anybody's."""
+        return bool(self.attributes & CONTROL)
+
+    @property
+    def is_transactional(self) -> bool:
+        """Whether it belongs to a transaction."""
+        return bool(self.attributes & TRANSACTIONAL)
+
+    def validate_crc(self) -> bool:
+        """Say whether it came whole."""
+        return bool(calc_crc32c(memoryview(self.raw)[CRC_COVERS_FROM:]) == self.crc)
+
+    def payload(self) -> bytes:
+        """The records, decompressed."""
+        kind = self.attributes & CODEC_MASK
+        if kind not in DECOMPRESS:
+            raise MalformedBatchError(f"compression {kind} at offset {self.base_offset}")
+        return bytes(DECOMPRESS[kind](memoryview(self.raw)[HEADER.size :]))
+
+    def offsets_and_times(self) -> tuple[Ints, Ints]:
+        """Each record's offset and append time, in ms; mostly without looking at the records."""
+        dense = self.count == self.last_offset_delta + 1
+        if dense and self.attributes & LOG_APPEND_TIME:
+            offsets = np.arange(self.base_offset, self.next_offset)
+            return offsets, np.full(self.count, self.max_timestamp_ms)
+        unpacked = unpack([self])
+        offsets = self.base_offset + unpacked.offset_deltas
+        if self.attributes & LOG_APPEND_TIME:
+            return offsets, np.full(self.count, self.max_timestamp_ms)
+        return offsets, self.base_timestamp_ms + unpacked.timestamp_deltas
+
+
+def first_end(data: bytes, start: int) -> int | None:
+    """Where the batch ends that begins at a place; None where it has not come whole."""
+    if start + PREFIX.size > len(data):
+        return None
+    _, length = PREFIX.unpack_from(data, start)
+    end: int = start + PREFIX.size + length
+    return None if end > len(data) else end
+
+
+@dataclass(frozen=True, slots=True)
+class Unpacked:
+    """The records of some batches: their values, and what each says relative to its batch."""
+
+    frames: Frames
+    has_value: np.typing.NDArray[np.bool_]
+    offset_deltas: Ints
+    timestamp_deltas: Ints
+
+
+def unpack(batches: Sequence[RecordBatch]) -> Unpacked:
+    """Find the fields of all records at once. Raises `MalformedBatchError`."""
+    payloads = [batch.payload() for batch in batches]
+    buffer = Buffer(*payloads)
+    starts, start = [], 0
+    for batch, payload in zip(batches, payloads, strict=True):
+        try:
+            found = record_starts(payload, start)
+        except IndexError:
+            raise MalformedBatchError(f"batch at offset {batch.base_offset} is cut") from None
+        if len(found) != batch.count:
+            raise MalformedBatchError(
+                f"batch at offset {batch.base_offset} has {len(found)} records,"
+                f" its header says {batch.count}"
+            )
+        starts.append(found)
+        start += len(payload)
+    # After its length a record has: attributes (one byte), the two deltas, key, value, headers.
+    place = np.array(list(chain.from_iterable(starts)), np.int64)
+    timestamp_deltas, place = varints(buffer, place + 1)
+    offset_deltas, place = varints(buffer, place)
+    key_lengths, place = varints(buffer, place)
+    lengths, place = varints(buffer, place + np.maximum(key_lengths, 0))
+    has_value = lengths >= 0
+    frames = Frames(buffer, place, place + np.maximum(lengths, 0))
+    return Unpacked(frames, has_value, offset_deltas, timestamp_deltas)
+
+
+def record_starts(payload: bytes, shift: int) -> list[int]:
+    """Where each record begins, behind its length; ``shift`` is added.
+
+    Each record's length says where the next begins, so this goes step by step.
+    """
+    starts: list[int] = []
+    append = starts.append
+    place, size = 0, len(payload)
+    while place < size:
+        low = length = payload[place]
+        place += 1
+        bits = 0
+        while low > 0x7F:
+            low = payload[place]
+            place += 1
+            bits += 7
+            # Less one, for the bit of the byte before that says "more follows".
+            length += (low - 1) << bits
+        append(place + shift)
+        # Zigzag: an even number is twice a positive one, and lengths are.
+        place += length >> 1
+    return starts
+
+
+def varints(buffer: Buffer, places: Ints) -> tuple[Ints, Ints]:
+    """Read a zigzag varint at each place: the numbers, and where they end."""
+    places = places.copy()
+    low = buffer.bytes_at(places)
+    numbers = (low & 0x7F).astype(np.int64)
+    places += 1
+    going_on = np.flatnonzero(low > 0x7F)
+    bits = 7
+    while len(going_on):
+        low = buffer.bytes_at(places[going_on])
+        numbers[going_on] |= (low & 0x7F).astype(np.int64) << bits
+        places[going_on] += 1
+        going_on = going_on[low > 0x7F]
+        bits += 7
+    # Halved without the sign: the highest bit is part of the number.
+    return (numbers.view(np.uint64) >> np.uint64(1)).view(np.int64) ^ -(numbers & 1), places
+
+
+class RawValues(Sequence[bytes | None]):
+    """The values of the records of some batches, unpacked only when somebody looks at one."""
+
+    def __init__(self, batches: Sequence[RecordBatch]) -> None:
+        self.batches = batches
+        self._count = sum(batch.count for batch in batches)
+
+    def __len__(self) -> int:
+        return self._count
+
+    @cached_property
+    def _values(self) -> list[bytes | None]:
+        unpacked = unpack(self.batches)
+        values = unpacked.frames.values(np.arange(len(unpacked.frames)))
+        return [
+            value if there else None
+            for value, there in zip(values, unpacked.has_value.tolist(), strict=True)
+        ]
+
+    @overload
+    def __getitem__(self, at: SupportsIndex) -> bytes | None: ...
+
+    @overload
+    def __getitem__(self, at: slice) -> list[bytes | None]: ...
+
+    def __getitem__(self, at: SupportsIndex | slice) -> bytes | None | list[bytes | None]:
+        return self._values[at]

@@ -1,0 +1,1 @@
+"""Kafka as the aggregator reads it: fetching, Faust's transport and options, offsets."""

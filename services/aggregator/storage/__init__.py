@@ -1,0 +1,1 @@
+"""ClickHouse and the disk: what is written there, and read at recovery."""

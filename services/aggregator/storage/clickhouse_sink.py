@@ -1,0 +1,13 @@
+"""ClickHouse as the aggregator uses it, both ways over one connection.
+
+Synchronous; the caller runs it in a thread.
+"""
+
+from __future__ import annotations
+
+from services.aggregator.storage.reader import ClickHouseReader
+from services.aggregator.storage.writer import ClickHouseWriter
+
+
+class ClickHouseSink(ClickHouseReader, ClickHouseWriter):
+    """Reads and writes. Not thread-safe."""

@@ -1,0 +1,125 @@
+"""Writes to ClickHouse: slices, admissions, dead letters, and then the checkpoints.
+
+Library errors arrive as `DatabaseUnavailableError` (a retry may help) or `ConfigurationError`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from services.aggregator.core.partition import Checkpoint, Snapshot
+from services.aggregator.core.series_limit import Admission
+from services.aggregator.core.windows import FAMILIES
+from services.aggregator.decoding.labels import Series
+from services.aggregator.storage.connection import SinkConnection
+from services.aggregator.storage.native_block import NativeBlock
+from services.aggregator.storage.slice_blocks import slice_block, to_time
+from services.platform.clickhouse import mapped_errors
+from services.platform.errors import UnavailableError
+
+DEAD_LETTER_COLUMNS = (
+    "log",
+    "partition",
+    "offset",
+    "topic",
+    "reason",
+    "error",
+    "payload",
+    "payload_bytes",
+    "append_time",
+)
+CHECKPOINT_COLUMNS = (
+    "log",
+    "partition",
+    "topic",
+    "next_offset",
+    "start_offset",
+    "received",
+    "accepted",
+    "duplicate",
+    "late",
+    "rejected",
+    "newest_event",
+    "last_append",
+)
+ADMISSION_COLUMNS = ("log", "partition", "topic", *Series._fields, "used", "offset")
+
+
+class ClickHouseWriter(SinkConnection):
+    """Writes what a flush holds. Rows may be written again: they are pure functions of the log."""
+
+    def write_rows(self, snapshots: Iterable[Snapshot]) -> None:
+        """Insert slices, admissions and dead letters.
+
+        Partial success is harmless: try again as it is.
+        """
+        client = self._connected()
+        snapshots = list(snapshots)
+        for family in FAMILIES:
+            block = slice_block(family, snapshots, self._labels, self._log.name)
+            if block is not None:
+                self._insert_block(f"slices_{family.name}", block)
+        for snapshot in snapshots:
+            self.write_admissions(snapshot.partition, snapshot.admissions)
+        letters = [
+            [
+                self._log.name,
+                snapshot.partition,
+                letter.offset,
+                self._log.topic,
+                letter.reason,
+                letter.error,
+                letter.payload,
+                letter.payload_bytes,
+                to_time(letter.append_ms),
+            ]
+            for snapshot in snapshots
+            for letter in snapshot.dead_letters
+        ]
+        if letters:
+            with mapped_errors():
+                client.insert("dead_letters", letters, column_names=list(DEAD_LETTER_COLUMNS))
+
+    def write_admissions(self, partition: int, admissions: Sequence[Admission]) -> None:
+        """Insert which series a partition admitted. Before the checkpoint that they are below."""
+        if not admissions:
+            return
+        series = self._labels.series.meaning
+        place = [self._log.name, partition, self._log.topic]
+        rows = [[*place, *series[one.series], one.used, one.offset] for one in admissions]
+        with mapped_errors():
+            self._connected().insert("admitted_series", rows, column_names=ADMISSION_COLUMNS)
+
+    def _insert_block(self, table: str, block: NativeBlock) -> None:
+        client = self._connected()
+        try:
+            with mapped_errors():
+                client.raw_insert(table, block.names, block.data(), fmt="Native")
+        except UnavailableError:
+            # A server that refuses does not read a long body to its end, and its answer may be lost
+            # with the connection. Asked with an empty one, it says what no retry would mend.
+            with mapped_errors():
+                client.raw_insert(table, block.names, b"", fmt="Native")
+            raise
+
+    def write_checkpoints(self, checkpoints: Mapping[int, Checkpoint]) -> None:
+        """Insert checkpoints by partition. Only after their rows."""
+        rows = [
+            [
+                self._log.name,
+                partition,
+                self._log.topic,
+                checkpoint.next_offset,
+                checkpoint.start_offset,
+                checkpoint.received,
+                checkpoint.accepted,
+                checkpoint.duplicate,
+                checkpoint.late,
+                dict(checkpoint.rejected),
+                to_time(checkpoint.newest_event_ms),
+                to_time(checkpoint.last_append_ms),
+            ]
+            for partition, checkpoint in checkpoints.items()
+        ]
+        with mapped_errors():
+            self._connected().insert("checkpoints", rows, column_names=list(CHECKPOINT_COLUMNS))

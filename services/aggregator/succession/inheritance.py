@@ -1,0 +1,301 @@
+"""What a log takes along from those before it: the ids of their last dedup horizon.
+
+An event and its resend lie in one partition of a log, but not in two logs with unlike numbers of
+partitions. So before a partition is metered, the ids that the predecessors saw and whose keys lead
+to it are entered as if it had seen them, at the log times of then. Log time goes on where that of
+the last predecessor ended, so all that a log meters comes after all that was metered before it.
+
+That is done at each recovery as long as an id of a predecessor can make a duplicate, except for
+what the store of ids holds already. All partitions that a worker recovers together are served by
+one reading.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+from confluent_kafka import murmur2
+
+from schemas.identity import identity_hash
+from schemas.wire import InvalidEventError
+from schemas.wire import decode as decode_event
+from services.aggregator.arrays.frames import frames_of
+from services.aggregator.arrays.key_index import Ints
+from services.aggregator.arrays.time_merge import NEVER, NONE, Sighted, TimeMerge, together
+from services.aggregator.core.dedup import SeenIds, Settled
+from services.aggregator.core.judging import Records, judge, moment
+from services.aggregator.core.log_time import LogTime
+from services.aggregator.core.timing import RuleBook
+from services.aggregator.decoding.columns import Decoder
+from services.aggregator.decoding.labels import Labels
+from services.aggregator.errors import PredecessorGoneError
+from services.aggregator.kafka.predecessor_reader import Block, PredecessorReader
+from services.aggregator.settings import AggregatorSettings
+from services.aggregator.storage.clickhouse_sink import ClickHouseSink
+from services.aggregator.storage.retry import AbandonedError
+from services.platform.errors import ConfigurationError
+from services.platform.kafka import Log
+from services.platform.kafka_questions import KafkaQuestions
+from services.platform.log import get_logger
+from services.platform.succession import Succession
+
+logger = get_logger(__name__)
+
+#: Sightings of one partition that may wait for the others before it is read no further.
+HELD_MAX: Final = 100_000
+#: Then it goes on when no more than so many wait.
+HELD_LOW: Final = HELD_MAX // 2
+#: Ids moved to disk at once.
+SPILL_IDS_MAX: Final = 50_000
+PROGRESS_SECONDS: Final = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Heir:
+    """A partition that ids are entered for: those seen at ``from_ms`` or later.
+
+    ``settled`` is what lies below the checkpoint that it resumes from; ``memory_max``, at least 1,
+    is how many of its ids may stay in memory.
+    """
+
+    seen: SeenIds
+    from_ms: int
+    settled: Settled
+    memory_max: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ancestor:
+    """A log before this one, and what is needed of it to say which ids it saw, and when."""
+
+    succession: Succession
+    log: Log
+    rules: Mapping[int, RuleBook]
+    #: Its log time begins here, and ended there.
+    floor_ms: int
+    last_append_ms: int
+
+
+class Inheritance:
+    """The predecessors of a worker's log. Synchronous; for one thread at a time."""
+
+    def __init__(
+        self,
+        settings: AggregatorSettings,
+        questions: KafkaQuestions,
+        predecessors: Sequence[Succession],
+        partitions: int,
+    ) -> None:
+        self._settings = settings
+        self._questions = questions
+        self._predecessors = predecessors
+        self._partitions = partitions
+        self._ancestors: list[Ancestor] | None = None
+        #: Records read so far: how a watch tells that a long reading moves on.
+        self.progress = 0
+
+    @property
+    def floor_ms(self) -> int:
+        """Where log time begins: at the end of the predecessors'; 0 without any.
+
+        Raises `UnavailableError` and `ConfigurationError`.
+        """
+        return self._known()[-1].last_append_ms if self._predecessors else 0
+
+    def _known(self) -> list[Ancestor]:
+        """The predecessors, oldest first. They have ended, so they are looked up once."""
+        if self._ancestors is None:
+            found: list[Ancestor] = []
+            for succession in self._predecessors:
+                floor_ms = found[-1].last_append_ms if found else 0
+                found.append(self._look_up(succession, floor_ms))
+            self._ancestors = found
+        return self._ancestors
+
+    def _look_up(self, succession: Succession, floor_ms: int) -> Ancestor:
+        assert succession.ends is not None
+        partitions = len(succession.ends)
+        cluster_id, _, topic_id = succession.predecessor_log.partition("/")
+        log = Log(cluster_id, topic_id, succession.predecessor_topic, partitions)
+        sink = ClickHouseSink(self._settings, log, Labels())
+        try:
+            rules = sink.read_rules(range(partitions))
+            checkpoints = sink.read_checkpoints(range(partitions))
+        finally:
+            sink.close()
+        times_ms = [checkpoint.last_append_ms for checkpoint in checkpoints.values()]
+        return Ancestor(succession, log, rules, floor_ms, max([floor_ms, *times_ms]))
+
+    def enter(self, heirs: Mapping[int, Heir], abandoned: Callable[[], bool]) -> None:
+        """Enter the ids of the predecessors for these partitions of the log.
+
+        Raises `AbandonedError` when ``abandoned()`` says so, `UnavailableError` when Kafka or
+        ClickHouse does not answer, and `PredecessorGoneError`.
+        """
+        for ancestor in self._known():
+            needed = {
+                number: heir
+                for number, heir in heirs.items()
+                if heir.from_ms <= ancestor.last_append_ms
+            }
+            if needed:
+                self._enter(ancestor, needed, abandoned)
+
+    def _enter(
+        self, ancestor: Ancestor, heirs: Mapping[int, Heir], abandoned: Callable[[], bool]
+    ) -> None:
+        starts, ends = self._stretch(ancestor, min(heir.from_ms for heir in heirs.values()))
+        reading = Reading(ancestor, heirs, self._partitions, starts)
+        total = sum(ends[number] - start for number, start in starts.items())
+        told_at = time.monotonic()
+        with PredecessorReader(self._settings, ancestor.log.topic, starts, ends) as reader:
+            while reader.going_on:
+                if abandoned():
+                    raise AbandonedError("read the predecessor's ids")
+                for number, block in reader.read().items():
+                    reading.take(number, block)
+                    self.progress += len(block)
+                reader.hold(reading.hand_on(set(starts) - reader.going_on))
+                if time.monotonic() - told_at > PROGRESS_SECONDS:
+                    told_at = time.monotonic()
+                    progress = {"read": reading.records, "of": total, "ids": reading.entered}
+                    logger.info("reading ids of the predecessor", log=ancestor.log.name, **progress)
+        reading.hand_on(set(starts))
+        logger.info(
+            "ids of the predecessor entered",
+            **{"log": ancestor.log.name, "topic": ancestor.log.topic},
+            **{"partitions": len(heirs), "read": reading.records, "ids": reading.entered},
+        )
+
+    def _stretch(self, ancestor: Ancestor, from_ms: int) -> tuple[dict[int, int], dict[int, int]]:
+        """From and up to where each partition of a predecessor is to be read."""
+        stretches = dict(enumerate(ancestor.succession.ends or ()))
+        topic = ancestor.log.topic
+        try:
+            now = self._questions.describe(topic)
+        except ConfigurationError as error:
+            raise self._gone(ancestor, str(error)) from None
+        if now.name != ancestor.log.name:
+            raise self._gone(ancestor, f"it was made anew as log {now.name}")
+        held = self._questions.starts(topic, list(stretches))
+        # Log time may stand still where append time steps back, so what is younger by one may be
+        # older by the other; what comes first is at least as old by both.
+        after = self._questions.at(topic, dict.fromkeys(stretches, from_ms))
+        starts, ends = {}, {}
+        for number, stretch in stretches.items():
+            ends[number] = stretch.end
+            start = after[number] if from_ms > ancestor.floor_ms else held[number]
+            starts[number] = min(stretch.end if start < 0 else start, stretch.end)
+            if starts[number] == held[number] > stretch.start:
+                logger.warning(
+                    "retention may have taken ids of the predecessor that are needed",
+                    **{"topic": topic, "partition": number, "starts_at": held[number]},
+                )
+        return starts, ends
+
+    def _gone(self, ancestor: Ancestor, why: str) -> PredecessorGoneError:
+        return PredecessorGoneError(
+            f"topic {ancestor.log.topic} was followed by this log, which needs its ids until a"
+            f" dedup horizon and 25 h after {moment(ancestor.last_append_ms):%FT%TZ}: {why}. Bring"
+            " it back, or accept that its events count again where they are sent again:"
+            " docs/runbook.md, 'The topic before is gone'"
+        )
+
+
+class Reading:
+    """One reading of a predecessor: records in, ids entered for the partitions they belong to."""
+
+    def __init__(
+        self,
+        ancestor: Ancestor,
+        heirs: Mapping[int, Heir],
+        partitions: int,
+        starts: Mapping[int, int],
+    ) -> None:
+        self._ancestor = ancestor
+        self._heirs = heirs
+        self._partitions = partitions
+        # Labels of its own: those of events that are not metered here are of no use.
+        self._decoder = Decoder(Labels())
+        self._log_time = {number: LogTime(ancestor.floor_ms) for number in starts}
+        self._merge = TimeMerge(starts)
+        self._from_ms = np.full(partitions, NEVER)
+        for number, heir in heirs.items():
+            self._from_ms[number] = heir.from_ms
+        self._waiting: set[int] = set()
+        self.records = 0
+        self.entered = 0
+
+    def take(self, number: int, block: Block) -> None:
+        """Find the ids of some records of a partition of the predecessor."""
+        log_ms = self._log_time[number].of(block.times())
+        self.records += len(block)
+        owners = self._owners(block)
+        # Whoever is no heir begins at `NEVER`.
+        rows = np.flatnonzero(log_ms >= self._from_ms[owners])
+        sighted = self._sighted(number, block, rows, log_ms, owners) if len(rows) else NONE
+        self._merge.add(number, sighted, int(log_ms[-1]))
+
+    def _owners(self, block: Block) -> Ints:
+        """The partition of the new log that each record's key leads to."""
+        count = self._partitions
+        return np.array(
+            [
+                murmur2(key if key is not None else canonical_key(value), count)
+                for key, value in zip(block.keys, block.values, strict=True)
+            ],
+            np.int64,
+        )
+
+    def _sighted(
+        self, number: int, block: Block, rows: Ints, log_ms: Ints, owners: Ints
+    ) -> Sighted:
+        """What of some records is an event that the time rules let pass."""
+        values = [block.values[row] for row in rows.tolist()]
+        records = Records(np.array(block.offsets, np.int64)[rows], block.times()[rows], values)
+        log_ms = log_ms[rows]
+        decoded = self._decoder.decode(frames_of(values))
+        parts = []
+        rules = self._ancestor.rules[number]
+        for first, last, rule in rules.segments(records.offsets):
+            part = records.cut(first, last)
+            columns = judge(part, log_ms[first:last], decoded.cut(first, last), rule).columns
+            at = rows[np.searchsorted(records.offsets, columns.offsets)]
+            parts.append(Sighted(columns.identities, columns.log_ms, owners[at]))
+        return together(parts)
+
+    def hand_on(self, finished: set[int]) -> set[int]:
+        """Enter what is certain to come next; give the partitions to be read no further for now."""
+        for number in finished:
+            self._merge.finish(number)
+        reached_ms = min(self._merge.reached_ms, self._ancestor.last_append_ms)
+        sighted = self._merge.take()
+        for number in np.unique(sighted.owners).tolist():
+            own = sighted.only(sighted.owners == number)
+            heir = self._heirs[number]
+            heir.seen.see_all(own.ids, own.times_ms, NEVER)
+            # All that was seen before this is in; so that is what the store may be complete to.
+            settled = replace(heir.settled, log_ms=reached_ms)
+            while heir.seen.spill(settled, heir.memory_max, SPILL_IDS_MAX):
+                pass
+        self.entered += len(sighted)
+        held = {number: self._merge.held(number) for number in self._log_time}
+        self._waiting = {
+            number
+            for number, count in held.items()
+            if count > (HELD_LOW if number in self._waiting else HELD_MAX)
+        }
+        return self._waiting
+
+
+def canonical_key(value: bytes | None) -> bytes:
+    """The key that a record without one should have had; anything for what is no event."""
+    try:
+        event = decode_event(value or b"")
+    except InvalidEventError:
+        return b""
+    return identity_hash(event.tenant, event.source, event.id)

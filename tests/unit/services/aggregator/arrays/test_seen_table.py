@@ -1,0 +1,183 @@
+"""The table against a dict in order of the last sighting."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from unittest.mock import patch
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from services.aggregator.arrays import seen_table
+from services.aggregator.arrays.byte_spans import Words
+from services.aggregator.arrays.seen_table import FREE, ROOM_MIN, SeenTable
+
+Id = tuple[int, int]
+
+#: Ids that meet: in the first slot, in the last (from which a search goes on at the first), with
+#: one first word, and with all but one bit alike.
+MEETING: list[Id] = [
+    *((number << 32, 1) for number in range(6)),
+    *((number << 32 | 0xFFFF_FFFF, 2) for number in range(6)),
+    *((5, number) for number in range(6)),
+    *((2**63 | 6, 2**63), (2**63 | 6, 0), (6, 2**63)),
+]
+IDS = st.sampled_from(MEETING) | st.tuples(st.integers(0, 2**64 - 1), st.integers(0, 9))
+
+
+def words(ids: Sequence[Id]) -> Words:
+    return np.array(ids, np.uint64).reshape(-1, 2)
+
+
+class Model:
+    """The same with a dict: its order is that of the last sightings."""
+
+    def __init__(self) -> None:
+        self.last_ms: dict[Id, int] = {}
+
+    def see(self, ids: Sequence[Id], times_ms: Sequence[int]) -> None:
+        for one, time_ms in zip(ids, times_ms, strict=True):
+            self.last_ms.pop(one, None)
+            self.last_ms[one] = time_ms
+
+    def forget(self, until_ms: int) -> None:
+        self.last_ms = {one: time for one, time in self.last_ms.items() if time > until_ms}
+
+    def drop_oldest(self, count: int) -> None:
+        self.last_ms = dict(list(self.last_ms.items())[count:])
+
+
+class Both:
+    """A table and its model, compared after every step."""
+
+    def __init__(self) -> None:
+        self.table, self.model = SeenTable(), Model()
+        self.met: dict[Id, None] = {}
+        self.now_ms = 0
+
+    def see(self, ids: Sequence[Id], pauses_ms: Sequence[int]) -> None:
+        times_ms = np.cumsum([self.now_ms, *pauses_ms])[1:].astype(np.int64)
+        found = self.table.find(words(ids))
+        expected = [self.model.last_ms.get(one, -1) for one in ids]
+        assert self.table.last_seen(found).tolist() == expected
+        self.table.see(words(ids), times_ms, found)
+        self.model.see(ids, times_ms.tolist())
+        self.met |= dict.fromkeys(ids)
+        self.now_ms = int(times_ms[-1]) if len(times_ms) else self.now_ms
+        self.compare()
+
+    def forget(self, age_ms: int) -> None:
+        self.table.forget(self.now_ms - age_ms)
+        self.model.forget(self.now_ms - age_ms)
+        self.compare()
+
+    def drop_oldest(self, count: int) -> None:
+        self.table.drop_oldest(count)
+        self.model.drop_oldest(count)
+        self.compare()
+
+    def compare(self) -> None:
+        expected = list(self.model.last_ms.items())
+        assert len(self.table) == len(expected)
+        for most in {0, 1, 2, len(expected) - 1, len(expected), len(expected) + 5}:
+            ids, times_ms = self.table.oldest(most)
+            rows = list(zip(map(tuple, ids.tolist()), times_ms.tolist(), strict=True))
+            assert rows == expected[: max(0, most)]
+        asked = [*self.met, (2**64 - 1, 2**64 - 1)]
+        found = self.table.find(words(asked))
+        last_ms = self.table.last_seen(found).tolist()
+        assert last_ms == [self.model.last_ms.get(one, -1) for one in asked]
+        assert len(set(found.slots.tolist())) >= len(self.model.last_ms)
+
+
+SEE = st.lists(st.tuples(IDS, st.sampled_from([0, 0, 1, 3])), unique_by=lambda row: row[0])
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("see"), SEE),
+        st.tuples(st.just("see"), SEE),
+        st.tuples(st.just("forget"), st.integers(-1, 10)),
+        st.tuples(st.just("drop"), st.integers(0, 12)),
+    ),
+    max_size=20,
+)
+
+
+@given(STEPS, st.sampled_from([1, 2, 4, 16, ROOM_MIN]))
+@settings(max_examples=200, deadline=None)
+def test_it_knows_what_a_dict_would(steps: list[tuple[str, object]], room: int) -> None:
+    with patch.object(seen_table, "ROOM_MIN", room):
+        both = Both()
+    for step, what in steps:
+        if isinstance(what, list):
+            both.see([one for one, _ in what], [pause for _, pause in what])
+        elif isinstance(what, int):
+            (both.forget if step == "forget" else both.drop_oldest)(what)
+
+
+@pytest.mark.parametrize("again", [0.0, 0.3, 0.9])
+def test_many_ids_for_long(again: float) -> None:
+    chance = np.random.default_rng(int(again * 10))
+    with patch.object(seen_table, "ROOM_MIN", 64):
+        both = Both()
+    for _ in range(60):
+        known = [one for one in both.met if chance.random() < again * 200 / (len(both.met) + 1)]
+        new = [tuple(row) for row in chance.integers(0, 2**64, (100, 2), np.uint64).tolist()]
+        ids = list(dict.fromkeys([*known, *new]))
+        chance.shuffle(ids)
+        both.see(ids, chance.integers(0, 3, len(ids)).tolist())
+        both.forget(700)
+        if chance.random() < 0.2:
+            both.drop_oldest(int(chance.integers(0, 60)))
+    assert 500 < len(both.table) < len(both.met), "some were forgotten, and room was made for many"
+
+
+def test_room_does_not_grow_without_end() -> None:
+    both = Both()
+    for start in range(0, 40_000, 500):
+        both.table.see(
+            ids := words([(n * 0x9E3779B97F4A7C15 % 2**64, n) for n in range(start, start + 500)]),
+            np.arange(start, start + 500),
+            both.table.find(ids),
+        )
+        both.table.forget(start - 500)
+        assert len(both.table) <= 1000
+    assert len(both.table._high) <= 8 * ROOM_MIN
+
+
+def test_an_id_seen_over_and_over_is_one() -> None:
+    both = Both()
+    for _ in range(3 * ROOM_MIN):
+        both.table.see(words([(1, 2)]), np.array([5]), both.table.find(words([(1, 2)])))
+    both.model.see([(1, 2)], [5])
+    both.met[1, 2] = None
+    both.compare()
+
+
+def test_all_of_them_in_one_slot() -> None:
+    both = Both()
+    ids = [(number << 40 | 0xFF_FFFF_FFFF, number % 3) for number in range(200)]
+    both.see(ids, [1] * 200)
+    both.see(ids[::-2], [1] * 100)
+    both.forget(150)
+    both.see(ids[:50], [0] * 50)
+
+
+def test_a_forgotten_id_has_a_place_but_was_never_seen() -> None:
+    both = Both()
+    both.see([(1, 1), (2, 2)], [0, 5])
+    both.forget(1)
+    found = both.table.find(words([(1, 1), (2, 2), (3, 3)]))
+    assert both.table.last_seen(found).tolist() == [-1, 5, -1]
+    assert found.places[2] == FREE
+    both.see([(1, 1)], [1])
+
+
+def test_nothing_at_all() -> None:
+    both = Both()
+    both.see([], [])
+    both.forget(0)
+    both.drop_oldest(3)
+    ids, times_ms = both.table.oldest(3)
+    assert ids.shape == (0, 2) and times_ms.shape == (0,)

@@ -1,0 +1,211 @@
+"""The ids of a predecessor reach the partitions that their keys lead to by now."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from confluent_kafka import murmur2
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from schemas.identity import identity_hash
+from schemas.metering_rules import DAY_MS, MeteringRules
+from services.aggregator.arrays.frames import frames_of
+from services.aggregator.core.dedup import SeenIds, Settled
+from services.aggregator.core.timing import RuleBook
+from services.aggregator.decoding.columns import Decoder
+from services.aggregator.decoding.labels import Labels
+from services.aggregator.kafka.predecessor_reader import Block
+from services.aggregator.succession.inheritance import Ancestor, Heir, Reading
+from services.platform.kafka import Log
+from services.platform.succession import Stretch, Succession
+from tests.property.world import T0_MS, ModelStore, ModelStores, event
+
+OLD, NEW = 3, 5
+HORIZON_MS = 1_000
+EVENTS = 8
+RULES = RuleBook(((0, MeteringRules(dedup_horizon_ms=HORIZON_MS)),))
+DECODER = Decoder(Labels())
+
+
+def key_of(number: int) -> bytes:
+    return identity_hash(f"tenant-{number % 2}", "gateway", f"id-{number}")
+
+
+def value_of(number: int, *, age_ms: int = 0) -> bytes:
+    return event(number, T0_MS - age_ms, 10)
+
+
+def owner_of(number: int) -> int:
+    return int(murmur2(key_of(number), NEW))
+
+
+@dataclass(slots=True)
+class OldLog:
+    """The predecessor: what each of its partitions holds, in order."""
+
+    blocks: dict[int, Block] = field(default_factory=lambda: {at: Block() for at in range(OLD)})
+
+    def append(self, at: int, append_ms: int, key: bytes | None, value: bytes | None) -> None:
+        block = self.blocks[at]
+        block.offsets.append(len(block))
+        block.append_ms.append(append_ms)
+        block.keys.append(key)
+        block.values.append(value)
+
+
+def part(block: Block, first: int, last: int) -> Block:
+    columns = (block.offsets, block.append_ms, block.keys, block.values)
+    return Block(*(column[first:last] for column in columns))  # type: ignore[arg-type]
+
+
+def ancestor(last_append_ms: int, floor_ms: int = 0) -> Ancestor:
+    ends = tuple(Stretch(0, 1_000) for _ in range(OLD))
+    return Ancestor(
+        Succession("c/new", "new", NEW, "c/old", "old", ends),
+        Log("c", "old", "old", OLD),
+        dict.fromkeys(range(OLD), RULES),
+        floor_ms,
+        last_append_ms,
+    )
+
+
+def inherit(
+    log: OldLog, heirs: Mapping[int, Heir], last_ms: int, pieces: list[int], floor_ms: int = 0
+) -> None:
+    """Read the log in pieces of these sizes, from its partitions in turn."""
+    reading = Reading(ancestor(last_ms, floor_ms), heirs, NEW, dict.fromkeys(range(OLD), 0))
+    done = dict.fromkeys(range(OLD), 0)
+    turn = 0
+    while any(done[at] < len(log.blocks[at]) for at in done):
+        at, size = turn % OLD, pieces[turn % len(pieces)]
+        turn += 1
+        block = part(log.blocks[at], done[at], done[at] + size)
+        if len(block):
+            reading.take(at, block)
+            done[at] += len(block)
+        reading.hand_on({at for at in done if done[at] == len(log.blocks[at])})
+    reading.hand_on(set(done))
+
+
+def is_duplicate(heirs: Mapping[int, Heir], number: int, append_ms: int) -> bool:
+    """Whether the partition that it goes to now takes an event for a resend."""
+    decoded = DECODER.decode(frames_of([value_of(number)]))
+    seen = heirs[owner_of(number)].seen
+    now_ms = np.array([append_ms])
+    [answer] = seen.see_all(decoded.identities, now_ms, HORIZON_MS)
+    return bool(answer)
+
+
+def fresh(from_ms: int = 0, *, memory_max: int = 1 << 62) -> dict[int, Heir]:
+    """Heirs for all partitions, each with a store of its own."""
+    settled = Settled(0, T0_MS + 100_000, 100_000 + HORIZON_MS)
+    return {
+        at: Heir(SeenIds(ModelStore(ModelStores(), f"log-{at}")), from_ms, settled, memory_max)
+        for at in range(NEW)
+    }
+
+
+#: Partition, how long after the record before it anywhere, event, and what is odd about it.
+RECORDS = st.lists(
+    st.tuples(
+        st.integers(0, OLD - 1),
+        st.sampled_from([0, 0, 1, 300, 999, 1000]),
+        st.integers(0, EVENTS - 1),
+        st.sampled_from(["", "", "", "no key", "too old", "poison"]),
+    ),
+    max_size=40,
+)
+PIECES = st.lists(st.integers(1, 6), min_size=1, max_size=5)
+
+
+@settings(deadline=None)
+@given(RECORDS, PIECES, st.booleans(), st.integers(0, 4_000))
+def test_an_id_is_known_where_its_resend_lands_for_a_horizon(
+    records: list[tuple[int, int, int, str]], pieces: list[int], on_disk: bool, from_ms: int
+) -> None:
+    log, now_ms, from_ms = OldLog(), T0_MS, T0_MS + from_ms
+    last: dict[int, int] = {}
+    for at, gap_ms, number, oddity in records:
+        now_ms += gap_ms
+        age_ms = 35 * DAY_MS + 10_000 if oddity == "too old" else 0
+        value = b"{" if oddity == "poison" else value_of(number, age_ms=age_ms)
+        log.append(at, now_ms, None if oddity == "no key" else key_of(number), value)
+        # What is refused is not seen.
+        if oddity in ("", "no key") and now_ms >= from_ms:
+            last[number] = now_ms
+    for after_ms in (HORIZON_MS - 1, HORIZON_MS):
+        heirs = fresh(from_ms, memory_max=1 if on_disk else 1 << 62)
+        inherit(log, heirs, now_ms, pieces)
+        for number in sorted(range(EVENTS), key=lambda number: last.get(number, 0)):
+            resent_ms = max(last.get(number, 0), now_ms - HORIZON_MS) + after_ms
+            expected = number in last and resent_ms - last[number] < HORIZON_MS
+            assert is_duplicate(heirs, number, resent_ms) == expected, number
+
+
+def test_only_those_who_inherit_are_given_ids() -> None:
+    log = OldLog()
+    for number in range(EVENTS):
+        log.append(number % OLD, T0_MS, key_of(number), value_of(number))
+    one = owner_of(0)
+    heirs = {one: fresh()[one]}
+    inherit(log, heirs, T0_MS, [3])
+    assert len(heirs[one].seen) == sum(owner_of(number) == one for number in range(EVENTS))
+
+
+def test_log_time_does_not_step_back_with_a_brokers_clock() -> None:
+    """As when the predecessor was metered: a step back reads as standing still."""
+    log = OldLog()
+    log.append(0, T0_MS + 500, key_of(0), value_of(0))
+    log.append(0, T0_MS, key_of(1), value_of(1))
+    heirs = fresh()
+    inherit(log, heirs, T0_MS + 500, [1])
+    assert is_duplicate(heirs, 1, T0_MS + 500 + HORIZON_MS - 1)
+
+
+def test_log_time_begins_where_that_of_the_one_before_ended() -> None:
+    log = OldLog()
+    log.append(0, T0_MS, key_of(0), value_of(0))
+    heirs = fresh()
+    inherit(log, heirs, T0_MS + 500, [1], floor_ms=T0_MS + 500)
+    assert is_duplicate(heirs, 0, T0_MS + 500 + HORIZON_MS - 1)
+
+
+def test_a_store_that_a_crash_left_half_full_is_filled_up() -> None:
+    """What the store says it has is not read again, and nothing is missing after that."""
+    log = OldLog()
+    for step in range(60):
+        log.append(step % OLD, T0_MS + step, key_of(step), value_of(step))
+    last_ms = T0_MS + 59
+    disks = {at: ModelStores() for at in range(NEW)}
+
+    def heirs() -> dict[int, Heir]:
+        found = {}
+        for at, disk in disks.items():
+            settled = Settled(0, last_ms, HORIZON_MS)
+            store = ModelStore(disk, "log").open(at, settled, NEW)
+            found[at] = Heir(SeenIds(store), max(0, store.complete_before_ms), settled, 1)
+        return found
+
+    reading = Reading(ancestor(last_ms), heirs(), NEW, dict.fromkeys(range(OLD), 0))
+    for at in range(OLD):
+        reading.take(at, part(log.blocks[at], 0, 10))
+    reading.hand_on(set())
+    again = heirs()
+    begun = [heir.from_ms for heir in again.values()]
+    assert max(begun) > T0_MS, "some of it is on disk"
+    # A partition is read again from where its store ends.
+    first_ms = min(begun)
+    late = OldLog()
+    for at, block in log.blocks.items():
+        for offset, append_ms, key, value in zip(
+            block.offsets, block.append_ms, block.keys, block.values, strict=True
+        ):
+            if append_ms >= first_ms:
+                late.append(at, append_ms, key, value)
+                assert offset >= 0
+    inherit(late, again, last_ms, [4])
+    for number in range(60):
+        assert is_duplicate(again, number, last_ms + 1), number
