@@ -1,0 +1,48 @@
+"""Commands that run a service, or ask one whether it is well."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from services.cli.root import app
+
+
+@app.command()
+def ingest() -> None:
+    """Run the ingest service: HTTP in, Kafka out."""
+    from services.ingest.app import run
+
+    run()
+
+
+@app.command()
+def aggregator() -> None:
+    """Run the aggregator: a Faust worker from Kafka to ClickHouse."""
+    from services.aggregator.worker import run
+
+    run()
+
+
+@app.command()
+def exporter(
+    max_series: Annotated[
+        int | None,
+        typer.Option(min=1, help="Most label sets shown by name; the rest are summed."),
+    ] = None,
+) -> None:
+    """Run the exporter: Prometheus metrics from ClickHouse."""
+    from services.exporter.app import run
+
+    run(max_series=max_series)
+
+
+@app.command()
+def healthcheck(
+    url: Annotated[str, typer.Argument(help="Address of /healthz or /readyz.")],
+) -> None:
+    """Exit 0 if the address answers 200; for health checks of containers."""
+    from deploy.docker.health_probe import probe
+
+    probe(url)
