@@ -2,7 +2,7 @@
 # has it, and which targets need more: README.md, "Try it".
 PYTHON ?= python3
 # uv itself, with the checksums of its wheels.
-UV_LOCK := deploy/local/wheel_locks/uv.txt
+UV_LOCK := services/local_stack/wheel_locks/uv.txt
 VENV := .venv
 BIN := $(VENV)/bin
 export UV_PYTHON_DOWNLOADS := never
@@ -123,23 +123,23 @@ docs: setup
 
 # Grafana's dashboards (deploy/grafana/dashboards), likewise.
 dashboards: setup
-	$(BIN)/python -m deploy.grafana.generate
+	$(BIN)/python -m tools.dashboards.generate
 
 # Checksums of what is fetched and is in no uv.lock: from the pom.xml files (with Maven), wheel_locks/*.in
-# in deploy/local, and tests/otel_collector/builder.yaml (with Go). Versions that are locked stay while
+# in services/local_stack, and tests/otel_collector/builder.yaml (with Go). Versions that are locked stay while
 # they fit; LOCK_ARGS=--upgrade takes the newest wheels. `make docs` then lists their licences.
 locks: setup
-	$(BIN)/python -m deploy.local.lock_jars
+	$(BIN)/python -m tools.supply_chain.lock_jars
 	$(BIN)/python -m tests.versions.kafka
 	$(BIN)/python -m bench.peer_runs
 	$(if $(shell command -v go),$(BIN)/python -m tests.otel_collector.build --lock,@echo "no Go: the lock of the OpenTelemetry Collector stays")
 	for wheels in java maven npm uv; do .bootstrap/bin/uv pip compile --quiet --universal --python-version 3.11 \
 	  --only-binary :all: --generate-hashes --no-annotate --custom-compile-command "make locks" $(LOCK_ARGS) \
-	  --output-file deploy/local/wheel_locks/$$wheels.txt deploy/local/wheel_locks/$$wheels.in || exit; done
+	  --output-file services/local_stack/wheel_locks/$$wheels.txt services/local_stack/wheel_locks/$$wheels.in || exit; done
 
 # The pictures of the control room in docs/img, from synthetic history at a large platform's scale.
 screenshots: setup
-	$(BIN)/python -m deploy.local.screenshots
+	$(BIN)/python -m tools.pictures.screenshots
 
 # The OpenTelemetry Collector that tests/integration/test_otel_collector.py runs, built once with Go if
 # this machine has it. `make collector-outage`: ingest is away for six minutes, not for seconds.

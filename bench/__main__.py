@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from deploy.local.up import ended_by_signals
+from services.local_stack.up import ended_by_signals
 from services.platform.errors import WattokenError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from bench.errors import BenchError
 from bench.fill import FilledTopic
 from bench.worker import Worker, metering
-from deploy.local.infrastructure import Infrastructure
-from deploy.local.process_table import Memory
+from services.local_stack.infrastructure import Infrastructure
+from services.local_stack.process_table import Memory
 
 SHARED_TIMEOUT_SECONDS = 60.0
 SHARED_POLL_SECONDS = 0.05

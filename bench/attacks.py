@@ -18,8 +18,8 @@ from bench.errors import BenchError
 from bench.http_load import HttpLoad
 from bench.ingest import run_load
 from bench.machine import ROOT
-from deploy.local.infrastructure import Infrastructure
-from deploy.local.pipeline import Pipeline
+from services.local_stack.infrastructure import Infrastructure
+from services.local_stack.pipeline import Pipeline
 
 QUIET = "none"
 #: One of each kind that stopped ingest once; the tests try all of `SHAPES`.

@@ -21,10 +21,10 @@ from clickhouse_connect.driver.client import Client
 
 from bench.errors import BenchError, VoidRunError
 from bench.schedule import percentile
-from deploy.local.infrastructure import Infrastructure
-from deploy.local.pipeline import Pipeline
-from deploy.local.process_table import memory_of
 from services.exporter.settings import ExporterSettings
+from services.local_stack.infrastructure import Infrastructure
+from services.local_stack.pipeline import Pipeline
+from services.local_stack.process_table import memory_of
 from services.platform.clickhouse import connect
 from services.platform.settings import ClickHouseSettings
 

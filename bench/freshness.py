@@ -17,8 +17,8 @@ from bench.ingest_load import ACCEPTED, LoadPlan, LoadResult
 from bench.machine import ROOT
 from bench.schedule import percentile
 from bench.worker import clickhouse_client
-from deploy.local.infrastructure import Infrastructure
-from deploy.local.pipeline import Pipeline
+from services.local_stack.infrastructure import Infrastructure
+from services.local_stack.pipeline import Pipeline
 
 #: A probe is a single event whose provider nobody else has; looked for in `registers`.
 PROBES_PER_SECOND = 10.0

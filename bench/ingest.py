@@ -18,10 +18,10 @@ from pathlib import Path
 from bench.errors import BenchError
 from bench.http_load import HttpLoad, HttpResult
 from bench.machine import ROOT
-from deploy.local.infrastructure import Infrastructure
-from deploy.local.pipeline import Pipeline
-from deploy.local.ports import give_back, pick_port
-from deploy.local.readiness import port_listens
+from services.local_stack.infrastructure import Infrastructure
+from services.local_stack.pipeline import Pipeline
+from services.local_stack.ports import give_back, pick_port
+from services.local_stack.readiness import port_listens
 
 BATCH_EVENTS = 500
 BATCH_CONNECTIONS = 4

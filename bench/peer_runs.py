@@ -23,14 +23,14 @@ from bench.fill import FilledTopic
 from bench.generator import Totals
 from bench.machine import ROOT
 from bench.peers.task import REPORT_MARK, Report, Task, parse_report, task_env
-from deploy.local.cache import Report as Say
-from deploy.local.cache import cached, run_fetcher
-from deploy.local.errors import ComponentMissing
-from deploy.local.infrastructure import Infrastructure
-from deploy.local.jar_lock import check_jars
-from deploy.local.lock_jars import lock_jars
+from services.local_stack.cache import Report as Say
+from services.local_stack.cache import cached, run_fetcher
+from services.local_stack.errors import ComponentMissing
+from services.local_stack.infrastructure import Infrastructure
+from services.local_stack.jar_lock import check_jars
 from services.platform.kafka import admin_client
 from services.platform.settings import KafkaSettings
+from tools.supply_chain.lock_jars import lock_jars
 
 PEER_TIMEOUT_SECONDS = 600.0
 QUIX = ROOT / "bench" / "quix-streams"

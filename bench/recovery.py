@@ -10,7 +10,7 @@ from bench.errors import BenchError
 from bench.fill import Report, fill_topic
 from bench.generator import Load, now_ms
 from bench.worker import Worker, metering
-from deploy.local.infrastructure import Infrastructure
+from services.local_stack.infrastructure import Infrastructure
 
 #: Events that wait for the worker when it comes back.
 WAITING_EVENTS = 20_000

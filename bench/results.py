@@ -16,7 +16,7 @@ from bench.ingest import IngestRun
 from bench.machine import ROOT, commit, machine
 from bench.recovery import Recovery
 from bench.schedule import medians
-from deploy.local.process_table import Memory
+from services.local_stack.process_table import Memory
 
 RESULTS = ROOT / "bench" / "results"
 LATEST = RESULTS / "latest.json"

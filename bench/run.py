@@ -20,8 +20,8 @@ from bench.peer_runs import Peer, peers, run_peer
 from bench.results import WATTOKEN, Measured, document, write
 from bench.schedule import interleaved
 from bench.worker import clickhouse_client
-from deploy.local.infrastructure import Infrastructure
-from deploy.local.kafka import kafka_version
+from services.local_stack.infrastructure import Infrastructure
+from services.local_stack.kafka import kafka_version
 from services.platform.errors import WattokenError
 
 Say = Callable[[str], None]

@@ -20,7 +20,7 @@ from bench.machine import ROOT, commit, machine
 from bench.results import RESULTS, write
 from bench.run import PARTITIONS, Say, stack_versions
 from bench.worker import metering
-from deploy.local.infrastructure import Infrastructure
+from services.local_stack.infrastructure import Infrastructure
 from services.platform.errors import WattokenError
 
 SCALING = RESULTS / "scaling.json"

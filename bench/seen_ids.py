@@ -16,7 +16,7 @@ from pathlib import Path
 
 from bench.errors import BenchError
 from bench.machine import ROOT
-from deploy.local.process_table import memory_of
+from services.local_stack.process_table import memory_of
 
 COUNTS = (1_000_000, 10_000_000, 100_000_000)
 BATCH_IDS = 50_000

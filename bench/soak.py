@@ -13,9 +13,9 @@ from bench.http_load import HttpLoad, HttpResult
 from bench.ingest import BATCH_CONNECTIONS, BATCH_EVENTS, run_load
 from bench.machine import ROOT, machine
 from bench.results import RESULTS, write
-from deploy.local.infrastructure import Infrastructure
-from deploy.local.pipeline import Pipeline
-from deploy.local.process_table import memory_of
+from services.local_stack.infrastructure import Infrastructure
+from services.local_stack.pipeline import Pipeline
+from services.local_stack.process_table import memory_of
 
 SOAK = RESULTS / "soak.json"
 SAMPLE_SECONDS = 2.0

@@ -15,13 +15,13 @@ from clickhouse_connect.driver.client import Client
 from bench.errors import BenchError, VoidRunError
 from bench.fill import FilledTopic
 from bench.generator import Totals
-from deploy.local.infrastructure import Infrastructure
-from deploy.local.pipeline import Pipeline
-from deploy.local.ports import LOOPBACK, give_back, pick_port
-from deploy.local.process_table import Memory, children, memory_of
-from deploy.local.processes import Child
-from deploy.local.readiness import http_answers
-from deploy.local.services import service_plan
+from services.local_stack.infrastructure import Infrastructure
+from services.local_stack.pipeline import Pipeline
+from services.local_stack.ports import LOOPBACK, give_back, pick_port
+from services.local_stack.process_table import Memory, children, memory_of
+from services.local_stack.processes import Child
+from services.local_stack.readiness import http_answers
+from services.local_stack.services import service_plan
 from services.platform.clickhouse import connect
 from services.platform.settings import ClickHouseSettings
 

@@ -10,7 +10,7 @@ import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from deploy.local.cache import cache_folder
+from services.local_stack.cache import cache_folder
 
 
 @contextmanager

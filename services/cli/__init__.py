@@ -13,6 +13,8 @@ from services.cli.root import app
 from services.platform.errors import WattokenError
 from services.platform.printable import say
 
+__all__ = ["app", "main"]
+
 # isort: off
 # Each adds its commands, and `--help` lists them in this order.
 import services.cli.setup

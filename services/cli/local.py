@@ -27,7 +27,7 @@ def up(
     partitions: Annotated[int, typer.Option(min=1, help="Partitions of a new topic.")] = 12,
 ) -> None:
     """Run the whole stack on this machine: broker, ClickHouse, Prometheus and the services."""
-    from deploy.local.up import run
+    from services.local_stack.up import run
 
     run(broker=broker, state_dir=state_dir, keep_data=keep_data, partitions=partitions)
 
@@ -38,7 +38,7 @@ def doctor(
     as_json: Json = False,
 ) -> None:
     """Check what the local stack needs on this machine and say what to do."""
-    from deploy.local.doctor import run
+    from services.local_stack.doctor import run
 
     run(fetch=fetch, as_json=as_json)
 
@@ -54,7 +54,7 @@ def demo(
     keep: Annotated[bool, typer.Option(help="Leave it running until Ctrl-C.")] = False,
 ) -> None:
     """Show it whole: the local stack, a fleet with faults, and an audit of every total."""
-    from deploy.local.demo import run
+    from services.local_stack.demo import run
 
     if not run(seconds=seconds, rate=rate, seed=seed, broker=broker, keep=keep):
         raise typer.Exit(1)

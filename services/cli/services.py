@@ -43,6 +43,6 @@ def healthcheck(
     url: Annotated[str, typer.Argument(help="Address of /healthz or /readyz.")],
 ) -> None:
     """Exit 0 if the address answers 200; for health checks of containers."""
-    from deploy.docker.health_probe import probe
+    from services.operate.health_probe import probe
 
     probe(url)

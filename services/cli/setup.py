@@ -70,6 +70,6 @@ def init_secrets(
     folder: Annotated[Path, typer.Argument(help="One subfolder is made for each consumer.")],
 ) -> None:
     """Make the passwords and first API keys of the container set-up; safe to run again."""
-    from deploy.docker.first_secrets import make_first_secrets
+    from services.operate.first_secrets import make_first_secrets
 
     make_first_secrets(folder, say)

@@ -10,9 +10,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from deploy.local.errors import ChildFailed
-from deploy.local.process_table import children
-from deploy.local.processes import Child
+from services.local_stack.errors import ChildFailed
+from services.local_stack.process_table import children
+from services.local_stack.processes import Child
 
 LOOK_SECONDS: Final = 0.25
 #: As whatever restarts services in production would wait.

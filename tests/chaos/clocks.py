@@ -8,8 +8,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-from deploy.local.cache import Report, cached
-from deploy.local.debian import fetch_packages
+from services.local_stack.cache import Report, cached
+from services.local_stack.debian import fetch_packages
 
 UNPACKED: Final = "libfaketime-debian"
 #: The build for programs with threads.

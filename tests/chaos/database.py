@@ -7,7 +7,7 @@ import json
 import urllib.parse
 from typing import Any, Final
 
-from deploy.local.ports import LOOPBACK
+from services.local_stack.ports import LOOPBACK
 from tests.chaos.oracle import COLUMNS, VIEWS, Found, Place, Rows
 
 TIMEOUT_SECONDS: Final = 20.0

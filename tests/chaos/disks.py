@@ -12,7 +12,7 @@ import subprocess
 from pathlib import Path
 from typing import Final
 
-from deploy.local.errors import ComponentMissing, StackError
+from services.local_stack.errors import ComponentMissing, StackError
 
 CLONE_NEWNS: Final = 0x00020000
 MS_REC_PRIVATE: Final = 16384 | (1 << 18)

@@ -11,8 +11,8 @@ from typing import Any, Final
 
 import zstandard
 
-from deploy.local.ports import LOOPBACK
-from deploy.local.services import Credential
+from services.local_stack.ports import LOOPBACK
+from services.local_stack.services import Credential
 from tests.chaos import events
 from tests.chaos.events import ACCOUNTS, Event, Nature
 from tests.chaos.ledger import ACKNOWLEDGED, REFUSED, UNKNOWN, EventName

@@ -8,7 +8,7 @@ from typing import Final
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, Message, TopicPartition
 
-from deploy.local.errors import StackError
+from services.local_stack.errors import StackError
 from services.platform.kafka import admin_client, describe_log
 from services.platform.settings import KafkaSettings
 from tests.chaos.oracle import Place, Recount

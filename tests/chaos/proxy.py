@@ -17,7 +17,7 @@ from enum import Enum
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 
-from deploy.local.ports import LOOPBACK
+from services.local_stack.ports import LOOPBACK
 
 T = TypeVar("T")
 READ_BYTES: Final = 16 * 1024

@@ -13,7 +13,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 
-from deploy.local.errors import ComponentMissing
+from services.local_stack.errors import ComponentMissing
 from tests.chaos.actors import Actor, Keeper, UnexpectedExit
 from tests.chaos.catalogue import EXPORTER, INGESTS, KIND_BY_NAME
 from tests.chaos.database import Database, DatabaseAwayError

@@ -12,14 +12,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-from deploy.local.clickhouse import clickhouse_library, clickhouse_plan
-from deploy.local.credentials import make_credentials
-from deploy.local.errors import ComponentMissing, StackError
-from deploy.local.kafka import kafka_jars, kafka_plan, server_properties
-from deploy.local.ports import LOOPBACK, give_back, pick_port
-from deploy.local.processes import ChildPlan
-from deploy.local.services import Credential, service_plan
-from deploy.local.supervisor import Supervisor
+from services.local_stack.clickhouse import clickhouse_library, clickhouse_plan
+from services.local_stack.credentials import make_credentials
+from services.local_stack.errors import ComponentMissing, StackError
+from services.local_stack.kafka import kafka_jars, kafka_plan, server_properties
+from services.local_stack.ports import LOOPBACK, give_back, pick_port
+from services.local_stack.processes import ChildPlan
+from services.local_stack.services import Credential, service_plan
+from services.local_stack.supervisor import Supervisor
 from tests.chaos.actors import Actor
 from tests.chaos.catalogue import (
     BROKER,

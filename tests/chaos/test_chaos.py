@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local.clickhouse import clickhouse_library
-from deploy.local.errors import ComponentMissing
-from deploy.local.kafka import kafka_jars
+from services.local_stack.clickhouse import clickhouse_library
+from services.local_stack.errors import ComponentMissing
+from services.local_stack.kafka import kafka_jars
 
 pytestmark = [pytest.mark.faults, pytest.mark.stack]
 

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
-from deploy.local.ports import LOOPBACK
-from deploy.local.process_table import children, memory_of
+from services.local_stack.ports import LOOPBACK
+from services.local_stack.process_table import children, memory_of
 from tests.chaos.actors import Actor
 
 LOOK_SECONDS: Final = 1.0

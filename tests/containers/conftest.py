@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local.errors import ComponentMissing
-from deploy.local.ports import is_free
+from services.local_stack.errors import ComponentMissing
+from services.local_stack.ports import is_free
 from tests.containers import machine
 from tests.containers.composition import Composition, write_override
 from tests.containers.engine import CannotRun, Engine, compose_program, engine

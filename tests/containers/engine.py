@@ -19,9 +19,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from deploy.local.cache import Report, cache_folder, cached, run_fetcher
-from deploy.local.debian import apt_is_ours
-from deploy.local.errors import ComponentMissing
+from services.local_stack.cache import Report, cache_folder, cached, run_fetcher
+from services.local_stack.debian import apt_is_ours
+from services.local_stack.errors import ComponentMissing
 
 #: Programs, and the Debian packages that bring them. runc: crun, which podman would take first,
 #: refuses the cgroups of some machines.

@@ -11,10 +11,10 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
-from deploy.local.cache import Report, run_fetcher
-from deploy.local.kafka import BROKER, kafka_jars
-from deploy.local.prometheus import fetch_prometheus
-from deploy.local.wheels import LOCKS
+from services.local_stack.cache import Report, run_fetcher
+from services.local_stack.kafka import BROKER, kafka_jars
+from services.local_stack.prometheus import fetch_prometheus
+from services.local_stack.wheels import LOCKS
 from services.platform.supported import minor_release
 from tests.containers import machine
 from tests.containers.engine import Engine

@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from deploy.local.prometheus import RULES
+from services.local_stack.prometheus import RULES
 from tests.contract.compose_file import ROOT
 
 GRAFANA = ROOT / "deploy/grafana"

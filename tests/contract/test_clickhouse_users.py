@@ -12,16 +12,16 @@ import pytest
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
-from deploy.docker.first_secrets import make_first_secrets
-from deploy.local.clickhouse import clickhouse_library, clickhouse_plan
-from deploy.local.errors import ComponentMissing
-from deploy.local.ports import LOOPBACK, give_back, pick_port
-from deploy.local.processes import Child, ChildPlan
-from deploy.local.supervisor import Supervisor
 from schemas.catalogue import load_catalogue
 from services.exporter.control_room import queries as control_room
 from services.exporter.control_room.figures import window_of
 from services.exporter.queries import read_checkpoints, read_registers
+from services.local_stack.clickhouse import clickhouse_library, clickhouse_plan
+from services.local_stack.errors import ComponentMissing
+from services.local_stack.ports import LOOPBACK, give_back, pick_port
+from services.local_stack.processes import Child, ChildPlan
+from services.local_stack.supervisor import Supervisor
+from services.operate.first_secrets import make_first_secrets
 from services.platform.catalogue import store_catalogue
 from services.platform.clickhouse import connect
 from services.platform.migrate import MIGRATIONS, migrate_tables, statements

@@ -14,13 +14,13 @@ import typer
 import yaml
 from starlette.routing import Route
 
-from deploy.docker.first_secrets import make_first_secrets
 from services.aggregator.settings import AggregatorSettings
 from services.cli import app as cli
 from services.exporter.app import create_app
 from services.exporter.scrape import Scraper
 from services.exporter.settings import ExporterSettings
 from services.ingest.settings import IngestSettings
+from services.operate.first_secrets import make_first_secrets
 from services.platform.migrate import TopicPlan
 from services.platform.settings import ClickHouseSettings, KafkaSettings, Settings, read_settings
 from tests.contract import compose_file

@@ -12,16 +12,16 @@ from grafana_foundation_sdk.builders import timeseries
 from grafana_foundation_sdk.cog.plugins import register_default_plugins
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
-from deploy.grafana.generate import DASHBOARDS, render
-from deploy.grafana.layout import as_json
-from deploy.grafana.panels import NO_UNIT, About, lines
-from deploy.grafana.queries import CLICKHOUSE_TYPE, PROMETHEUS_TYPE, promql, sql_rows
 from services.aggregator.metrics import REGISTRY as AGGREGATOR_REGISTRY
 from services.exporter.collector import METRICS, exposed_name
 from services.ingest.metrics import IngestMetrics
 from tests.contract import compose_file, dashboard_files
 from tests.contract.compose_file import ROOT, theirs
 from tests.contract.dashboard_files import GRAFANA, SQL, load, panels, queries, variables
+from tools.dashboards.generate import DASHBOARDS, render
+from tools.dashboards.layout import as_json
+from tools.dashboards.panels import NO_UNIT, About, lines
+from tools.dashboards.queries import CLICKHOUSE_TYPE, PROMETHEUS_TYPE, promql, sql_rows
 
 MEANINGS = {exposed_name(meaning): meaning for meaning in METRICS}
 ALL = [*dashboard_files.METRICS, *SQL]

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from bench.peer_runs import STREAMS, STREAMS_LOCK
-from deploy.local.jar_lock import locked_pom, read_lock, sha256_of
+from services.local_stack.jar_lock import locked_pom, read_lock, sha256_of
 from tests.contract.fetches import ROOT, broken, files
 from tests.otel_collector.build import LOCKED_ENV
 from tests.versions import kafka
@@ -21,7 +21,7 @@ SHA256 = re.compile(r"sha256:[0-9a-f]{64}")
 DIGEST = re.compile(r"\S+:\S+@sha256:[0-9a-f]{64}")
 UV_LOCKS = [*ROOT.glob("uv.lock"), *ROOT.glob("*/*/uv.lock")]
 REQUIREMENTS = [
-    *sorted((ROOT / "deploy/local/wheel_locks").glob("*.txt")),
+    *sorted((ROOT / "services/local_stack/wheel_locks").glob("*.txt")),
     ROOT / "tests/containers/podman-compose.txt",
 ]
 PROJECTS = [path for path in files() if path.name == "pyproject.toml"]
@@ -39,7 +39,12 @@ def test_no_command_fetches_what_nothing_holds() -> None:
     }
     assert {path: commands for path, commands in found.items() if commands} == {}
     # Where some are known to be, so nothing was left out by mistake.
-    for known in ("Makefile", "deploy/docker/Dockerfile", "deploy/local/wheels.py", "README.md"):
+    for known in (
+        "Makefile",
+        "deploy/docker/Dockerfile",
+        "services/local_stack/wheels.py",
+        "README.md",
+    ):
         assert ROOT / known in looked_at
 
 
@@ -108,7 +113,7 @@ def test_each_wheel_that_pip_takes_has_a_checksum(lock: Path) -> None:
 def test_nothing_is_fetched_to_build_with() -> None:
     built = [tomllib.loads(path.read_text(encoding="utf-8")) for path in PROJECTS]
     backends = [project["build-system"] for project in built if "build-system" in project]
-    lock = (ROOT / "deploy/local/wheel_locks/uv.txt").read_text(encoding="utf-8")
+    lock = (ROOT / "services/local_stack/wheel_locks/uv.txt").read_text(encoding="utf-8")
     found = re.search(r"^uv==(\d+)\.(\d+)\.", lock, re.MULTILINE)
     assert found is not None
     major, minor = map(int, found.groups())

@@ -10,7 +10,7 @@ import pytest
 
 from tests.contract.compose_file import ROOT
 
-FOLDERS = ("services", "schemas", "deploy", "clients/python/src", "tools")
+FOLDERS = ("services", "schemas", "clients/python/src", "tools")
 MODULES = {"pickle", "cPickle", "dill", "cloudpickle", "marshal", "shelve", "joblib"}
 CALLS = {"eval", "exec", "compile", "__import__"}
 #: Of yaml, whatever does not say that it is safe; `load` is where its loader is.

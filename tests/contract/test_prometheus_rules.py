@@ -12,11 +12,16 @@ from typing import Any
 import pytest
 import yaml
 
-from deploy.local.errors import ComponentMissing
-from deploy.local.prometheus import RULES, fetch_prometheus, find_promtool, prometheus_config
 from services.aggregator.metrics import REGISTRY
 from services.exporter.collector import METRICS, exposed_name
 from services.ingest.metrics import IngestMetrics
+from services.local_stack.errors import ComponentMissing
+from services.local_stack.prometheus import (
+    RULES,
+    fetch_prometheus,
+    find_promtool,
+    prometheus_config,
+)
 from tests.contract import compose_file
 from tests.contract.compose_file import ROOT, theirs
 from tests.integration.conftest import missing

@@ -14,12 +14,12 @@ from typing import Any, NoReturn
 
 import pytest
 
-from deploy.local.errors import ComponentMissing
-from deploy.local.infrastructure import Infrastructure
-from deploy.local.pipeline import Pipeline
-from deploy.local.ports import give_back, pick_port
-from deploy.local.prometheus import fetch_prometheus
-from deploy.local.supervisor import Supervisor
+from services.local_stack.errors import ComponentMissing
+from services.local_stack.infrastructure import Infrastructure
+from services.local_stack.pipeline import Pipeline
+from services.local_stack.ports import give_back, pick_port
+from services.local_stack.prometheus import fetch_prometheus
+from services.local_stack.supervisor import Supervisor
 from tests.versions import clickhouse as versions
 from tests.versions.database import Database, DatabaseFactory
 from tests.versions.infrastructure import OtherInfrastructure

@@ -21,10 +21,10 @@ from urllib.parse import urlencode
 
 import yaml
 
-from deploy.local.pipeline import Pipeline
-from deploy.local.ports import LOOPBACK, give_back, pick_port
-from deploy.local.prometheus import RULES, prometheus_plan, write_targets
-from deploy.local.supervisor import Supervisor
+from services.local_stack.pipeline import Pipeline
+from services.local_stack.ports import LOOPBACK, give_back, pick_port
+from services.local_stack.prometheus import RULES, prometheus_plan, write_targets
+from services.local_stack.supervisor import Supervisor
 from services.platform.settings import KafkaSettings, read_settings
 from services.simulator.delivery import now_ms
 from services.simulator.fleet import FleetPlan, Ratios

@@ -19,11 +19,11 @@ from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 from prometheus_client.parser import text_string_to_metric_families
 
-from deploy.local.infrastructure import Infrastructure
-from deploy.local.pipeline import Pipeline
-from deploy.local.ports import LOOPBACK, pick_port
-from deploy.local.processes import Child
-from deploy.local.services import service_plan, wattoken_command
+from services.local_stack.infrastructure import Infrastructure
+from services.local_stack.pipeline import Pipeline
+from services.local_stack.ports import LOOPBACK, pick_port
+from services.local_stack.processes import Child
+from services.local_stack.services import service_plan, wattoken_command
 from services.platform.clickhouse import connect
 from services.platform.kafka import admin_client, describe_log
 from services.platform.settings import ClickHouseSettings, KafkaSettings

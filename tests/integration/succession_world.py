@@ -16,12 +16,12 @@ from typing import Any
 import httpx
 import pytest
 
-from deploy.local.pipeline import Pipeline
-from deploy.local.ports import pick_port
-from deploy.local.processes import Child
-from deploy.local.services import service_plan, wattoken_command
 from schemas.identity import identity_hash
 from schemas.wire import WireEvent, encode
+from services.local_stack.pipeline import Pipeline
+from services.local_stack.ports import pick_port
+from services.local_stack.processes import Child
+from services.local_stack.services import service_plan, wattoken_command
 from services.operate.succession import steps
 from services.operate.succession.case import Wanted
 from services.platform.errors import WattokenError

@@ -19,12 +19,12 @@ from confluent_kafka import (
     TopicPartition,
 )
 
-from deploy.local.errors import StackError
-from deploy.local.infrastructure import Infrastructure
-from deploy.local.pipeline import Pipeline
-from deploy.local.process_table import children
-from deploy.local.supervisor import Supervisor
 from schemas.wire import WireEvent, encode
+from services.local_stack.errors import StackError
+from services.local_stack.infrastructure import Infrastructure
+from services.local_stack.pipeline import Pipeline
+from services.local_stack.process_table import children
+from services.local_stack.supervisor import Supervisor
 from tests.integration.faults import (
     PARTITIONS,
     assert_exact,

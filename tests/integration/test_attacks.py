@@ -19,8 +19,8 @@ from typing import Any
 
 import pytest
 
-from deploy.local.ports import give_back, pick_port
 from services.ingest.keys import KeyStore
+from services.local_stack.ports import give_back, pick_port
 
 HOST = "127.0.0.1"
 HALF = b"POST /v1/events HTTP/1.1\r\nHo"

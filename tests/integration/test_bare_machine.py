@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local.kafka import kafka_version
+from services.local_stack.kafka import kafka_version
 from tests.integration.test_demo import FIELDS, demo_command, demo_env
 
 

@@ -14,14 +14,14 @@ import pytest
 from clickhouse_connect.driver.client import Client
 from confluent_kafka import Producer
 
-from deploy.local.browser import Browser, Page
-from deploy.local.chromium import fetch_chromium
-from deploy.local.errors import ComponentMissing
-from deploy.local.pipeline import Pipeline
 from schemas.identity import identity_hash
+from services.local_stack.errors import ComponentMissing
+from services.local_stack.pipeline import Pipeline
 from services.platform.clickhouse import connect
 from services.platform.settings import ClickHouseSettings
 from tests.integration.conftest import PipelineFactory, missing
+from tools.pictures.browser import Browser, Page
+from tools.pictures.chromium import fetch_chromium
 
 #: (region, provider, model, tokens a minute): two origins, one model that no catalogue knows.
 LINES = [

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from deploy.local.prometheus import find_prometheus, find_promtool
+from services.local_stack.prometheus import find_prometheus, find_promtool
 from tests.contract import dashboard_files
 from tests.contract.dashboard_files import Dashboard, load, queries, variables
 from tests.integration.conftest import PipelineFactory, in_ci

@@ -17,10 +17,10 @@ import pytest
 from clickhouse_connect.driver.client import Client
 from prometheus_client.parser import text_string_to_metric_families
 
-from deploy.local.errors import StackError
-from deploy.local.infrastructure import Infrastructure
-from deploy.local.pipeline import Pipeline
-from deploy.local.services import wattoken_command
+from services.local_stack.errors import StackError
+from services.local_stack.infrastructure import Infrastructure
+from services.local_stack.pipeline import Pipeline
+from services.local_stack.services import wattoken_command
 from services.platform.clickhouse import connect
 from services.platform.settings import ClickHouseSettings
 from tests.integration.conftest import PipelineFactory

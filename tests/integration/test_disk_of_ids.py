@@ -10,8 +10,8 @@ import httpx
 import pytest
 from confluent_kafka import Producer
 
-from deploy.local.infrastructure import Infrastructure
-from deploy.local.pipeline import Pipeline
+from services.local_stack.infrastructure import Infrastructure
+from services.local_stack.pipeline import Pipeline
 from tests.full_disk import SmallDisk, small_disk
 from tests.integration.faults import PARTITIONS, metering, metric, select, wait_until_metered
 from tests.integration.test_aggregator import event, producer, stop_in_order

@@ -10,16 +10,16 @@ import numpy as np
 import pytest
 from clickhouse_connect.driver.client import Client
 
-from deploy.local.clickhouse import clickhouse_library, clickhouse_plan
-from deploy.local.errors import ComponentMissing
-from deploy.local.ports import pick_port
-from deploy.local.supervisor import Supervisor
 from schemas.metering_rules import MeteringRules
 from services.aggregator.core.partition import Checkpoint
 from services.aggregator.core.slices import pack
 from services.aggregator.core.windows import REGISTER
 from services.aggregator.decoding.labels import Labels, Series
 from services.aggregator.storage.clickhouse_sink import ClickHouseSink
+from services.local_stack.clickhouse import clickhouse_library, clickhouse_plan
+from services.local_stack.errors import ComponentMissing
+from services.local_stack.ports import pick_port
+from services.local_stack.supervisor import Supervisor
 from services.platform.clickhouse import connect
 from services.platform.errors import DatabaseUnavailableError
 from services.platform.kafka import Log

@@ -24,14 +24,14 @@ from confluent_kafka import Producer
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
-from deploy.local.pipeline import Pipeline
-from deploy.local.processes import Child
-from deploy.local.prometheus import find_promtool
 from services.exporter.collector import METRICS, exposed_name
 from services.exporter.exposition import Exposition
 from services.exporter.rows import REGISTER_COLUMNS
 from services.exporter.scrape import Scraper
 from services.exporter.settings import ExporterSettings
+from services.local_stack.pipeline import Pipeline
+from services.local_stack.processes import Child
+from services.local_stack.prometheus import find_promtool
 from services.platform.migrate import answered
 from services.platform.settings import KafkaSettings, read_settings
 from tests.integration.conftest import PipelineFactory

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from clickhouse_connect.driver.client import Client
 
-from deploy.local.pipeline import Pipeline
-from deploy.local.ports import pick_port
-from deploy.local.processes import Child
-from deploy.local.services import service_plan
+from services.local_stack.pipeline import Pipeline
+from services.local_stack.ports import pick_port
+from services.local_stack.processes import Child
+from services.local_stack.services import service_plan
 from tests.integration.conftest import PipelineFactory
 from tests.integration.faults import database as connected
 from tests.integration.test_exporter import (

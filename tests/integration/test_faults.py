@@ -9,10 +9,10 @@ from random import Random
 
 import pytest
 
-from deploy.local.infrastructure import Infrastructure
-from deploy.local.pipeline import Pipeline
-from deploy.local.process_table import memory_of
-from deploy.local.processes import Child
+from services.local_stack.infrastructure import Infrastructure
+from services.local_stack.pipeline import Pipeline
+from services.local_stack.process_table import memory_of
+from services.local_stack.processes import Child
 from tests.integration.faults import (
     PARTITIONS,
     add_worker,

@@ -20,12 +20,12 @@ import pytest
 import zstandard
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
-from deploy.local.infrastructure import Infrastructure
-from deploy.local.pipeline import Pipeline
-from deploy.local.process_table import memory_of
 from schemas import wire
 from schemas.identity import identity_hash
 from schemas.wire import WireEvent
+from services.local_stack.infrastructure import Infrastructure
+from services.local_stack.pipeline import Pipeline
+from services.local_stack.process_table import memory_of
 
 DELIVERY_TIMEOUT_SECONDS = 3.0
 EVENTS_MAX = 1_000
@@ -362,9 +362,9 @@ def test_a_disabled_key_is_403(pipeline: Pipeline, tmp_path: Path) -> None:
 
 @contextmanager
 def another_ingest(pipeline: Pipeline, folder: Path) -> Iterator[str]:
-    from deploy.local.ports import give_back, pick_port
-    from deploy.local.services import service_plan
-    from deploy.local.supervisor import Supervisor
+    from services.local_stack.ports import give_back, pick_port
+    from services.local_stack.services import service_plan
+    from services.local_stack.supervisor import Supervisor
 
     port = pick_port(None)
     env = pipeline.env | {
@@ -381,7 +381,7 @@ def another_ingest(pipeline: Pipeline, folder: Path) -> Iterator[str]:
 
 def test_it_does_not_start_without_keys(pipeline: Pipeline) -> None:
     env = {**os.environ, **pipeline.env, "WATTOKEN_INGEST_KEYS_FILE": ""}
-    from deploy.local.services import wattoken_command
+    from services.local_stack.services import wattoken_command
 
     done = subprocess.run(
         wattoken_command("ingest"), env=env, capture_output=True, text=True, timeout=60, check=False

@@ -20,12 +20,12 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 from hypothesis import HealthCheck, settings
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
-from deploy.local.infrastructure import Infrastructure
-from deploy.local.pipeline import Pipeline
-from deploy.local.process_table import memory_of
 from schemas import wire
 from services.ingest.keys import KeyLimits, KeyStore
 from services.ingest.openapi import document
+from services.local_stack.infrastructure import Infrastructure
+from services.local_stack.pipeline import Pipeline
+from services.local_stack.process_table import memory_of
 from tests.waiting import eventually
 
 DELIVERY_TIMEOUT_SECONDS = 2.0

@@ -16,7 +16,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from confluent_kafka import Producer
 from confluent_kafka.admin import NewTopic
 
-from deploy.local.infrastructure import Infrastructure
+from services.local_stack.infrastructure import Infrastructure
 from services.platform.errors import ConfigurationError, UnavailableError
 from services.platform.kafka import admin_client
 from services.platform.kafka_questions import Commit, KafkaQuestions

@@ -15,13 +15,13 @@ import pytest
 from clickhouse_connect.driver.client import Client
 from confluent_kafka import Producer, TopicPartition
 
-from deploy.local.infrastructure import Infrastructure
-from deploy.local.pipeline import Pipeline
-from deploy.local.services import wattoken_command
 from schemas.wire import WireEvent, encode
 from services.audit.report import as_json
 from services.audit.run import audit
 from services.audit.span import Span
+from services.local_stack.infrastructure import Infrastructure
+from services.local_stack.pipeline import Pipeline
+from services.local_stack.services import wattoken_command
 from services.platform.settings import ClickHouseSettings, KafkaSettings
 from tests.integration.faults import (
     PARTITIONS,

@@ -6,8 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import clickhouse_connect
 
-from deploy.local.infrastructure import Infrastructure
-from deploy.local.pipeline import Pipeline
+from services.local_stack.infrastructure import Infrastructure
+from services.local_stack.pipeline import Pipeline
 
 
 def test_migrating_again_and_from_two_places_changes_nothing(

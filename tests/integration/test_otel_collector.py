@@ -22,11 +22,11 @@ import httpx
 import pytest
 import yaml
 
-from deploy.local.errors import ComponentMissing
-from deploy.local.pipeline import Pipeline
-from deploy.local.ports import LOOPBACK, give_back, pick_port
-from deploy.local.processes import Child
 from services.ingest.adapters.attributes import MARKS
+from services.local_stack.errors import ComponentMissing
+from services.local_stack.pipeline import Pipeline
+from services.local_stack.ports import LOOPBACK, give_back, pick_port
+from services.local_stack.processes import Child
 from tests.integration.conftest import PipelineFactory
 from tests.integration.faults import select, wait_until_metered
 from tests.integration.test_ingest import read_log

@@ -12,10 +12,6 @@ from typing import Any
 import pytest
 from clickhouse_connect.driver.client import Client
 
-from deploy.local.clickhouse import clickhouse_library, clickhouse_plan
-from deploy.local.errors import ComponentMissing
-from deploy.local.ports import pick_port
-from deploy.local.supervisor import Supervisor
 from schemas.metering_rules import MeteringRules
 from services.billing.statement_queries import read_statement
 from services.exporter import queries
@@ -26,6 +22,10 @@ from services.exporter.exposition import Exposition
 from services.exporter.reconciliation import read_reconciliation
 from services.exporter.scrape import Scraper
 from services.exporter.settings import ExporterSettings
+from services.local_stack.clickhouse import clickhouse_library, clickhouse_plan
+from services.local_stack.errors import ComponentMissing
+from services.local_stack.ports import pick_port
+from services.local_stack.supervisor import Supervisor
 from services.platform.catalogue import read_catalogue, store_catalogue
 from services.platform.clickhouse import connect
 from services.platform.errors import DatabaseUnavailableError

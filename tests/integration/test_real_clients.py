@@ -17,11 +17,11 @@ from typing import Any
 
 import pytest
 
-from deploy.local.errors import ComponentMissing
-from deploy.local.kcat import fetch_kcat, kcat_command
-from deploy.local.pipeline import Pipeline
+from services.local_stack.errors import ComponentMissing
+from services.local_stack.pipeline import Pipeline
 from tests.integration.conftest import PipelineFactory, missing
 from tests.integration.faults import database
+from tests.kcat import fetch_kcat, kcat_command
 
 CLIENTS = Path(__file__).parents[1] / "gateway-clients"
 INTERPRETER = CLIENTS / ".venv" / "bin" / "python"

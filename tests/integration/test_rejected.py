@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from deploy.local.pipeline import Pipeline
+from services.local_stack.pipeline import Pipeline
 
 PROMPT = "how do I get rich without work"
 

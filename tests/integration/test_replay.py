@@ -16,7 +16,7 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from deploy.local.pipeline import Pipeline
+from services.local_stack.pipeline import Pipeline
 from services.platform.clickhouse import connect
 from services.platform.settings import ClickHouseSettings
 from tests.integration.conftest import PipelineFactory

@@ -22,11 +22,11 @@ import pytest
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from deploy.local.errors import ComponentMissing
-from deploy.local.ports import LOOPBACK, give_back, pick_port
-from deploy.local.processes import Child, ChildPlan
-from deploy.local.services import service_plan, wattoken_command
-from deploy.local.supervisor import Supervisor
+from services.local_stack.errors import ComponentMissing
+from services.local_stack.ports import LOOPBACK, give_back, pick_port
+from services.local_stack.processes import Child, ChildPlan
+from services.local_stack.services import service_plan, wattoken_command
+from services.local_stack.supervisor import Supervisor
 from services.platform.kafka import client_config
 from services.platform.kafka_grants import Grant, grants
 from services.platform.kafka_questions import KafkaQuestions

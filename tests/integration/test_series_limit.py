@@ -13,9 +13,9 @@ from typing import Final
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 
-from deploy.local.infrastructure import Infrastructure
-from deploy.local.pipeline import Pipeline
 from schemas.wire import WireEvent, encode
+from services.local_stack.infrastructure import Infrastructure
+from services.local_stack.pipeline import Pipeline
 from tests.integration.faults import (
     PARTITIONS,
     database,

@@ -19,9 +19,9 @@ from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 from prometheus_client.parser import text_string_to_metric_families
 
-from deploy.local.errors import StackError
-from deploy.local.infrastructure import Infrastructure
-from deploy.local.pipeline import Pipeline
+from services.local_stack.errors import StackError
+from services.local_stack.infrastructure import Infrastructure
+from services.local_stack.pipeline import Pipeline
 from services.platform.clickhouse import connect
 from services.platform.settings import ClickHouseSettings
 from tests.living import left_after, lives

@@ -17,10 +17,10 @@ import pytest
 from confluent_kafka import KafkaException, Producer
 from confluent_kafka.admin import NewPartitions, NewTopic
 
-from deploy.local.infrastructure import Infrastructure
-from deploy.local.pipeline import Pipeline
-from deploy.local.processes import Child
 from schemas.identity import identity_hash
+from services.local_stack.infrastructure import Infrastructure
+from services.local_stack.pipeline import Pipeline
+from services.local_stack.processes import Child
 from services.operate.succession.steps import STEPS
 from tests.integration.faults import kafka_admin, select
 from tests.integration.succession_world import (

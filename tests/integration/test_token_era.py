@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from deploy.local.errors import StackError
-from deploy.local.pipeline import Pipeline
 from schemas.metering_rules import MeteringRules
+from services.local_stack.errors import StackError
+from services.local_stack.pipeline import Pipeline
 from services.platform.clickhouse import connect
 from services.platform.settings import ClickHouseSettings
 from services.simulator.token_era import REPORTED_UNTIL, WEEKS

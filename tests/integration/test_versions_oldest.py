@@ -8,9 +8,9 @@ import sys
 import time
 from pathlib import Path
 
-from deploy.local.errors import ComponentMissing
-from deploy.local.ports import give_back, pick_port
-from deploy.local.supervisor import Supervisor
+from services.local_stack.errors import ComponentMissing
+from services.local_stack.ports import give_back, pick_port
+from services.local_stack.supervisor import Supervisor
 from tests.integration.conftest import missing
 from tests.integration.metered_database import meter
 from tests.versions.child import (

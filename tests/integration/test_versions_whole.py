@@ -13,10 +13,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from deploy.local.errors import ComponentMissing
-from deploy.local.infrastructure import Infrastructure
-from deploy.local.pipeline import Pipeline
-from deploy.local.prometheus import fetch_prometheus
+from services.local_stack.errors import ComponentMissing
+from services.local_stack.infrastructure import Infrastructure
+from services.local_stack.pipeline import Pipeline
+from services.local_stack.prometheus import fetch_prometheus
 from services.platform.supported import CLICKHOUSE, PYTHON, minor_release
 from tests.integration.conftest import missing
 from tests.integration.faults import TROUBLE, assert_exact, select

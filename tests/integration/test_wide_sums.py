@@ -12,11 +12,11 @@ from typing import Any, Final
 import pytest
 from clickhouse_connect.driver.client import Client
 
-from deploy.local.pipeline import Pipeline
 from services.exporter.control_room.room import ControlRoom
 from services.exporter.exposition import Exposition
 from services.exporter.scrape import Scraper
 from services.exporter.settings import ExporterSettings
+from services.local_stack.pipeline import Pipeline
 from services.platform.settings import ClickHouseSettings, read_settings
 from services.simulator.audit import view_rows
 from services.simulator.totals import COLUMNS, VIEWS

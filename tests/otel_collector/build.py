@@ -13,8 +13,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from deploy.local.cache import Report, cached, run_fetcher
-from deploy.local.errors import ComponentMissing
+from services.local_stack.cache import Report, cached, run_fetcher
+from services.local_stack.errors import ComponentMissing
 
 HERE = Path(__file__).parent
 MANIFEST = HERE / "builder.yaml"

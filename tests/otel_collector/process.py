@@ -6,9 +6,9 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from deploy.local.ports import LOOPBACK
-from deploy.local.processes import ChildPlan
-from deploy.local.readiness import port_listens
+from services.local_stack.ports import LOOPBACK
+from services.local_stack.processes import ChildPlan
+from services.local_stack.readiness import port_listens
 
 PAGE = Path(__file__).parents[2] / "docs" / "gateways.md"
 _YAML = re.compile(r"^```yaml\n(.*?)^```$", re.MULTILINE | re.DOTALL)

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from deploy.local.ports import LOOPBACK
+from services.local_stack.ports import LOOPBACK
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,9 +12,9 @@ from confluent_kafka.admin import (
     UserScramCredentialUpsertion,
 )
 
-from deploy.local.kafka import kafka_jars, kafka_plan, server_properties
-from deploy.local.ports import LOOPBACK, give_back, pick_port
-from deploy.local.processes import ChildPlan
+from services.local_stack.kafka import kafka_jars, kafka_plan, server_properties
+from services.local_stack.ports import LOOPBACK, give_back, pick_port
+from services.local_stack.processes import ChildPlan
 from services.platform.kafka import client_config
 from services.platform.settings import KafkaSettings
 from tests.secured.certificates import Authority

@@ -38,7 +38,14 @@ def modules(folder: str) -> list[Path]:
 @pytest.mark.parametrize("service", SERVICES)
 def test_services_never_import_each_other(service: str) -> None:
     others = tuple(f"services.{other}" for other in SERVICES if other != service)
-    others += ("services.simulator", "services.cli", "deploy", "tests", "bench")
+    others += (
+        "services.simulator",
+        "services.cli",
+        "services.local_stack",
+        "tests",
+        "bench",
+        "tools",
+    )
     for path in modules(f"services/{service}"):
         wrong = [name for name in imports(path) if name.startswith(others)]
         assert not wrong, f"{path.relative_to(ROOT)} imports {wrong}"
@@ -56,7 +63,7 @@ def test_platform_knows_no_service() -> None:
 
 def test_schemas_import_nothing_of_ours() -> None:
     for path in modules("schemas"):
-        wrong = [name for name in imports(path) if name.startswith(("services", "deploy"))]
+        wrong = [name for name in imports(path) if name.startswith(("services", "tools"))]
         assert not wrong, f"{path.relative_to(ROOT)} imports {wrong}"
 
 

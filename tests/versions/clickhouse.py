@@ -17,11 +17,11 @@ from typing import Any
 import clickhouse_connect
 import pytest
 
-from deploy.local.clickhouse import CHDB_VERSION
-from deploy.local.errors import ComponentMissing
-from deploy.local.ports import LOOPBACK
-from deploy.local.processes import ChildPlan
-from deploy.local.readiness import clickhouse_answers
+from services.local_stack.clickhouse import CHDB_VERSION
+from services.local_stack.errors import ComponentMissing
+from services.local_stack.ports import LOOPBACK
+from services.local_stack.processes import ChildPlan
+from services.local_stack.readiness import clickhouse_answers
 
 PROJECT = Path(__file__).parents[1] / "clickhouse-versions"
 LAUNCHER = Path(__file__).with_name("clickhouse_server.py")

@@ -12,9 +12,9 @@ from pathlib import Path
 from clickhouse_connect.driver.client import Client
 from typer.testing import CliRunner
 
-from deploy.local.ports import LOOPBACK
-from deploy.local.services import wattoken_command
 from services.cli import app
+from services.local_stack.ports import LOOPBACK
+from services.local_stack.services import wattoken_command
 from services.platform.catalogue import read_catalogue, store_catalogue
 from services.platform.clickhouse import connect
 from services.platform.migrate import migrate_tables

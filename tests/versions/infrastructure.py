@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from deploy.local.cache import Report
-from deploy.local.infrastructure import Infrastructure
-from deploy.local.kafka import kafka_plan
-from deploy.local.processes import ChildPlan
-from deploy.local.prometheus import prometheus_plan
+from services.local_stack.cache import Report
+from services.local_stack.infrastructure import Infrastructure
+from services.local_stack.kafka import kafka_plan
+from services.local_stack.processes import ChildPlan
+from services.local_stack.prometheus import prometheus_plan
 from tests.versions import clickhouse, kafka
 
 

@@ -10,10 +10,10 @@ import re
 import tempfile
 from pathlib import Path
 
-from deploy.local.cache import Report, cached
-from deploy.local.kafka import POM, kafka_jars, kafka_version
-from deploy.local.lock_jars import lock_jars
-from deploy.local.maven import fetch_jars
+from services.local_stack.cache import Report, cached
+from services.local_stack.kafka import POM, kafka_jars, kafka_version
+from services.local_stack.maven import fetch_jars
+from tools.supply_chain.lock_jars import lock_jars
 
 #: Exact releases on Maven Central.
 OLDEST = "3.9.2"

@@ -10,9 +10,9 @@ import re
 import subprocess
 from pathlib import Path
 
-from deploy.local.cache import Report, cached
-from deploy.local.debian import fetch_packages
-from deploy.local.errors import ComponentMissing
+from services.local_stack.cache import Report, cached
+from services.local_stack.debian import fetch_packages
+from services.local_stack.errors import ComponentMissing
 
 UNPACKED = "prometheus-promtool-debian-unstable"
 SOURCE = "deb http://deb.debian.org/debian sid main"

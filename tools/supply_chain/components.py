@@ -9,15 +9,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from deploy.local.clickhouse import CHDB_VERSION, PACKAGES
-from deploy.local.jar_lock import read_lock
+from services.local_stack.clickhouse import CHDB_VERSION, PACKAGES
+from services.local_stack.jar_lock import read_lock
 
 ROOT: Final = Path(__file__).parents[2]
 PYPI: Final = "PyPI"
 #: The files that say what is fetched, but for the two that say it in their own way.
 LOCKS: Final = (
     *("uv.lock", "*/*/uv.lock", "*/*/jars.lock", "*/*/*/jars.lock", "tests/versions/*/*.lock"),
-    *("deploy/local/wheel_locks/*.txt", "tests/containers/podman-compose.txt", "*/*/go.mod"),
+    *(
+        "services/local_stack/wheel_locks/*.txt",
+        "tests/containers/podman-compose.txt",
+        "*/*/go.mod",
+    ),
 )
 #: What is committed as it came, and no lock has: the npm package of its files.
 VENDORED: Final = ROOT / "services/exporter/control_room/assets/README.md"
@@ -48,7 +52,10 @@ def locks(root: Path) -> list[Path]:
     """The files that say what is fetched."""
     here = (path for pattern in LOCKS for path in root.glob(pattern))
     ours = {path for path in here if not any(part.startswith(".venv") for part in path.parts)}
-    clickhouse, vendored = root / "deploy/local/clickhouse.py", root / VENDORED.relative_to(ROOT)
+    clickhouse, vendored = (
+        root / "services/local_stack/clickhouse.py",
+        root / VENDORED.relative_to(ROOT),
+    )
     return sorted(ours | {path for path in (clickhouse, vendored) if path.exists()})
 
 

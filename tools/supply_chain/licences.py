@@ -15,7 +15,7 @@ from importlib.metadata import PackageNotFoundError, metadata
 from pathlib import Path
 from typing import Any, Final
 
-from deploy.local.jar_lock import read_lock
+from services.local_stack.jar_lock import read_lock
 from tools.supply_chain.components import ROOT, locks
 from tools.supply_chain.spdx import ALLOWED, allowed, expression_of
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from deploy.local.errors import StackError
+from services.local_stack.errors import StackError
 from tests.chaos.catalogue import GUEST, WORKERS
 from tests.chaos.database import DatabaseAwayError
 from tests.chaos.faults.process import STOP_SECONDS_MAX

@@ -11,7 +11,7 @@ from bench.freshness import Freshness
 from bench.ingest import IngestRun
 from bench.recovery import Recovery
 from bench.results import Measured, document, ratios, write
-from deploy.local.process_table import Memory
+from services.local_stack.process_table import Memory
 
 
 @pytest.fixture

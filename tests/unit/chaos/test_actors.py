@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local.processes import ChildPlan
-from deploy.local.supervisor import Supervisor
+from services.local_stack.processes import ChildPlan
+from services.local_stack.supervisor import Supervisor
 from tests.chaos.actors import Actor, Keeper, UnexpectedExit
 from tests.waiting import eventually
 

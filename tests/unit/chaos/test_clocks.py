@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local.errors import ComponentMissing
+from services.local_stack.errors import ComponentMissing
 from tests.chaos.clocks import RIGHT, Clock, faketime_library, library_without_sleep
 
 #: Says the time, a line each time that it is asked, after a short wait of each kind.

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local.errors import ComponentMissing
+from services.local_stack.errors import ComponentMissing
 
 #: In a process of its own: it takes mounts that nobody else sees, for good.
 SCRIPT = """
 import sys
 from pathlib import Path
-from deploy.local.errors import ComponentMissing
+from services.local_stack.errors import ComponentMissing
 from tests.chaos.disks import Disk, own_mounts
 
 folder = Path(sys.argv[1])

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from deploy.local.ports import LOOPBACK, pick_port
+from services.local_stack.ports import LOOPBACK, pick_port
 from tests.chaos.proxy import Network, Trap, Treatment
 from tests.waiting import eventually
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from deploy.local.kafka import server_properties
+from services.local_stack.kafka import server_properties
 from tests.chaos.stack import with_listeners
 
 

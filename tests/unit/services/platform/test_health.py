@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 from prometheus_client import CollectorRegistry
 
-from deploy.local.ports import give_back, pick_port
+from services.local_stack.ports import give_back, pick_port
 from services.platform.health import CONNECTIONS_MAX, PER_ADDRESS_MAX, HealthServer
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from deploy.local.clickhouse import CHDB_VERSION
-from deploy.local.kafka import kafka_version
+from services.local_stack.clickhouse import CHDB_VERSION
+from services.local_stack.kafka import kafka_version
 from tests.contract.test_fetches import REQUIREMENTS, UV_LOCKS
 from tools.supply_chain.components import ROOT, Component, components, locks, read
 
@@ -13,12 +13,12 @@ from tools.supply_chain.components import ROOT, Component, components, locks, re
 def test_what_the_locks_of_this_repository_have() -> None:
     found = components()
     kafka = Component("Maven", "org.apache.kafka:kafka_2.13", kafka_version())
-    assert "deploy/local/broker/jars.lock" in found[kafka]
+    assert "services/local_stack/broker/jars.lock" in found[kafka]
     assert Component("npm", "@chdb/lib-linux-x64-gnu", CHDB_VERSION) in found
     assert any(each.ecosystem == "npm" and each.name == "uplot" for each in found)
     assert any(each.ecosystem == "Go" and each.name.endswith("otlpreceiver") for each in found)
     by_name = {each.name: found[each] for each in found if each.ecosystem == "PyPI"}
-    assert by_name["uv"] == {"deploy/local/wheel_locks/uv.txt"}
+    assert by_name["uv"] == {"services/local_stack/wheel_locks/uv.txt"}
     assert "uv.lock" in by_name["aiokafka"]
     assert "tests/gateway-clients/uv.lock" in by_name["litellm"]
 

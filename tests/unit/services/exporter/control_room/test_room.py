@@ -9,9 +9,9 @@ import time
 
 import pytest
 
-from deploy.local.ports import LOOPBACK, give_back, pick_port
 from services.exporter.control_room.room import ControlRoom
 from services.exporter.settings import ExporterSettings
+from services.local_stack.ports import LOOPBACK, give_back, pick_port
 
 
 @pytest.fixture

@@ -15,10 +15,10 @@ from typing import Any
 import pytest
 import uvloop
 
-from deploy.local.ports import give_back, pick_port
 from services.ingest.serving import generations as module
 from services.ingest.serving.generations import RETIRED_MAX, Generations
 from services.ingest.serving.listeners import Listeners
+from services.local_stack.ports import give_back, pick_port
 from services.platform.connections import ConnectionLimits, Warden
 from tests.certificates import Authority, serial_of
 

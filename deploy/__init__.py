@@ -1,1 +1,0 @@
-"""Running Wattoken: the local stack, images, and what Prometheus and Grafana need."""

@@ -1,1 +1,0 @@
-"""What only the container images need: first secrets and the health probe."""

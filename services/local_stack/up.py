@@ -1,0 +1,135 @@
+"""`wattoken up`: the whole stack in the foreground, until Ctrl-C."""
+
+from __future__ import annotations
+
+import json
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from types import FrameType
+from typing import get_args
+
+from services.local_stack.infrastructure import BrokerName, Infrastructure
+from services.local_stack.pipeline import Pipeline
+from services.local_stack.revival import Revival
+from services.platform.errors import ConfigurationError
+
+STATE = Path(".wattoken")
+WATCH_SECONDS = 0.5
+
+
+def run(*, broker: str, state_dir: Path | None, keep_data: bool, partitions: int) -> None:
+    """Start everything, say where it is, and keep it running until a signal ends it.
+
+    Raises `ConfigurationError` for an unknown broker, `StackError` when something does not start.
+    """
+    wish = next((name for name in get_args(BrokerName) if name == broker), None)
+    if wish is None:
+        raise ConfigurationError(f"--broker must be auto, kafka or tansu, not {broker!r}")
+    infrastructure = Infrastructure(
+        state_dir or new_state_dir(STATE),
+        broker=wish,
+        usual_ports=True,
+        # Who names a folder wants what is in it.
+        keep_data=keep_data or state_dir is not None,
+        report=say,
+    )
+    say(f"logs: {infrastructure.logs}")
+    with ended_by_signals(), suppress(KeyboardInterrupt), infrastructure:
+        pipeline = Pipeline(
+            infrastructure,
+            partitions=partitions,
+            usual_names=True,
+            usual_ports=True,
+            report=say,
+        )
+        with pipeline:
+            say(guide(pipeline))
+            watch(pipeline)
+
+
+def watch(pipeline: Pipeline) -> None:
+    """Start again what dies, until interrupted; raises `ChildFailed` for what keeps dying."""
+    revival = Revival(say)
+    supervisors = (pipeline.infrastructure.supervisor, pipeline.supervisor)
+    try:
+        while True:
+            for supervisor in supervisors:
+                revival.revive(supervisor.dead(), time.monotonic())
+            time.sleep(WATCH_SECONDS)
+    except KeyboardInterrupt:
+        say("stopping")
+        raise
+
+
+def guide(pipeline: Pipeline) -> str:
+    """What runs where, and the lines to try."""
+    infrastructure = pipeline.infrastructure
+    credential = pipeline.credentials[0]
+    event = {
+        "id": "first-1",
+        "source": "my-gateway",
+        "time": datetime.now(UTC).isoformat(timespec="seconds"),
+        "provider": "openai",
+        "model": "gpt-5",
+        "input_tokens": 1200,
+        "output_tokens": 340,
+    }
+    lines = [
+        "",
+        f"Control room  {pipeline.addresses['exporter']}/",
+        "",
+        f"Broker      {infrastructure.broker_name} at {infrastructure.bootstrap_servers},"
+        f" topic {pipeline.topic}",
+        f"ClickHouse  {infrastructure.clickhouse_url}/play, database {pipeline.database}",
+        *[f"{service:<12}{url}" for service, url in pipeline.addresses.items()],
+        f"Logs        {infrastructure.logs}",
+        "",
+        f"Send an event (tenant {credential.tenant}, region {credential.region}):",
+        f"  curl -i {pipeline.addresses['ingest']}/v1/events"
+        f" -H 'Authorization: Bearer {credential.key}'"
+        f" -H 'Content-Type: application/json' -d '{json.dumps(event)}'",
+        "Query it with SQL:",
+        f"  curl '{infrastructure.clickhouse_url}/?database={pipeline.database}'"
+        " -d 'SELECT * FROM registers FORMAT Vertical'",
+        "See the metrics:",
+        f"  curl -s {pipeline.addresses['exporter']}/metrics | grep tokens_total",
+    ]
+    if infrastructure.prometheus is not None:
+        lines[5:5] = [f"Prometheus  {infrastructure.prometheus_url}"]
+        lines += [
+            "Query it with PromQL:",
+            f"  curl -s {infrastructure.prometheus_url}/api/v1/query"
+            " --data-urlencode 'query=sum by (region, model) (wattoken_input_tokens_total)'",
+        ]
+    return "\n".join([*lines, "", "Ctrl-C ends it all."])
+
+
+def new_state_dir(base: Path) -> Path:
+    """A folder of this run's own, named after the time."""
+    return base / datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
+
+
+def say(line: str) -> None:
+    """Print a line at once, also into a pipe."""
+    with suppress(BrokenPipeError):
+        print(line, flush=True)
+
+
+@contextmanager
+def ended_by_signals() -> Iterator[None]:
+    """Turn SIGTERM and SIGHUP into `KeyboardInterrupt`, so that they too stop in order."""
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    numbers = (signal.SIGTERM, signal.SIGHUP)
+    before = [signal.signal(number, interrupt) for number in numbers]
+    try:
+        yield
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)

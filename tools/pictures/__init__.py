@@ -1,0 +1,1 @@
+"""What draws the pictures of the documents: a browser, scenes, screenshots."""
