@@ -7,7 +7,7 @@
     │   ├── EventsLostError             log start > checkpoint: retention overtook the meter
     │   ├── CheckpointAheadError        checkpoint > log end: the log lost events, or is another
     │   ├── DatabaseBehindError         Kafka knows of a later checkpoint than the database
-    │   ├── ContradictionError          two rows of one key and version with unlike totals
+    │   ├── ContradictionError          two rows of one key and version with distinct totals
     │   ├── LogReplacedError            the topic was deleted and made anew under the worker
     │   ├── PartitionsChangedError      partitions were added to the topic under the worker
     │   ├── PredecessorGoneError        the log before this one is gone, and its ids are needed
@@ -43,7 +43,7 @@ class DatabaseBehindError(MeteringStoppedError):
 
 
 class ContradictionError(MeteringStoppedError):
-    """Two rows of one slice have the same version and unlike totals."""
+    """Two rows of one slice have the same version and distinct totals."""
 
 
 class LogReplacedError(MeteringStoppedError):

@@ -13,7 +13,7 @@ from services.aggregator.decoding.process import GC_THRESHOLDS
 from services.aggregator.metrics import REGISTRY
 from services.aggregator.settings import AggregatorSettings
 from services.aggregator.succession.log_search import find_lineage
-from services.platform.collection import spare_the_collector
+from services.platform.gc_tuning import tune_gc
 from services.platform.health import HealthServer
 from services.platform.kafka_questions import KafkaQuestions
 from services.platform.log import configure_logging
@@ -58,7 +58,7 @@ def run() -> None:
 def meter(app: MeterApp) -> bool:
     """Run the worker of an app to its end; say whether somebody else told it to end."""
     app.decoders.start()
-    spare_the_collector(*GC_THRESHOLDS)
+    tune_gc(*GC_THRESHOLDS)
     worker = app.Worker(loglevel=None, override_logging=False, redirect_stdouts=False, quiet=True)
     told: list[signal.Signals] = []
     app.end_worker = lambda: worker._schedule_shutdown(signal.SIGTERM)

@@ -177,7 +177,7 @@ def leaves_out(client: Client, family: str) -> bool:
 
 
 def contradictions(client: Client, family: Family, windows: Windows) -> list[Difference]:
-    """Find rows of one slice and version whose totals are unlike: not both were made of the log."""
+    """Find rows of one slice and version whose totals differ: not both were made of the log."""
     totals = f"sipHash64({', '.join(MEASURES)})"
     rows = all_rows(
         client,

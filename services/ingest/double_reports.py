@@ -59,7 +59,7 @@ class DoubleReports:
 
 
 def better(first: Counts, second: Counts) -> Better:
-    """Say which of two reports with unlike counts knew more; neither where they contradict."""
+    """Say which of two reports with distinct counts knew more; neither where they contradict."""
     if _adds_to(first, second):
         return "second"
     return "first" if _adds_to(second, first) else "neither"

@@ -14,9 +14,9 @@ from services.ingest.serving.lifespan import Lifespan
 from services.ingest.serving.listeners import Listeners
 from services.ingest.tls.reload import PairReload
 from services.platform.address import require_free
-from services.platform.collection import spare_the_collector
 from services.platform.connections import ConnectionLimits, Warden, make_room
 from services.platform.errors import UnavailableError
+from services.platform.gc_tuning import tune_gc
 from services.platform.log import get_logger
 
 log = get_logger(__name__)
@@ -42,7 +42,7 @@ def serve(
     `ConfigurationError` when the address cannot be listened on.
     """
     require_free(host, port, "WATTOKEN_INGEST")
-    spare_the_collector(_GC_ALLOCATIONS)
+    tune_gc(_GC_ALLOCATIONS)
     sys.setswitchinterval(_TURN_SECONDS)
     uvloop.run(_serve(app, host, port, stop_timeout_seconds, limits, tls))
 

@@ -54,11 +54,13 @@ def run(*, seconds: float, rate: float, seed: int, broker: str, keep: bool) -> b
     `NotCaughtUpError` when the aggregator falls behind for good.
     """
     started = time.monotonic()
-    wish = next((name for name in get_args(BrokerName) if name == broker), None)
-    if wish is None:
+    requested = next((name for name in get_args(BrokerName) if name == broker), None)
+    if requested is None:
         raise ConfigurationError(f"--broker must be auto, kafka or tansu, not {broker!r}")
     _clear_results()
-    infrastructure = Infrastructure(new_state_dir(STATE), broker=wish, usual_ports=True, report=say)
+    infrastructure = Infrastructure(
+        new_state_dir(STATE), broker=requested, usual_ports=True, report=say
+    )
     with ended_by_signals(), infrastructure:
         pipeline = Pipeline(
             infrastructure,

@@ -26,12 +26,12 @@ def run(*, broker: str, state_dir: Path | None, keep_data: bool, partitions: int
 
     Raises `ConfigurationError` for an unknown broker, `StackError` when something does not start.
     """
-    wish = next((name for name in get_args(BrokerName) if name == broker), None)
-    if wish is None:
+    requested = next((name for name in get_args(BrokerName) if name == broker), None)
+    if requested is None:
         raise ConfigurationError(f"--broker must be auto, kafka or tansu, not {broker!r}")
     infrastructure = Infrastructure(
         state_dir or new_state_dir(STATE),
-        broker=wish,
+        broker=requested,
         usual_ports=True,
         # Who names a folder wants what is in it.
         keep_data=keep_data or state_dir is not None,

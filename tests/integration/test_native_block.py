@@ -26,11 +26,13 @@ def client(databases: DatabaseFactory) -> Iterator[Client]:
         client.command("DROP DATABASE native_block SYNC")
 
 
-@pytest.mark.parametrize("unlike", [1, 2, 256, 257, 65_536, 65_537])
-def test_what_is_written_is_read_again(client: Client, unlike: int) -> None:
-    rows = unlike + 3
-    texts = ["", "\u00e9\U0001f600" * 40, *(f"text-{number}" for number in range(unlike))][:unlike]
-    indexes = np.arange(rows)[::-1] % unlike
+@pytest.mark.parametrize("distinct", [1, 2, 256, 257, 65_536, 65_537])
+def test_what_is_written_is_read_again(client: Client, distinct: int) -> None:
+    rows = distinct + 3
+    texts = ["", "\u00e9\U0001f600" * 40, *(f"text-{number}" for number in range(distinct))][
+        :distinct
+    ]
+    indexes = np.arange(rows)[::-1] % distinct
     numbers = np.arange(rows, dtype=np.uint64) + np.uint64(2**63)
     block = NativeBlock(rows)
     block.add_numbers("number", "UInt64", numbers)

@@ -1,7 +1,7 @@
 """A model of Kafka and ClickHouse for the real core, and an oracle that knows only the log.
 
 The sink keeps every version of every row, as unmerged parts would, and refuses two rows of one
-key and version with unlike totals. Every call on it is a step at which a worker can be stopped
+key and version with distinct totals. Every call on it is a step at which a worker can be stopped
 for ever (a crash) or for a while (a zombie), an insert in the middle of its rows.
 """
 
@@ -308,7 +308,7 @@ class ModelSink:
         return self._rows(family, [key for key in current if key.window_start_ms >= first_ms])
 
     def find_contradiction(self, family: Family, partition: int, first_window: int) -> str | None:
-        return None  # Two unlike rows never get in: see `Database.insert_slice`.
+        return None  # Two distinct rows never get in: see `Database.insert_slice`.
 
     def look_up(self, family_name: str, partition: int, keys: Ints) -> tuple[SliceRows, Ints]:
         family = FAMILY_BY_NAME[family_name]

@@ -47,7 +47,7 @@ class IdFilter:
         places, masks = self._bits(ids)
         np.bitwise_or.at(self.words, places, masks)
 
-    def perhaps(self, ids: Words) -> Ints:
+    def maybe_contains(self, ids: Words) -> Ints:
         """The indexes of the ids that may have been put in; all others surely were not."""
         places, masks = self._bits(ids)
         return np.flatnonzero((self.words[places] & masks) == masks)

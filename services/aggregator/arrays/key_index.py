@@ -20,7 +20,7 @@ SPREAD: Final = np.uint64(0x9E3779B97F4A7C15)
 
 
 class KeyIndex:
-    """Places of unlike keys, numbered in the order they were added. Keys are at least 0.
+    """Places of distinct keys, numbered in the order they were added. Keys are at least 0.
 
     At most half of the slots are taken, so that a look-up tries one or two slots.
     """
@@ -60,7 +60,7 @@ class KeyIndex:
         return places
 
     def add(self, keys: Ints) -> Ints:
-        """Give the next places to keys that have none, unlike each other; return them."""
+        """Give the next places to keys that have none, distinct from each other; return them."""
         keys = np.ascontiguousarray(keys, np.int64)
         places = np.arange(self._count, self._count + len(keys))
         self._count += len(keys)

@@ -2,8 +2,8 @@
 
 Sightings are appended to columns in the order of time; a hash table of places says where an id's
 last one stands. So the oldest are a prefix, forgetting them moves one index, and a whole batch is
-looked up and entered with a few array operations. What is past stays in the table as a stone that
-look-ups step over, until the columns are full and what is alive moves to the front.
+looked up and entered with a few array operations. What is past stays in the table as a tombstone
+that look-ups step over, until the columns are full and what is alive moves to the front.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ class SeenTable:
         return np.where(found.places == FREE, -1, times)
 
     def see(self, ids: Words, times_ms: Ints, found: Found) -> None:
-        """Enter sightings, oldest first, none older than any before; ids unlike each other.
+        """Enter sightings, oldest first, none older than any before; ids distinct from each other.
 
         ``found`` is where they are, as `find` said just before.
         """

@@ -184,7 +184,7 @@ class SeenIds:
         return duplicates
 
     def _see_unlike(self, ids: Words, first_ms: Ints, last_ms: Ints, within_ms: int) -> Flags:
-        """The same for ids that are all unlike, each seen from its first to its last time."""
+        """The same for ids that are all distinct, each seen from its first to its last time."""
         found = self._recent.find(ids)
         seen_ms = self._recent.last_seen(found)
         known = seen_ms >= 0
@@ -264,7 +264,7 @@ class SeenIds:
 def repetitions(ids: Words) -> tuple[Ints, Ints] | None:
     """The order that puts like ids together, each group in its own order, and where groups begin.
 
-    None where all are unlike, as mostly.
+    None where all are distinct, as mostly.
     """
     halves = np.sort(ids[:, 0])
     if not (halves[1:] == halves[:-1]).any():

@@ -121,7 +121,7 @@ class FamilySlices:
         return int(np.count_nonzero(self._dirty[: len(self._index)]))
 
     def _place(self, keys: Ints) -> Ints:
-        """Where these keys are, each given a place if it has none. Keys must be unlike."""
+        """Where these keys are, each given a place if it has none. Keys must be distinct."""
         places = self._index.find(keys)
         new = np.flatnonzero(places < 0)
         if len(new):
@@ -160,8 +160,8 @@ class FamilySlices:
         old = keys[windows_of(keys) < self.loaded_from]
         if not len(old):
             return old
-        unlike = np.unique(old)
-        return unlike[self._index.find(unlike) < 0]
+        distinct = np.unique(old)
+        return distinct[self._index.find(distinct) < 0]
 
     def missing(self, keys: Ints, offsets: Ints) -> NDArray[np.bool_] | None:
         """Say which events the slices do not hold yet; None for all of them.
@@ -178,8 +178,8 @@ class FamilySlices:
         """Add events to their slices: a key and a row of measures each."""
         if not len(keys):
             return
-        unlike, totals = summed(keys, measures)
-        places = self._place(unlike)
+        distinct, totals = summed(keys, measures)
+        places = self._place(distinct)
         grown = self._totals[places] + totals
         # Two numbers below 2^63 wrap to a negative one.
         if grown.min() < 0:

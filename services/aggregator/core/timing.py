@@ -51,7 +51,7 @@ def duplicate_within_ms(rules: MeteringRules) -> int:
 class RuleBook:
     """The rules of one partition, each in force from an offset on; the first from the start.
 
-    `entries` are (from_offset, rules), offsets ascending and unlike.
+    `entries` are (from_offset, rules), offsets ascending and distinct.
     """
 
     entries: tuple[tuple[int, MeteringRules], ...]

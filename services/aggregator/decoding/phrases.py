@@ -56,10 +56,10 @@ class Phrases:
             return
         starts, lengths, numbers = starts[fits], lengths[fits], numbers[fits]
         words = texts(buffer, starts, lengths)
-        unlike, firsts = np.unique(keys(words, lengths), return_index=True)
-        new = self._index.find(unlike) < 0
-        unlike, firsts = unlike[new], firsts[new]
-        places = self._index.add(unlike)
+        distinct, firsts = np.unique(keys(words, lengths), return_index=True)
+        new = self._index.find(distinct) < 0
+        distinct, firsts = distinct[new], firsts[new]
+        places = self._index.add(distinct)
         self._make_room(len(self._index), words.shape[1])
         self._words[: words.shape[1], places] = words[firsts].T
         self._lengths[places], self._numbers[places] = lengths[firsts], numbers[firsts]

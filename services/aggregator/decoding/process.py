@@ -15,7 +15,7 @@ from services.aggregator.decoding.columns import Decoder
 from services.aggregator.decoding.labels import Labels
 from services.aggregator.decoding.messages import read_request, reply
 from services.aggregator.decoding.record_batch import unpack
-from services.platform.collection import spare_the_collector
+from services.platform.gc_tuning import tune_gc
 
 #: When worker and decoders look for cycles, of which batches make none.
 GC_THRESHOLDS: Final = (200_000, 20, 50)
@@ -29,7 +29,7 @@ def main() -> None:
     labels = Labels()
     decoder = Decoder(labels)
     tenants = series = 0
-    spare_the_collector(*GC_THRESHOLDS)
+    tune_gc(*GC_THRESHOLDS)
     requests = cast(BufferedIOBase, sys.stdin.buffer)
     while (batches := read_request(requests)) is not None:
         decoded = decoder.decode(unpack(batches).frames)

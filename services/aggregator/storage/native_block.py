@@ -39,7 +39,7 @@ class NativeBlock:
         self._add(name, kind, np.ascontiguousarray(numbers).tobytes())
 
     def add_texts(self, name: str, texts: Sequence[str], indexes: Ints) -> None:
-        """Add texts: the unlike ones, and for each row the index of its own."""
+        """Add texts: the distinct ones, and for each row the index of its own."""
         width = next(
             number
             for number, kind in enumerate(INDEX_TYPES)

@@ -125,14 +125,14 @@ class ClickHouseReader(SinkConnection):
         )
 
     def find_contradiction(self, family: Family, partition: int, first_window: int) -> str | None:
-        """Name a key and version of which rows with unlike totals are stored, or None."""
+        """Name a key and version of which rows with distinct totals are stored, or None."""
         key = ", ".join([*key_columns(family), "version"])
         totals = f"sipHash64({', '.join(MEASURES)})"
         rows = self._all_rows(
             f"SELECT {key} FROM slices_{family.name}"
             " WHERE log = {log:String} AND partition = {partition:UInt32}"
             f"{from_window(family)} GROUP BY {key}"
-            # Two numbers a key; counting unlike totals would keep a set for each.
+            # Two numbers a key; counting distinct totals would keep a set for each.
             f" HAVING min({totals}) != max({totals}) LIMIT 1",
             partition=partition,
             from_time=to_time(family.window_start_ms(first_window)),

@@ -74,7 +74,7 @@ class Bucket:
     def last_seen(self, ids: Words) -> Ints:
         """When each of these ids was last seen; -1 for those that are not here."""
         times_ms = np.full(len(ids), -1)
-        asked = self._filter.perhaps(ids)
+        asked = self._filter.maybe_contains(ids)
         if len(asked):
             values = self._values(keys(ids[asked]))
             there = [index for index, value in enumerate(values) if value is not None]

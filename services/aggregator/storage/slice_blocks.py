@@ -62,9 +62,9 @@ def slice_block(
     series, indexes = np.unique(series, return_inverse=True)
     meanings = [labels.series.meaning[number] for number in series.tolist()]
     for name, texts in zip(Series._fields, zip(*meanings, strict=True), strict=True):
-        unlike = list(dict.fromkeys(texts))
-        where = {text: index for index, text in enumerate(unlike)}
-        block.add_texts(name, unlike, np.array([where[text] for text in texts])[indexes])
+        distinct = list(dict.fromkeys(texts))
+        where = {text: index for index, text in enumerate(distinct)}
+        block.add_texts(name, distinct, np.array([where[text] for text in texts])[indexes])
     block.add_texts("log", [log_name], np.zeros(len(keys), np.int64))
     partitions = np.array([snapshot.partition for snapshot in changed], np.uint32)
     block.add_numbers("partition", "UInt32", np.repeat(partitions, counts))
@@ -136,7 +136,7 @@ def no_slice(family: Family) -> str:
 
 
 def numbers_of(things: Iterable[T], number: Callable[[T], int]) -> Ints:
-    """The number of each thing; each unlike thing is numbered once."""
+    """The number of each thing; each distinct thing is numbered once."""
     known: dict[T, int] = {}
     found: list[int] = []
     for thing in things:

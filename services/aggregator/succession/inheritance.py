@@ -1,6 +1,6 @@
 """What a log takes along from those before it: the ids of their last dedup horizon.
 
-An event and its resend lie in one partition of a log, but not in two logs with unlike numbers of
+An event and its resend lie in one partition of a log, but not in two logs with distinct numbers of
 partitions. So before a partition is metered, the ids that the predecessors saw and whose keys lead
 to it are entered as if it had seen them, at the log times of then. Log time goes on where that of
 the last predecessor ended, so all that a log meters comes after all that was metered before it.

@@ -34,15 +34,15 @@ def rules_by_partition(client: Client, log: str) -> dict[int, MeteringRules]:
 
 def rules_to_inherit(last: Mapping[int, MeteringRules], log: str) -> MeteringRules:
     """The one set of rules that all partitions of a log had last. Raises `ConfigurationError`."""
-    unlike = set(last.values())
-    if not unlike:
+    distinct = set(last.values())
+    if not distinct:
         raise ConfigurationError(f"log {log} has no metering rules: run `wattoken migrate`")
-    if len(unlike) > 1:
+    if len(distinct) > 1:
         raise ConfigurationError(
             f"the partitions of log {log} have unlike metering rules, so it is not clear which its"
             " successor gets: make them alike (docs/runbook.md, 'Changing metering rules')"
         )
-    return unlike.pop()
+    return distinct.pop()
 
 
 def lenient(rules: MeteringRules, waited_ms: int) -> MeteringRules:

@@ -149,7 +149,7 @@ class ModelSink:
         return found
 
     def find_contradiction(self, family: Family, partition: int, first_window: int) -> str | None:
-        return None  # Two unlike rows never get in: each is judged by the oracle.
+        return None  # Two distinct rows never get in: each is judged by the oracle.
 
     def look_up(self, family_name: str, partition: int, keys: Ints) -> tuple[SliceRows, Ints]:
         def rows() -> tuple[SliceRows, Ints]:

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from services.aggregator.arrays.key_index import KeyIndex
 
-#: Few unlike keys, so that they meet; and large ones, as packed keys are.
+#: Few distinct keys, so that they meet; and large ones, as packed keys are.
 KEYS = st.lists(st.one_of(st.integers(0, 40), st.integers(0, 2**63 - 1)), unique=True)
 
 

@@ -91,7 +91,7 @@ def test_every_bit_of_an_id_and_of_its_seed_counts(text: bytes, bit: int, words:
         [text, bytes(other), text, text, text + b"\0"],
         [words, words, (high ^ 1 << bit % 64, low), (high, low ^ 1 << bit % 64), words],
     )
-    assert all(same != unlike for unlike in others)
+    assert all(same != distinct for distinct in others)
 
 
 def test_nothing_to_hash() -> None:

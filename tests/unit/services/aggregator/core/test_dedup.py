@@ -338,10 +338,10 @@ def test_repetitions(numbers: list[int]) -> None:
 
 
 def test_no_repetitions_mostly() -> None:
-    unlike = np.random.default_rng(1).integers(0, 2**64, (1000, 2), np.uint64)
-    assert repetitions(unlike) is None
-    assert repetitions(unlike[:1]) is None
-    assert repetitions(unlike[:0]) is None
+    distinct = np.random.default_rng(1).integers(0, 2**64, (1000, 2), np.uint64)
+    assert repetitions(distinct) is None
+    assert repetitions(distinct[:1]) is None
+    assert repetitions(distinct[:0]) is None
 
 
 def moved(*sightings: tuple[int, int], complete_before_ms: int, offset: int = 7) -> Sightings:

@@ -114,12 +114,12 @@ def test_a_redacted_payload_is_metered_as_the_whole_one(case: Any) -> None:
     assert not redacted.cut
     document = {**case.document, "request": {**request, "text": redacted.payload.decode()}}
     records = run(type(case)(case.name, document, "json")).records
-    unlike = [
+    distinct = [
         (json.loads(one["value"]), json.loads(two["value"]))
         for one, two in zip(run(case).records, records, strict=True)
         if one["value"] != two["value"] and case.path != "/v1/portkey"
     ]
-    assert unlike == []
+    assert distinct == []
 
 
 def test_what_lies_far_back_is_neither_looked_at_nor_kept() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 
 
-def spare_the_collector(allocations: int, *generations: int) -> None:
+def tune_gc(allocations: int, *generations: int) -> None:
     """Leave alone what is there now, and look for cycles only after so many allocations.
 
     Batches make many short-lived objects and next to no cycles; walking millions of objects that
