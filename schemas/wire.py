@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Annotated, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 import msgspec
 
-from schemas.usage_event import (
+from schemas.event_rules import (
     DURATION_MS_MAX,
     MODEL_LENGTH_MAX,
     NAME_LENGTH_MAX,
@@ -21,10 +21,12 @@ from schemas.usage_event import (
     TIME_MAX,
     TIME_MIN,
     TOKENS_MAX,
-    UsageEvent,
     floored,
     inconsistency,
 )
+
+if TYPE_CHECKING:
+    from schemas.usage_event import UsageEvent
 
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=NAME_LENGTH_MAX)]
 Model = Annotated[str, msgspec.Meta(min_length=1, max_length=MODEL_LENGTH_MAX)]

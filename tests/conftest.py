@@ -8,6 +8,8 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import settings
 
+from schemas.catalogue import load_catalogue
+from services.ingest import providers
 from tests.usual_ports import usual_ports_are_ours
 from tests.versions.clickhouse import other_versions
 from tests.versions.effort import examples
@@ -15,6 +17,9 @@ from tests.versions.effort import examples
 # How long an example takes says how busy the machine is; what a test may cost is bounded elsewhere.
 settings.register_profile("wattoken", deadline=None, max_examples=examples(100))
 settings.load_profile("wattoken")
+
+# As ingest does at its start: readers of all formats ask it who serves a model.
+providers.use(load_catalogue())
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

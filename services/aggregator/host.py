@@ -12,7 +12,7 @@ from services.aggregator.meter import Meter
 from services.aggregator.settings import AggregatorSettings
 from services.aggregator.succession.inheritance import Inheritance
 from services.aggregator.succession.lineage import Lineage
-from services.platform.kafka import Log
+from services.platform.kafka_log import Log
 
 
 class MeterHost(Protocol):

@@ -39,7 +39,7 @@ from services.aggregator.errors import (
 from services.aggregator.kafka.log_offsets import LogOffsets
 from services.aggregator.storage.clickhouse_sink import ClickHouseSink
 from services.aggregator.succession.inheritance import Heir
-from services.platform.kafka import Log
+from services.platform.kafka_log import Log
 from services.platform.log import get_logger
 
 logger = get_logger(__name__)

@@ -14,9 +14,9 @@ from clickhouse_connect.driver.client import Client
 from schemas.metering_rules import HOUR_MS, MeteringRules
 from services.audit.recount import keep_ms
 from services.audit.span import Span
-from services.audit.stored import Checkpoint
+from services.audit.stored_rows import Checkpoint
 from services.platform.errors import ConfigurationError
-from services.platform.kafka import Log
+from services.platform.kafka_log import Log
 from services.platform.succession import Succession
 from services.platform.succession_table import read_successions
 
@@ -44,7 +44,7 @@ def check_chain(
 
 
 def require_own_ids(before: Succession, rules: Rules, checkpoints: Checkpoints, span: Span) -> None:
-    """Raise `ConfigurationError` where the span asks for ids of the log before. Pure."""
+    """Raise `ConfigurationError` where the span asks for ids of the log before."""
     ended_ms = max(
         (
             one.last_append_ms

@@ -10,7 +10,7 @@ import numpy as np
 from services.audit.event import MEASURES, NOTHING, Totals
 from services.audit.findings import Difference
 from services.audit.recount import REASONS, Counts, Recount, SliceKey
-from services.audit.stored import (
+from services.audit.stored_rows import (
     FAMILY_BY_VIEW,
     VIEW_COLUMNS,
     Checkpoint,

@@ -18,15 +18,8 @@ from clickhouse_connect.driver.client import Client
 
 from services.audit.event import MEASURES
 from services.audit.findings import Difference
-from services.audit.stored import (
-    FAMILIES,
-    NAMES,
-    Checkpoint,
-    Family,
-    Place,
-    Windows,
-    read_checkpoints,
-)
+from services.audit.stored import read_checkpoints
+from services.audit.stored_rows import FAMILIES, NAMES, Checkpoint, Family, Place, Windows
 from services.platform.clickhouse import all_rows
 
 #: Hours are kept for 400 days and dropped by the month: with one this old, some may be missing.
@@ -55,7 +48,7 @@ class Unequal:
 
 
 def count_differences(checkpoints: Iterable[Checkpoint]) -> Iterator[Difference]:
-    """Hold each checkpoint against itself. Pure."""
+    """Hold each checkpoint against itself."""
     for one in checkpoints:
         where = {"log": one.log, "partition": one.partition}
         settled = one.accepted + one.duplicate + sum(one.rejected.values())
@@ -204,14 +197,14 @@ def contradictions(client: Client, family: Family, windows: Windows) -> list[Dif
 
 
 def comparable(oldest: date | None, today: date) -> bool:
-    """Whether no hour can have been dropped yet. Pure."""
+    """Whether no hour can have been dropped yet."""
     return oldest is None or (today - oldest).days < COMPARABLE_DAYS
 
 
 def as_differences(
     check: str, view: str, found: Iterable[Unequal], measures: Sequence[str]
 ) -> Iterator[Difference]:
-    """Name each measure that differs. Pure."""
+    """Name each measure that differs."""
     for one in found:
         log, partition = one.place
         window, entry, region, provider, model = one.key

@@ -11,7 +11,7 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, NamedTuple
 
-from schemas.usage_event import (
+from schemas.event_rules import (
     DURATION_MS_MAX,
     MODEL_LENGTH_MAX,
     NAME_LENGTH_MAX,

@@ -38,18 +38,17 @@ from services.audit.moment import read_family
 from services.audit.recount import Limits, Recount, SliceKey
 from services.audit.span import FOREVER, Span
 from services.audit.stored import (
-    FAMILIES,
-    Windows,
     read_admitted,
     read_beginnings,
     read_checkpoints,
     read_letters,
     read_rules,
 )
+from services.audit.stored_rows import FAMILIES, Windows
 from services.audit.stretch import Stretch, bounds_of, offset_differences, stretches
 from services.platform.clickhouse import connect
 from services.platform.errors import ConfigurationError
-from services.platform.kafka import Log
+from services.platform.kafka_log import Log
 from services.platform.kafka_questions import KafkaQuestions
 from services.platform.settings import ClickHouseSettings, KafkaSettings
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, fields
-from typing import Any, Final, NamedTuple
+from collections.abc import Iterator, Sequence
+from dataclasses import fields
+from typing import Any
 
 from clickhouse_connect.driver.client import Client
 
@@ -12,105 +12,17 @@ from schemas.metering_rules import MeteringRules
 from services.audit.admission import Admitted, SeriesName
 from services.audit.event import MEASURES, Totals
 from services.audit.recount import SliceKey
-from services.platform.clickhouse import all_rows, mapped_errors, nothing_answered
-
-Place = tuple[str, int]  # log, partition
-
-
-@dataclass(frozen=True, slots=True)
-class Checkpoint:
-    """How far a log partition is metered, and its counts up to there."""
-
-    log: str
-    partition: int
-    topic: str
-    next_offset: int
-    start_offset: int
-    received: int
-    accepted: int
-    duplicate: int
-    late: int
-    rejected: dict[str, int]
-    newest_event_ms: int
-    last_append_ms: int
-
-
-class StoredSlice(NamedTuple):
-    """The newest row of a slice of one partition of the audited log."""
-
-    partition: int
-    version: int
-    totals: Totals
-
-
-class ViewKey(NamedTuple):
-    """What a row of a public view is about; `window` in seconds, `tenant` '' where it has none."""
-
-    view: str
-    window: int
-    tenant: str
-    region: str
-    provider: str
-    model: str
-
-
-@dataclass(frozen=True, slots=True)
-class Family:
-    """One family of slices, its table and the view that people read."""
-
-    name: str
-    view: str
-    has_window: bool
-    has_tenant: bool
-
-    @property
-    def table(self) -> str:
-        """Where its slices are."""
-        return f"slices_{self.name}"
-
-    @property
-    def key(self) -> str:
-        """The columns of its key, as SQL gives them: window, tenant, names."""
-        window = "toUnixTimestamp(window_start)" if self.has_window else "toUInt32(0)"
-        tenant = "tenant" if self.has_tenant else "''"
-        return f"{window} AS w, {tenant} AS t"
-
-
-FAMILIES: Final = (
-    Family("register", "registers", has_window=False, has_tenant=False),
-    Family("minute", "usage_minute", has_window=True, has_tenant=False),
-    Family("hour", "usage_hour", has_window=True, has_tenant=True),
+from services.audit.stored_rows import (
+    NAMES,
+    VIEW_COLUMNS,
+    Checkpoint,
+    Family,
+    Place,
+    StoredSlice,
+    ViewKey,
+    Windows,
 )
-FAMILY_BY_VIEW: Final = {family.view: family for family in FAMILIES}
-#: The columns of the views, and of which entry each is.
-VIEW_COLUMNS: Final = (*MEASURES, "debit_tokens", "credit_tokens")
-NAMES: Final = "region, provider, model"
-
-
-@dataclass(frozen=True, slots=True)
-class Windows:
-    """Which windows are looked at: half-open, in seconds; and of these only some, if named."""
-
-    since: int
-    until: int
-    only: frozenset[int] | None = None
-
-    def holds(self, family: Family, window: int) -> bool:
-        """Whether a window of the family lies within; a register has none."""
-        return not family.has_window or self.since <= window < self.until
-
-    def condition(self, family: Family) -> str:
-        """The SQL condition."""
-        if not family.has_window:
-            return "1"
-        parts = [
-            f"window_start >= toDateTime({self.since:d}, 'UTC')",
-            f"window_start < toDateTime({self.until:d}, 'UTC')",
-        ]
-        if self.only is not None:
-            listed = ", ".join(str(window) for window in sorted(self.only)) or "0"
-            parts.append(f"toUnixTimestamp(window_start) IN ({listed})")
-        return " AND ".join(parts)
+from services.platform.clickhouse import all_rows, mapped_errors, nothing_answered
 
 
 def read_checkpoints(client: Client) -> dict[Place, Checkpoint]:
@@ -252,23 +164,3 @@ def _stream(
                 yield row
     if not seen:
         raise nothing_answered()
-
-
-def entries(key: ViewKey) -> Iterable[SliceKey]:
-    """Give the slices that a row of a view is made of, one an entry."""
-    family = FAMILY_BY_VIEW[key.view].name
-    for entry in ("usage", "debit", "credit"):
-        yield SliceKey(family, key.window, key.tenant, entry, key.region, key.provider, key.model)
-
-
-def view_totals(by_entry: Iterable[tuple[str, Totals]]) -> Totals:
-    """Sum slices to a row of a view: plain usage in its measures, tokens of adjustments apart."""
-    sums = dict.fromkeys(VIEW_COLUMNS, 0)
-    for entry, totals in by_entry:
-        told = dict(zip(MEASURES, totals, strict=True))
-        if entry == "usage":
-            for name, amount in told.items():
-                sums[name] += amount
-        else:
-            sums[f"{entry}_tokens"] += told["input_tokens"] + told["output_tokens"]
-    return tuple(sums.values())

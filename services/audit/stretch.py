@@ -12,9 +12,9 @@ from services.audit.findings import Difference
 from services.audit.log_reader import LogReader
 from services.audit.recount import keep_ms
 from services.audit.span import FOREVER, Span
-from services.audit.stored import Checkpoint
+from services.audit.stored_rows import Checkpoint
 from services.platform.errors import ConfigurationError
-from services.platform.kafka import Log
+from services.platform.kafka_log import Log
 from services.platform.kafka_questions import KafkaQuestions
 
 #: Windows that begin before this have events that were read.
@@ -75,7 +75,7 @@ def bounds_of(
 
 
 def offset_differences(log: Log, bounds: Mapping[int, Bounds]) -> Iterator[Difference]:
-    """Hold the checkpoints against the log's ends. Pure."""
+    """Hold the checkpoints against the log's ends."""
     for partition, one in bounds.items():
         checkpoint = one.checkpoint
         never = checkpoint.start_offset - min(

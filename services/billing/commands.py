@@ -24,7 +24,7 @@ from services.billing.tariff_check import check
 from services.platform.catalogue import read_catalogue
 from services.platform.clickhouse import connect
 from services.platform.errors import ConfigurationError
-from services.platform.printable import say
+from services.platform.output import say
 from services.platform.settings import CatalogueSettings, ClickHouseSettings, read_settings
 from services.platform.terminal import cell, console
 

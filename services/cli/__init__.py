@@ -11,7 +11,7 @@ from typing import Any
 
 from services.cli.root import app
 from services.platform.errors import WattokenError
-from services.platform.printable import say
+from services.platform.output import say
 
 __all__ = ["app", "main"]
 

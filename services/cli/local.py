@@ -10,7 +10,7 @@ import typer
 from services.cli.options import Json
 from services.cli.root import app
 from services.platform.errors import ConfigurationError
-from services.platform.printable import say
+from services.platform.output import say
 
 
 @app.command()

@@ -8,7 +8,7 @@ import typer
 
 from services.cli.options import Json, LetterReason
 from services.cli.root import app
-from services.platform.printable import say
+from services.platform.output import say
 
 letters = typer.Typer(help="Records that were refused: list, show, requeue.", no_args_is_help=True)
 app.add_typer(letters, name="dead-letters")

@@ -7,12 +7,14 @@ from typing import Annotated
 import typer
 
 from services.cli.root import app
+from services.platform.gc_tuning import gc_paused
 
 
 @app.command()
 def ingest() -> None:
     """Run the ingest service: HTTP in, Kafka out."""
-    from services.ingest.app import run
+    with gc_paused():
+        from services.ingest.app import run
 
     run()
 
@@ -20,7 +22,8 @@ def ingest() -> None:
 @app.command()
 def aggregator() -> None:
     """Run the aggregator: a Faust worker from Kafka to ClickHouse."""
-    from services.aggregator.worker import run
+    with gc_paused():
+        from services.aggregator.worker import run
 
     run()
 
@@ -33,7 +36,8 @@ def exporter(
     ] = None,
 ) -> None:
     """Run the exporter: Prometheus metrics from ClickHouse."""
-    from services.exporter.app import run
+    with gc_paused():
+        from services.exporter.app import run
 
     run(max_series=max_series)
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from services.cli.root import app
-from services.platform.printable import say
+from services.platform.output import say
 
 
 @app.command()

@@ -11,8 +11,8 @@ import msgspec
 
 from services.ingest.batches import Rejection
 from services.ingest.errors import RequestError
-from services.ingest.keys import Key
 from services.ingest.keys.entry import in_utc
+from services.ingest.keys.key import Key
 
 JSON: Final = "application/json"
 PROBLEM_JSON: Final = "application/problem+json"

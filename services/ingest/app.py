@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
@@ -16,15 +17,14 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from services.ingest import openapi
+from services.ingest import openapi, providers
 from services.ingest.endpoints import Endpoints
 from services.ingest.hot_paths import HotPaths
-from services.ingest.keys import KeyRing
 from services.ingest.keys.limits import Allowance
 from services.ingest.keys.reload import KeyReload
+from services.ingest.keys.ring import KeyRing
 from services.ingest.metrics import IngestMetrics
 from services.ingest.producer import Publisher
-from services.ingest.providers import catalogue
 from services.ingest.readiness import Readiness
 from services.ingest.rejections.topic import RejectionTopic
 from services.ingest.server import serve
@@ -33,10 +33,11 @@ from services.ingest.successor import SuccessionFollower
 from services.ingest.times import LogClock
 from services.ingest.tls.pair import named_files
 from services.ingest.tls.reload import PairReload
+from services.platform.catalogue import read_catalogue
 from services.platform.connections import ConnectionLimits
 from services.platform.errors import ConfigurationError
 from services.platform.log import configure_logging, get_logger
-from services.platform.settings import read_settings
+from services.platform.settings import CatalogueSettings, read_settings
 
 log = get_logger(__name__)
 
@@ -73,7 +74,7 @@ def create_app(
         encoder, content_type = choose_encoder(request.headers.get("accept", ""))
         return Response(encoder(metrics.registry), headers={"content-type": content_type})
 
-    described = openapi.document()
+    described = openapi.document(version("wattoken"))
     described_page = openapi.page(described)
 
     async def describe(_request: Request) -> Response:
@@ -173,10 +174,10 @@ def run() -> None:
     """Serve until SIGTERM or SIGINT, then finish what is begun and flush."""
     settings = read_settings(IngestSettings)
     configure_logging("ingest", level=settings.log_level, log_format=settings.log_format)
+    providers.use(read_catalogue(read_settings(CatalogueSettings).catalogue_dir))
     metrics = IngestMetrics()
     app = create_app(settings, load_keys(settings), metrics)
     tls = load_certificate(settings, metrics)
-    catalogue()  # Wrong files are told now, not to the first gateway.
     log.info(
         "ingest starts",
         host=settings.ingest_host,

@@ -24,7 +24,7 @@ from services.ingest.errors import (
 )
 from services.ingest.explain import CANNOT_BE_READ
 from services.ingest.failed_calls import names_of_failed, used_nothing
-from services.ingest.keys import Key
+from services.ingest.keys.key import Key
 from services.ingest.mending import check_readable, mended, split
 from services.ingest.native_batches import (
     record_of_object,

@@ -30,8 +30,9 @@ from services.ingest.errors import (
 from services.ingest.formats import Reader, ReaderFor
 from services.ingest.gateway_batches import Signal
 from services.ingest.hot_paths import IncomingRequest
-from services.ingest.keys import Key, KeyRing
+from services.ingest.keys.key import Key
 from services.ingest.keys.limits import TokenBucket
+from services.ingest.keys.ring import KeyRing
 from services.ingest.metrics import IngestMetrics
 from services.ingest.records import Record
 from services.ingest.rejections.budget import KeptBudget

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import secrets
 from collections.abc import Mapping
 from itertools import islice
 from typing import Any, Final
@@ -11,19 +10,18 @@ from typing import Any, Final
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from schemas.usage_event import (
+from schemas.event_rules import (
     DURATION_MS_MAX,
     MODEL_LENGTH_MAX,
     NAME_LENGTH_MAX,
     REASON_LENGTH_MAX,
     TOKENS_MAX,
-    UsageEvent,
 )
+from schemas.usage_event import UsageEvent
 from services.ingest.errors import EventRejectedError
 from services.ingest.scanning import GUESS, afford
+from services.ingest.unreadable import UNREADABLE
 
-#: Stands for what cannot be read. New with each process, so no text is it by chance or on purpose.
-UNREADABLE: Final = f"unreadable-{secrets.token_hex(16)}"
 CANNOT_BE_READ: Final = "cannot be read"
 _PROBLEMS_SHOWN_MAX: Final = 3
 _UNKNOWN_MAX: Final = 32

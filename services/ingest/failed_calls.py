@@ -13,12 +13,7 @@ from typing import Final
 
 from schemas.wire import UncheckedEvent
 from services.ingest.keys.limits import KeyUse
-from services.ingest.providers import (
-    PROVIDER_UNKNOWN,
-    catalogue,
-    is_known_model,
-    is_known_provider,
-)
+from services.ingest.providers import PROVIDER_UNKNOWN, in_use
 
 #: Stands for a model that only failed calls name and that is no known one's.
 MODEL_UNKNOWN: Final = "unknown"
@@ -65,13 +60,14 @@ def names_of_failed(
     (``proven``: providers, models), or if the catalogue has it. So do some others in a day that
     look like one of the catalogue's models: a call may fail before any succeeds.
     """
+    known = in_use()
     provider, model = event.provider, event.model
-    if not (provider in use.providers or provider in proven[0] or is_known_provider(provider)):
+    if not (provider in use.providers or provider in proven[0] or known.knows_provider(provider)):
         provider = PROVIDER_UNKNOWN
     if not (
         model in use.models
         or model in proven[1]
-        or is_known_model(model)
+        or known.knows_model(model)
         or (looks_real(model) and use.failed_models.admit_all((model,), now))
     ):
         model = MODEL_UNKNOWN
@@ -80,7 +76,7 @@ def names_of_failed(
 
 def looks_real(model: str) -> bool:
     """Say whether a name is of a family of the catalogue and has no word that no model has."""
-    if len(model) > _LENGTH_MAX or catalogue().model_of(model) is None:
+    if len(model) > _LENGTH_MAX or not in_use().has_model_like(model):
         return False
     return all(map(_is_usual, _PARTS.split(model.lower())))
 

@@ -23,7 +23,7 @@ from services.ingest.gateway_batches import (
     otlp,
     portkey_logs,
 )
-from services.ingest.keys import Key
+from services.ingest.keys.key import Key
 
 #: Turns a whole body into what it holds.
 Reader = Callable[[bytes, Key], Batch]

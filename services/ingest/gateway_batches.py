@@ -38,7 +38,7 @@ from services.ingest.batches import (
     whole,
 )
 from services.ingest.errors import EventRejectedError, MalformedError, RequestError
-from services.ingest.keys import Key
+from services.ingest.keys.key import Key
 from services.ingest.structure import check_parts
 
 Signal = Literal["traces", "logs"]

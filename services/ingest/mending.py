@@ -14,8 +14,9 @@ import msgspec
 
 from schemas.wire import WireEvent
 from services.ingest.errors import EventRejectedError, MalformedError, TooLargeError
-from services.ingest.explain import CANNOT_BE_READ, UNREADABLE
+from services.ingest.explain import CANNOT_BE_READ
 from services.ingest.scanning import TEXT, pieces
+from services.ingest.unreadable import UNREADABLE
 from services.platform.printable import not_printable
 
 #: Deeper nesting is cut off; no rule reads anything there.

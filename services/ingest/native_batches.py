@@ -15,11 +15,11 @@ from typing import Annotated, Any, Final, get_type_hints
 import msgspec
 from xxhash import xxh3_128_digest
 
+from schemas.event_rules import TIME_MAX, TIME_MIN, inconsistency
 from schemas.identity import ID_LENGTH_MAX, compact_id, identity_hash, identity_prefix
-from schemas.usage_event import TIME_MAX, TIME_MIN, inconsistency
 from schemas.wire import UncheckedEvent, read_times
 from services.ingest.failed_calls import names_of_failed, used_nothing
-from services.ingest.keys import Key
+from services.ingest.keys.key import Key
 from services.ingest.providers import provider_and_model_of
 from services.ingest.records import Record
 from services.ingest.times import ANY_TIME, TimeLimits

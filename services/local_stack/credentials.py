@@ -21,7 +21,8 @@ def make_credentials(
     accounts: Iterable[tuple[str, str]], folder: Path
 ) -> tuple[list[Credential], dict[str, str]]:
     """Make a key for each (tenant, region); return them and the environment ingest needs."""
-    from services.ingest.keys import new_key, new_pepper, write_keys_file
+    from services.ingest.keys.file import write_keys_file
+    from services.ingest.keys.secret import new_key, new_pepper
 
     folder.mkdir(parents=True, exist_ok=True)
     pepper = new_pepper()

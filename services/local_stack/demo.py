@@ -20,6 +20,7 @@ from services.local_stack.infrastructure import BrokerName, Infrastructure
 from services.local_stack.live_table import LiveTable, take_snapshot
 from services.local_stack.pipeline import Pipeline
 from services.local_stack.up import STATE, ended_by_signals, guide, new_state_dir, say, watch
+from services.platform import terminal
 from services.platform.clickhouse import connect, mapped_errors
 from services.platform.errors import ConfigurationError
 from services.platform.kafka import admin_client, describe_log
@@ -84,7 +85,7 @@ def run(*, seconds: float, rate: float, seed: int, broker: str, keep: bool) -> b
 def _meter_and_compare(
     pipeline: Pipeline, seconds: float, rate: float, seed: int, started: float
 ) -> bool:
-    console = Console()
+    console = terminal.console()
     say(
         f"A synthetic fleet reports for {seconds:g} s, {rate:g} events/s:"
         f" {RATIOS.duplicates:.1%} sent twice, {RATIOS.late:.1%} late, {RATIOS.poison:.1%} poison."

@@ -25,6 +25,7 @@ from services.local_stack.ports import is_free
 from services.local_stack.prometheus import fetch_prometheus, find_prometheus
 from services.local_stack.services import USUAL_PORTS
 from services.local_stack.tansu import tansu_binary
+from services.platform.output import say
 
 PORTS = {"broker": 9092, "clickhouse": 8123, "prometheus": 9090, **USUAL_PORTS}
 
@@ -44,7 +45,7 @@ def run(*, fetch: bool, as_json: bool) -> None:
     """Print the findings; exit code 1 when something needed is missing."""
 
     def to_stderr(line: str) -> None:
-        print(line, file=sys.stderr, flush=True)
+        say(line, err=True)
 
     findings = [*examine(), *(fetch_all(to_stderr) if fetch else ())]
     if as_json:
@@ -52,9 +53,9 @@ def run(*, fetch: bool, as_json: bool) -> None:
     else:
         for finding in findings:
             mark = "ok" if not finding.remedy else "MISSING" if finding.needed else "note"
-            print(f"{mark:<8}{finding.what:<14}{finding.found}")
+            say(f"{mark:<8}{finding.what:<14}{finding.found}")
             if finding.remedy:
-                print(f"{'':<22}{finding.remedy}")
+                say(f"{'':<22}{finding.remedy}")
     if any(finding.needed and finding.remedy for finding in findings):
         sys.exit(1)
 

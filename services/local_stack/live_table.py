@@ -13,7 +13,8 @@ from rich.console import Group
 from rich.table import Table
 
 from services.platform.clickhouse import all_rows
-from services.platform.kafka import ExplainingAdmin, Log
+from services.platform.kafka import ExplainingAdmin
+from services.platform.kafka_log import Log
 from services.platform.terminal import cell
 from services.simulator.audit import checkpoint_offsets, end_offsets, meter_counts
 

@@ -15,6 +15,7 @@ from typing import get_args
 from services.local_stack.infrastructure import BrokerName, Infrastructure
 from services.local_stack.pipeline import Pipeline
 from services.local_stack.revival import Revival
+from services.platform import output
 from services.platform.errors import ConfigurationError
 
 STATE = Path(".wattoken")
@@ -116,7 +117,7 @@ def new_state_dir(base: Path) -> Path:
 def say(line: str) -> None:
     """Print a line at once, also into a pipe."""
     with suppress(BrokenPipeError):
-        print(line, flush=True)
+        output.say(line)
 
 
 @contextmanager

@@ -53,7 +53,7 @@ def make_first_secrets(folder: Path, report: Report) -> None:
 def _make_keys(folder: Path, report: Report) -> None:
     """Make ingest's pepper, its keys file and the key of each first tenant."""
     # Here and not above: only this job needs ingest, the health probe beside it does not.
-    from services.ingest.keys import add_key
+    from services.ingest.keys.store import add_key
 
     keys_file = folder / "ingest" / "keys.yaml"
     pepper_file = folder / "ingest" / "pepper"

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from services.platform.errors import ConfigurationError
-from services.platform.settings import require_readable
+from services.platform.secret_files import require_readable
 
 
 class CertificateFile(NamedTuple):

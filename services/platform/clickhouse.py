@@ -13,7 +13,8 @@ from clickhouse_connect.driver.exceptions import ClickHouseError, DatabaseError,
 from services.platform.certificate_files import CertificateFile, file_options
 from services.platform.clickhouse_reasons import explain
 from services.platform.errors import ConfigurationError, DatabaseUnavailableError
-from services.platform.settings import ClickHouseSettings, secret
+from services.platform.secret_files import secret
+from services.platform.settings import ClickHouseSettings
 
 
 def connect(settings: ClickHouseSettings, *, database: str | None = None) -> Client:

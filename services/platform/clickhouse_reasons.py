@@ -1,4 +1,4 @@
-"""Why ClickHouse does not answer, in a line that names address, setting and remedy."""
+"""PURE. Why ClickHouse does not answer, in a line that names address, setting and remedy."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _WANTS_NONE: Final = ("WRONG_VERSION_NUMBER", "wrong version number", "record la
 
 
 def explain(text: str) -> str:
-    """PURE: tell in our settings' names what the driver says about a server that does not answer.
+    """Tell in our settings' names what the driver says about a server that does not answer.
 
     What it says of other things is given as it is, in one line.
     """

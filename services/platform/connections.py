@@ -73,7 +73,7 @@ def to_close(
     limits: ConnectionLimits,
     now: float,
 ) -> list[Connection]:
-    """PURE: choose the connections to shut down, the one that is idle longest first.
+    """Choose the connections to shut down, the one that is idle longest first.
 
     Before any that has served requests go those that have served none, if they are not new, and
     before those that have served many, those that have served few. ``busy`` are the peers that a
@@ -106,7 +106,7 @@ def _worth(connection: Connection, now: float) -> tuple[int, float]:
 
 
 def address_of(peer: Peer) -> str:
-    """PURE: name who holds a connection: an IPv4 address, or the /64 of an IPv6 one."""
+    """Name who holds a connection: an IPv4 address, or the /64 of an IPv6 one."""
     host = peer[0].partition("%")[0]
     if ":" not in host:
         return host

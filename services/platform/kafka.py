@@ -2,38 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from confluent_kafka import KafkaError, KafkaException, TopicCollection
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from services.platform.errors import ConfigurationError, UnavailableError
+from services.platform.kafka_log import Log
 from services.platform.kafka_reasons import REFUSED_CODES, Reasons
 from services.platform.kafka_security import security_config
-from services.platform.settings import KafkaSettings
+
+if TYPE_CHECKING:
+    from services.platform.settings import KafkaSettings
 
 ADMIN_TIMEOUT_SECONDS = 10.0
 #: What librdkafka's calls say where there is no connection.
 TIMED_OUT_CODES = frozenset({KafkaError._TIMED_OUT, KafkaError._TRANSPORT})
-
-
-@dataclass(frozen=True, slots=True)
-class Log:
-    """One incarnation of a topic: cluster id and topic id name it for ever.
-
-    A topic that was deleted and made anew has another id, so it is another log.
-    """
-
-    cluster_id: str
-    topic_id: str
-    topic: str
-    partitions: int
-
-    @property
-    def name(self) -> str:
-        """The value of the column ``log``: neither id contains a slash (both are base64url)."""
-        return f"{self.cluster_id}/{self.topic_id}"
 
 
 def client_config(settings: KafkaSettings) -> dict[str, Any]:

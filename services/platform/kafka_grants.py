@@ -1,12 +1,13 @@
-"""What each of ours may do in Kafka: the least that it works with, as ACLs."""
+"""PURE. What each of ours may do in Kafka: the least that it works with, as ACLs."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
-from services.platform.settings import KafkaSettings
+if TYPE_CHECKING:
+    from services.platform.settings import KafkaSettings
 
 Resource = Literal["topic", "group", "transactional-id"]
 
@@ -30,7 +31,7 @@ OPTIONS: Final[Mapping[Resource, str]] = {
 
 
 def grants(settings: KafkaSettings, group: str, prefix: str = "") -> dict[str, tuple[Grant, ...]]:
-    """PURE: the grants of each component, by its name.
+    """The grants of each component, by its name.
 
     ``group`` is the aggregator's consumer group. With a ``prefix`` all topics whose names begin
     so count as topics of events: then one that is to follow (`wattoken succeed`) has its grants
@@ -79,7 +80,7 @@ def grants(settings: KafkaSettings, group: str, prefix: str = "") -> dict[str, t
 
 
 def acl_command(principal: str, grant: Grant, servers: str) -> str:
-    """PURE: the command of Kafka's own tool that makes a grant."""
+    """The command of Kafka's own tool that makes a grant."""
     operations = " ".join(f"--operation {operation}" for operation in grant.operations)
     pattern = " --resource-pattern-type prefixed" if grant.prefixed else ""
     resource = f"{OPTIONS[grant.resource]} {grant.name}{pattern}"
@@ -92,7 +93,7 @@ def acl_command(principal: str, grant: Grant, servers: str) -> str:
 def acl_commands(
     given: Mapping[str, Iterable[Grant]], principal_prefix: str, servers: str
 ) -> list[str]:
-    """PURE: the commands for all components, whose principals are their names after a prefix."""
+    """The commands for all components, whose principals are their names after a prefix."""
     return [
         acl_command(f"User:{principal_prefix}{component}", grant, servers)
         for component, wanted in given.items()

@@ -22,7 +22,8 @@ from threading import Lock
 from typing import IO, Any, Final, cast
 
 from services.platform.errors import ConfigurationError, UnavailableError
-from services.platform.kafka import ADMIN_TIMEOUT_SECONDS, Log, client_config
+from services.platform.kafka import ADMIN_TIMEOUT_SECONDS, client_config
+from services.platform.kafka_log import Log
 from services.platform.kafka_reasons import GRANTS_REMEDY, Reasons
 from services.platform.settings import KafkaSettings
 

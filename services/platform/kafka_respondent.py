@@ -14,9 +14,6 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any, NamedTuple
 
-from aiokafka import TopicPartition as AioTopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import KafkaError
 from confluent_kafka import IsolationLevel, KafkaException, TopicCollection, TopicPartition
 from confluent_kafka.admin import OffsetSpec
 
@@ -127,6 +124,12 @@ async def committed(
     config: dict[str, Any], group: str, topic: str, partitions: list[int]
 ) -> dict[int, tuple[int, str]]:
     """The same, asked through aiokafka: librdkafka reads on beyond the end of the metadata."""
+    # Here, for it takes longer to import than all the rest, and most of these processes, which may
+    # be started while a broker comes back, are never asked this.
+    from aiokafka import TopicPartition as AioTopicPartition
+    from aiokafka.admin import AIOKafkaAdminClient
+    from aiokafka.errors import KafkaError
+
     admin = AIOKafkaAdminClient(
         bootstrap_servers=config["bootstrap.servers"],
         request_timeout_ms=int(1000 * ADMIN_TIMEOUT_SECONDS),

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Mapping
-from typing import Any, Final
-
-from pydantic import SecretStr
+from typing import TYPE_CHECKING, Any, Final
 
 from services.platform.certificate_files import CertificateFile, file_options
 from services.platform.errors import ConfigurationError
-from services.platform.settings import KafkaSettings, secret
+from services.platform.secret_files import read_secret, secret
+
+if TYPE_CHECKING:
+    from services.platform.settings import KafkaSettings
 
 _KEY: Final = "ssl.key.location"
 _CERTIFICATE: Final = "ssl.certificate.location"
@@ -65,7 +66,7 @@ def _certificates(settings: KafkaSettings) -> dict[str, Any]:
         )
     }
     if config and settings.kafka_ssl_key_password_file is not None:
-        config[_KEY_PASSWORD] = secret(SecretStr(""), settings.kafka_ssl_key_password_file)
+        config[_KEY_PASSWORD] = read_secret(settings.kafka_ssl_key_password_file)
     return config
 
 

@@ -13,7 +13,7 @@ from clickhouse_connect.driver.client import Client
 
 from services.platform.clickhouse import all_rows, mapped_errors
 from services.platform.errors import ConfigurationError
-from services.platform.kafka import Log
+from services.platform.kafka_log import Log
 
 
 def ensure_beginnings(

@@ -26,11 +26,11 @@ from services.platform.errors import ConfigurationError, UnavailableError
 from services.platform.kafka import (
     ADMIN_TIMEOUT_SECONDS,
     ExplainingAdmin,
-    Log,
     admin_client,
     create_topic,
     describe_log,
 )
+from services.platform.kafka_log import Log
 from services.platform.kafka_questions import KafkaQuestions
 from services.platform.log_beginning import ensure_beginnings
 from services.platform.settings import ClickHouseSettings, KafkaSettings

@@ -1,4 +1,4 @@
-"""Text that others wrote, and how it is shown: no name moves the cursor, turns a line or hides.
+"""PURE. Text that others wrote, as it is shown: no name moves the cursor, turns a line or hides.
 
 A model may call itself ESC[2J, or turn the direction of what follows it. Ingest refuses such names
 (`not_printable`); what came by another way, or before, is shown escaped by every command.
@@ -7,7 +7,6 @@ A model may call itself ESC[2J, or turn the direction of what follows it. Ingest
 from __future__ import annotations
 
 import re
-import sys
 from typing import Final
 
 #: Controls of C0 and C1, line and paragraph separators, marks that turn the direction of a text,
@@ -30,11 +29,6 @@ def not_printable(text: str) -> str | None:
 def shown(value: object) -> str:
     r"""Give a text as one line that shows what is in it: ``\x1b``, ``\u202e``."""
     return _NOT_PRINTABLE.sub(_escaped, str(value))
-
-
-def say(line: object, *, err: bool = False) -> None:
-    """Print one line."""
-    print(shown(line), file=sys.stderr if err else sys.stdout, flush=True)
 
 
 def _escaped(found: re.Match[str]) -> str:

@@ -140,24 +140,3 @@ def read_settings(cls: type[S], **overrides: object) -> S:
             for problem in error.errors(include_url=False)
         )
         raise ConfigurationError(f"bad settings: {problems}") from None
-
-
-def secret(value: SecretStr, file: Path | None) -> str:
-    """The secret itself: from ``file`` where one is named, else ``value``.
-
-    Raises `ConfigurationError` when the file cannot be read.
-    """
-    if file is None:
-        return value.get_secret_value()
-    try:
-        return file.read_text(encoding="utf-8").strip()
-    except OSError as error:
-        raise ConfigurationError(f"cannot read the secret file {file}: {error.strerror}") from None
-
-
-def require_readable(setting: str, path: Path) -> None:
-    """Raise `ConfigurationError`, naming the setting, where a file cannot be read."""
-    try:
-        path.read_bytes()
-    except OSError as error:
-        raise ConfigurationError(f"{setting}: cannot read {path}: {error.strerror}") from None

@@ -13,7 +13,7 @@ from clickhouse_connect.driver.client import Client
 
 from services.platform.clickhouse import all_rows
 from services.platform.errors import ConfigurationError
-from services.platform.kafka import Log
+from services.platform.kafka_log import Log
 from services.platform.settings import KafkaSettings
 from services.platform.succession import Succession, chain_of, first_of_each
 from services.platform.succession_table import read_successions, write_succession

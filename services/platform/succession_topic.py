@@ -22,9 +22,9 @@ from confluent_kafka import (
 )
 from confluent_kafka.admin import NewTopic
 
+from services.platform.connection_log import ConnectionLog
 from services.platform.errors import ConfigurationError, UnavailableError
 from services.platform.kafka import ExplainingAdmin, create_topic, producer_config, reader_config
-from services.platform.kafka_reasons import ConnectionLog
 from services.platform.log import get_logger
 from services.platform.settings import KafkaSettings
 from services.platform.succession import Succession, decode, encode, first_of_each, newest_topic

@@ -10,14 +10,18 @@ from typing import Any
 
 from rich.table import Table
 
-from services.ingest.keys import KeyEntry, read_keys_file
+from services.ingest import providers
+from services.ingest.keys.entry import KeyEntry
+from services.ingest.keys.file import read_keys_file
 from services.ingest.records import Record
 from services.ingest.rejections.record import encode_requeued
 from services.ingest.settings import IngestSettings
 from services.ingest.times import TimeLimits
+from services.platform.catalogue import read_catalogue
 from services.platform.errors import ConfigurationError
-from services.platform.printable import say, shown
-from services.platform.settings import KafkaSettings, read_settings
+from services.platform.output import say
+from services.platform.printable import shown
+from services.platform.settings import CatalogueSettings, KafkaSettings, read_settings
 from services.platform.terminal import cell, console
 from services.rejected.reading import Place, Rejected, Selection, read
 from services.rejected.requeue import record_again
@@ -77,6 +81,7 @@ def requeue_rejected(
 ) -> None:
     """Meter the selected rejections as ingest would now; what would be refused again is left."""
     settings = read_settings(IngestSettings)
+    providers.use(read_catalogue(read_settings(CatalogueSettings).catalogue_dir))
     out = console()
     found = [one for one in read(settings, selection) if not one.requeued]
     if not found:

@@ -7,9 +7,9 @@ from typing import Final
 from services.ingest.batches import Batch, BatchLimits, cloud_events, native_json
 from services.ingest.errors import RequestError
 from services.ingest.gateway_batches import envoy_events, litellm_payloads, otlp, portkey_logs
-from services.ingest.keys import Key, KeyEntry
-from services.ingest.keys.limits import KeyUse
-from services.ingest.keys.ring import NO_LIMITS
+from services.ingest.keys.entry import KeyEntry
+from services.ingest.keys.key import Key
+from services.ingest.keys.limits import NO_LIMITS, KeyUse
 from services.ingest.records import Record
 from services.ingest.rejections.record import KeptRejection
 from services.ingest.rejections.redaction import REDACTED

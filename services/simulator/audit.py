@@ -19,10 +19,10 @@ from services.platform.errors import ConfigurationError
 from services.platform.kafka import (
     ADMIN_TIMEOUT_SECONDS,
     ExplainingAdmin,
-    Log,
     admin_client,
     describe_log,
 )
+from services.platform.kafka_log import Log
 from services.platform.settings import ClickHouseSettings, KafkaSettings
 from services.platform.succession import Succession, chain_of
 from services.platform.succession_table import read_next_offsets, read_successions
@@ -34,18 +34,9 @@ from services.simulator.comparison import (
     row_differences,
 )
 from services.simulator.errors import NotCaughtUpError
+from services.simulator.expected import COLUMNS, VIEWS, Bounds, LedgerTotals, Rows, ViewShape
 from services.simulator.ledger import Ledger
-from services.simulator.totals import (
-    COLUMNS,
-    VIEWS,
-    Bounds,
-    LedgerTotals,
-    Rows,
-    ViewShape,
-    expected_rows,
-    ledger_totals,
-    prepare,
-)
+from services.simulator.totals import expected_rows, ledger_totals, prepare
 
 POLL_SECONDS: Final = 0.5
 #: Called with (records metered, records on the log).

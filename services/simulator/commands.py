@@ -16,7 +16,8 @@ from rich.table import Table
 from services.platform.clickhouse import connect
 from services.platform.errors import ConfigurationError
 from services.platform.kafka import admin_client, describe_log
-from services.platform.printable import say, shown
+from services.platform.output import say
+from services.platform.printable import shown
 from services.platform.progress import ProgressShown, stopped_by_signals
 from services.platform.settings import ClickHouseSettings, KafkaSettings, read_settings
 from services.platform.terminal import cell, console

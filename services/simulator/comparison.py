@@ -1,4 +1,4 @@
-"""Compares what the meter shows with what the ledger says it must show. Pure."""
+"""PURE. Compares what the meter shows with what the ledger says it must show."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from services.simulator.totals import COLUMNS, Bounds, Key, LedgerTotals, Rows
+from services.simulator.expected import COLUMNS, Bounds, Key, LedgerTotals, Rows
 
 Kind = Literal["missing", "extra", "different"]
 

@@ -103,7 +103,7 @@ def read_letters(
 
 
 def why_not_back(letter: DeadLetter, rules: MeteringRules, now_ms: int) -> str | None:
-    """Say why a letter cannot usefully be put back now, or None. Pure."""
+    """Say why a letter cannot usefully be put back now, or None."""
     if letter.payload_bytes > len(letter.payload):
         return "its payload was cut, or is past its 30 days"
     try:

@@ -1,4 +1,4 @@
-"""A fleet of gateways: a stream of readings that seed and start time determine wholly. Pure.
+"""PURE. A fleet of gateways: a stream of readings that seed and start time determine wholly.
 
 The rate of the whole fleet stays what was asked for; the day curves of the regions' time zones
 and the weekday decide which region's gateways it comes from.

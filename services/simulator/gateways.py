@@ -1,4 +1,4 @@
-"""Who reports, and what is asked for: gateways by region and tenant, and kinds of request. Pure."""
+"""PURE. Who reports, and what is asked for: gateways by region and tenant, and kinds of request."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Poison: records that are no valid usage event, each by what is wrong with it. Pure."""
+"""PURE. Poison: records that are no valid usage event, each by what is wrong with it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
-from schemas.usage_event import MODEL_LENGTH_MAX
+from schemas.event_rules import MODEL_LENGTH_MAX
 from services.simulator.reading import INVALID_EVENT, INVALID_JSON
 
 Fields = dict[str, Any]

@@ -1,4 +1,4 @@
-"""The scenario token-era: six weeks in which Chinese models overtake the US's. Pure.
+"""PURE. The scenario token-era: six weeks in which Chinese models overtake the US's.
 
 Public reports have it that Chinese models were ahead of the US for a second week in a row in the
 week to 2026-03-15, with 4.69 trillion tokens. That total, and who was ahead in the last three

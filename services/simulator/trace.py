@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from schemas.usage_event import NAME_LENGTH_MAX, TOKENS_MAX
+from schemas.event_rules import NAME_LENGTH_MAX, TOKENS_MAX
 from services.simulator.errors import TraceError
 from services.simulator.fleet import Emission
 from services.simulator.reading import EPOCH, METERED, Reading

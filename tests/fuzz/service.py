@@ -9,9 +9,12 @@ from typing import Any, Final
 
 from prometheus_client import Counter
 
+from schemas.catalogue import load_catalogue
+from services.ingest import providers
 from services.ingest.endpoints import Endpoints
 from services.ingest.hot_paths import HotPaths
-from services.ingest.keys import KeyRing, new_key
+from services.ingest.keys.ring import KeyRing
+from services.ingest.keys.secret import new_key
 from services.ingest.metrics import IngestMetrics
 from services.ingest.records import Record
 from services.ingest.settings import IngestSettings
@@ -53,6 +56,7 @@ class Service:
     """The endpoints behind their paths, with what they wrote and counted."""
 
     def __init__(self) -> None:
+        providers.use(load_catalogue())
         self._key, entry = new_key("acme", "eu", _PEPPER, "openai")
         self.log, self.rejections, self.metrics = ListLog(), ListLog(), IngestMetrics()
         settings = IngestSettings(

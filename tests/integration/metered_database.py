@@ -20,7 +20,7 @@ from services.aggregator.core.slices import SliceRows, label_numbers, pack, summ
 from services.aggregator.core.windows import FAMILIES, Family
 from services.aggregator.decoding.labels import Labels, Series
 from services.aggregator.storage.clickhouse_sink import ClickHouseSink
-from services.platform.kafka import Log
+from services.platform.kafka_log import Log
 from services.platform.migrate import ensure_rules
 from tests.integration.utility_oracle import Slice
 from tests.versions.database import Database

@@ -25,7 +25,7 @@ from services.local_stack.services import service_plan, wattoken_command
 from services.operate.succession import steps
 from services.operate.succession.case import Wanted
 from services.platform.errors import WattokenError
-from services.platform.kafka import Log
+from services.platform.kafka_log import Log
 from services.platform.kafka_questions import KafkaQuestions
 from services.platform.settings import ClickHouseSettings, KafkaSettings
 from tests.integration.faults import select

@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 
-from services.ingest.keys import KeyStore
+from services.ingest.keys.store import KeyStore
 from services.local_stack.ports import give_back, pick_port
 
 HOST = "127.0.0.1"

@@ -32,7 +32,7 @@ from services.platform.errors import ConfigurationError
 from services.platform.supported import minor_release
 from services.simulator.audit import late_after_ms, meter_counts, view_rows
 from services.simulator.dead_letters import Selection, count_by_reason, read_letters, rules_now
-from services.simulator.totals import USAGE_HOUR
+from services.simulator.expected import USAGE_HOUR
 from tests.contract import dashboard_files
 from tests.integration import utility_oracle as oracle
 from tests.integration.dashboard_scene import fill_sql

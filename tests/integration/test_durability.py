@@ -22,7 +22,7 @@ from services.local_stack.ports import pick_port
 from services.local_stack.supervisor import Supervisor
 from services.platform.clickhouse import connect
 from services.platform.errors import DatabaseUnavailableError
-from services.platform.kafka import Log
+from services.platform.kafka_log import Log
 from services.platform.log_beginning import ensure_beginnings
 from services.platform.migrate import ensure_rules, migrate_tables
 from services.platform.settings import ClickHouseSettings

@@ -346,7 +346,8 @@ def test_openmeter_takes_none_of_a_batch_with_a_fault(
 
 
 def test_a_disabled_key_is_403(pipeline: Pipeline, tmp_path: Path) -> None:
-    from services.ingest.keys import new_key, new_pepper, write_keys_file
+    from services.ingest.keys.file import write_keys_file
+    from services.ingest.keys.secret import new_key, new_pepper
 
     pepper = new_pepper()
     key, entry = new_key("acme", "eu", pepper)

@@ -29,11 +29,11 @@ from services.local_stack.supervisor import Supervisor
 from services.platform.catalogue import read_catalogue, store_catalogue
 from services.platform.clickhouse import connect
 from services.platform.errors import DatabaseUnavailableError
-from services.platform.kafka import Log
+from services.platform.kafka_log import Log
 from services.platform.migrate import ensure_rules, migrate_tables
 from services.platform.settings import ClickHouseSettings
 from services.simulator import audit, dead_letters
-from services.simulator.totals import VIEWS
+from services.simulator.expected import VIEWS
 from tests.full_disk import SmallDisk, small_disk
 from tests.integration.conftest import missing
 from tests.integration.test_exporter import Samples, insert_checkpoint, samples_of, value

@@ -19,7 +19,7 @@ from services.exporter.settings import ExporterSettings
 from services.local_stack.pipeline import Pipeline
 from services.platform.settings import ClickHouseSettings, read_settings
 from services.simulator.audit import view_rows
-from services.simulator.totals import COLUMNS, VIEWS
+from services.simulator.expected import COLUMNS, VIEWS
 from tests.integration.conftest import PipelineFactory
 from tests.integration.faults import database as connected
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from random import Random
 from typing import Final
 
-from schemas.usage_event import DURATION_MS_MAX, TOKENS_MAX
+from schemas.event_rules import DURATION_MS_MAX, TOKENS_MAX
 from services.aggregator.decoding.canonical import SUBSETS
 
 Fields = list[tuple[bytes, bytes]]

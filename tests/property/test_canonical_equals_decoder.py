@@ -23,7 +23,8 @@ from hypothesis import strategies as st
 import schemas
 from bench.generator import Load, blocks
 from schemas import wire
-from schemas.usage_event import DURATION_MS_MAX, TOKENS_MAX, UsageEvent
+from schemas.event_rules import DURATION_MS_MAX, TOKENS_MAX
+from schemas.usage_event import UsageEvent
 from schemas.wire import UncheckedEvent, WireEvent, decode_many
 from services.aggregator.arrays.byte_spans import Buffer
 from services.aggregator.arrays.frames import Frames, frames_of
@@ -34,9 +35,9 @@ from services.aggregator.decoding.canonical import SUBSETS, read
 from services.aggregator.decoding.columns import Decoded, Decoder, Failure
 from services.aggregator.decoding.labels import Labels, Series
 from services.ingest.adapters.native import adapt
-from services.ingest.keys import Key, KeyEntry
-from services.ingest.keys.limits import KeyUse
-from services.ingest.keys.ring import NO_LIMITS
+from services.ingest.keys.entry import KeyEntry
+from services.ingest.keys.key import Key
+from services.ingest.keys.limits import NO_LIMITS, KeyUse
 from services.ingest.native_batches import record_of_object
 from services.ingest.records import to_record
 from tests.property.record_texts import (

@@ -19,7 +19,8 @@ from starlette.routing import Route
 
 from schemas import wire
 from services.ingest.endpoints import Endpoints
-from services.ingest.keys import KeyRing, new_key
+from services.ingest.keys.ring import KeyRing
+from services.ingest.keys.secret import new_key
 from services.ingest.metrics import IngestMetrics
 from services.ingest.records import Record
 from services.ingest.settings import IngestSettings

@@ -15,13 +15,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from schemas import wire
-from schemas.usage_event import (
-    DURATION_MS_MAX,
-    MODEL_LENGTH_MAX,
-    NAME_LENGTH_MAX,
-    TOKENS_MAX,
-    UsageEvent,
-)
+from schemas.event_rules import DURATION_MS_MAX, MODEL_LENGTH_MAX, NAME_LENGTH_MAX, TOKENS_MAX
+from schemas.usage_event import UsageEvent
 from schemas.wire import InvalidEventError
 
 Field = tuple[str, str]

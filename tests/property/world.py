@@ -32,7 +32,7 @@ from services.aggregator.decoding.columns import Decoder
 from services.aggregator.decoding.labels import Labels, Series
 from services.aggregator.meter import Meter
 from services.aggregator.recovery import Edges, Keep
-from services.platform.kafka import Log
+from services.platform.kafka_log import Log
 
 Totals = tuple[int, ...]
 

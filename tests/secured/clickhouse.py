@@ -8,10 +8,10 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from services.operate.first_secrets import make_first_secrets
 from services.local_stack.ports import LOOPBACK, give_back, pick_port
 from services.local_stack.processes import ChildPlan
 from services.local_stack.readiness import http_answers
+from services.operate.first_secrets import make_first_secrets
 from tests.contract.compose_file import ROOT
 from tests.secured.certificates import Authority
 from tests.versions.clickhouse import USERS, server_plan

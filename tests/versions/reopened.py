@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from services.simulator.audit import view_rows
-from services.simulator.totals import VIEWS
+from services.simulator.expected import VIEWS
 from tests.versions.clickhouse import in_process
 from tests.versions.database import Database
 

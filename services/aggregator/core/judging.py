@@ -13,8 +13,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from schemas.event_rules import TIME_MAX, TIME_MIN
 from schemas.metering_rules import MeteringRules
-from schemas.usage_event import TIME_MAX, TIME_MIN
 from schemas.wire import decode_many, problem
 from services.aggregator.arrays.byte_spans import Words
 from services.aggregator.arrays.key_index import Ints

@@ -1,4 +1,4 @@
-"""When a worker flushes next: PURE, handed how long it has waited and how far it is behind."""
+"""PURE. When a worker flushes next, handed how long it has waited and how far it is behind."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Pause:
 
 
 def pause(interval_seconds: float, workers: float, last_flush_seconds: float) -> Pause:
-    """PURE: the pause of one of so many ``workers`` after a flush that took so long."""
+    """The pause of one of so many ``workers`` after a flush that took so long."""
     shortest = workers / GROUP_INSERTS_PER_SECOND
     usual = max(interval_seconds, shortest)
     longest = usual + min(FLUSH_PAUSES * last_flush_seconds, FLUSH_INTERVAL_SECONDS_MAX)

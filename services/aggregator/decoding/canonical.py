@@ -17,7 +17,7 @@ from typing import Final
 
 import numpy as np
 
-from schemas.usage_event import MODEL_LENGTH_MAX, NAME_LENGTH_MAX, TIME_MAX, TIME_MIN
+from schemas.event_rules import MODEL_LENGTH_MAX, NAME_LENGTH_MAX, TIME_MAX, TIME_MIN
 from services.aggregator.arrays.byte_spans import (
     FIRST_BYTES,
     ZERO_DIGITS,

@@ -6,7 +6,7 @@ from clickhouse_connect.driver.client import Client
 
 from services.aggregator.decoding.labels import Labels
 from services.platform.clickhouse import connect
-from services.platform.kafka import Log
+from services.platform.kafka_log import Log
 from services.platform.settings import ClickHouseSettings
 
 

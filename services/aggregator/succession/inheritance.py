@@ -38,7 +38,7 @@ from services.aggregator.settings import AggregatorSettings
 from services.aggregator.storage.clickhouse_sink import ClickHouseSink
 from services.aggregator.storage.retry import AbandonedError
 from services.platform.errors import ConfigurationError
-from services.platform.kafka import Log
+from services.platform.kafka_log import Log
 from services.platform.kafka_questions import KafkaQuestions
 from services.platform.log import get_logger
 from services.platform.succession import Succession

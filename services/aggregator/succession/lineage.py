@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from services.aggregator.errors import LogReplacedError, PartitionsChangedError
-from services.platform.kafka import Log
+from services.platform.kafka_log import Log
 from services.platform.succession import Succession, group_of
 
 

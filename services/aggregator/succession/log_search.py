@@ -18,7 +18,7 @@ from services.aggregator.settings import AggregatorSettings
 from services.aggregator.succession.lineage import Lineage, check_partitions, lineage_of
 from services.platform.clickhouse import connect
 from services.platform.errors import ConfigurationError, DatabaseUnavailableError
-from services.platform.kafka import Log
+from services.platform.kafka_log import Log
 from services.platform.kafka_questions import KafkaQuestions
 from services.platform.log import get_logger
 from services.platform.succession import Succession, chain_of, topic_to_meter

@@ -7,13 +7,13 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
+from schemas.event_rules import DURATION_MS_MAX, TIME_MAX, TIME_MIN, floored
 from schemas.identity import compact_id
-from schemas.usage_event import DURATION_MS_MAX, TIME_MAX, TIME_MIN, floored
 from schemas.wire import WireEvent
 from services.ingest.adapters.field_sizes import check_fields
 from services.ingest.errors import EventRejectedError
 from services.ingest.explain import EXPECTED, explain
-from services.ingest.keys import KeyEntry
+from services.ingest.keys.entry import KeyEntry
 from services.ingest.providers import PROVIDER_UNKNOWN, provider_and_model_of
 
 T = TypeVar("T")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from schemas.usage_event import TOKENS_MAX
+from schemas.event_rules import TOKENS_MAX
 from services.ingest.errors import EventRejectedError
 from services.ingest.explain import EXPECTED, shown_value
 

@@ -25,7 +25,7 @@ from services.ingest.adapters.counts import count, optional_count
 from services.ingest.adapters.totals import Inclusion, Reading, canonical
 from services.ingest.errors import EventRejectedError
 from services.ingest.explain import shown_value
-from services.ingest.keys import KeyEntry
+from services.ingest.keys.entry import KeyEntry
 
 ENVOY: Final = Inclusion(caches=False, reasoning=True)
 SOURCE: Final = "envoy-ai-gateway"

@@ -36,7 +36,7 @@ from services.ingest.adapters.totals import (
 from services.ingest.adapters.usage_fields import unread
 from services.ingest.errors import EventRejectedError
 from services.ingest.explain import shown_value
-from services.ingest.keys import KeyEntry
+from services.ingest.keys.entry import KeyEntry
 
 OTEL_GENAI: Final = INCLUSIVE
 #: OpenInference's where its caches are more than its prompt: then they are no part of it.

@@ -27,7 +27,7 @@ from services.ingest.adapters.clock import unix_ns
 from services.ingest.adapters.totals import INCLUSIVE, Reading, Totals, canonical
 from services.ingest.errors import EventRejectedError
 from services.ingest.explain import shown_value
-from services.ingest.keys import KeyEntry
+from services.ingest.keys.entry import KeyEntry
 
 #: As its `openmeter` callback names itself, so that a call which both report counts once.
 SOURCE: Final = "litellm-proxy"

@@ -18,7 +18,7 @@ from services.ingest.adapters.assembly import assemble
 from services.ingest.adapters.field_sizes import check_field
 from services.ingest.errors import EventRejectedError
 from services.ingest.explain import explain
-from services.ingest.keys import KeyEntry
+from services.ingest.keys.entry import KeyEntry
 from services.ingest.providers import provider_and_model_of
 
 #: What a usage object tells; an event with one has none of them itself.

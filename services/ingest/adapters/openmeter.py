@@ -43,7 +43,7 @@ from services.ingest.adapters.usage_fields.register import (
 )
 from services.ingest.errors import EventRejectedError
 from services.ingest.explain import EXPECTED, shown_value
-from services.ingest.keys import KeyEntry
+from services.ingest.keys.entry import KeyEntry
 
 OPENMETER: Final = INCLUSIVE
 #: What may be in `data` of a CloudEvent; a usage object has the register of its format.

@@ -16,7 +16,7 @@ from services.ingest.adapters.genai import GenAiRecord, is_number
 from services.ingest.adapters.otlp_element import Element, Link
 from services.ingest.adapters.protobuf_wire import Budget, fields
 from services.ingest.errors import EventRejectedError, MalformedError
-from services.ingest.explain import UNREADABLE
+from services.ingest.unreadable import UNREADABLE
 
 #: Field numbers of the three levels of a request, which traces and logs share.
 _GROUPS: Final = 1

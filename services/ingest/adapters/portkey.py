@@ -31,7 +31,7 @@ from services.ingest.adapters.counts import count, optional_count, part
 from services.ingest.adapters.totals import Inclusion, Reading, Totals, canonical, check_total
 from services.ingest.errors import EventRejectedError
 from services.ingest.explain import shown_value
-from services.ingest.keys import KeyEntry
+from services.ingest.keys.entry import KeyEntry
 
 SOURCE: Final = "portkey"
 #: As OpenAI counts, and as Portkey's translation of other providers does: the total tells which.

@@ -12,7 +12,7 @@ import typer
 
 from services.ingest.keys.entry import KeyEntry, KeyLimits, in_utc
 from services.ingest.keys.store import KeyStore
-from services.platform.printable import say
+from services.platform.output import say
 from services.platform.terminal import cell, console
 
 

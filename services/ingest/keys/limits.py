@@ -6,9 +6,9 @@ Nothing here reads a clock: every call is handed ``now`` in seconds of one monot
 from __future__ import annotations
 
 import math
-import threading
 from collections.abc import Collection, Hashable, Iterable
 from dataclasses import dataclass
+from threading import Lock
 from typing import Any, Final, Generic, TypeVar
 
 #: A bucket holds this many seconds of its rate, so that a burst after a pause gets through.
@@ -29,7 +29,7 @@ V = TypeVar("V", bound=Hashable)
 
 
 #: Large bodies are read in a thread of their own, and what all keys share is noted from there too.
-_ONE_AT_A_TIME: Final = threading.Lock()
+_ONE_AT_A_TIME: Final = Lock()
 
 
 class TokenBucket:
@@ -130,6 +130,9 @@ class Allowance:
     regions_max: int
     providers_max: int
     series_max: int = SERIES_MAX
+
+
+NO_LIMITS: Final = Allowance(None, None, NO_LIMIT, NO_LIMIT, NO_LIMIT, NO_LIMIT)
 
 
 class KeyUse:

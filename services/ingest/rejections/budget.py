@@ -5,7 +5,7 @@ Nothing here reads a clock: every call is handed ``now`` in seconds of one monot
 
 from __future__ import annotations
 
-import threading
+from threading import Lock
 from typing import Final
 
 DAY_SECONDS: Final = 24 * 3600.0
@@ -39,7 +39,7 @@ class KeptBudget:
     def __init__(self, key_bytes_per_day: int, bytes_per_day: int) -> None:
         self._key_bytes_per_day = key_bytes_per_day
         self._all = DayBudget(bytes_per_day)
-        self._using = threading.Lock()
+        self._using = Lock()
         #: As many as there are keys in the keys file.
         self._keys: dict[str, DayBudget] = {}
 

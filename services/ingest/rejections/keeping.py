@@ -19,7 +19,7 @@ from services.ingest.errors import (
     TooLargeError,
     UnsupportedError,
 )
-from services.ingest.keys import KeyEntry
+from services.ingest.keys.entry import KeyEntry
 from services.ingest.records import Record
 from services.ingest.rejections.budget import KeptBudget
 from services.ingest.rejections.otlp import otlp_request

@@ -23,8 +23,8 @@ from services.ingest.metrics import IngestMetrics
 from services.ingest.records import Record
 from services.ingest.settings import IngestSettings
 from services.ingest.times import LogClock
+from services.platform.connection_log import client_logger
 from services.platform.kafka import producer_config
-from services.platform.kafka_reasons import client_logger
 from services.platform.log import get_logger
 
 log = get_logger(__name__)

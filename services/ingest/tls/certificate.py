@@ -1,4 +1,4 @@
-"""What a certificate says of itself: whose it is, and until when it counts. PURE.
+"""PURE. What a certificate says of itself: whose it is, and until when it counts.
 
 Python's library tells that of a peer's certificate only, and only once it trusts it, so the few
 fields are read from the encoding here (X.690 DER of RFC 5280). OpenSSL has read the certificate
@@ -8,13 +8,13 @@ before, so what does not fit is a fault and raises `ValueError`.
 from __future__ import annotations
 
 import re
-import ssl
+from base64 import b64decode
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
-_BLOCK: Final = re.compile(b"-----BEGIN CERTIFICATE-----[^-]*+-----END CERTIFICATE-----", re.ASCII)
+_BLOCK: Final = re.compile(b"-----BEGIN CERTIFICATE-----([^-]*+)-----END CERTIFICATE-----")
 _LONG_FORM: Final = 0x80
 #: Tags of a certificate's parts.
 _VERSION: Final = 0xA0
@@ -41,8 +41,8 @@ class Certificate:
 
 
 def read_certificates(pem: bytes) -> list[Certificate]:
-    """PURE: read each certificate of a PEM file, in their order: the server's own is the first."""
-    return [_read(ssl.PEM_cert_to_DER_cert(block.decode("ascii"))) for block in _BLOCK.findall(pem)]
+    """Read each certificate of a PEM file, in their order: the server's own is the first."""
+    return [_read(b64decode(block)) for block in _BLOCK.findall(pem)]
 
 
 def _read(der: bytes) -> Certificate:

@@ -12,7 +12,8 @@ from schemas.metering_rules import MeteringRules
 from services.operate.succession.patience import Patience
 from services.operate.succession.rules import rules_to_inherit
 from services.platform.clickhouse import connect
-from services.platform.kafka import ExplainingAdmin, Log, admin_client
+from services.platform.kafka import ExplainingAdmin, admin_client
+from services.platform.kafka_log import Log
 from services.platform.kafka_questions import KafkaQuestions
 from services.platform.settings import ClickHouseSettings, KafkaSettings
 from services.platform.succession import Succession

@@ -27,7 +27,8 @@ from confluent_kafka.admin import (
 )
 
 from services.platform.errors import ConfigurationError, UnavailableError
-from services.platform.kafka import ADMIN_TIMEOUT_SECONDS, ExplainingAdmin, Log, producer_config
+from services.platform.kafka import ADMIN_TIMEOUT_SECONDS, ExplainingAdmin, producer_config
+from services.platform.kafka_log import Log
 from services.platform.kafka_questions import KafkaQuestions
 from services.platform.settings import KafkaSettings
 from services.platform.succession import CLOSED_BATCH_BYTES_MAX

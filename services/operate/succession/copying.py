@@ -22,12 +22,8 @@ from schemas.identity import identity_hash
 from schemas.wire import InvalidEventError
 from schemas.wire import decode as decode_event
 from services.platform.errors import ConfigurationError, UnavailableError
-from services.platform.kafka import (
-    ADMIN_TIMEOUT_SECONDS,
-    Log,
-    committed_reader_config,
-    producer_config,
-)
+from services.platform.kafka import ADMIN_TIMEOUT_SECONDS, committed_reader_config, producer_config
+from services.platform.kafka_log import Log
 from services.platform.settings import KafkaSettings
 
 BATCH_RECORDS: Final = 5_000

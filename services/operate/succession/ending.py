@@ -20,7 +20,7 @@ from services.operate.succession.rules import lenient, rules_by_partition, store
 from services.operate.succession.topics import topic_config
 from services.operate.succession.workers import look_at_group
 from services.platform.errors import ConfigurationError
-from services.platform.kafka import Log
+from services.platform.kafka_log import Log
 from services.platform.succession import Stretch
 from services.platform.succession_table import (
     read_beginnings,

@@ -23,7 +23,7 @@ from services.aggregator.core.timing import RuleBook
 from services.aggregator.decoding.columns import Decoded, Decoder
 from services.aggregator.decoding.labels import Labels
 from services.platform.errors import UnavailableError
-from services.platform.kafka import Log
+from services.platform.kafka_log import Log
 from services.platform.kafka_questions import Commit
 from tests.property.concurrent.oracle import PartitionTruth
 

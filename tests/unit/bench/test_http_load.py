@@ -8,9 +8,9 @@ import json
 import pytest
 
 from bench.http_load import MARK, HttpLoad, HttpResult, make_bodies, run
-from services.ingest.keys import Key, KeyEntry
-from services.ingest.keys.limits import KeyUse
-from services.ingest.keys.ring import NO_LIMITS
+from services.ingest.keys.entry import KeyEntry
+from services.ingest.keys.key import Key
+from services.ingest.keys.limits import NO_LIMITS, KeyUse
 from services.ingest.native_batches import records_of_array
 
 ENTRY = KeyEntry(id="abcd", hmac_sha256="0" * 64, tenant="acme", region="eu")

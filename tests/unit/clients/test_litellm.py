@@ -16,7 +16,7 @@ from pydantic import BaseModel
 from wattoken.client.events import encode
 
 from services.ingest.adapters import litellm, native
-from services.ingest.keys import KeyEntry
+from services.ingest.keys.entry import KeyEntry
 
 KEY = KeyEntry(id="abcd", hmac_sha256="0" * 64, tenant="acme", region="eu")
 COUNTS = (

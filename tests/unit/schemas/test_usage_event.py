@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from schemas.usage_event import JSON_SCHEMA_PATH, UsageEvent, json_schema
+from schemas.json_schema import JSON_SCHEMA_PATH, json_schema
+from schemas.usage_event import UsageEvent
 
 FIELDS: dict[str, Any] = {
     "id": "a",

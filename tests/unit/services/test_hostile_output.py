@@ -16,8 +16,8 @@ from services.audit.findings import Difference, Findings
 from services.audit.report import print_findings
 from services.billing.statement_table import print_statement
 from services.ingest import unread_report
-from services.ingest.keys import KeyStore
 from services.ingest.keys import commands as keys_commands
+from services.ingest.keys.store import KeyStore
 from services.ingest.rejections.record import KeptRejection
 from services.platform.printable import not_printable
 from services.platform.terminal import console

@@ -15,7 +15,7 @@ from services.aggregator.errors import SuccessionUnknownError
 from services.aggregator.going_over import Found, keep_looking
 from services.aggregator.succession.lineage import Lineage
 from services.platform.errors import ConfigurationError, UnavailableError
-from services.platform.kafka import Log
+from services.platform.kafka_log import Log
 from services.platform.succession import Stretch, Succession
 
 LOG = Log("c", "a", "usage", 1)

@@ -21,7 +21,7 @@ from services.aggregator.recovery import Edges, Keep, Stores
 from services.aggregator.storage.retry import AbandonedError
 from services.aggregator.storage.seen_store import SPARE_PLACES, WRITE_REST_SECONDS, SeenStores
 from services.platform.errors import UnavailableError
-from services.platform.kafka import Log
+from services.platform.kafka_log import Log
 from tests.property.world import ModelOffsets, ModelSink, World, event
 
 LOG = Log("cluster", "topic-0", "usage.events.v1", 1)

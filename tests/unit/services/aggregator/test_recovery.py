@@ -26,7 +26,7 @@ from services.aggregator.errors import (
     RulesMissingError,
 )
 from services.aggregator.recovery import Edges, Keep, recover
-from services.platform.kafka import Log
+from services.platform.kafka_log import Log
 
 NOTHING = (
     SliceRows(np.empty(0, np.int64), np.empty((0, len(MEASURES)), np.int64)),

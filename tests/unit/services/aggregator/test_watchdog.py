@@ -16,7 +16,7 @@ from services.aggregator.errors import (
 from services.aggregator.succession.lineage import Lineage
 from services.aggregator.watchdog import keep_watch
 from services.platform.errors import UnavailableError
-from services.platform.kafka import Log
+from services.platform.kafka_log import Log
 from services.platform.succession import Stretch, Succession
 
 LOG = Log("cluster", "topic-id", "usage", 2)

@@ -11,7 +11,7 @@ from schemas.metering_rules import HOUR_MS, MeteringRules
 from services.audit.chain import require_own_ids
 from services.audit.recount import CLOCK_STEP_MS
 from services.audit.span import Span
-from services.audit.stored import Checkpoint
+from services.audit.stored_rows import Checkpoint
 from services.platform.errors import ConfigurationError
 from services.platform.succession import Stretch, Succession
 

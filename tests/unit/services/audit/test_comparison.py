@@ -13,7 +13,7 @@ from services.audit.comparison import (
 from services.audit.event import NOTHING
 from services.audit.recount import Counts, SliceKey
 from services.audit.report import difference_line
-from services.audit.stored import FAMILIES, Checkpoint, StoredSlice, ViewKey
+from services.audit.stored_rows import FAMILIES, Checkpoint, StoredSlice, ViewKey
 
 HOUR = FAMILIES[2]
 USED = SliceKey("hour", 3600, "acme", "usage", "eu", "p", "m")

@@ -12,7 +12,8 @@ import pytest
 from starlette.types import ASGIApp
 
 from services.ingest.app import create_app, load_certificate, load_keys, run
-from services.ingest.keys import KeyRing, add_key
+from services.ingest.keys.ring import KeyRing
+from services.ingest.keys.store import add_key
 from services.ingest.metrics import IngestMetrics
 from services.ingest.settings import IngestSettings
 from services.platform.errors import ConfigurationError

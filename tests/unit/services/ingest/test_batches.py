@@ -20,9 +20,9 @@ from services.ingest.batches import (
     native_ndjson,
 )
 from services.ingest.errors import MalformedError, TooLargeError
-from services.ingest.keys import Key, KeyEntry
-from services.ingest.keys.limits import Allowance, KeyUse
-from services.ingest.keys.ring import NO_LIMITS
+from services.ingest.keys.entry import KeyEntry
+from services.ingest.keys.key import Key
+from services.ingest.keys.limits import NO_LIMITS, Allowance, KeyUse
 from services.ingest.mending import mended
 
 ENTRY = KeyEntry(id="abcd", hmac_sha256="0" * 64, tenant="acme", region="eu", provider="openai")

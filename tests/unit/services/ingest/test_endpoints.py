@@ -18,7 +18,9 @@ from schemas import wire
 from services.ingest import batches
 from services.ingest.endpoints import Endpoints
 from services.ingest.errors import BusyError, EventRejectedError, RequestError
-from services.ingest.keys import KeyEntry, KeyLimits, KeyRing, new_key
+from services.ingest.keys.entry import KeyEntry, KeyLimits
+from services.ingest.keys.ring import KeyRing
+from services.ingest.keys.secret import new_key
 from services.ingest.mending import check_readable
 from services.ingest.metrics import IngestMetrics
 from services.ingest.records import Record

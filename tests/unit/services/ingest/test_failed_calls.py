@@ -11,7 +11,8 @@ from schemas.wire import WireEvent, decode
 from services.ingest.batches import Batch, BatchLimits, native_json
 from services.ingest.failed_calls import looks_real
 from services.ingest.gateway_batches import litellm_payloads
-from services.ingest.keys import Key, KeyEntry
+from services.ingest.keys.entry import KeyEntry
+from services.ingest.keys.key import Key
 from services.ingest.keys.limits import FAILED_MODELS_MAX, Allowance, KeyUse
 
 ENTRY = KeyEntry(id="abcd", hmac_sha256="0" * 64, tenant="acme", region="eu")

@@ -17,7 +17,9 @@ from services.ingest.adapters.protobuf_wire import field
 from services.ingest.batches import Batch, BatchLimits
 from services.ingest.errors import MalformedError, TooLargeError
 from services.ingest.gateway_batches import litellm_payloads, otlp
-from services.ingest.keys import Key, KeyRing, new_key
+from services.ingest.keys.key import Key
+from services.ingest.keys.ring import KeyRing
+from services.ingest.keys.secret import new_key
 
 PEPPER = b"p" * 32
 LIMITS = BatchLimits(events_max=5, event_bytes_max=1000)

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.ingest.errors import MalformedError, TooLargeError
-from services.ingest.explain import UNREADABLE
 from services.ingest.mending import DEPTH_READ_MAX, mended, split
+from services.ingest.unreadable import UNREADABLE
 
 BROKEN = [
     b'"\\ud83d"',

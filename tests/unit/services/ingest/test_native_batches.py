@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from services.ingest.adapters.native import adapt
-from services.ingest.keys import Key, KeyEntry
-from services.ingest.keys.limits import Allowance, KeyUse
-from services.ingest.keys.ring import NO_LIMITS
+from services.ingest.keys.entry import KeyEntry
+from services.ingest.keys.key import Key
+from services.ingest.keys.limits import NO_LIMITS, Allowance, KeyUse
 from services.ingest.native_batches import record_of_object, records_of_array, records_of_lines
 from services.ingest.records import to_record
 

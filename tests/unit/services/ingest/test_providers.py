@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from services.ingest.providers import (
-    catalogue,
-    forget,
-    provider_and_model_of,
-    provider_of,
-)
-from services.platform.errors import ConfigurationError
+from schemas.catalogue import load_catalogue
+from services.ingest import providers
+from services.ingest.providers import Providers, provider_and_model_of
 
 MODELS = """version: "1"
 models:
@@ -29,29 +24,27 @@ models:
 """
 
 
-@pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    monkeypatch.setenv("WATTOKEN_CATALOGUE_DIR", str(tmp_path))
-    forget()
-    yield tmp_path
-    forget()
+def test_a_catalogue_of_ones_own_names_the_provider(tmp_path: Path) -> None:
+    (tmp_path / "models.yaml").write_text(MODELS)
+    own = Providers(load_catalogue(tmp_path))
+    assert own.provider_of("house-1") == "house"
+    assert own.provider_of("gpt-5.6-luna") is None
 
 
-def test_a_catalogue_of_ones_own_names_the_provider(folder: Path) -> None:
-    (folder / "models.yaml").write_text(MODELS)
-    assert provider_of("house-1") == "house"
-    assert provider_of("gpt-5.6-luna") is None
+def test_without_one_the_shipped_catalogue_does() -> None:
+    shipped = Providers(load_catalogue())
+    assert shipped.provider_of("gpt-5.6-luna") == "openai"
+    assert shipped.provider_of("nobody-knows-this") is None
 
 
-def test_without_one_the_shipped_catalogue_does(folder: Path) -> None:
-    assert provider_of("gpt-5.6-luna") == "openai"
-    assert provider_of("nobody-knows-this") is None
-
-
-def test_wrong_files_are_told(folder: Path) -> None:
-    (folder / "models.yaml").write_text("models: 7")
-    with pytest.raises(ConfigurationError, match=r"models\.yaml"):
-        catalogue()
+def test_readers_ask_the_catalogue_that_was_handed_over(tmp_path: Path) -> None:
+    assert provider_and_model_of("house-1", None) == (None, "house-1")
+    (tmp_path / "models.yaml").write_text(MODELS)
+    providers.use(load_catalogue(tmp_path))
+    try:
+        assert provider_and_model_of("house-1", None) == ("house", "house-1")
+    finally:
+        providers.use(load_catalogue())
 
 
 @pytest.mark.parametrize(
@@ -72,9 +65,7 @@ def test_wrong_files_are_told(folder: Path) -> None:
         ("x" * 5000, None, (None, ...)),
     ],
 )
-def test_provider_and_model(
-    folder: Path, model: str, said: str | None, found: tuple[str | None, object]
-) -> None:
+def test_provider_and_model(model: str, said: str | None, found: tuple[str | None, object]) -> None:
     provider, name = provider_and_model_of(model, said)
     assert provider == found[0]
     assert name == (model if found[1] is ... else found[1])

@@ -19,7 +19,8 @@ from typer.testing import CliRunner
 from services.cli import app
 from services.ingest.adapters.provider_usage import FORMATS
 from services.ingest.endpoints import Endpoints
-from services.ingest.keys import KeyRing, new_key
+from services.ingest.keys.ring import KeyRing
+from services.ingest.keys.secret import new_key
 from services.ingest.metrics import IngestMetrics
 from services.ingest.settings import IngestSettings
 from services.ingest.unread_report import unread_of

@@ -11,7 +11,7 @@ from services.local_stack.demo import result_fields
 from services.platform.errors import ConfigurationError
 from services.simulator.audit import AuditResult
 from services.simulator.comparison import CountDifference, MeterCounts, RowDifference
-from services.simulator.totals import Bounds, LedgerTotals
+from services.simulator.expected import Bounds, LedgerTotals
 
 EXPECTED = LedgerTotals(
     sent=110,

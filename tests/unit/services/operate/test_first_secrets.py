@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from services.ingest.keys import KeyRing
+from services.ingest.keys.ring import KeyRing
 from services.operate.first_secrets import CLICKHOUSE_USERS, FIRST_KEYS, make_first_secrets
 from services.platform.errors import ConfigurationError
 

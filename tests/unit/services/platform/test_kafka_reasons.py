@@ -6,13 +6,10 @@ holds the rest of the way.
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 import pytest
 from confluent_kafka import KafkaError
 
-from services.platform import kafka_reasons
-from services.platform.kafka_reasons import ConnectionLog, Reasons, explain
+from services.platform.kafka_reasons import Reasons, explain
 
 CONFIG = {
     "bootstrap.servers": "kafka:9093",
@@ -81,20 +78,3 @@ def test_that_all_are_down_hides_no_reason() -> None:
     reasons.note(KafkaError(KafkaError._TRANSPORT, refused))
     reasons.note(KafkaError(KafkaError._ALL_BROKERS_DOWN, "1/1 brokers are down"))
     assert "nothing listens" in reasons.said("")
-
-
-def test_the_same_is_logged_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    said: list[str] = []
-    logger = SimpleNamespace(warning=lambda event, *, reason, code: said.append(reason))
-    monkeypatch.setattr(kafka_reasons, "log", logger)
-    log = ConnectionLog(CONFIG)
-    refused = "sasl_ssl://kafka:9093/bootstrap: Connect failed: Connection refused"
-    for _ in range(3):
-        log.note(KafkaError(KafkaError._TRANSPORT, refused))
-    assert len(said) == 1
-    assert "nothing listens" in said[0]
-    assert log.answered("usage.events.v1", None)
-    log.note(KafkaError(KafkaError._TRANSPORT, refused))
-    assert len(said) == 2, "it was well meanwhile"
-    assert not log.answered("t", KafkaError(KafkaError.TOPIC_AUTHORIZATION_FAILED))
-    assert "wattoken grants" in said[2]

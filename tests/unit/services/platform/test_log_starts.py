@@ -8,7 +8,7 @@ import pytest
 
 from services.platform import migrate
 from services.platform.errors import UnavailableError
-from services.platform.kafka import Log
+from services.platform.kafka_log import Log
 from services.platform.settings import KafkaSettings
 
 LOG = Log("cluster", "topic-id", "usage", 2)

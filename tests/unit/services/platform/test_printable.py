@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.platform.printable import not_printable, say, shown
+from services.platform.output import say
+from services.platform.printable import not_printable, shown
 
 HOSTILE = {
     "\x1b[2J": r"\x1b[2J",

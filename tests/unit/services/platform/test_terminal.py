@@ -18,9 +18,12 @@ ROOT = Path(__file__).parents[4]
 HOSTILE = "gpt\x1b[2J\u202e[red]x[/]"
 #: They print nothing that others wrote, or are the functions themselves.
 OWN = {
-    "services/platform/printable.py",
+    "services/platform/output.py",
     "services/platform/terminal.py",
     "services/platform/progress.py",
+    # Run alone, by a Python that has nothing of ours.
+    "services/local_stack/clickhouse_server.py",
+    "services/local_stack/maven_client.py",
 }
 PRINTING = {"print", "typer.echo", "sys.stdout.write", "Console"}
 

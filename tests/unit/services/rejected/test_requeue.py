@@ -13,7 +13,8 @@ from schemas import wire
 from schemas.identity import identity_hash
 from services.ingest.batches import BatchLimits
 from services.ingest.gateway_batches import otlp
-from services.ingest.keys import Key, KeyEntry
+from services.ingest.keys.entry import KeyEntry
+from services.ingest.keys.key import Key
 from services.ingest.keys.limits import Allowance, KeyUse
 from services.ingest.rejections.budget import KeptBudget
 from services.ingest.rejections.keeping import Keeping

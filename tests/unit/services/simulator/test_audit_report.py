@@ -9,7 +9,7 @@ from rich.console import Console
 from services.simulator.audit import AuditResult
 from services.simulator.audit_report import ROWS_SHOWN_MAX, as_json, difference_line, print_result
 from services.simulator.comparison import CountDifference, MeterCounts, RowDifference
-from services.simulator.totals import Bounds, LedgerTotals
+from services.simulator.expected import Bounds, LedgerTotals
 
 ROW = RowDifference(
     "usage_minute",

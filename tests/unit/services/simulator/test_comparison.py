@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from services.simulator.comparison import MeterCounts, count_differences, row_differences
-from services.simulator.totals import Bounds, LedgerTotals
+from services.simulator.expected import Bounds, LedgerTotals
 
 ROW = (2, 0, 200, 0, 0, 20, 0, 0, 0, 0)
 KEY = ("eu", "openai", "luna")

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from schemas.event_rules import TOKENS_MAX
 from schemas.metering_rules import HOUR_MS
-from schemas.usage_event import TOKENS_MAX
 from schemas.wire import decode
 from services.platform.errors import ConfigurationError
 from services.simulator.profiles import MODELS

@@ -6,19 +6,17 @@ from collections.abc import Iterator
 
 import pytest
 
-from services.simulator.ledger import POISON_TAKEN, Answer, Ledger, Outcome, Run
-from services.simulator.reading import INVALID_JSON, METERED, TOO_OLD, Reading
-from services.simulator.totals import (
+from services.simulator.expected import (
     REGISTERS,
     USAGE_HOUR,
     USAGE_MINUTE,
     Bounds,
     LedgerTotals,
     Rows,
-    expected_rows,
-    ledger_totals,
-    prepare,
 )
+from services.simulator.ledger import POISON_TAKEN, Answer, Ledger, Outcome, Run
+from services.simulator.reading import INVALID_JSON, METERED, TOO_OLD, Reading
+from services.simulator.totals import expected_rows, ledger_totals, prepare
 
 #: 2026-03-15 12:00:00 UTC.
 NOON_MS = 1_773_576_000_000

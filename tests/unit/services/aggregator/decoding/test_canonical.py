@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from schemas.usage_event import MODEL_LENGTH_MAX, NAME_LENGTH_MAX, TIME_MAX, TIME_MIN
+from schemas.event_rules import MODEL_LENGTH_MAX, NAME_LENGTH_MAX, TIME_MAX, TIME_MIN
 from services.aggregator.arrays.byte_spans import Buffer
 from services.aggregator.arrays.frames import frames_of
 from services.aggregator.core.timing import EPOCH

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from schemas.event_rules import TIME_MAX, TIME_MIN
 from schemas.metering_rules import DAY_MS, MINUTE_MS, MeteringRules
-from schemas.usage_event import TIME_MAX, TIME_MIN
 from schemas.wire import UncheckedEvent, decode_many, encode
 from schemas.wire import decode as wire_decode
 from services.aggregator.arrays.frames import frames_of

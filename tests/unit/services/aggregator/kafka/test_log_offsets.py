@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 from services.aggregator.kafka.log_offsets import LogOffsets
-from services.platform.kafka import Log
+from services.platform.kafka_log import Log
 from services.platform.kafka_questions import Commit
 
 LOG = Log("cluster", "topic-id", "usage", 3)

@@ -25,7 +25,7 @@ from services.aggregator.storage import connection
 from services.aggregator.storage.clickhouse_sink import ClickHouseSink
 from services.aggregator.storage.reader import LOOK_UP_KEYS_MAX
 from services.platform.errors import ConfigurationError, DatabaseUnavailableError
-from services.platform.kafka import Log
+from services.platform.kafka_log import Log
 from services.platform.settings import ClickHouseSettings
 from tests.native_reader import read_native
 

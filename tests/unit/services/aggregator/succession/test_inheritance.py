@@ -19,7 +19,7 @@ from services.aggregator.decoding.columns import Decoder
 from services.aggregator.decoding.labels import Labels
 from services.aggregator.kafka.predecessor_reader import Block
 from services.aggregator.succession.inheritance import Ancestor, Heir, Reading
-from services.platform.kafka import Log
+from services.platform.kafka_log import Log
 from services.platform.succession import Stretch, Succession
 from tests.property.world import T0_MS, ModelStore, ModelStores, event
 

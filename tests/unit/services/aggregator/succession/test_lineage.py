@@ -8,7 +8,7 @@ import pytest
 
 from services.aggregator.errors import LogReplacedError, PartitionsChangedError
 from services.aggregator.succession.lineage import Lineage, check_partitions, lineage_of
-from services.platform.kafka import Log
+from services.platform.kafka_log import Log
 from services.platform.succession import Stretch, Succession
 
 GROUP = "meter"

@@ -28,7 +28,8 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 
 from services.ingest.endpoints import Endpoints
-from services.ingest.keys import KeyRing, new_key
+from services.ingest.keys.ring import KeyRing
+from services.ingest.keys.secret import new_key
 from services.ingest.metrics import IngestMetrics
 from services.ingest.records import Record
 from services.ingest.settings import IngestSettings

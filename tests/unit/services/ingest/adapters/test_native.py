@@ -15,7 +15,7 @@ from schemas.identity import compact_id
 from schemas.usage_event import UsageEvent
 from services.ingest.adapters.native import adapt
 from services.ingest.errors import EVENT_CODES, EventRejectedError
-from services.ingest.keys import KeyEntry
+from services.ingest.keys.entry import KeyEntry
 
 KEY = KeyEntry(id="abcd", hmac_sha256="0" * 64, tenant="acme", region="eu", provider="openai")
 NO_PROVIDER = KEY.model_copy(update={"provider": None})

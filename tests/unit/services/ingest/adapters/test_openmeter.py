@@ -12,7 +12,7 @@ from schemas.wire import WireEvent
 from services.ingest.adapters.openmeter import adapt
 from services.ingest.adapters.usage_fields import unread
 from services.ingest.errors import EVENT_CODES, EventRejectedError
-from services.ingest.keys import KeyEntry
+from services.ingest.keys.entry import KeyEntry
 
 RECEIVED = datetime(2026, 3, 15, 12, 0, 0, 250_000, tzinfo=UTC)
 KEY = KeyEntry(id="abcd", hmac_sha256="0" * 64, tenant="acme", region="eu", provider="azure")

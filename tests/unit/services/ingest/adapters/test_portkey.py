@@ -12,7 +12,7 @@ from schemas import wire
 from schemas.wire import WireEvent
 from services.ingest.adapters.portkey import adapt
 from services.ingest.errors import EventRejectedError
-from services.ingest.keys import KeyEntry
+from services.ingest.keys.entry import KeyEntry
 
 KEY = KeyEntry(id="abcd", hmac_sha256="0" * 64, tenant="acme", region="eu")
 NOW = datetime(2026, 3, 15, 12, tzinfo=UTC)

@@ -10,7 +10,8 @@ import pytest
 from services.ingest.adapters.attributes import ATTRIBUTES, REGISTER, USAGE_PREFIXES
 from services.ingest.batches import Batch, BatchLimits
 from services.ingest.gateway_batches import Signal, otlp
-from services.ingest.keys import KeyRing, new_key
+from services.ingest.keys.ring import KeyRing
+from services.ingest.keys.secret import new_key
 from tests.unit.services.ingest.adapters.golden_cases import Case, body_of
 
 PEPPER = b"p" * 32

@@ -7,15 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from services.ingest.keys import (
-    KeyEntry,
-    KeyLimits,
-    new_key,
-    new_pepper,
-    read_keys_file,
-    read_pepper,
-    write_keys_file,
-)
+from services.ingest.keys.entry import KeyEntry, KeyLimits
+from services.ingest.keys.file import read_keys_file, read_pepper, write_keys_file
+from services.ingest.keys.secret import new_key, new_pepper
 from services.platform.errors import ConfigurationError
 
 PEPPER = b"p" * 32

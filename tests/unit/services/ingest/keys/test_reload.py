@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from services.ingest.errors import UnauthorizedError
-from services.ingest.keys import KeyRing, KeyStore
 from services.ingest.keys.reload import KeyReload
+from services.ingest.keys.ring import KeyRing
+from services.ingest.keys.store import KeyStore
 from services.ingest.metrics import IngestMetrics
 
 NOW = datetime(2026, 3, 15, 12, tzinfo=UTC)

@@ -10,10 +10,12 @@ import pytest
 
 from schemas import wire
 from services.ingest.errors import EventRejectedError, ForbiddenError, UnauthorizedError
-from services.ingest.keys import Key, KeyLimits, KeyRing, new_key, read_keys_file, write_keys_file
-from services.ingest.keys.entry import DEFAULT_SCOPES
-from services.ingest.keys.limits import Allowance, KeyUse
-from services.ingest.keys.ring import NO_LIMITS
+from services.ingest.keys.entry import DEFAULT_SCOPES, KeyLimits
+from services.ingest.keys.file import read_keys_file, write_keys_file
+from services.ingest.keys.key import Key
+from services.ingest.keys.limits import NO_LIMITS, Allowance, KeyUse
+from services.ingest.keys.ring import KeyRing
+from services.ingest.keys.secret import new_key
 
 NOW = datetime(2026, 3, 15, 12, tzinfo=UTC)
 PEPPER = b"p" * 32

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from services.ingest.errors import ForbiddenError
-from services.ingest.keys import KeyRing, KeyStore, add_key
 from services.ingest.keys.entry import in_utc
+from services.ingest.keys.ring import KeyRing
+from services.ingest.keys.store import KeyStore, add_key
 from services.platform.errors import ConfigurationError
 
 NOW = datetime(2026, 3, 15, 12, tzinfo=UTC)

@@ -11,12 +11,12 @@ import pytest
 
 from services.ingest.app import create_app
 from services.ingest.errors import RequestError
-from services.ingest.keys import KeyRing
+from services.ingest.keys.ring import KeyRing
 from services.ingest.metrics import PATHS
 from services.ingest.openapi import document
 from services.ingest.settings import IngestSettings
 
-DOCUMENT = document()
+DOCUMENT = document("1.2.3")
 TAKING = [path for path, operations in DOCUMENT["paths"].items() if "post" in operations]
 OTLP = ("/v1/traces", "/v1/logs")
 
