@@ -5,8 +5,9 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from services.ingest.server import serve
+from services.ingest.tuning import tune_interpreter
 from services.platform.connections import ConnectionLimits
+from services.serving.server import serve
 
 ANSWER = b'{"accepted":1}'
 HEADERS = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(ANSWER))]
@@ -26,4 +27,5 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
 
 
 if __name__ == "__main__":
-    serve(app, "127.0.0.1", int(sys.argv[1]), 2.0, ConnectionLimits(4096, 256, 75))
+    tune_interpreter()
+    serve(app, "127.0.0.1", int(sys.argv[1]), "PORT", 2.0, ConnectionLimits(4096, 256, 75))

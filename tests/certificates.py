@@ -8,7 +8,7 @@ from pathlib import Path
 
 import trustme
 
-from services.ingest.tls.pair import Pair, PairFiles
+from services.serving.tls.pair import Pair, PairFiles
 
 
 class Authority:

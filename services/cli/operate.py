@@ -68,8 +68,8 @@ def list_dead_letters(
     as_json: Json = False,
 ) -> None:
     """Count dead letters by reason and show the newest."""
-    from services.simulator.commands import list_dead_letters as run
-    from services.simulator.dead_letters import Selection
+    from services.dead_letters.commands import list_dead_letters as run
+    from services.dead_letters.letters import Selection
 
     run(Selection(reason), limit, as_json=as_json)
 
@@ -77,7 +77,7 @@ def list_dead_letters(
 @letters.command("show")
 def show_dead_letter(partition: int, offset: int, as_json: Json = False) -> None:
     """Show one dead letter whole, by its place on the log."""
-    from services.simulator.commands import show_dead_letter as run
+    from services.dead_letters.commands import show_dead_letter as run
 
     run(partition, offset, as_json=as_json)
 
@@ -93,7 +93,7 @@ def requeue_dead_letters(
 
     What would be refused again is left. Doing it twice counts nothing twice within 24 hours.
     """
-    from services.simulator.commands import requeue_dead_letters as run
-    from services.simulator.dead_letters import Selection
+    from services.dead_letters.commands import requeue_dead_letters as run
+    from services.dead_letters.letters import Selection
 
     run(Selection(reason, partition, offset), confirmed=yes)

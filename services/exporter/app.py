@@ -6,13 +6,10 @@ The page at `/` is the control room's (`services.exporter.control_room`).
 from __future__ import annotations
 
 import asyncio
-import signal
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Final
 
-from granian.constants import HTTPModes, Interfaces
-from granian.http import HTTP1Settings
-from granian.server.embed import Server
 from prometheus_client.exposition import choose_encoder, gzip_accepted
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -24,18 +21,15 @@ from services.exporter.control_room.room import ControlRoom
 from services.exporter.exposition import Exposition, Family, gzipped
 from services.exporter.scrape import Scraper
 from services.exporter.settings import ExporterSettings
-from services.platform.address import require_free
-from services.platform.connections import (
-    HEADER_READ_TIMEOUT_MS,
-    ConnectionLimits,
-    Warden,
-    make_room,
-)
-from services.platform.errors import UnavailableError
+from services.platform.connections import ConnectionLimits
 from services.platform.log import configure_logging, get_logger
 from services.platform.settings import read_settings
+from services.serving.server import serve
 
 _log = get_logger(__name__)
+
+#: For scrapes that have begun, when it is told to stop.
+_STOP_SECONDS: Final = 10.0
 
 
 def create_app(scraper: Scraper, pages: Sequence[BaseRoute] = ()) -> Starlette:
@@ -106,36 +100,18 @@ def run(max_series: int | None = None) -> None:
     """
     settings = read_settings(ExporterSettings, exporter_max_series=max_series)
     configure_logging("exporter", level=settings.log_level, log_format=settings.log_format)
-    asyncio.run(_serve(settings))
-
-
-async def _serve(settings: ExporterSettings) -> None:
-    require_free(settings.exporter_host, settings.exporter_port, "WATTOKEN_EXPORTER")
-    limits = ConnectionLimits(
-        settings.exporter_connections_max,
-        settings.exporter_connections_per_address_max,
-        settings.exporter_idle_seconds,
+    app = create_app(Scraper(settings), control_room.routes(ControlRoom(settings)))
+    _log.info("exporter starts", host=settings.exporter_host, port=settings.exporter_port)
+    serve(
+        app,
+        settings.exporter_host,
+        settings.exporter_port,
+        "WATTOKEN_EXPORTER",
+        _STOP_SECONDS,
+        ConnectionLimits(
+            settings.exporter_connections_max,
+            settings.exporter_connections_per_address_max,
+            settings.exporter_idle_seconds,
+        ),
     )
-    warden = Warden(settings.exporter_port, limits)
-    server = Server(
-        warden.attend(create_app(Scraper(settings), control_room.routes(ControlRoom(settings)))),
-        address=settings.exporter_host,
-        port=settings.exporter_port,
-        interface=Interfaces.ASGINL,
-        http=HTTPModes.http1,
-        http1_settings=HTTP1Settings(header_read_timeout=HEADER_READ_TIMEOUT_MS),
-        # It counts connections, idle ones too, and accepts none beyond it.
-        backpressure=make_room(limits.connections_max),
-        log_enabled=False,
-        websockets=False,
-    )
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, server.stop)
-    _log.info("listening", host=settings.exporter_host, port=settings.exporter_port)
-    watching = asyncio.create_task(warden.watch())
-    await server.serve()
-    watching.cancel()
-    if server.interrupt_children:
-        raise UnavailableError("the HTTP server ended by itself: see the log")
-    _log.info("stopped")
+    _log.info("exporter stopped")

@@ -27,17 +27,18 @@ from services.ingest.metrics import IngestMetrics
 from services.ingest.producer import Publisher
 from services.ingest.readiness import Readiness
 from services.ingest.rejections.topic import RejectionTopic
-from services.ingest.server import serve
 from services.ingest.settings import IngestSettings
 from services.ingest.successor import SuccessionFollower
 from services.ingest.times import LogClock
-from services.ingest.tls.pair import named_files
-from services.ingest.tls.reload import PairReload
+from services.ingest.tuning import tune_interpreter
 from services.platform.catalogue import read_catalogue
 from services.platform.connections import ConnectionLimits
 from services.platform.errors import ConfigurationError
 from services.platform.log import configure_logging, get_logger
 from services.platform.settings import CatalogueSettings, read_settings
+from services.serving.server import serve
+from services.serving.tls.pair import named_files
+from services.serving.tls.reload import PairReload
 
 log = get_logger(__name__)
 
@@ -185,10 +186,12 @@ def run() -> None:
         scheme="http" if tls is None else "https",
         topic=settings.kafka_topic,
     )
+    tune_interpreter()
     serve(
         app,
         settings.ingest_host,
         settings.ingest_port,
+        "WATTOKEN_INGEST",
         settings.ingest_shutdown_timeout_seconds,
         ConnectionLimits(
             settings.ingest_connections_max,

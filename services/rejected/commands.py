@@ -23,9 +23,9 @@ from services.platform.output import say
 from services.platform.printable import shown
 from services.platform.settings import CatalogueSettings, KafkaSettings, read_settings
 from services.platform.terminal import cell, console
+from services.platform.topic_writer import TopicWriter
 from services.rejected.reading import Place, Rejected, Selection, read
 from services.rejected.requeue import record_again
-from services.simulator.topic_sender import TopicSender
 
 #: Records put back between two notes that they were.
 _NOTED_AT_ONCE = 500
@@ -91,8 +91,8 @@ def requeue_rejected(
         raise ConfigurationError(f"the keys file {keys_file} has no key {as_key!r}")
     if not confirmed and out.input(f"Look at {len(found):,} rejections? [y/N] ") != "y":
         return
-    sender = TopicSender(settings)
-    notes = TopicSender(settings.model_copy(update={"kafka_topic": settings.kafka_rejected_topic}))
+    writer = TopicWriter(settings)
+    notes = TopicWriter(settings.model_copy(update={"kafka_topic": settings.kafka_rejected_topic}))
     back = 0
     times = _times(settings)
     for start in range(0, len(found), _NOTED_AT_ONCE):
@@ -106,7 +106,7 @@ def requeue_rejected(
             out.print(f"left: {place}: {shown(why)}", markup=False, highlight=False)
         if not records:
             continue
-        sender.put((record["key"], record["value"]) for record in records.values())
+        writer.put((record["key"], record["value"]) for record in records.values())
         # After they are on the log: a crash in between leaves duplicates, which count once.
         places = [(place.partition, place.offset) for place in records]
         notes.put([(b"requeued", encode_requeued(places))])

@@ -13,6 +13,7 @@ from services.platform.clickhouse import connect
 from services.platform.errors import ConfigurationError
 from services.platform.kafka import admin_client, describe_log
 from services.platform.progress import ProgressShown, stopped_by_signals
+from services.platform.rules_table import rules_now
 from services.platform.settings import (
     CatalogueSettings,
     ClickHouseSettings,
@@ -21,7 +22,6 @@ from services.platform.settings import (
 )
 from services.platform.succession_topic import topic_of_events
 from services.simulator import profiles, token_era
-from services.simulator.dead_letters import rules_now
 from services.simulator.delivery import Journal, now_ms
 from services.simulator.ledger import Run
 from services.simulator.token_era import TokenEraPlan

@@ -21,6 +21,7 @@ from clickhouse_connect.driver.client import Client
 from schemas.metering_rules import DAY_MS, MeteringRules
 from services.aggregator.core.windows import FAMILIES, HOUR, MINUTE, REGISTER, Family
 from services.billing.statement_queries import read_statement
+from services.dead_letters.letters import Selection, count_by_reason, read_letters
 from services.exporter import queries as exporter
 from services.exporter.control_room import queries as room
 from services.exporter.control_room.figures import window_of
@@ -29,9 +30,9 @@ from services.exporter.rows import REGISTER_COLUMNS, Reconciliation, Series
 from services.exporter.settings import ExporterSettings
 from services.exporter.sources import Connection
 from services.platform.errors import ConfigurationError
+from services.platform.rules_table import rules_now
 from services.platform.supported import minor_release
 from services.simulator.audit import late_after_ms, meter_counts, view_rows
-from services.simulator.dead_letters import Selection, count_by_reason, read_letters, rules_now
 from services.simulator.expected import USAGE_HOUR
 from tests.contract import dashboard_files
 from tests.integration import utility_oracle as oracle

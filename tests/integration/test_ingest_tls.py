@@ -19,8 +19,8 @@ import httpx
 import pytest
 from wattoken.client import Meter
 
-from services.ingest.tls.pair import Pair, PairFiles, read_pair
 from services.local_stack.pipeline import Pipeline
+from services.serving.tls.pair import Pair, PairFiles, read_pair
 from tests.certificates import Authority, serial_of, write_pair
 from tests.waiting import eventually
 

@@ -14,6 +14,7 @@ from clickhouse_connect.driver.client import Client
 
 from schemas.metering_rules import MeteringRules
 from services.billing.statement_queries import read_statement
+from services.dead_letters import letters as dead_letters
 from services.exporter import queries
 from services.exporter.control_room import queries as room_queries
 from services.exporter.control_room.figures import window_of
@@ -31,8 +32,9 @@ from services.platform.clickhouse import connect
 from services.platform.errors import DatabaseUnavailableError
 from services.platform.kafka_log import Log
 from services.platform.migrate import ensure_rules, migrate_tables
+from services.platform.rules_table import rules_now
 from services.platform.settings import ClickHouseSettings
-from services.simulator import audit, dead_letters
+from services.simulator import audit
 from services.simulator.expected import VIEWS
 from tests.full_disk import SmallDisk, small_disk
 from tests.integration.conftest import missing
@@ -138,7 +140,7 @@ QUESTIONS: dict[str, Callable[[Client], Any]] = {
     "dead letters": lambda client: list(
         dead_letters.read_letters(client, dead_letters.Selection())
     ),
-    "dead letters: rules": lambda client: dead_letters.rules_now(client, LOG.name),
+    "dead letters: rules": lambda client: rules_now(client, LOG.name),
 }
 
 

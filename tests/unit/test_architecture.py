@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-SERVICES = ("ingest", "aggregator", "exporter", "billing", "audit")
+SERVICES = ("ingest", "aggregator", "exporter", "billing", "audit", "dead_letters")
 
 #: What the pure core may import: values, containers, arithmetic. No clock, environment, network,
 #: log, randomness or concurrency.
@@ -65,12 +65,17 @@ def test_services_never_import_each_other(service: str) -> None:
         assert not wrong, f"{path.relative_to(ROOT)} imports {wrong}"
 
 
-def test_platform_knows_no_service() -> None:
-    for path in modules("services/platform"):
+#: What services stand on, and what of it each room may know.
+GROUND = {"platform": ("services.platform",), "serving": ("services.platform", "services.serving")}
+
+
+@pytest.mark.parametrize("room", GROUND)
+def test_what_services_stand_on_knows_no_service(room: str) -> None:
+    for path in modules(f"services/{room}"):
         wrong = [
             name
             for name in imports(path)
-            if name.startswith("services.") and not name.startswith("services.platform")
+            if name.startswith("services.") and not name.startswith(GROUND[room])
         ]
         assert not wrong, f"{path.relative_to(ROOT)} imports {wrong}"
 

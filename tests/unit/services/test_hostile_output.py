@@ -15,6 +15,9 @@ import pytest
 from services.audit.findings import Difference, Findings
 from services.audit.report import print_findings
 from services.billing.statement_table import print_statement
+from services.dead_letters import commands as letters_commands
+from services.dead_letters import letters as letters_module
+from services.dead_letters.letters import DeadLetter, ReasonCount, Selection
 from services.ingest import unread_report
 from services.ingest.keys import commands as keys_commands
 from services.ingest.keys.store import KeyStore
@@ -24,10 +27,7 @@ from services.platform.terminal import console
 from services.rejected import commands as rejected_commands
 from services.rejected.reading import Place, Rejected
 from services.rejected.reading import Selection as RejectedSelection
-from services.simulator import commands as simulator_commands
-from services.simulator import dead_letters as letters_module
 from services.simulator.audit_report import print_result
-from services.simulator.dead_letters import DeadLetter, ReasonCount, Selection
 from tests.unit.services.billing.bills import bill, line
 from tests.unit.services.simulator.test_audit_report import ROW, result
 
@@ -55,20 +55,20 @@ def show_rejected(monkeypatch: pytest.MonkeyPatch, _folder: Path) -> None:
 
 def dead_letters(monkeypatch: pytest.MonkeyPatch) -> None:
     letter = DeadLetter(NAME, 0, 1, NAME, NAME, NAME.encode(), 5, NOW)
-    monkeypatch.setattr(simulator_commands, "connect", lambda *_: None)
-    monkeypatch.setattr(simulator_commands, "closing", contextlib.nullcontext)
+    monkeypatch.setattr(letters_commands, "connect", lambda *_: None)
+    monkeypatch.setattr(letters_commands, "closing", contextlib.nullcontext)
     monkeypatch.setattr(letters_module, "count_by_reason", lambda *_: [ReasonCount(NAME, 1, NOW)])
     monkeypatch.setattr(letters_module, "read_letters", lambda *_: [letter])
 
 
 def list_dead_letters(monkeypatch: pytest.MonkeyPatch, _folder: Path) -> None:
     dead_letters(monkeypatch)
-    simulator_commands.list_dead_letters(Selection(), 10, as_json=False)
+    letters_commands.list_dead_letters(Selection(), 10, as_json=False)
 
 
 def show_dead_letter(monkeypatch: pytest.MonkeyPatch, _folder: Path) -> None:
     dead_letters(monkeypatch)
-    simulator_commands.show_dead_letter(0, 1, as_json=False)
+    letters_commands.show_dead_letter(0, 1, as_json=False)
 
 
 def statement(_monkeypatch: pytest.MonkeyPatch, _folder: Path) -> None:

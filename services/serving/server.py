@@ -4,33 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import signal
-import sys
-from typing import Any, Final
+from typing import Any
 
 import uvloop
 
-from services.ingest.serving.generations import Generations
-from services.ingest.serving.lifespan import Lifespan
-from services.ingest.serving.listeners import Listeners
-from services.ingest.tls.reload import PairReload
 from services.platform.address import require_free
 from services.platform.connections import ConnectionLimits, Warden, make_room
 from services.platform.errors import UnavailableError
-from services.platform.gc_tuning import tune_gc
 from services.platform.log import get_logger
+from services.serving.generations import Generations
+from services.serving.lifespan import Lifespan
+from services.serving.listeners import Listeners
+from services.serving.tls.reload import PairReload
 
 log = get_logger(__name__)
-
-#: A request leaves next to no cycles behind, but a batch makes thousands of objects.
-_GC_ALLOCATIONS: Final = 50_000
-#: A large body is read in a thread; after so long the event loop gets its turn.
-_TURN_SECONDS: Final = 0.001
 
 
 def serve(
     app: Any,
     host: str,
     port: int,
+    setting_prefix: str,
     stop_timeout_seconds: float,
     limits: ConnectionLimits,
     tls: PairReload | None = None,
@@ -39,11 +33,10 @@ def serve(
 
     Then no connection is taken any more, requests that have begun are finished, and the
     application's lifespan ends; all of it within ``stop_timeout_seconds``. Raises
-    `ConfigurationError` when the address cannot be listened on.
+    `ConfigurationError` when the address, which the settings with ``setting_prefix`` name, cannot
+    be listened on.
     """
-    require_free(host, port, "WATTOKEN_INGEST")
-    tune_gc(_GC_ALLOCATIONS)
-    sys.setswitchinterval(_TURN_SECONDS)
+    require_free(host, port, setting_prefix)
     uvloop.run(_serve(app, host, port, stop_timeout_seconds, limits, tls))
 
 

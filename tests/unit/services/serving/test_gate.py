@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from services.ingest.serving.gate import Gate
+from services.serving.gate import Gate
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="there is a gate on Linux only")
 

@@ -5,14 +5,28 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from typing import Protocol
 
-from services.ingest.metrics import IngestMetrics
-from services.ingest.tls.pair import CheckedPair, Pair, PairFiles, check_pair, read_pair
+from prometheus_client import Counter, Gauge
+
 from services.platform.errors import ConfigurationError, UnavailableError
 from services.platform.log import get_logger
 from services.platform.printable import shown
+from services.serving.tls.pair import CheckedPair, Pair, PairFiles, check_pair, read_pair
 
 log = get_logger(__name__)
+
+
+class CertificateMetrics(Protocol):
+    """Where it is counted: looks that found something wrong, and when the certificate ends."""
+
+    @property
+    def tls_reload_failures(self) -> Counter:
+        """Changes of the files that could not be taken over."""
+
+    @property
+    def tls_certificate_expiry(self) -> Gauge:
+        """When the certificate that is served ends, in seconds since 1970."""
 
 
 class PairReload:
@@ -25,7 +39,7 @@ class PairReload:
     def __init__(
         self,
         files: PairFiles,
-        metrics: IngestMetrics,
+        metrics: CertificateMetrics,
         interval_seconds: float,
         wall_clock: Callable[[], float] = time.time,
     ) -> None:

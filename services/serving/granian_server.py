@@ -14,12 +14,12 @@ from granian.constants import HTTPModes, Interfaces, SSLProtocols
 from granian.http import HTTP1Settings
 from granian.server.embed import Server
 
-from services.ingest.serving.gate import Gate
-from services.ingest.serving.listeners import CONNECTIONS_QUEUED_MAX
-from services.ingest.tls.memory_file import memory_file
-from services.ingest.tls.pair import Pair
 from services.platform.connections import HEADER_READ_TIMEOUT_MS
 from services.platform.errors import UnavailableError
+from services.serving.gate import Gate
+from services.serving.listeners import CONNECTIONS_QUEUED_MAX
+from services.serving.tls.memory_file import memory_file
+from services.serving.tls.pair import Pair
 
 #: TLS 1.3 alone, which is granian's default, would shut out gateways on older libraries; 1.2 has no
 #: suite left in rustls that is not forward secret and authenticated.

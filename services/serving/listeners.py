@@ -12,8 +12,8 @@ import socket
 import sys
 from typing import Final
 
-from services.ingest.serving.bpf import program
 from services.platform.log import get_logger
+from services.serving.bpf import program
 
 log = get_logger(__name__)
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from services.ingest.tls.pair import PairFiles, check_pair, named_files, read_pair
 from services.platform.errors import ConfigurationError
+from services.serving.tls.pair import PairFiles, check_pair, named_files, read_pair
 from tests.certificates import Authority, serial_of, write_pair
 
 CERTIFICATE = "WATTOKEN_INGEST_TLS_CERTIFICATE_FILE"

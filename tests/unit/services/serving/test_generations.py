@@ -15,11 +15,11 @@ from typing import Any
 import pytest
 import uvloop
 
-from services.ingest.serving import generations as module
-from services.ingest.serving.generations import RETIRED_MAX, Generations
-from services.ingest.serving.listeners import Listeners
 from services.local_stack.ports import give_back, pick_port
 from services.platform.connections import ConnectionLimits, Warden
+from services.serving import generations as module
+from services.serving.generations import RETIRED_MAX, Generations
+from services.serving.listeners import Listeners
 from tests.certificates import Authority, serial_of
 
 SWAPS = 20
@@ -194,9 +194,7 @@ def test_a_server_that_does_not_start_leaves_the_one_before(
             raise OSError("Too many open files")
 
         with monkeypatch.context() as patched:
-            patched.setattr(
-                "services.ingest.serving.granian_server._require_descriptors", no_descriptors
-            )
+            patched.setattr("services.serving.granian_server._require_descriptors", no_descriptors)
             with pytest.raises(OSError, match="Too many"):
                 await servers.serve(AUTHORITY.pair())
         assert servers.retired == 0

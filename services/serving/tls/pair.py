@@ -2,7 +2,7 @@
 
 The server (granian) ends the whole process on a pair that it cannot read. So it is never given a
 file, which may change between our look and its own, but the very bytes that were checked; and what
-it makes of them is tried in a process of its own (`services.ingest.tls.trial`).
+it makes of them is tried in a process of its own (`services.serving.tls.trial`).
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
-from services.ingest.tls.certificate import Certificate, read_certificates
-from services.ingest.tls.memory_file import memory_file
 from services.platform.errors import ConfigurationError
+from services.serving.tls.certificate import Certificate, read_certificates
+from services.serving.tls.memory_file import memory_file
 
 CERTIFICATE_SETTING: Final = "WATTOKEN_INGEST_TLS_CERTIFICATE_FILE"
 KEY_SETTING: Final = "WATTOKEN_INGEST_TLS_KEY_FILE"
@@ -156,7 +156,7 @@ def _no_password() -> str:
 
 def _try_it(arguments: list[str], inherited: tuple[int, ...]) -> str | None:
     """Let the server take the pair in a process that may end by it; None if it went well."""
-    command = [sys.executable, "-m", "services.ingest.tls.trial", *arguments]
+    command = [sys.executable, "-m", "services.serving.tls.trial", *arguments]
     try:
         done = subprocess.run(
             command,

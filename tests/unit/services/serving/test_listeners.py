@@ -9,8 +9,8 @@ from contextlib import ExitStack
 
 import pytest
 
-from services.ingest.serving import listeners as module
-from services.ingest.serving.listeners import Listeners
+from services.serving import listeners as module
+from services.serving.listeners import Listeners
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux steers connections")
 CONNECTIONS = 40

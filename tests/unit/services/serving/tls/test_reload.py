@@ -13,11 +13,11 @@ from structlog.testing import capture_logs
 from structlog.typing import EventDict
 
 from services.ingest.metrics import IngestMetrics
-from services.ingest.tls import pair as pair_module
-from services.ingest.tls import reload as reload_module
-from services.ingest.tls.pair import CheckedPair, Pair, PairFiles, check_pair
-from services.ingest.tls.reload import PairReload
 from services.platform.errors import ConfigurationError, UnavailableError
+from services.serving.tls import pair as pair_module
+from services.serving.tls import reload as reload_module
+from services.serving.tls.pair import CheckedPair, Pair, PairFiles, check_pair
+from services.serving.tls.reload import PairReload
 from tests.certificates import Authority, serial_of, write_pair
 
 NOW = datetime(2026, 3, 15, 12, tzinfo=UTC)

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from starlette.applications import Starlette
 
-from services.ingest.serving import lifespan as module
-from services.ingest.serving.lifespan import Lifespan
+from services.serving import lifespan as module
+from services.serving.lifespan import Lifespan
 
 
 class Steps:

@@ -1,11 +1,11 @@
-"""Dead letters: looked at, and put back onto the topic after what refused them was mended."""
+"""Dead letters in ClickHouse: which there are, and whether one can usefully be put back."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from datetime import UTC, datetime
+from typing import Any, Final
 
 from clickhouse_connect.driver.client import Client
 
@@ -13,8 +13,8 @@ from schemas.identity import identity_hash
 from schemas.metering_rules import MeteringRules
 from schemas.wire import InvalidEventError, decode
 from services.platform.clickhouse import all_rows, mapped_errors
-from services.platform.errors import ConfigurationError
-from services.simulator.reading import EPOCH
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +110,7 @@ def why_not_back(letter: DeadLetter, rules: MeteringRules, now_ms: int) -> str |
         event = decode(letter.payload)
     except InvalidEventError as error:
         return f"it is still no valid event: {error.message}"
-    age_ms = now_ms - int((event.time - EPOCH).total_seconds() * 1000)
+    age_ms = now_ms - int((event.time - _EPOCH).total_seconds() * 1000)
     if age_ms > rules.too_old_ms:
         return "it is still too old"
     if -age_ms > rules.too_new_ms:
@@ -122,17 +122,3 @@ def log_record(letter: DeadLetter) -> tuple[bytes, bytes]:
     """Give key and value to put back: the identity's key, so a second time is a duplicate."""
     event = decode(letter.payload)
     return identity_hash(event.tenant, event.source, event.id), letter.payload
-
-
-def rules_now(client: Client, log_name: str) -> MeteringRules:
-    """Look up the rules last stored for a log; raises `ConfigurationError` if there are none."""
-    names = ", ".join(MeteringRules.__slots__)
-    rows = all_rows(
-        client,
-        f"SELECT {names} FROM metering_rules FINAL WHERE log = {{log:String}}"
-        " ORDER BY from_offset DESC LIMIT 1",
-        {"log": log_name},
-    )
-    if not rows:
-        raise ConfigurationError(f"no rules are stored for log {log_name}: run `wattoken migrate`")
-    return MeteringRules(*(int(value) for value in rows[0]))

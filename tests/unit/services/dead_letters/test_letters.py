@@ -8,7 +8,7 @@ import pytest
 
 from schemas.identity import identity_hash
 from schemas.metering_rules import DAY_MS, MINUTE_MS, MeteringRules
-from services.simulator.dead_letters import DeadLetter, Selection, log_record, why_not_back
+from services.dead_letters.letters import DeadLetter, Selection, log_record, why_not_back
 from services.simulator.reading import METERED, Reading
 from services.simulator.reading import log_record as encode
 

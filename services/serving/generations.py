@@ -13,11 +13,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from services.ingest.serving.gate import Gate
-from services.ingest.serving.granian_server import Granian, start_granian
-from services.ingest.serving.listeners import Listeners
-from services.ingest.tls.pair import Pair
 from services.platform.log import get_logger
+from services.serving.gate import Gate
+from services.serving.granian_server import Granian, start_granian
+from services.serving.listeners import Listeners
+from services.serving.tls.pair import Pair
 
 log = get_logger(__name__)
 

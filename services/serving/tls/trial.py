@@ -1,6 +1,6 @@
 """A process that takes a certificate and a key as ingest's server does, and ends.
 
-``python -m services.ingest.tls.trial CERTIFICATE KEY`` ends with 0 where both can be served. The
+``python -m services.serving.tls.trial CERTIFICATE KEY`` ends with 0 where both can be served. The
 server ends its process, by a signal, where it cannot read them.
 """
 
@@ -13,9 +13,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from services.ingest.serving.granian_server import start_granian
-from services.ingest.serving.listeners import Listeners
-from services.ingest.tls.pair import Pair
+from services.serving.granian_server import start_granian
+from services.serving.listeners import Listeners
+from services.serving.tls.pair import Pair
 
 
 async def _no_app(_scope: Any, _receive: Any, _send: Any) -> None:

@@ -15,8 +15,8 @@ import sys
 from contextlib import suppress
 from typing import Final
 
-from services.ingest.serving.bpf import program
 from services.platform.log import get_logger
+from services.serving.bpf import program
 
 log = get_logger(__name__)
 

@@ -13,7 +13,7 @@ from cryptography.x509.oid import NameOID
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.ingest.tls.certificate import read_certificates
+from services.serving.tls.certificate import read_certificates
 
 KEY = ec.generate_private_key(ec.SECP256R1())
 MOMENTS = st.integers(-631_152_000, 7_258_118_400).map(

@@ -1,0 +1,1 @@
+"""Records of the log that the meter refused: listed, shown, put back."""

@@ -1,1 +1,0 @@
-"""The HTTP server's parts: its listening sockets, its lifespan, and one server after another."""
