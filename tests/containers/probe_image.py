@@ -11,8 +11,9 @@ import sys
 from importlib.util import cache_from_source
 from pathlib import Path
 
-#: What a container may be asked to run; the local stack and the dashboards' generator it is not.
-PACKAGES = ("services", "schemas", "deploy.docker")
+PACKAGES = ("services", "schemas")
+#: Runs Kafka, ClickHouse and Prometheus as processes of a laptop; no container is asked for that.
+NOT_FOR_CONTAINERS = "services.local_stack."
 
 
 def main() -> None:
@@ -43,7 +44,7 @@ def import_all() -> dict[str, str]:
     for name in PACKAGES:
         package = importlib.import_module(name)
         for module in pkgutil.walk_packages(package.__path__, f"{name}."):
-            if module.name.endswith("__main__"):
+            if module.name.endswith("__main__") or module.name.startswith(NOT_FOR_CONTAINERS):
                 continue
             try:
                 importlib.import_module(module.name)
