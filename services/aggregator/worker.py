@@ -12,7 +12,7 @@ from services.aggregator.app import MeterApp, create_app
 from services.aggregator.decoding.process import GC_THRESHOLDS
 from services.aggregator.metrics import REGISTRY
 from services.aggregator.settings import AggregatorSettings
-from services.aggregator.succession.log_search import find_lineage
+from services.aggregator.succession.log_search import wait_for_log
 from services.platform.gc_tuning import tune_gc
 from services.platform.health import HealthServer
 from services.platform.kafka_questions import KafkaQuestions
@@ -28,7 +28,10 @@ def run() -> None:
     """
     settings = read_settings(AggregatorSettings)
     configure_logging("aggregator", level=settings.log_level, log_format=settings.log_format)
-    unready: list[Callable[[], str | None]] = [lambda: "looking for the log"]
+    waits_for: list[str] = []
+    unready: list[Callable[[], str | None]] = [
+        lambda: ": ".join(["looking for the log", *waits_for[-1:]])
+    ]
     health = HealthServer(
         settings.aggregator_host,
         settings.aggregator_port,
@@ -39,9 +42,7 @@ def run() -> None:
     health.start()
     questions = KafkaQuestions(settings)
     try:
-        lineage = find_lineage(settings, questions)
-        topics = (lineage.log.topic, settings.kafka_successions_topic)
-        questions.require_read(topics, lineage.group)
+        lineage = wait_for_log(settings, questions, waits_for.append)
         app = create_app(settings, lineage, questions)
         unready.append(app.unready)
         told = meter(app)

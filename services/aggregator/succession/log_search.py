@@ -7,6 +7,7 @@ workers go over to the successor, each by starting anew as a process that finds 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 from typing import Final
@@ -17,7 +18,7 @@ from services.aggregator.errors import LogReplacedError
 from services.aggregator.settings import AggregatorSettings
 from services.aggregator.succession.lineage import Lineage, check_partitions, lineage_of
 from services.platform.clickhouse import connect
-from services.platform.errors import ConfigurationError, DatabaseUnavailableError
+from services.platform.errors import ConfigurationError, UnavailableError
 from services.platform.kafka_log import Log
 from services.platform.kafka_questions import KafkaQuestions
 from services.platform.log import get_logger
@@ -33,20 +34,38 @@ logger = get_logger(__name__)
 RETRY_SECONDS: Final = 1.0
 
 
-def find_lineage(settings: AggregatorSettings, questions: KafkaQuestions) -> Lineage:
-    """Find the log to meter now; waits for ClickHouse without end.
+def wait_for_log(
+    settings: AggregatorSettings, questions: KafkaQuestions, told: Callable[[str], None]
+) -> Lineage:
+    """Find the log to meter now and see that it may be read, however long Kafka or ClickHouse take.
 
-    Raises `UnavailableError` when Kafka does not answer, `ConfigurationError` when it has no such
-    topic or ClickHouse refuses, `MeteringStoppedError` when going on would be guessing.
+    A worker that ended because one of them was away would be started again and again, by whoever
+    looks after it ever less often. ``told`` is handed the reason each time that it has to wait.
+    Raises what `find_lineage` raises but `UnavailableError`.
     """
-    cluster_id = questions.cluster_id()
     while True:
         try:
-            with closing(connect(settings)) as client:
-                return search(settings, questions, client, cluster_id)
-        except DatabaseUnavailableError as error:
+            lineage = find_lineage(settings, questions)
+            topics = (lineage.log.topic, settings.kafka_successions_topic)
+            questions.require_read(topics, lineage.group)
+        except UnavailableError as error:
             logger.warning("retrying", what="find the log", error=str(error))
+            told(str(error))
             time.sleep(RETRY_SECONDS)
+        else:
+            return lineage
+
+
+def find_lineage(settings: AggregatorSettings, questions: KafkaQuestions) -> Lineage:
+    """Find the log to meter now.
+
+    Raises `UnavailableError` when Kafka or ClickHouse does not answer, `ConfigurationError` when
+    there is no such topic or ClickHouse refuses, `MeteringStoppedError` when going on would be
+    guessing.
+    """
+    cluster_id = questions.cluster_id()
+    with closing(connect(settings)) as client:
+        return search(settings, questions, client, cluster_id)
 
 
 def find_lineages(settings: AggregatorSettings, questions: KafkaQuestions) -> list[Lineage]:
