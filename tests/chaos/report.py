@@ -29,6 +29,7 @@ class Result:
     recovery_seconds_allowed: float = RECOVERY_SECONDS_MAX
     verdict: Verdict | None = None
     peak_mb: Mapping[str, float] = field(default_factory=dict)
+    peak_parts: Mapping[str, str] = field(default_factory=dict)
     counters_fallen: Sequence[str] = ()
     scrapes: int = 0
     checkpoints_fallen: Sequence[str] = ()
@@ -80,6 +81,7 @@ class Result:
             "transactions": dict(self.transactions),
             "scrapes": self.scrapes,
             "peak_mb": {name: round(mb, 1) for name, mb in sorted(self.peak_mb.items())},
+            "peak_parts": dict(sorted(self.peak_parts.items())),
             "unexpected_exits": self.unexpected_exits,
             "differences": summary(differences),
             "first_differences": [str(d) for d in differences[:DIFFERENCES_SHOWN]],

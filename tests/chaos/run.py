@@ -164,6 +164,7 @@ class Run:
                 watching.stop()
         self.result.complaints = self.log.complaints
         self.result.peak_mb = self.watch.memory.peak_mb
+        self.result.peak_parts = self.watch.memory.peak_parts
         self.result.counters_fallen = self.watch.counters.falls
         self.result.scrapes = self.watch.counters.scrapes
         self.result.checkpoints_fallen = self.world.progress.fell

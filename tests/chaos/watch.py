@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from services.local_stack.ports import LOOPBACK
-from services.local_stack.process_table import children, memory_of
+from services.local_stack.process_table import children, memory_of, program
 from tests.chaos.actors import Actor
 
 LOOK_SECONDS: Final = 1.0
@@ -50,20 +50,26 @@ class Counters:
 
 @dataclass(slots=True)
 class Memory:
-    """The most resident memory that each actor's processes had, in MB."""
+    """The most resident memory that each actor's processes had, in MB, and how it was made up."""
 
     peak_mb: dict[str, float] = field(default_factory=dict)
+    #: When that was, and what each process of the actor had.
+    peak_parts: dict[str, str] = field(default_factory=dict)
 
-    def look(self, actor: Actor) -> None:
+    def look(self, actor: Actor, when: str = "") -> None:
         """Measure an actor and all that it started."""
         if not actor.child.alive:
             return
         try:
             pid = actor.child.pid
-            now_mb = sum(memory_of(each).now_mb for each in (pid, *children(pid)))
+            parts = {each: memory_of(each).now_mb for each in (pid, *children(pid))}
+            named = ", ".join(f"{program(each)} {mb:.0f}" for each, mb in parts.items())
         except (OSError, KeyError):  # it ended while it was looked at
             return
-        self.peak_mb[actor.name] = max(self.peak_mb.get(actor.name, 0.0), now_mb)
+        now_mb = sum(parts.values())
+        if now_mb > self.peak_mb.get(actor.name, 0.0):
+            self.peak_mb[actor.name] = now_mb
+            self.peak_parts[actor.name] = f"{when} {named}".strip()
 
 
 class Watch:
@@ -101,7 +107,7 @@ class Watch:
             looks += 1
             if looks % 3 == 0:
                 for actor in self._actors():
-                    self.memory.look(actor)
+                    self.memory.look(actor, f"{self._since_start():.0f} s:")
 
     def _scrape(self) -> str | None:
         connection = http.client.HTTPConnection(LOOPBACK, self._port, timeout=SCRAPE_SECONDS_MAX)
