@@ -12,7 +12,7 @@ export UV_PROJECT_ENVIRONMENT := $(VENV)
 # Trust what this machine trusts, a company's own authority for instance.
 export UV_SYSTEM_CERTS := true
 
-.PHONY: audit otel-collector collector-outage planted schedules mutants chaos fuzz demo up test faults bench bench-peers gateway-clients clickhouse-versions python-versions lint format docs dashboards locks setup screenshots clean
+.PHONY: audit otel-collector collector-outage planted schedules mutants chaos fuzz demo up check test faults bench bench-peers gateway-clients clickhouse-versions python-versions lint format docs dashboards locks setup screenshots clean
 
 setup: $(VENV)/.synced
 
@@ -32,6 +32,10 @@ demo: setup
 
 up: setup
 	$(BIN)/wattoken up
+
+# What needs no other process, a quarter of the examples drawn: before each commit.
+check: lint
+	TESTS_BRIEF=1 $(BIN)/python -m pytest -n 2 --dist loadfile tests/unit tests/property tests/contract
 
 # Two at a time, each with a Kafka, ClickHouse and Prometheus of its own: most of it is waiting.
 test: setup gateway-clients otel-collector clickhouse-versions python-versions

@@ -114,10 +114,11 @@ def new_state_dir(base: Path) -> Path:
     return base / datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
 
 
-def say(line: str) -> None:
-    """Print a line at once, also into a pipe."""
+def say(text: str) -> None:
+    """Print a line, or several, at once, also into a pipe."""
     with suppress(BrokenPipeError):
-        output.say(line)
+        for line in text.split("\n"):
+            output.say(line)
 
 
 @contextmanager

@@ -104,7 +104,7 @@ def decoders_of(pipeline: Pipeline) -> list[int]:
     return [
         pid
         for pid in children(pipeline.aggregator.pid)
-        if b"decoder_process" in Path(f"/proc/{pid}/cmdline").read_bytes()
+        if b"decoding.process" in Path(f"/proc/{pid}/cmdline").read_bytes()
     ]
 
 
