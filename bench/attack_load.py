@@ -70,7 +70,7 @@ async def post_bodies(load: AttackLoad) -> int:
 
 
 async def hold_connections(load: AttackLoad) -> int:
-    """Keep so many connections open that do nothing, and open anew what is closed."""
+    """Keep so many connections open that do nothing, and open again what is closed."""
     sent = b"POST /v1/events HTTP/1.1\r\nHo"
     if load.attack == KEPT_ALIVE:
         sent = b"GET /healthz HTTP/1.1\r\nHost: ingest\r\n\r\n"
@@ -88,7 +88,7 @@ async def _hold(load: AttackLoad, count: int, sent: bytes) -> int:
     opened = 0
     ends = time.monotonic() + load.seconds
     while time.monotonic() < ends:
-        # Its answer is read with what else came, and one that has ended is opened anew.
+        # Its answer is read with what else came, and one that has ended is opened again.
         held = [one for one in held if not one[0].at_eof() and not one[1].is_closing()]
         while len(held) < count and time.monotonic() < ends:
             with contextlib.suppress(OSError):

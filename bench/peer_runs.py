@@ -1,6 +1,6 @@
 """The peers: how each is started, given its task, and held to the totals that were produced.
 
-``python -m bench.peer_runs`` writes the lock of Kafka Streams' jars anew, with Maven.
+``python -m bench.peer_runs`` writes the lock of Kafka Streams' jars again, with Maven.
 """
 
 from __future__ import annotations

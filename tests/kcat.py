@@ -25,7 +25,7 @@ def find_kcat() -> Path | None:
 def fetch_kcat(report: Report) -> Path:
     """`find_kcat`, or fetch Debian's packages, unpacked and not installed.
 
-    Raises `ComponentMissing`. Reading the package lists anew needs root.
+    Raises `ComponentMissing`. Reading the package lists again needs root.
     """
     found = find_kcat()
     if found is not None:

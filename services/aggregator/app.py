@@ -68,7 +68,7 @@ class MeterApp(faust.App):
         self.inheritance = Inheritance(settings, questions, lineage.predecessors, log.partitions)
         self.failure: Exception | None = None
         #: Whether it ends only to begin as another process, with another log of its chain.
-        self.begins_anew = False
+        self.starts_again = False
         self.pacing = FlushPacing()
         labels = Labels(Lock())
         edges = Edges(
@@ -176,7 +176,7 @@ class MeterApp(faust.App):
             try:
                 await self.meter.recover(partitions, abandoned)
             except AbandonedError:
-                logger.info("recovery abandoned, the partitions are being assigned anew")
+                logger.info("recovery abandoned, the partitions are being assigned again")
             except DatabaseBehindError as error:
                 if self.loop.time() < patience:
                     logger.warning("database is behind, waiting for it", error=str(error))
@@ -207,9 +207,9 @@ class MeterApp(faust.App):
         # The way out that an operator takes too; `run` turns the failure into the exit code.
         signal.raise_signal(signal.SIGTERM)
 
-    def begin_anew(self) -> None:
+    def start_again(self) -> None:
         """End in order, to begin as another process with the log that is to be metered then."""
-        self.begins_anew = True
+        self.starts_again = True
         self.end_worker()
 
     #: Set by `run`: has the worker end, as a signal would.
@@ -223,7 +223,7 @@ class MeterApp(faust.App):
         self.meter.drop(partitions)
 
     async def last_flush(self) -> None:
-        """Flush, but not for ever: what is not written is read again by the next owner."""
+        """Flush, but not forever: what is not written is read again by the next owner."""
         try:
             await asyncio.wait_for(self.meter.flush(), LAST_FLUSH_SECONDS)
         except TimeoutError:
@@ -274,7 +274,7 @@ class MeterApp(faust.App):
         self.meter.drop(set(self.meter.states))
         if self.lineage.predecessors:
             # It may be from before they were metered to their ends: then that comes first.
-            self.begin_anew()
+            self.start_again()
             return
         await self.recover()
         await self.consumer.perform_seek()

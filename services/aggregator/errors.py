@@ -8,14 +8,14 @@
     │   ├── CheckpointAheadError        checkpoint > log end: the log lost events, or is another
     │   ├── DatabaseBehindError         Kafka knows of a later checkpoint than the database
     │   ├── ContradictionError          two rows of one key and version with distinct totals
-    │   ├── LogReplacedError            the topic was deleted and made anew under the worker
+    │   ├── LogReplacedError            the topic was deleted and recreated under the worker
     │   ├── PartitionsChangedError      partitions were added to the topic under the worker
     │   ├── PredecessorGoneError        the log before this one is gone, and its ids are needed
     │   ├── SuccessionUnknownError      Kafka knows that the log was followed, the database not
     │   ├── StandstillError             a partition with records to read does not move, or one of
     │   │                               ours is not metered at all
     │   └── RulesMissingError           the log has no metering rules yet
-    └── DecoderDiedError                a decoder process ended by itself; a restart mends it
+    └── DecoderDiedError                a decoder process ended by itself; a restart fixes it
 
     DatabaseWentBackError               a checkpoint is lower than this worker last wrote: it drops
                                         its memory and recovers, so it stops nothing

@@ -1,7 +1,7 @@
 """Going over to the log that follows: noticing it, metering up to the end and no further, leaving.
 
 Each worker looks for itself. When the checkpoints of all partitions, whoever meters them, have
-reached the ends that `wattoken succeed` wrote, it ends in order and begins anew as a process that
+reached the ends that `wattoken succeed` wrote, it ends in order and starts again as a process that
 finds itself on the successor (`lineage`).
 """
 
@@ -97,7 +97,7 @@ async def keep_looking(app: MeterHost) -> None:
         take_note(app, found.successor)
         if not found.left:
             logger.info("the log is metered to its end, going over", log=app.log_read.name)
-            app.begin_anew()
+            app.start_again()
             return
 
 

@@ -52,5 +52,5 @@ class MeterHost(Protocol):
     async def fail(self, error: Exception) -> None:
         """End the worker with an error."""
 
-    def begin_anew(self) -> None:
+    def start_again(self) -> None:
         """End, and begin as another process with another log of the chain."""

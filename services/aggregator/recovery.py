@@ -219,7 +219,7 @@ def check_against_commits(
 ) -> None:
     """Stop where Kafka knows of a later checkpoint than the database, which may be a stale replica.
 
-    The commit itself is never used. Raises `DatabaseBehindError`, which a retry may mend: a
+    The commit itself is never used. Raises `DatabaseBehindError`, which a retry may fix: a
     replica catches up.
     """
     behind = {
@@ -355,7 +355,7 @@ def check_agreement(sink: ClickHouseSink, slices: FamilySlices, partition: int) 
     contradiction = sink.find_contradiction(slices.family, partition, slices.loaded_from)
     if contradiction is not None:
         raise ContradictionError(
-            f"partition {partition}: slices_{slices.family.name} holds unlike totals for"
+            f"partition {partition}: slices_{slices.family.name} holds different totals for"
             f" {contradiction}: rows were changed by hand or by another program."
             " See docs/runbook.md, 'Two rows disagree'"
         )

@@ -1,4 +1,4 @@
-"""Saying that an older database is intended, after a backup was restored or a database made anew.
+"""Saying that an older database is intended, after a backup was restored or a database recreated.
 
 Workers refuse a database that is behind what their group committed to Kafka: it may be a replica
 that has not caught up. This sets the group's commits back to the database's checkpoints, so that

@@ -1,6 +1,6 @@
 """The watchdog: ends a worker whose partitions stand still, or whose topic is another log by now.
 
-A new process is what helps: it joins the group anew, and begins with the log as it is.
+A new process is what helps: it joins the group again, and begins with the log as it is.
 """
 
 from __future__ import annotations

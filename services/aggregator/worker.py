@@ -23,8 +23,8 @@ from services.platform.settings import read_settings
 def run() -> None:
     """Run a worker until it is told to stop. Raises `WattokenError` when it had to stop.
 
-    When the log is metered to its end and has a successor, the process begins anew with that. So it
-    does where the database went back in time, maybe to before an earlier log had ended.
+    When the log is metered to its end and has a successor, the process starts again with that. So
+    it does where the database went back in time, maybe to before an earlier log had ended.
     """
     settings = read_settings(AggregatorSettings)
     configure_logging("aggregator", level=settings.log_level, log_format=settings.log_format)
@@ -51,7 +51,7 @@ def run() -> None:
         health.stop()
     if app.failure is not None:
         raise app.failure
-    if app.begins_anew and not told:
+    if app.starts_again and not told:
         # The same process to whoever looks after it, with nothing of the old log in it.
         os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
 

@@ -81,7 +81,7 @@ class Recount:
     ``rules`` are (from_offset, rules), ascending. ``wanted`` says of which windows (family,
     seconds) slices are kept. ``sighted`` is told digest, offset and log time of accepted events.
     ``admitted`` are the series that the partition admitted, as stored; those of `Limits.first` and
-    beyond are worked out anew.
+    beyond are worked out again.
     """
 
     def __init__(

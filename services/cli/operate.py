@@ -89,7 +89,7 @@ def requeue_dead_letters(
     offset: Annotated[int | None, typer.Option(help="Only from this offset.")] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
-    """Put dead letters back onto the topic, after what refused them was mended.
+    """Put dead letters back onto the topic, after what refused them was fixed.
 
     What would be refused again is left. Doing it twice counts nothing twice within 24 hours.
     """

@@ -55,7 +55,7 @@ def requeue_rejected(
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
-    """Meter what ingest refused, after what stood in its way was mended.
+    """Meter what ingest refused, after what stood in its way was fixed.
 
     What would be refused again is left, and what was put back before. If its sender sent it again
     too, it counts once within 24 hours.

@@ -1,7 +1,7 @@
 """The counters: which label sets have a name, and heights that never fall, over restarts too.
 
 The order is what makes that true. What is to be shown is first written down, and shown only then:
-so whatever a scrape has seen is on disk, and a process that begins anew after any crash begins at
+so whatever a scrape has seen is on disk, and a process that starts again after any crash begins at
 least there. Without a folder, or with a disk that refuses, the heights are this process's own, and
 `Shown.kept` says so.
 """

@@ -15,7 +15,7 @@ from typing import Final
 
 from prometheus_client.utils import floatToGoString
 
-from services.exporter.collector import MEANINGS, MetricMeaning, exposed_name
+from services.exporter.metric_definitions import DEFINITIONS, MetricDefinition, exposed_name
 
 LabelValues = tuple[str, ...]
 
@@ -30,7 +30,7 @@ _GZIP_WINDOW: Final = 16 + zlib.MAX_WBITS
 class Family:
     """One metric's samples: the label sets, and the value of each."""
 
-    meaning: MetricMeaning
+    meaning: MetricDefinition
     label_sets: Sequence[LabelValues]
     values: Sequence[float]
 
@@ -38,7 +38,7 @@ class Family:
 def family(name: str, samples: Iterable[tuple[LabelValues, float]]) -> Family:
     """Make the family of the table called ``name`` from label values and values."""
     pairs = list(samples)
-    return Family(MEANINGS[name], [labels for labels, _ in pairs], [value for _, value in pairs])
+    return Family(DEFINITIONS[name], [labels for labels, _ in pairs], [value for _, value in pairs])
 
 
 class Exposition:

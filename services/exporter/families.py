@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
-from services.exporter.collector import MEANINGS, REJECTION_REASONS
 from services.exporter.exposition import Family, LabelValues, family
+from services.exporter.metric_definitions import DEFINITIONS, REJECTION_REASONS
 from services.exporter.rows import (
     REGISTER_COLUMNS,
     Bill,
@@ -37,7 +37,7 @@ def register_families(shown: Mapping[Series, Totals]) -> list[Family]:
     label_sets = list(shown)
     columns = zip(*shown.values(), strict=True) if shown else ()
     return [
-        Family(MEANINGS[f"wattoken_{name}_total"], label_sets, column)
+        Family(DEFINITIONS[f"wattoken_{name}_total"], label_sets, column)
         for name, column in zip(REGISTER_COLUMNS, columns, strict=bool(shown))
     ]
 
@@ -116,7 +116,7 @@ def demand_families(
         sliding[series] = sliding.get(series, 0.0) + row.sliding_tokens_per_second
     label_sets = list(block)
     return [
-        Family(MEANINGS[f"wattoken_{name}_demand_tokens_per_second"], label_sets, values)
+        Family(DEFINITIONS[f"wattoken_{name}_demand_tokens_per_second"], label_sets, values)
         for name, values in (("block", list(block.values())), ("sliding", list(sliding.values())))
     ]
 

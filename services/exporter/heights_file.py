@@ -1,7 +1,7 @@
 """The file that keeps the counters' heights from one start of the exporter to the next.
 
 Without it a restarted exporter shows what ClickHouse says. That is less than was shown once a
-backup was restored, and a counter that falls is, to Prometheus, one that began anew: it adds the
+backup was restored, and a counter that falls is, to Prometheus, one that started again: it adds the
 whole new value to every rate.
 """
 

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from clickhouse_connect.driver.client import Client
 
 from services.exporter import queries
-from services.exporter.collector import Collector
+from services.exporter.metric_definitions import Collector
 from services.exporter.reconciliation import read_reconciliation
 from services.exporter.rows import (
     Bill,

@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator
 from importlib.metadata import version
 
 from services.exporter import families
-from services.exporter.collector import FRESH, KEPT
 from services.exporter.counters import Counters, Shown
 from services.exporter.exposition import Family, family
 from services.exporter.heights_file import HeightsFile
+from services.exporter.metric_definitions import FRESH, KEPT
 from services.exporter.readings import Readers, Readings
 from services.exporter.rows import CheckpointRow, LogEnds
 from services.exporter.settings import ExporterSettings

@@ -28,7 +28,7 @@ GENTLE: Final = {"max_threads": 1, "priority": 10}
 
 
 class Connection:
-    """A connection to ClickHouse, made at first need and anew after a failure.
+    """A connection to ClickHouse, made at first need and again after a failure.
 
     With ``gentle`` its queries leave the database to others, where the user may ask for that.
     """

@@ -123,7 +123,7 @@ def create_app(
 
 
 def load_keys(settings: IngestSettings) -> KeyRing:
-    """Load the API keys; raises `ConfigurationError` saying what to set or mend."""
+    """Load the API keys; raises `ConfigurationError` saying what to set or fix."""
     return KeyRing.load(
         _named("WATTOKEN_INGEST_KEYS_FILE", settings.ingest_keys_file),
         _named("WATTOKEN_INGEST_PEPPER_FILE", settings.ingest_pepper_file),
@@ -154,7 +154,7 @@ def follow_keys(
 def load_certificate(settings: IngestSettings, metrics: IngestMetrics) -> PairReload | None:
     """Load the certificate and its key; None where none is named.
 
-    Raises `ConfigurationError` saying what to set or mend.
+    Raises `ConfigurationError` saying what to set or fix.
     """
     files = named_files(settings.ingest_tls_certificate_file, settings.ingest_tls_key_file)
     if files is None:

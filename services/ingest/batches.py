@@ -25,13 +25,13 @@ from services.ingest.errors import (
 from services.ingest.explain import CANNOT_BE_READ
 from services.ingest.failed_calls import names_of_failed, used_nothing
 from services.ingest.keys.key import Key
-from services.ingest.mending import check_readable, mended, split
 from services.ingest.native_batches import (
     record_of_object,
     records_of_array,
     records_of_lines,
 )
 from services.ingest.records import Record, to_record
+from services.ingest.salvage import check_readable, salvaged, split
 from services.ingest.structure import PARTS_MAX, check_parts
 from services.ingest.times import ANY_TIME, TimeLimits
 
@@ -215,7 +215,7 @@ def tolerant(adapt: Callable[[RawEvent], Adapted]) -> Callable[[RawEvent], Adapt
             return adapt(raw)
         except EventRejectedError as error:
             text = bytes(raw)
-            if error.code != "invalid_json" or (again := _mended(text, error)) == text:
+            if error.code != "invalid_json" or (again := _salvaged(text, error)) == text:
                 raise
             try:
                 return adapt(again)
@@ -228,10 +228,10 @@ def tolerant(adapt: Callable[[RawEvent], Adapted]) -> Callable[[RawEvent], Adapt
     return adapted
 
 
-def _mended(text: bytes, error: EventRejectedError) -> bytes:
-    """Mend it where that costs not too much; else the event is refused for that, and it alone."""
+def _salvaged(text: bytes, error: EventRejectedError) -> bytes:
+    """Fix it where that costs not too much; else the event is refused for that, and it alone."""
     try:
-        return mended(text)
+        return salvaged(text)
     except TooLargeError as over:
         raise EventRejectedError("invalid_json", f"{error.message}; {over.message}") from None
 
@@ -376,7 +376,7 @@ def whole(body: bytes) -> bytes:
         if _TRAILING in str(first):
             raise MalformedError(f"the body is no JSON: {first}") from None
         try:
-            msgspec.json.decode(mended(body), type=msgspec.Raw)
+            msgspec.json.decode(salvaged(body), type=msgspec.Raw)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             raise MalformedError(f"the body is no JSON: {error}") from None
     return body

@@ -108,7 +108,7 @@ class BusyError(RequestError):
 class EventRejectedError(Exception):
     """One event of a request is no valid event.
 
-    `code` is one of `EVENT_CODES`; `message` names the field, what is wrong and how to mend it.
+    `code` is one of `EVENT_CODES`; `message` names the field, what is wrong and how to fix it.
     """
 
     def __init__(self, code: str, message: str) -> None:

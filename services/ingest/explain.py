@@ -1,4 +1,4 @@
-"""PURE: says in one line why fields make no usage event, and how to mend them."""
+"""PURE: says in one line why fields make no usage event, and how to fix them."""
 
 from __future__ import annotations
 

@@ -155,7 +155,7 @@ def _decoders(
     """Make the decoders, of an array and of one event, that fill in what a key says.
 
     Fields stay in the order of the wire, which the aggregator reads fastest; so the struct is made
-    anew, since redefined fields would move to its end. Factories and not plain defaults: the
+    again, since redefined fields would move to its end. Factories and not plain defaults: the
     encoder leaves plain defaults out.
     """
     filled = {"tenant": tenant, "region": region, "provider": provider}

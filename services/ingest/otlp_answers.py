@@ -2,7 +2,7 @@
 
 200 for all and for some, the latter with `partial_success`; every refusal is a google.rpc.Status.
 Both come in the encoding of the request. A client retries 429, 502, 503 and 504 only, so what a
-retry can mend must be one of these.
+retry can fix must be one of these.
 """
 
 from __future__ import annotations

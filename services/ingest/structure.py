@@ -1,7 +1,7 @@
 """PURE: the commas and brackets of a JSON text, found by passes of C code that never look back.
 
 What is looked for need not be JSON: a text without an end goes to the end. A pattern that begins
-a text anew at each quotation mark would be quadratic there, and a match for each mark costs a
+a text again at each quotation mark would be quadratic there, and a match for each mark costs a
 hundred times as much as a pass.
 """
 

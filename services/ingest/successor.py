@@ -19,7 +19,7 @@ log = get_logger(__name__)
 #: Longest wait in the client, which lets go of the interpreter meanwhile; so the end of the service
 #: waits no longer for this thread either.
 POLL_SECONDS: Final = 0.5
-#: Before a client that failed is made anew.
+#: Before a client that failed is recreated.
 PAUSE_SECONDS: Final = 2.0
 
 

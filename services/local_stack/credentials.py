@@ -1,4 +1,4 @@
-"""API keys for the local stack: made anew for each run, in files only the owner can read."""
+"""API keys for the local stack: recreated for each run, in files only the owner can read."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ def fetch_packages(
     """Run a command that leaves ``.deb`` files in ``folder``, and unpack them there.
 
     ``what`` names the program for messages. Raises `ComponentMissing`, which says ``remedy``.
-    Reading the package lists anew needs root.
+    Reading the package lists again needs root.
     """
     packages = f"{what} (Debian packages)"
     with apt_is_ours():

@@ -43,7 +43,7 @@ def fetch_prometheus(report: Report) -> Path:
     """`find_prometheus`, or fetch Debian's package; raises `ComponentMissing`.
 
     The package is unpacked and not installed, so it starts no system service and needs none of
-    its dependencies (web fonts and scripts). Reading the package lists anew needs root.
+    its dependencies (web fonts and scripts). Reading the package lists again needs root.
     """
     found = find_prometheus()
     if found is not None:

@@ -1,6 +1,6 @@
 """tansu as a process: a Kafka-compatible broker from PyPI, where Apache Kafka cannot be had.
 
-What holds on it: topic ids, a new one for a topic made anew; idempotent produce with acks from
+What holds on it: topic ids, a new one for a topic recreated; idempotent produce with acks from
 all; consumer groups. What does not: it keeps everything in memory, so after a restart of the
 broker the log is another, empty one; and though it reports ``LogAppendTime``, each record bears
 the time its producer gave it, so "late" and the dedup horizon trust the senders' clocks.

@@ -68,7 +68,7 @@ def _make_keys(folder: Path, report: Report) -> None:
 
 
 def _write_clickhouse_passwords(folder: Path, report: Report) -> None:
-    """Write the hashes anew each time: they must fit the passwords that are there."""
+    """Write the hashes again each time: they must fit the passwords that are there."""
     lines = ["<clickhouse>"]
     for user in CLICKHOUSE_USERS:
         password = (folder / user / "clickhouse_password").read_bytes().strip()

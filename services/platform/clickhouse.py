@@ -89,7 +89,7 @@ def nothing_answered() -> DatabaseUnavailableError:
 
 @contextmanager
 def mapped_errors() -> Iterator[None]:
-    """Map the driver's exceptions: what a retry may mend to `DatabaseUnavailableError`.
+    """Map the driver's exceptions: what a retry may fix to `DatabaseUnavailableError`.
 
     Wrong names, types and rights (ClickHouse codes below) are `ConfigurationError`.
     """
@@ -106,6 +106,6 @@ def mapped_errors() -> Iterator[None]:
         raise DatabaseUnavailableError(f"ClickHouse failed: {explain(str(error))}") from error
 
 
-#: ClickHouse error codes that no retry mends: unknown identifier, unknown table, unknown
+#: ClickHouse error codes that no retry fixes: unknown identifier, unknown table, unknown
 #: database, syntax error, authentication failed, access denied, no such column, unknown user.
 PERMANENT_CODES = frozenset({47, 60, 81, 62, 516, 497, 16, 192})

@@ -296,7 +296,7 @@ def _shut_down(twin: socket.socket) -> None:
         return  # The other end was quicker.
 
 
-def make_room(connections_max: int) -> int:
+def connections_possible(connections_max: int) -> int:
     """Let the process open as many files as it may; return how many connections that is enough for.
 
     No more than ``connections_max`` and `ROOM`; a descriptor that cannot be had ends an accept.

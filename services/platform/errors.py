@@ -3,7 +3,7 @@
 ::
 
     WattokenError                 anything of ours; its text is one line that says what to do
-    ├── ConfigurationError        a setting, file or argument is wrong; a person must mend it
+    ├── ConfigurationError        a setting, file or argument is wrong; a person must fix it
     └── UnavailableError          Kafka or ClickHouse does not answer (in time); retrying may help
         └── DatabaseUnavailableError    the same, and it is ClickHouse
 """
@@ -16,7 +16,7 @@ class WattokenError(Exception):
 
 
 class ConfigurationError(WattokenError):
-    """A setting, file or argument is wrong; a person must mend it."""
+    """A setting, file or argument is wrong; a person must fix it."""
 
 
 class UnavailableError(WattokenError):

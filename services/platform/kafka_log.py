@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Log:
-    """One incarnation of a topic: cluster id and topic id name it for ever.
+    """One incarnation of a topic: cluster id and topic id name it forever.
 
-    A topic that was deleted and made anew has another id, so it is another log.
+    A topic that was deleted and recreated has another id, so it is another log.
     """
 
     cluster_id: str

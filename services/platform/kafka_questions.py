@@ -1,7 +1,7 @@
 """Questions to Kafka about topics, offsets and commits, asked in a process of their own.
 
 librdkafka's admin client (2.16) has faults that no caller can fix: after a change of leader it
-answers FENCED_LEADER_EPOCH for ever, and some answers end the process that it is in, by a failed
+answers FENCED_LEADER_EPOCH forever, and some answers end the process that it is in, by a failed
 assertion or a segmentation fault. So the client lives in a child
 (`services.platform.kafka_respondent`). A question that fails in whatever way ends that child, and
 the next one has a new client; what happens to the child happens to nobody else.
@@ -45,7 +45,7 @@ class KafkaQuestions:
     """Asks Kafka, one question at a time, through a child process made at first need.
 
     Thread-safe; a second caller waits. Every question raises `UnavailableError` when no sound
-    answer comes in time, which a retry may mend, and `ConfigurationError` where none would.
+    answer comes in time, which a retry may fix, and `ConfigurationError` where none would.
     """
 
     def __init__(self, settings: KafkaSettings, *, answer_seconds: float = ANSWER_SECONDS) -> None:

@@ -119,7 +119,7 @@ def ensure_ended(
         report(f"topic {topic}: was succeeded by {succession.topic} and is gone")
         return
     if log.name != succession.predecessor_log:
-        report(f"topic {topic}: was succeeded by {succession.topic} and made anew since")
+        report(f"topic {topic}: was succeeded by {succession.topic} and recreated since")
         return
     if succession.ends is not None:
         # What was added to it after its end is no part of it.
@@ -251,7 +251,7 @@ def check_topic(admin: ExplainingAdmin, topic: str) -> None:
 def migrate_tables(settings: ClickHouseSettings, report: Report) -> None:
     """Create the database and apply the migrations whose text is not the one last applied.
 
-    After one that is applied, all later ones are applied too, known or not: they may make anew
+    After one that is applied, all later ones are applied too, known or not: they may make again
     what it just made as it was before them. Raises `ConfigurationError` on a ClickHouse that is too
     old.
     """

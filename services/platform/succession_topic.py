@@ -1,6 +1,6 @@
 """The topic of successions: how producers hear that a log is followed by another.
 
-Small and kept for ever, key = the predecessor's topic, value = the succession as JSON. It is read
+Small and kept forever, key = the predecessor's topic, value = the succession as JSON. It is read
 from its beginning without a consumer group, so a reader needs no right but to read it. It is not
 compacted: that would keep the last word on a topic, and it is the first that holds.
 """

@@ -68,7 +68,7 @@ class TopicWriter:
             refusal = self._failures[0]
             hint = ""
             if refusal.code() == KafkaError.MSG_SIZE_TOO_LARGE:
-                hint = f"; {self.topic} may have been succeeded by another topic: start anew"
+                hint = f"; {self.topic} may have been succeeded by another topic: start again"
             raise ConfigurationError(f"Kafka refuses to take events: {refusal.str()}{hint}")
 
     def _hand_over(self, messages: list[dict[str, Any]]) -> None:

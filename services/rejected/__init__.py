@@ -1,1 +1,1 @@
-"""`wattoken rejected`: what ingest refused, looked at, and metered after it was mended."""
+"""`wattoken rejected`: what ingest refused, looked at, and metered after it was fixed."""

@@ -2,7 +2,7 @@
 
 Over TLS granian accepts connections without a limit until their handshake is done, and once the
 process has no descriptor left it does nothing but try the next accept: no handshake ends, and none
-times out, for ever. So its listening descriptor is put aside meanwhile: another socket, to which
+times out, forever. So its listening descriptor is put aside meanwhile: another socket, to which
 nobody can connect, takes its number (dup2 needs no descriptor). Then there is nothing to accept,
 and handshakes end.
 """

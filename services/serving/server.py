@@ -9,7 +9,7 @@ from typing import Any
 import uvloop
 
 from services.platform.address import require_free
-from services.platform.connections import ConnectionLimits, Warden, make_room
+from services.platform.connections import ConnectionLimits, Warden, connections_possible
 from services.platform.errors import UnavailableError
 from services.platform.log import get_logger
 from services.serving.generations import Generations
@@ -55,8 +55,8 @@ async def _serve(
     warden = Warden(port, limits)
     lifespan = Lifespan(app)
     # It counts connections, idle ones too, and accepts none beyond it.
-    room = make_room(limits.connections_max)
-    servers = Generations(warden.attend(app), Listeners(host, port), room, limits.idle_seconds)
+    possible = connections_possible(limits.connections_max)
+    servers = Generations(warden.attend(app), Listeners(host, port), possible, limits.idle_seconds)
     if tls is not None:
         # Without TLS each connection takes of the server's room before it is accepted.
         warden.gate = servers

@@ -183,7 +183,7 @@ class HttpDelivery:
     async def run(self, stream: Iterator[Emission], *, paced: bool, stop: Event) -> None:
         """Deliver the whole stream, paced by `at_ms` or as fast as it goes; see module.
 
-        The first error that no retry mends ends it. After ``stop`` nothing new is sent, and what
+        The first error that no retry fixes ends it. After ``stop`` nothing new is sent, and what
         is in flight is resent a few times more.
         """
         async with asyncio.TaskGroup() as tasks:

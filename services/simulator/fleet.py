@@ -47,7 +47,7 @@ _SPREAD: Final = (5**0.5 - 1) / 2
 
 @dataclass(frozen=True, slots=True)
 class Ratios:
-    """Parts of the events that are unlike the rest; each between 0 and 1."""
+    """Parts of the events that are not like the rest; each between 0 and 1."""
 
     duplicates: float = 0.02
     disorder: float = 0.05

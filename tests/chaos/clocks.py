@@ -51,7 +51,7 @@ class Clock:
             # How often it looks at the file, in seconds.
             "FAKETIME_CACHE_DURATION": "1",
             "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-            # Newer names of settings and a workaround that makes the JVM wait for ever.
+            # Newer names of settings and a workaround that makes the JVM wait forever.
             "DONT_FAKE_MONOTONIC": "1",
             "FAKETIME_FORCE_MONOTONIC_FIX": "0",
         }

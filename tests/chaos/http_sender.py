@@ -62,7 +62,7 @@ FORMS: Final = (
 
 
 class HttpSender(Sender):
-    """Posts batches, each of one account, to an ingest drawn anew each time."""
+    """Posts batches, each of one account, to an ingest drawn again each time."""
 
     def __init__(
         self,

@@ -60,7 +60,7 @@ class Found:
 
 
 class Recount:
-    """The log counted anew, record by record in the order of each partition."""
+    """The log counted again, record by record in the order of each partition."""
 
     def __init__(self) -> None:
         self.partitions: dict[Place, PartitionCount] = {}

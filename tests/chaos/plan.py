@@ -87,7 +87,7 @@ def draw_plan(seed: int, minutes: float, kinds: Sequence[Kind]) -> Plan:
 
 
 class Deck:
-    """Kinds to come, shuffled anew when all came; those that did not fit wait in front."""
+    """Kinds to come, shuffled again when all came; those that did not fit wait in front."""
 
     def __init__(self, kinds: Sequence[Kind], draw: random.Random) -> None:
         self._cards = [kind for kind in kinds for _ in range(kind.weight)]

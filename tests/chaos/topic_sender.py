@@ -45,7 +45,7 @@ def producer(bootstrap_servers: str, codec: str, **more: Any) -> Producer:
 
 
 class TopicSender(Sender):
-    """Produces onto the topic, each batch with a codec drawn anew."""
+    """Produces onto the topic, each batch with a codec drawn again."""
 
     def __init__(self, *of_all: Any, bootstrap_servers: str, topic: Callable[[], str]) -> None:
         super().__init__(*of_all)
@@ -205,7 +205,7 @@ class TransactionSender(Sender):
         return self._made[held]
 
     def _rescue(self, error: Exception, *, held: bool) -> int:
-        """After an error: abort where Kafka says that this is the way, else begin anew.
+        """After an error: abort where Kafka says that this is the way, else start again.
 
         Only what was certainly aborted is noted as such.
         """

@@ -13,7 +13,7 @@ from grafana_foundation_sdk.cog.plugins import register_default_plugins
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from services.aggregator.metrics import REGISTRY as AGGREGATOR_REGISTRY
-from services.exporter.collector import METRICS, exposed_name
+from services.exporter.metric_definitions import METRICS, exposed_name
 from services.ingest.metrics import IngestMetrics
 from tests.contract import compose_file, dashboard_files
 from tests.contract.compose_file import ROOT, theirs
@@ -23,7 +23,7 @@ from tools.dashboards.layout import as_json
 from tools.dashboards.panels import NO_UNIT, About, lines
 from tools.dashboards.queries import CLICKHOUSE_TYPE, PROMETHEUS_TYPE, promql, sql_rows
 
-MEANINGS = {exposed_name(meaning): meaning for meaning in METRICS}
+DEFINITIONS = {exposed_name(meaning): meaning for meaning in METRICS}
 ALL = [*dashboard_files.METRICS, *SQL]
 each_dashboard = pytest.mark.parametrize(
     "path", ALL, ids=lambda path: f"{path.parent.name}/{path.stem}"
@@ -42,7 +42,7 @@ VIEWS = {
 
 def metric_labels() -> dict[str, set[str]]:
     """What services show, by name as samples bear it, with the labels that are ours."""
-    found = {name: set(meaning.labels) for name, meaning in MEANINGS.items()}
+    found = {name: set(meaning.labels) for name, meaning in DEFINITIONS.items()}
     for registry in (AGGREGATOR_REGISTRY, IngestMetrics().registry):
         for family in registry.collect():
             for sample in family.samples:
@@ -162,7 +162,7 @@ def test_every_metric_and_label_is_one_that_there_is(path: Path) -> None:
             shown = set().union(*(labels[name] for name in names))
             assert used <= shown, f"{title}: nothing in it has {used - shown}"
         for name in re.findall(r"(?:rate|increase)\((wattoken_\w+)", expression):
-            is_counter = name not in MEANINGS or MEANINGS[name].type == "counter"
+            is_counter = name not in DEFINITIONS or DEFINITIONS[name].type == "counter"
             assert is_counter, f"{title}: {name} is no counter"
 
 

@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from services.aggregator.metrics import REGISTRY
-from services.exporter.collector import METRICS, exposed_name
+from services.exporter.metric_definitions import METRICS, exposed_name
 from services.ingest.metrics import IngestMetrics
 from services.local_stack.errors import ComponentMissing
 from services.local_stack.prometheus import (

@@ -250,7 +250,7 @@ def test_a_transactions_marker_at_the_end_is_no_standstill(infrastructure: Infra
         assert select(pipeline, received) == [(2 * PARTITIONS, PARTITIONS, PARTITIONS)]
 
 
-def test_a_topic_made_anew_is_another_log(infrastructure: Infrastructure, tmp_path: Path) -> None:
+def test_a_topic_recreated_is_another_log(infrastructure: Infrastructure, tmp_path: Path) -> None:
     ledger = tmp_path / "ledger"
     with metering(infrastructure) as pipeline:
         send(pipeline, ledger, events=3_000)
@@ -263,7 +263,7 @@ def test_a_topic_made_anew_is_another_log(infrastructure: Infrastructure, tmp_pa
         second = log_name(pipeline)
         assert second != first
         message = why_it_stopped(pipeline)
-        assert "deleted and made anew" in message and first in message and second in message
+        assert "deleted and recreated" in message and first in message and second in message
         pipeline.aggregator.start()
         send(pipeline, ledger, events=4_000, seed=2)
         result = audit(pipeline, ledger)
@@ -303,7 +303,7 @@ def test_what_stops_a_worker(infrastructure: Infrastructure, tmp_path: Path) -> 
     """Each message names what is wrong; nothing is guessed, and after the remedy it goes on."""
     ledger = tmp_path / "ledger"
     with metering(infrastructure) as pipeline, database(pipeline) as client:
-        # As with a right that was never granted: no retry mends it.
+        # As with a right that was never granted: no retry fixes it.
         client.command("RENAME TABLE slices_hour TO elsewhere")
         # So many that the insert fails while others are still being read.
         send(pipeline, ledger, events=40_000)

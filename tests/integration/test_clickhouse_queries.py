@@ -111,7 +111,7 @@ def test_a_worker_recovers_checkpoints_and_rules(metered: Metered) -> None:
     }
 
 
-def test_unlike_totals_under_one_version_are_named(databases: DatabaseFactory) -> None:
+def test_different_totals_under_one_version_are_named(databases: DatabaseFactory) -> None:
     made = meter(databases("contradiction"), int(time.time()))
     with made.database.connect() as client:
         client.command(

@@ -232,7 +232,7 @@ def test_dead_letters_are_listed_shown_and_put_back(metered: tuple[Pipeline, Pat
         *("dead-letters", "show", str(place["partition"]), str(place["offset"]), "--json")
     )
     assert json.loads(shown) == place
-    # Nothing was mended yet, so all of them would come back: none is put back.
+    # Nothing was fixed yet, so all of them would come back: none is put back.
     left = pipeline.run("dead-letters", "requeue", "--reason", "too_old", "--yes")
     assert f"0 put back onto {pipeline.topic}, {listed['reasons']['too_old']:,} left" in left
     assert "it is still too old" in left
@@ -243,7 +243,7 @@ def test_a_dead_letter_that_would_pass_now_is_put_back_and_counted_once(
 ) -> None:
     pipeline, _ = metered
     event = {
-        **{"id": "mended-1", "source": "gw", "tenant": "acme", "region": "mended"},
+        **{"id": "fixed-1", "source": "gw", "tenant": "acme", "region": "fixed"},
         **{"time": datetime.now(UTC).isoformat(), "provider": "p", "model": "m"},
         **{"input_tokens": 70, "output_tokens": 7},
     }
@@ -268,7 +268,7 @@ def test_a_dead_letter_that_would_pass_now_is_put_back_and_counted_once(
         rows: list[tuple[int, ...]] = []
         while time.monotonic() < deadline:
             rows = [
-                tuple(row) for row in client.query(f"{query} WHERE region = 'mended'").result_rows
+                tuple(row) for row in client.query(f"{query} WHERE region = 'fixed'").result_rows
             ]
             if rows and client.query(duplicates).result_rows[0][0] == before + 1:
                 break

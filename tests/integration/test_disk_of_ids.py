@@ -88,7 +88,7 @@ def gone(metered: Metered) -> None:
     shutil.rmtree(metered.folder)
     metered.meter(batch_of(1), range(2 * EVENTS))
     assert metered.shown("id_store_faults_total") > 0
-    assert list(metered.folder.rglob("bucket-*")), "made anew"
+    assert list(metered.folder.rglob("bucket-*")), "recreated"
     assert metered.shown("id_stores_refusing") == 0
 
 

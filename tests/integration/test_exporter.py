@@ -24,8 +24,8 @@ from confluent_kafka import Producer
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
-from services.exporter.collector import METRICS, exposed_name
 from services.exporter.exposition import Exposition
+from services.exporter.metric_definitions import METRICS, exposed_name
 from services.exporter.rows import REGISTER_COLUMNS
 from services.exporter.scrape import Scraper
 from services.exporter.settings import ExporterSettings

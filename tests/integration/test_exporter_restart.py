@@ -1,4 +1,4 @@
-"""A restored backup, and an exporter that begins anew after it: no counter falls."""
+"""A restored backup, and an exporter that starts again after it: no counter falls."""
 
 from __future__ import annotations
 

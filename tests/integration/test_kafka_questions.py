@@ -71,7 +71,7 @@ async def commit(
 
 
 def answer_of(question: Callable[[], object]) -> object:
-    """The answer, or the error that a retry may mend."""
+    """The answer, or the error that a retry may fix."""
     try:
         return question()
     except UnavailableError as error:

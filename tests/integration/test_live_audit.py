@@ -436,7 +436,7 @@ def test_an_event_counted_twice_is_named(
     }
 
 
-def test_unlike_rows_of_one_version_are_named(
+def test_different_rows_of_one_version_are_named(
     metered: Pipeline, client: Client, kept: Callable[[str], None]
 ) -> None:
     kept("slices_minute")

@@ -118,7 +118,7 @@ def test_a_release_gone_back_from_comes_again(empty: Callable[[], Database], fol
     assert definitions(database) == wanted
 
 
-def test_what_a_later_migration_made_anew_outlives_a_change_of_an_earlier_one(
+def test_what_a_later_migration_recreated_outlives_a_change_of_an_earlier_one(
     empty: Callable[[], Database], folder: Path
 ) -> None:
     database = empty()

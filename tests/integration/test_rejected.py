@@ -1,4 +1,4 @@
-"""What ingest refuses is on its topic, through a kill of ingest, and metered once it is mended."""
+"""What ingest refuses is on its topic, through a kill of ingest, and metered once it is fixed."""
 
 from __future__ import annotations
 

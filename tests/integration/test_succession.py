@@ -273,7 +273,7 @@ def test_partitions_added_under_the_meter(infrastructure: Infrastructure) -> Non
         assert worker.wait(90) == 1, worker.log_tail(30)
         assert "was made with 4 partitions and has 6" in worker.log_tail(1)
         for at, offset in next_offsets(pipeline, old).items():
-            assert offset <= before[at], "nothing is metered that was keyed anew"
+            assert offset <= before[at], "nothing is metered that was keyed again"
         with pytest.raises(Exception, match="was made with 4 partitions and has 6"):
             pipeline.run("migrate")
         worker.start()

@@ -69,13 +69,13 @@ def generate(what: str, place: Path, report: Report) -> None:
     command = [*BUILD, str(builder), BUILDER]
     run_fetcher(f"the builder of {what}", command, place, report, REMEDY, env=LOCKED_ENV)
     write = [str(builder), "--config", MANIFEST.name]
-    # It would resolve the modules anew, and build with what it found.
+    # It would resolve the modules again, and build with what it found.
     write += ["--skip-get-modules", "--skip-compilation"]
     run_fetcher(f"the source of {what}", write, place, report, REMEDY, tool="its builder")
 
 
 def lock() -> None:
-    """Resolve the manifest's modules anew, and write the lock."""
+    """Resolve the manifest's modules again, and write the lock."""
     with tempfile.TemporaryDirectory(prefix="wattoken-otelcol-") as work:
         source = Path(work) / "source"
         shutil.copy(MANIFEST, work)

@@ -1,6 +1,6 @@
 """Bugs that were made once or could be: a change of text, and the unit tests that must see it.
 
-A text that is gone fails the test: a bug whose code has changed has to be planted anew.
+A text that is gone fails the test: a bug whose code has changed has to be planted again.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ BUGS: Final = (
         "            taken = self._snapshots()\n",
     ),
     meter(
-        "memory stays full for ever when the ids on disk are lost",
+        "memory stays full forever when the ids on disk are lost",
         "        return self.ids_in_memory >= self._ids_max and not lost\n",
         "        return self.ids_in_memory >= self._ids_max\n",
     ),
@@ -236,7 +236,7 @@ BUGS: Final = (
         "seen_place",
         "        if not self._is_there():\n            raise PlaceGoneFault",
         "        if False:\n            raise PlaceGoneFault",
-        "test_seen_place.py::test_in_a_folder_made_anew_nothing_is_touched",
+        "test_seen_place.py::test_in_a_folder_recreated_nothing_is_touched",
     ),
     store(
         "moves that are missing are not missed",
@@ -345,7 +345,7 @@ BUGS: Final = (
         ("test_watchdog.py",),
     ),
     Bug(
-        "a topic made anew is not seen",
+        "a topic recreated is not seen",
         f"{AGGREGATOR}/watchdog.py",
         "            check_same(app.log_read, now)\n",
         "",

@@ -36,7 +36,7 @@ from services.aggregator.storage.seen_store import SeenStores
 from tests.memory_disk import MEMORY_DISK
 
 HOUR_MS = 3_600_000
-#: Stated anew, so that the code cannot change it unnoticed.
+#: Stated again, so that the code cannot change it unnoticed.
 CLOCK_STEP_MAX_MS = 25 * HOUR_MS
 TOO_NEW_MS = 5 * 60_000
 T0_MS = 1_750_000_000_000
@@ -124,7 +124,7 @@ class Disk:
         shutil.copytree(self.folder, self._image, dirs_exist_ok=True)
 
     def thaw(self) -> None:
-        """Begin anew with what was frozen."""
+        """Begin again with what was frozen."""
         if self._image is not None:
             shutil.rmtree(self.folder)
             self.folder, self._image = self._image, None

@@ -82,7 +82,7 @@ def test_planted_bug_is_found(bug: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("bug", PLANTED)
 def test_bug_can_be_planted(bug: str) -> None:
-    """A bug whose text is gone has to be planted anew, also one that is not hunted here."""
+    """A bug whose text is gone has to be planted again, also one that is not hunted here."""
     with pytest.MonkeyPatch.context() as patch:
         plant(PLANTED[bug], patch)
 
@@ -99,7 +99,7 @@ def test_a_bug_that_does_not_fit_the_code_proves_nothing(
     edit = PLANTED["dedup off"][0]
     gone = (replace(edit, old="if there_is_no_such_text:"),)
     monkeypatch.setitem(PLANTED, "dedup off", gone)
-    with pytest.raises(MisfitError, match="plant the bug anew"):
+    with pytest.raises(MisfitError, match="plant the bug again"):
         hunt("dedup off", 0, 1, tmp_path / "world")
     crash = (replace(edit, new="None.no_such_name\n    if True:"),)
     monkeypatch.setitem(PLANTED, "dedup off", crash)

@@ -1,7 +1,7 @@
 """The slice protocol under random schedules: the real meter, a model of ClickHouse and Kafka.
 
 Crashes between any two steps, inserts stopped in the middle, zombies that wake up, duplicates at
-the horizon to the millisecond, late windows after eviction, restored backups, topics made anew.
+the horizon to the millisecond, late windows after eviction, restored backups, topics recreated.
 Whatever happened: read to the end once more, and every view equals plain sums over the logs.
 """
 
@@ -324,7 +324,7 @@ def same_event_across_a_crash(schedule: Schedule) -> None:
     schedule.equals_oracle()
 
 
-def topic_made_anew(schedule: Schedule) -> None:
+def topic_recreated(schedule: Schedule) -> None:
     """Offsets begin again at 0, below what was metered of the old topic."""
     meter(schedule, (0, 0, 5), (1, 0, 7))
     schedule.recreate_topic()
@@ -340,7 +340,7 @@ KNOWN: tuple[Callable[[Schedule], None], ...] = (
     restore_below_what_the_disk_has_seen,
     late_for_a_window_no_longer_in_memory,
     same_event_across_a_crash,
-    topic_made_anew,
+    topic_recreated,
 )
 
 

@@ -2,7 +2,7 @@
 
 The sink keeps every version of every row, as unmerged parts would, and refuses two rows of one
 key and version with distinct totals. Every call on it is a step at which a worker can be stopped
-for ever (a crash) or for a while (a zombie), an insert in the middle of its rows.
+forever (a crash) or for a while (a zombie), an insert in the middle of its rows.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Apache Kafka of other versions than the local stack's: the oldest supported and the newest.
 
-``python -m tests.versions.kafka`` writes the locks of their jars anew, with Maven.
+``python -m tests.versions.kafka`` writes the locks of their jars again, with Maven.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def lock_of(version: str) -> Path:
 
 
 def main() -> None:
-    """Write the locks anew."""
+    """Write the locks again."""
     LOCKS.mkdir(exist_ok=True)
     for version in (OLDEST, NEWEST):
         with tempfile.TemporaryDirectory() as apart:

@@ -43,7 +43,7 @@ def fetch_chromium(report: Report) -> Chromium:
     """`find_chromium`, or fetch Debian's packages; raises `ComponentMissing`.
 
     apt-get works out which libraries this machine lacks; all are unpacked and none is installed.
-    Reading the package lists anew needs root.
+    Reading the package lists again needs root.
     """
     return find_chromium() or _unpacked(cached(UNPACKED, lambda folder: _fetch(folder, report)))
 

@@ -55,7 +55,7 @@ def judge(
     """
     entries = {entry.id: entry for entry in accepted}
     wrong = [
-        f"{entry.id} is accepted until {entry.until}: mend it, or think again ({entry.reason})"
+        f"{entry.id} is accepted until {entry.until}: fix it, or think again ({entry.reason})"
         for entry in entries.values()
         if entry.until < today
     ]

@@ -16,7 +16,7 @@ import numpy as np
 from services.aggregator.arrays.byte_spans import Flags, Words
 from services.aggregator.arrays.key_index import Ints
 
-ROOM_MIN: Final = 1024
+CAPACITY_MIN: Final = 1024
 #: Slots for each place in the columns: so at most half are taken, and one or two are tried.
 SLOTS_PER_PLACE: Final = 2
 FREE: Final = -1
@@ -43,15 +43,15 @@ class SeenTable:
     def __init__(self) -> None:
         #: Places before which a caller drew a line: the line to come, and the one that holds.
         self._marks = (0, 0)
-        self._make_room(ROOM_MIN)
+        self._allocate(CAPACITY_MIN)
 
-    def _make_room(self, room: int) -> None:
-        self._high: Words = np.zeros(room, np.uint64)
-        self._low: Words = np.zeros(room, np.uint64)
-        self._last_ms: Ints = np.zeros(room, np.int64)
+    def _allocate(self, capacity: int) -> None:
+        self._high: Words = np.zeros(capacity, np.uint64)
+        self._low: Words = np.zeros(capacity, np.uint64)
+        self._last_ms: Ints = np.zeros(capacity, np.int64)
         #: False for a sighting after which its id was seen again.
-        self._alive: Flags = np.zeros(room, np.bool_)
-        self._slots = np.full(SLOTS_PER_PLACE * room, FREE, np.int32)
+        self._alive: Flags = np.zeros(capacity, np.bool_)
+        self._slots = np.full(SLOTS_PER_PLACE * capacity, FREE, np.int32)
         self._first = self._end = self._count = 0
 
     def __len__(self) -> int:
@@ -111,13 +111,13 @@ class SeenTable:
             slots, places = (slots[lost] + 1) & last, places[lost]
 
     def _move(self, more: int) -> None:
-        """Move what is alive to the front of columns with room for as many again, and ``more``."""
+        """Move what is alive to the front of columns that hold as many again, and ``more``."""
         alive = self._first + np.flatnonzero(self._alive[self._first : self._end])
         high, low, times_ms = self._high[alive], self._low[alive], self._last_ms[alive]
         count = len(alive)
         coming, holds = np.searchsorted(alive, self._marks).tolist()
         self._marks = coming, holds
-        self._make_room(1 << (3 * (count + more) // 2).bit_length())
+        self._allocate(1 << (3 * (count + more) // 2).bit_length())
         self._high[:count], self._low[:count], self._last_ms[:count] = high, low, times_ms
         self._alive[:count] = True
         self._end = self._count = count

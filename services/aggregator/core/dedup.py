@@ -166,7 +166,7 @@ class SeenIds:
         """
         repeated = repetitions(ids)
         if repeated is None:
-            return self._see_unlike(ids, log_ms, log_ms, within_ms)
+            return self._see_distinct(ids, log_ms, log_ms, within_ms)
         order, begins = repeated
         # Seen again within the batch: what was before the batch matters for the first sighting
         # only, what comes after it for the last only.
@@ -180,10 +180,12 @@ class SeenIds:
         duplicates[again] = log_ms[again] - log_ms[before] < within_ms
         by_time = np.argsort(lasts)
         firsts, lasts = firsts[by_time], lasts[by_time]
-        duplicates[firsts] = self._see_unlike(ids[firsts], log_ms[firsts], log_ms[lasts], within_ms)
+        duplicates[firsts] = self._see_distinct(
+            ids[firsts], log_ms[firsts], log_ms[lasts], within_ms
+        )
         return duplicates
 
-    def _see_unlike(self, ids: Words, first_ms: Ints, last_ms: Ints, within_ms: int) -> Flags:
+    def _see_distinct(self, ids: Words, first_ms: Ints, last_ms: Ints, within_ms: int) -> Flags:
         """The same for ids that are all distinct, each seen from its first to its last time."""
         found = self._recent.find(ids)
         seen_ms = self._recent.last_seen(found)

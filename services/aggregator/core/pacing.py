@@ -7,7 +7,7 @@ from typing import Final
 
 #: The whole group's inserts into one table; more would give ClickHouse too many parts to merge.
 GROUP_INSERTS_PER_SECOND: Final = 4
-#: After a long flush reading goes on this many times as long before the next, but not for ever.
+#: After a long flush reading goes on this many times as long before the next, but not forever.
 FLUSH_PAUSES: Final = 4
 FLUSH_INTERVAL_SECONDS_MAX: Final = 5.0
 #: From so many records behind on, a worker is catching up: less than a tenth of a second's work.

@@ -26,7 +26,7 @@ from services.aggregator.decoding.labels import Labels, Series
 
 #: Stands for region, provider and model of what is beyond the limit.
 OTHER: Final = "other"
-ROOM_MIN: Final = 64
+CAPACITY_MIN: Final = 64
 _UNUSED, _USED = 1, 2
 
 
@@ -43,11 +43,11 @@ class SeriesLimit:
 
     def __init__(self, labels: Labels, admitted: Iterable[Admission] = ()) -> None:
         self._labels = labels
-        self._kinds: NDArray[np.int8] = np.zeros(ROOM_MIN, np.int8)
+        self._kinds: NDArray[np.int8] = np.zeros(CAPACITY_MIN, np.int8)
         self._counts = [0, 0, 0]
         self._new: list[Admission] = []
         for one in admitted:
-            self._make_room(one.series)
+            self._allocate(one.series)
             self._note(one.series, _USED if one.used else _UNUSED)
 
     @property
@@ -69,7 +69,7 @@ class SeriesLimit:
         """
         if not len(series):
             return series, 0
-        self._make_room(int(series.max()))
+        self._allocate(int(series.max()))
         held = self._kinds[series]
         if held.min() == _USED:
             return series, 0
@@ -108,7 +108,7 @@ class SeriesLimit:
         entry = self._labels.series.meaning[series].entry
         return self._labels.series.number(Series(entry, OTHER, OTHER, OTHER))
 
-    def _make_room(self, series: int) -> None:
+    def _allocate(self, series: int) -> None:
         if series >= len(self._kinds):
             grown = np.zeros(max(2 * len(self._kinds), series + 1), np.int8)
             grown[: len(self._kinds)] = self._kinds

@@ -29,7 +29,7 @@ from services.aggregator.decoding.labels import Labels
 #: before 36 bits of label numbers do.
 LABEL_BITS: Final = 36
 LABEL_MASK: Final = (1 << LABEL_BITS) - 1
-ROOM_MIN: Final = 64
+CAPACITY_MIN: Final = 64
 
 
 class TotalTooLargeError(Exception):
@@ -99,17 +99,17 @@ class FamilySlices:
         self.loaded_from = family.window_number(loaded_from_ms)
         self._index = KeyIndex()
         self._ahead: dict[int, int] = {}
-        self._keys: Ints = np.zeros(ROOM_MIN, np.int64)
-        self._totals: Ints = np.zeros((ROOM_MIN, len(MEASURES)), np.int64)
-        self._dirty: NDArray[np.bool_] = np.zeros(ROOM_MIN, np.bool_)
+        self._keys: Ints = np.zeros(CAPACITY_MIN, np.int64)
+        self._totals: Ints = np.zeros((CAPACITY_MIN, len(MEASURES)), np.int64)
+        self._dirty: NDArray[np.bool_] = np.zeros(CAPACITY_MIN, np.bool_)
 
-    def _move(self, places: NDArray[np.intp] | slice, room: int) -> None:
-        """Move some slices, in their order, to columns with room for so many."""
+    def _move(self, places: NDArray[np.intp] | slice, capacity: int) -> None:
+        """Move some slices, in their order, to columns that hold so many."""
         old = self._keys[places], self._totals[places], self._dirty[places]
         used = len(old[0])
-        self._keys = np.zeros(room, np.int64)
-        self._totals = np.zeros((room, len(MEASURES)), np.int64)
-        self._dirty = np.zeros(room, np.bool_)
+        self._keys = np.zeros(capacity, np.int64)
+        self._totals = np.zeros((capacity, len(MEASURES)), np.int64)
+        self._dirty = np.zeros(capacity, np.bool_)
         self._keys[:used], self._totals[:used], self._dirty[:used] = old
 
     def __len__(self) -> int:
@@ -216,7 +216,7 @@ class FamilySlices:
         if np.count_nonzero(keep) > used * 3 // 4:
             return
         kept = np.flatnonzero(keep)
-        self._move(kept, max(ROOM_MIN, 2 * len(kept)))
+        self._move(kept, max(CAPACITY_MIN, 2 * len(kept)))
         self._index = KeyIndex()
         self._index.add(self._keys[: len(kept)])
         if self._ahead:

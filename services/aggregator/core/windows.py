@@ -40,7 +40,7 @@ class Family:
         """Number of the first window that is still metered for an event of this append time.
 
         Windows that ended longer ago than the family's retention are not, so that the table's
-        TTL never deletes a row that a late event then starts anew.
+        TTL never deletes a row that a late event then starts again.
         """
         if self.window_ms is None:
             return 0

@@ -29,7 +29,7 @@ from services.aggregator.decoding.gateways import Gateways
 from services.aggregator.decoding.labels import Labels
 from services.aggregator.decoding.phrases import Phrases
 
-#: Gateways remembered at once; beyond this all that is known of texts is learnt anew.
+#: Gateways remembered at once; beyond this all that is known of texts is learnt again.
 GATEWAYS_MAX: Final = 500_000
 FAILED, ESTIMATED = MEASURES.index("failed_requests"), MEASURES.index("estimated_tokens")
 

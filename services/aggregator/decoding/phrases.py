@@ -14,7 +14,7 @@ from services.aggregator.arrays.key_index import SPREAD, Ints, KeyIndex
 
 #: Longer texts are never known.
 PHRASE_BYTES_MAX: Final = 512
-ROOM_MIN: Final = 64
+CAPACITY_MIN: Final = 64
 _DOWN: Final = np.uint64(29)
 #: Keys of a `KeyIndex` are at least 0.
 _SIGN: Final = np.uint64(1)
@@ -26,9 +26,9 @@ class Phrases:
     def __init__(self) -> None:
         self._index = KeyIndex()
         #: Word by word of all texts: so that a comparison runs along one column.
-        self._words = np.zeros((0, ROOM_MIN), np.uint64)
-        self._lengths = np.zeros(ROOM_MIN, np.int64)
-        self._numbers = np.zeros(ROOM_MIN, np.int64)
+        self._words = np.zeros((0, CAPACITY_MIN), np.uint64)
+        self._lengths = np.zeros(CAPACITY_MIN, np.int64)
+        self._numbers = np.zeros(CAPACITY_MIN, np.int64)
 
     def __len__(self) -> int:
         return len(self._index)
@@ -60,11 +60,11 @@ class Phrases:
         new = self._index.find(distinct) < 0
         distinct, firsts = distinct[new], firsts[new]
         places = self._index.add(distinct)
-        self._make_room(len(self._index), words.shape[1])
+        self._allocate(len(self._index), words.shape[1])
         self._words[: words.shape[1], places] = words[firsts].T
         self._lengths[places], self._numbers[places] = lengths[firsts], numbers[firsts]
 
-    def _make_room(self, texts: int, words: int) -> None:
+    def _allocate(self, texts: int, words: int) -> None:
         rows, columns = self._words.shape
         if texts <= columns and words <= rows:
             return

@@ -12,7 +12,7 @@ from services.platform.kafka_security import security_config, ssl_context
 #: Reading a predecessor's ids may take hours.
 POLL_INTERVAL_SECONDS_MAX: Final = 24 * 3600.0
 #: A broker that has just started may know of no topic yet. Whoever leads the group then assigns
-#: nothing, to anybody, and does so anew only when its view changes: at Kafka's usual five minutes.
+#: nothing, to anybody, and does so again only when its view changes: at Kafka's usual five minutes.
 METADATA_AGE_MS_MAX: Final = 5_000
 
 

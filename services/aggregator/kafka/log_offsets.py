@@ -39,7 +39,7 @@ class LogOffsets:
         """The offsets that the group committed of this log; missing where it never did.
 
         Kafka keeps commits by the topic's name, and a late worker may commit to a topic that was
-        deleted and made anew meanwhile. So each commit bears its log's name; one of another log
+        deleted and recreated meanwhile. So each commit bears its log's name; one of another log
         says nothing about this one.
         """
         found = self._questions.commits(self._group, self._log.topic, partitions)
@@ -51,5 +51,5 @@ class LogOffsets:
         }
 
     def now(self) -> Log:
-        """What the topic is now: made anew it is another log, and it may have grown."""
+        """What the topic is now: recreated it is another log, and it may have grown."""
         return self._questions.describe(self._log.topic)

@@ -1,4 +1,4 @@
-"""One connection to ClickHouse for one log; made anew after an error. Not thread-safe."""
+"""One connection to ClickHouse for one log; recreated after an error. Not thread-safe."""
 
 from __future__ import annotations
 

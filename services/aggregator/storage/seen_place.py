@@ -71,14 +71,14 @@ class Place:
         return not self._buckets
 
     def open(self, settled: Settled | None) -> None:
-        """Take over what is here if it is of use at a checkpoint, or begin anew where it is not.
+        """Take over what is here if it is of use at a checkpoint, or start again where it is not.
 
         With None in any case. What is of no use is deleted.
         """
         try:
             expected = self._expected(settled) if settled is not None else None
             if expected is None or not self._open_buckets(expected):
-                self._begin_anew()
+                self._start_again()
         except BaseException:
             self.close()
             raise
@@ -122,7 +122,7 @@ class Place:
                     shutil.rmtree(path)
         return True
 
-    def _begin_anew(self) -> None:
+    def _start_again(self) -> None:
         """Throw away what is here, the stamp first: without one, the rest is nothing."""
         self._close_buckets()
         self.stamp = Stamp()
@@ -151,7 +151,7 @@ class Place:
     def _is_there(self) -> bool:
         """Whether the path still leads to the folder that we locked.
 
-        Files are written by their paths: in a folder made anew they would be another owner's.
+        Files are written by their paths: in a folder recreated they would be another owner's.
         """
         assert self._lock is not None, "not to be used after `close`"
         with faults_of(f"look at {self.path}"):
@@ -211,7 +211,7 @@ class Place:
         several = self._buckets.setdefault(number, [])
         if not several or several[-1].frozen:
             # A name that no other has: what RocksDB writes late, by its paths, into a folder that
-            # was deleted and made anew, must not meet what a new owner has there.
+            # was deleted and recreated, must not meet what a new owner has there.
             path = self.path / f"bucket-{number}-{token_hex(SUFFIX_BYTES)}"
             try:
                 several.append(Bucket(path, self._cache, self._filter_bytes))

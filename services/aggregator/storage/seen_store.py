@@ -214,7 +214,7 @@ class SeenStores:
         return store
 
     def place(self, partition: int, sharing: Sharing, settled: Settled | None) -> Place | None:
-        """Open the first place that can be had, anew without a checkpoint; None if there is none.
+        """Open the first place that can be had, again without a checkpoint; None if there is none.
 
         Then the disk has a rest.
         """

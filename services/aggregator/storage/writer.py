@@ -97,7 +97,7 @@ class ClickHouseWriter(SinkConnection):
                 client.raw_insert(table, block.names, block.data(), fmt="Native")
         except UnavailableError:
             # A server that refuses does not read a long body to its end, and its answer may be lost
-            # with the connection. Asked with an empty one, it says what no retry would mend.
+            # with the connection. Asked with an empty one, it says what no retry would fix.
             with mapped_errors():
                 client.raw_insert(table, block.names, b"", fmt="Native")
             raise

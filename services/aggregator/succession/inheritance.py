@@ -180,7 +180,7 @@ class Inheritance:
         except ConfigurationError as error:
             raise self._gone(ancestor, str(error)) from None
         if now.name != ancestor.log.name:
-            raise self._gone(ancestor, f"it was made anew as log {now.name}")
+            raise self._gone(ancestor, f"it was recreated as log {now.name}")
         held = self._questions.starts(topic, list(stretches))
         # Log time may stand still where append time steps back, so what is younger by one may be
         # older by the other; what comes first is at least as old by both.

@@ -37,7 +37,7 @@ class Lineage:
 def lineage_of(chain: Sequence[Succession], log: Log, group: str) -> Lineage:
     """Place a log, as Kafka has it now, in its chain.
 
-    A topic that was deleted and made anew is another log than the chain says: one that ended the
+    A topic that was deleted and recreated is another log than the chain says: one that ended the
     chain stands alone then. Raises `LogReplacedError` where a later one follows it, for what was
     on the first is lost before it was metered.
     """
@@ -45,7 +45,7 @@ def lineage_of(chain: Sequence[Succession], log: Log, group: str) -> Lineage:
     after = next((one for one in chain if one.predecessor_topic == log.topic), None)
     if after is not None and after.predecessor_log != log.name:
         raise LogReplacedError(
-            f"topic {log.topic} was deleted and made anew before it was metered to its end: it was"
+            f"topic {log.topic} was deleted and recreated before it was metered to its end: it was"
             f" log {after.predecessor_log} and is {log.name}. What it held is lost; to go on with"
             f" {after.topic}, see docs/runbook.md, 'The topic before is gone'"
         )
@@ -59,7 +59,7 @@ def check_same(log: Log, now: Log) -> None:
     """Raise `LogReplacedError` where the topic is another log now."""
     if now.name != log.name:
         raise LogReplacedError(
-            f"topic {log.topic} was deleted and made anew: it was log {log.name} and is"
+            f"topic {log.topic} was deleted and recreated: it was log {log.name} and is"
             f" {now.name}. Run `wattoken migrate` and start the worker again: it begins with the"
             " new log"
         )

@@ -1,7 +1,7 @@
 """Which log a worker meters: the first of its chain that is not metered to its end.
 
 A topic that was succeeded by another (`wattoken succeed`) is metered up to where it ended; then the
-workers go over to the successor, each by starting anew as a process that finds that one here.
+workers go over to the successor, each by starting again as a process that finds that one here.
 """
 
 from __future__ import annotations

@@ -45,7 +45,7 @@ class Group:
         return self.section.read_at is not None or self.section.error is not None
 
     def renew(self) -> asyncio.Task[None] | None:
-        """Begin to read anew if it is time to; the task that reads, or None."""
+        """Begin to read again if it is time to; the task that reads, or None."""
         if self._task is not None and not self._task.done():
             return self._task
         self._task = None

@@ -42,7 +42,7 @@ def decoded(decoder: msgspec.json.Decoder[T], raw: bytes | msgspec.Raw, what: st
 def assemble(fields: dict[str, Any]) -> WireEvent:
     """Make the event; ``time`` may be a time or its text, ids may have any length.
 
-    Raises `EventRejectedError` naming the field, what is wrong with it and how to mend it.
+    Raises `EventRejectedError` naming the field, what is wrong with it and how to fix it.
     """
     for name in ("id", "adjusts"):
         if isinstance(fields.get(name), str):

@@ -1,4 +1,4 @@
-"""PURE: reads quantities as sources write them; what is no count is refused, never mended."""
+"""PURE: reads quantities as sources write them; what is no count is refused, never fixed."""
 
 from __future__ import annotations
 

@@ -61,7 +61,7 @@ _decoder: Final = msgspec.json.Decoder(_UsageEvent)
 def adapt(raw: bytes | msgspec.Raw, key: KeyEntry) -> WireEvent:
     """Turn one usage event into a whole event.
 
-    Raises `EventRejectedError` naming the field, what is wrong with it and how to mend it.
+    Raises `EventRejectedError` naming the field, what is wrong with it and how to fix it.
     """
     event = decoded(_decoder, raw, "usage event of Envoy AI Gateway")
     if event.schema_version != _SCHEMA:

@@ -95,7 +95,7 @@ def adapt(record: GenAiRecord, key: KeyEntry, received: datetime) -> WireEvent |
     """Turn a span or log record into a whole event; None for one that is no use of a model.
 
     ``received`` is the event time of a log record that has none. Raises `EventRejectedError`
-    naming the attribute, what is wrong with it and how to mend it.
+    naming the attribute, what is wrong with it and how to fix it.
     """
     if not record.is_call:
         return None

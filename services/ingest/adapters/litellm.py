@@ -65,7 +65,7 @@ def adapt(raw: bytes | msgspec.Raw, key: KeyEntry) -> WireEvent | None:
     """Turn one payload into a whole event; None for one that used no tokens of a provider.
 
     That is an answer from LiteLLM's own cache, and a call that is none of a model. Raises
-    `EventRejectedError` naming the field, what is wrong with it and how to mend it.
+    `EventRejectedError` naming the field, what is wrong with it and how to fix it.
     """
     payload = decoded(_decoder, raw, "StandardLoggingPayload of LiteLLM")
     usage = {} if payload.metadata is None else payload.metadata.usage_object

@@ -52,7 +52,7 @@ _one: Final = msgspec.json.Decoder(NativeEvent)
 def adapt(raw: bytes | msgspec.Raw, key: KeyEntry) -> WireEvent:
     """Turn the JSON text of one native event into a whole event.
 
-    Raises `EventRejectedError` naming the field, what is wrong with it and how to mend it.
+    Raises `EventRejectedError` naming the field, what is wrong with it and how to fix it.
     """
     try:
         event = _one.decode(raw)
@@ -74,7 +74,7 @@ def _complete(event: NativeEvent, key: KeyEntry) -> WireEvent:
     fields["provider"], fields["model"] = provider_and_model_of(event.model, said)
     if fields["provider"] is None:
         raise _provider_missing()
-    # Made anew, not filled up: a redefined field is written at the end, not in the wire's order.
+    # Recreated, not filled up: a redefined field is written at the end, not in the wire's order.
     return assemble(fields)
 
 

@@ -129,7 +129,7 @@ def adapt(raw: bytes | msgspec.Raw, key: KeyEntry, received: datetime) -> WireEv
     """Turn one CloudEvent (JSON, structured mode) into a whole event.
 
     ``received`` is the event time of an event that has none. Raises `EventRejectedError` naming
-    the field, what is wrong with it and how to mend it.
+    the field, what is wrong with it and how to fix it.
     """
     try:
         check_fields(_envelope, raw)

@@ -18,7 +18,7 @@ from services.ingest.adapters.genai import GenAiRecord, is_number
 from services.ingest.adapters.otlp_element import Element, Link
 from services.ingest.errors import EventRejectedError, MalformedError, TooLargeError
 from services.ingest.explain import shown_value
-from services.ingest.mending import mended
+from services.ingest.salvage import salvaged
 
 _SERVICE: Final = "service.name"
 #: A number by the specification; some write its name.
@@ -124,7 +124,7 @@ def _decoded(body: bytes) -> _Request:
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         # Once more without what cannot be read: most of it nobody reads.
         try:
-            return _request.decode(mended(body))
+            return _request.decode(salvaged(body))
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             raise MalformedError(f"the body is no OTLP request in JSON: {error}") from None
 
@@ -151,7 +151,7 @@ def _deferred(
             try:
                 return decode(raw, service)
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-                return decode(mended(raw), service)
+                return decode(salvaged(raw), service)
         except msgspec.ValidationError as error:
             raise EventRejectedError("wrong_type", f"this is none of OTLP: {error}") from None
         except (
@@ -171,7 +171,7 @@ def _service(raw: msgspec.Raw) -> str | EventRejectedError:
         try:
             resource = _resource.decode(raw)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            resource = _resource.decode(mended(bytes(raw)))
+            resource = _resource.decode(salvaged(bytes(raw)))
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, TooLargeError) as error:
         return EventRejectedError("wrong_type", f"the resource is none of OTLP: {error}")
     for pair in (resource.attributes if resource is not None else None) or ():
@@ -240,7 +240,7 @@ def _value(raw: msgspec.Raw) -> Any:
         value = msgspec.json.decode(raw)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         try:
-            value = msgspec.json.decode(mended(bytes(raw)))
+            value = msgspec.json.decode(salvaged(bytes(raw)))
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, TooLargeError):
             return []
     if not isinstance(value, dict) or len(value) != 1:

@@ -83,7 +83,7 @@ def adapt(raw: bytes | msgspec.Raw, key: KeyEntry, received: datetime) -> WireEv
 
     Those are logs of a hook before the request, and of streams, whose answer Portkey does not give
     to its hooks. ``received`` is the event time where the answer has none. Raises
-    `EventRejectedError` naming the field, what is wrong with it and how to mend it.
+    `EventRejectedError` naming the field, what is wrong with it and how to fix it.
     """
     context = decoded(_decoder, raw, "log of Portkey's log hook")
     answer = context.response or _Response()

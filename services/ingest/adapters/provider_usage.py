@@ -55,7 +55,7 @@ _ADVICE: Final = "set usage_format to"
 def read(usage: object, usage_format: object) -> Totals:
     """Read a usage object, or an array of the usages that one stream gave.
 
-    Raises `EventRejectedError` naming the field, what is wrong with it and how to mend it, and
+    Raises `EventRejectedError` naming the field, what is wrong with it and how to fix it, and
     the format that fits where another than the one that is told does.
     """
     if not isinstance(usage_format, str) or usage_format not in FORMATS:

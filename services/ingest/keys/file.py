@@ -1,4 +1,4 @@
-"""The keys file and the pepper file: read with errors that say what to mend, written whole."""
+"""The keys file and the pepper file: read with errors that say what to fix, written whole."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from services.platform.errors import ConfigurationError
 
 
 def write_keys_file(path: Path, entries: Iterable[KeyEntry]) -> None:
-    """Write the keys file anew, readable by its owner only; it is whole or the old one stays."""
+    """Write the keys file again, readable by its owner only; it is whole or the old one stays."""
     document = {"keys": [entry.model_dump(mode="json", exclude_defaults=True) for entry in entries]}
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:

@@ -15,7 +15,7 @@ from services.platform.log import get_logger
 
 log = get_logger(__name__)
 
-#: What a file is known by; a file written anew has another inode, whatever its time.
+#: What a file is known by; a file written again has another inode, whatever its time.
 Signature = tuple[int, int, int] | None
 
 

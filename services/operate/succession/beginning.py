@@ -91,13 +91,13 @@ def take_up(site: Site, case: Case, begun: Succession) -> None:
     if case.new.name != begun.log:
         raise ConfigurationError(
             f"topic {begun.topic} was announced as log {begun.log} and is {case.new.name}: it was"
-            " deleted and made anew; succeed it with a topic of another name"
+            " deleted and recreated; succeed it with a topic of another name"
         )
     if not begun.complete:
         case.old = site.questions.describe(begun.predecessor_topic)
         if case.old.name != begun.predecessor_log:
             raise ConfigurationError(
-                f"topic {begun.predecessor_topic} was deleted and made anew while it was being"
+                f"topic {begun.predecessor_topic} was deleted and recreated while it was being"
                 f" succeeded: it was log {begun.predecessor_log} and is {case.old.name}"
             )
         read_rules(site, case)

@@ -45,7 +45,7 @@ class Site:
 
     @property
     def admin(self) -> ExplainingAdmin:
-        """A new admin client: one that failed once may go on failing for ever."""
+        """A new admin client: one that failed once may go on failing forever."""
         return admin_client(self.kafka)
 
     @contextmanager

@@ -39,8 +39,8 @@ def rules_to_inherit(last: Mapping[int, MeteringRules], log: str) -> MeteringRul
         raise ConfigurationError(f"log {log} has no metering rules: run `wattoken migrate`")
     if len(distinct) > 1:
         raise ConfigurationError(
-            f"the partitions of log {log} have unlike metering rules, so it is not clear which its"
-            " successor gets: make them alike (docs/runbook.md, 'Changing metering rules')"
+            f"the partitions of log {log} have different metering rules, so it is not clear which"
+            " its successor gets: make them alike (docs/runbook.md, 'Changing metering rules')"
         )
     return distinct.pop()
 

@@ -67,5 +67,5 @@ def await_workers(site: Site, case: Case) -> None:
     site.patience.wait(unmetered, f"{stands} once they run: start `wattoken aggregator`")
     site.patience.wait(not_gone_over, f"{stands}: look at their logs")
     running = look_at_group(site.admin, group).members
-    workers = f"{running} workers went over" if running else "workers, if any run, begin anew"
+    workers = f"{running} workers went over" if running else "workers, if any run, start again"
     site.report(f"8. {succession.predecessor_topic}: metered to its end; {workers}")

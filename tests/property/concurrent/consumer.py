@@ -111,7 +111,7 @@ class ModelConsumer(Consumer):
             # has where no partition is active.
             if self.reassigning:
                 return []
-            # By the topic's name: of a topic that was made anew it reads what lies there now.
+            # By the topic's name: of a topic that was recreated it reads what lies there now.
             ends = process.world.log.partitions
             return sorted(
                 where

@@ -74,7 +74,7 @@ def hunt(name: str, first_seed: int, most: int, folder: Path) -> Found | None:
                 continue
             told = str(violation).split("\n", 1)[0]
             if isinstance(violation.error, MISFITS):
-                raise MisfitError(f"{name!r} breaks the code: plant it anew. {told}")
+                raise MisfitError(f"{name!r} breaks the code: plant it again. {told}")
             without = violation_of(data, folder)
         if without is not None:
             raise FaultyWorldError(f"schedule {seed} without {name!r}: {without}")

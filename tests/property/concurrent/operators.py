@@ -1,4 +1,4 @@
-"""What operators do: backups, restores, other rules, a topic made anew."""
+"""What operators do: backups, restores, other rules, a topic recreated."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def make_topic_anew(world: World) -> None:
     partitions = world.choices.pick([world.profile.partitions, 1, 2, 3])
     world.logs.append(ModelLog(f"cluster/log-{len(world.logs)}", partitions, RULES))
     world.backup = world.database.copy()
-    world.note(f"the topic is made anew, with {partitions} partitions")
+    world.note(f"the topic is recreated, with {partitions} partitions")
     if world.choices.chance(128):
         world.group.commits.clear()
 

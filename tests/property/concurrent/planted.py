@@ -281,7 +281,7 @@ PLANTED: dict[str, Bug] = {
     "a duplicate at the horizon": (
         Edit(
             dedup.SeenIds,
-            "_see_unlike",
+            "_see_distinct",
             "first_ms - seen_ms < within_ms",
             "first_ms - seen_ms <= within_ms",
         ),
@@ -310,7 +310,7 @@ PLANTED: dict[str, Bug] = {
     "duplicates do not count as seen": (
         Edit(
             dedup.SeenIds,
-            "_see_unlike",
+            "_see_distinct",
             "self._recent.see(ids, last_ms, found)",
             "first = (seen_ms < 0) | (first_ms - seen_ms >= within_ms)\n"
             "    self._recent.see(ids[first], last_ms[first], self._recent.find(ids[first]))",

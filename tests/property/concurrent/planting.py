@@ -15,7 +15,7 @@ import pytest
 class MisfitError(Exception):
     """A bug does not fit the code any more: it cannot be planted, or breaks it, and proves nothing.
 
-    Plant it anew.
+    Plant it again.
     """
 
 
@@ -40,10 +40,10 @@ def plant(bug: Bug, patch: pytest.MonkeyPatch) -> None:
         if place not in sources:
             function = inspect.getattr_static(*place, None)
             if function is None:
-                raise MisfitError(f"{edit.where} has no {edit.name}: plant the bug anew")
+                raise MisfitError(f"{edit.where} has no {edit.name}: plant the bug again")
             sources[place] = textwrap.dedent(inspect.getsource(function))
         if edit.old not in sources[place]:
-            raise MisfitError(f"{edit.name} has no {edit.old!r}: plant the bug anew")
+            raise MisfitError(f"{edit.name} has no {edit.old!r}: plant the bug again")
         sources[place] = sources[place].replace(edit.old, edit.new)
         if sources[place].count("super()"):
             raise MisfitError(f"{edit.name} calls super(), which only works in a class's own text")

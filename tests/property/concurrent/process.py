@@ -264,7 +264,7 @@ class Process:
 
 
 def unavailable(whom: str, what: str) -> Exception:
-    """The error of an edge that a retry may mend."""
+    """The error of an edge that a retry may fix."""
     if whom == "clickhouse":
         return errors.DatabaseUnavailableError(f"the schedule lets it fail: {what}")
     return errors.UnavailableError(f"the schedule lets it fail: {what}")

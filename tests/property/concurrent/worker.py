@@ -78,7 +78,7 @@ class WorkerProcess(Process):
             self.stopping = self.loop.create_task(self.app.on_stop(), name="stop")
 
     def broken(self) -> BaseException | None:
-        """What ended one of its tasks that should run for ever."""
+        """What ended one of its tasks that should run forever."""
         if self.loop.errors:
             return self.loop.errors[0]
         tasks = [*self.running, self.taking_part, self.stopping]

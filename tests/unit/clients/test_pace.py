@@ -5,7 +5,7 @@ from __future__ import annotations
 from wattoken.client.pace import WAIT_SECONDS_MAX, Pace
 
 
-def test_waits_double_up_to_the_limit_and_begin_anew() -> None:
+def test_waits_double_up_to_the_limit_and_start_again() -> None:
     pace = Pace(0.5, 4.0, lambda: 1.0)
     assert [pace.after_failure() for _ in range(5)] == [0.5, 1.0, 2.0, 4.0, 4.0]
     pace.succeeded()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from services.exporter.collector import METRICS, exposed_name
+from services.exporter.metric_definitions import METRICS, exposed_name
 from services.metrics_reference import METRICS_PATH, render
 
 

@@ -63,7 +63,7 @@ COURSE: Final = Section(
         lines(
             About(
                 "Shares by origin",
-                "Part of the week's tokens; each Monday it begins anew.",
+                "Part of the week's tokens; each Monday it starts again.",
                 RATIO,
             ),
             promql(WEEK_SHARE, "{{origin}}"),

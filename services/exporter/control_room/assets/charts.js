@@ -137,7 +137,7 @@ function cut(text, width) {
   return text.length > most ? `${text.slice(0, most - 1)}…` : text;
 }
 
-/** A curve in an element: made anew when its shape or the colours change, else given new data. */
+/** A curve in an element: recreated when its shape or the colours change, else given new data. */
 class Curve {
   constructor(host, readOut) {
     this.host = host;

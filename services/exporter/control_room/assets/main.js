@@ -16,7 +16,7 @@ const STATES = {
   unreachable: "Exporter unreachable",
 };
 
-/** How often a panel that shows ages is drawn anew though its figures are the same. */
+/** How often a panel that shows ages is drawn again though its figures are the same. */
 const AGES_SECONDS = { health: 2, load: 15, period: 15 };
 
 let newest = null;
@@ -56,7 +56,7 @@ function show({ sections }) {
     trouble(name, section);
     if (section.data === null) continue;
     const parts = name === "period" ? [section.data, sections.load.data, sections.today.data] : section.data;
-    // Only what changed is drawn anew; ages change by themselves.
+    // Only what changed is drawn again; ages change by themselves.
     const print = JSON.stringify([parts, Math.floor(now() / (AGES_SECONDS[name] ?? Infinity))]);
     if (shown[name] === print) continue;
     shown[name] = print;

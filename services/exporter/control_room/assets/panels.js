@@ -22,7 +22,7 @@ const registers = {
   requests: new Odometer(byId("register-requests"), "requests"),
 };
 
-/** Draw the curves anew in the colours of now. */
+/** Draw the curves again in the colours of now. */
 export function recolour() {
   loadCurve.forget();
   dayCurve.forget();

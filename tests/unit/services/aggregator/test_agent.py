@@ -184,6 +184,6 @@ def test_what_is_missing_before_a_batch_is_read_again(tmp_path: Path) -> None:
 
 
 def test_what_was_fetched_before_the_last_seek_is_not_sought_again(tmp_path: Path) -> None:
-    """That seek brings it; another for each such batch would go on for ever."""
+    """That seek brings it; another for each such batch would go on forever."""
     app = asyncio.run(read_behind_a_gap(tmp_path, epochs_ago=1))
     assert (app.failures, app.seeks) == ([], [])

@@ -23,7 +23,7 @@ FOLLOWED = Succession("c/b", "usage.2", 2, "c/a", "usage", (Stretch(0, 7),))
 
 
 class Look:
-    """Answers that come one after the other, the last for ever."""
+    """Answers that come one after the other, the last forever."""
 
     def __init__(self, *answers: Found | Exception) -> None:
         self._left = list(answers)
@@ -60,7 +60,7 @@ class App(SimpleNamespace):
     async def fail(self, error: Exception) -> None:
         self.failed.append(error)
 
-    def begin_anew(self) -> None:
+    def start_again(self) -> None:
         self.began_anew = True
 
 

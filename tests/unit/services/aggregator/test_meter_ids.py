@@ -250,7 +250,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 class RefusingDisk:
-    """Stores whose folder cannot be made until `mend`, and whose clock is told the time."""
+    """Stores whose folder cannot be made until `fix`, and whose clock is told the time."""
 
     def __init__(self, folder: Path) -> None:
         self._in_the_way = folder / "state"
@@ -263,7 +263,7 @@ class RefusingDisk:
     def clock(self) -> float:
         return self._now
 
-    def mend(self) -> None:
+    def fix(self) -> None:
         self._in_the_way.unlink()
 
     def rest(self) -> None:
@@ -305,7 +305,7 @@ def test_reading_pauses_while_the_disk_takes_no_ids_and_memory_is_full(
         disk.rest()
         await scene.meter.flush()
         assert not waiting.done() and scene.meter.ids_in_memory == 5, "the disk still refuses"
-        disk.mend()
+        disk.fix()
         await scene.meter.flush()
         assert not waiting.done(), "and has a rest"
         disk.rest()

@@ -1,4 +1,4 @@
-"""What ends a worker that would stand still for ever, and what does not."""
+"""What ends a worker that would stand still forever, and what does not."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import get_args
 
-from services.exporter.collector import FRESH, KEPT, METRICS, Collector, exposed_name
+from services.exporter.metric_definitions import FRESH, KEPT, METRICS, Collector, exposed_name
 
 #: Names and labels that dashboards and rules elsewhere build on.
 PROMISED = {

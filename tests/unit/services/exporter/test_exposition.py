@@ -22,8 +22,8 @@ from prometheus_client.parser import text_string_to_metric_families as parse_tex
 from prometheus_client.registry import Collector
 
 from services.exporter import exposition as ours
-from services.exporter.collector import METRICS
 from services.exporter.exposition import Exposition, Family, family, gzipped
+from services.exporter.metric_definitions import METRICS
 
 _text = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 _numbers = st.one_of(st.integers(0, 2**64 - 1), st.floats(allow_nan=False), st.booleans().map(int))

@@ -6,8 +6,8 @@ from decimal import Decimal
 from typing import Any
 
 from services.exporter import families as made
-from services.exporter.collector import exposed_name
 from services.exporter.exposition import Family
+from services.exporter.metric_definitions import exposed_name
 from services.exporter.rows import (
     REGISTER_COLUMNS,
     Bill,

@@ -23,7 +23,7 @@ from services.ingest.errors import MalformedError, TooLargeError
 from services.ingest.keys.entry import KeyEntry
 from services.ingest.keys.key import Key
 from services.ingest.keys.limits import NO_LIMITS, Allowance, KeyUse
-from services.ingest.mending import mended
+from services.ingest.salvage import salvaged
 
 ENTRY = KeyEntry(id="abcd", hmac_sha256="0" * 64, tenant="acme", region="eu", provider="openai")
 KEY = Key(ENTRY, KeyUse(NO_LIMITS, 0))
@@ -246,9 +246,9 @@ def test_a_body_is_looked_through_only_where_that_can_help(
 
     def counted(text: bytes) -> bytes:
         looked.append(text)
-        return mended(text)
+        return salvaged(text)
 
-    monkeypatch.setattr(batches, "mended", counted)
+    monkeypatch.setattr(batches, "fixed", counted)
     with contextlib.suppress(MalformedError):
         batches.whole(body)
     assert len(looked) == looks

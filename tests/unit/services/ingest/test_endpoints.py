@@ -21,10 +21,10 @@ from services.ingest.errors import BusyError, EventRejectedError, RequestError
 from services.ingest.keys.entry import KeyEntry, KeyLimits
 from services.ingest.keys.ring import KeyRing
 from services.ingest.keys.secret import new_key
-from services.ingest.mending import check_readable
 from services.ingest.metrics import IngestMetrics
 from services.ingest.records import Record
 from services.ingest.rejections.record import KeptRejection, decode
+from services.ingest.salvage import check_readable
 from services.ingest.settings import IngestSettings
 
 PEPPER = b"p" * 32

@@ -8,7 +8,7 @@ import pytest
 
 from services.ingest import scanning as module
 from services.ingest.errors import TooLargeError
-from services.ingest.mending import mended, split
+from services.ingest.salvage import salvaged, split
 from services.ingest.scanning import BYTES_AT_ONCE_MAX, TEXT, afford, pieces, scanning
 
 PATTERN = re.compile(TEXT + rb"|\[|\]", re.DOTALL)
@@ -38,13 +38,13 @@ def test_pieces_of_one_request_are_counted_together() -> None:
 
 def test_a_text_that_is_too_long_is_not_looked_through() -> None:
     with pytest.raises(TooLargeError):
-        mended(b" " * (BYTES_AT_ONCE_MAX + 1))
+        salvaged(b" " * (BYTES_AT_ONCE_MAX + 1))
 
 
 def test_bytes_of_one_request_are_counted_together(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "BYTES_MAX", 100)
     with scanning():
-        mended(b" " * 60)
+        salvaged(b" " * 60)
         with pytest.raises(TooLargeError):
             split(b"[" + b" " * 60, 5)
 
@@ -61,5 +61,5 @@ def test_dear_things_are_paid_for_with_pieces() -> None:
 def test_what_a_stretch_ends_within_is_found_whole(gap: int) -> None:
     for value in (b"-Infinity", b"NaN", b'"' + b"x" * 50 + b'\\ud800"'):
         text = b"[" + b" " * gap + value + b" " * gap + b",1]"
-        assert mended(text).replace(b" ", b"").endswith(b'",1]'), (gap, value)
+        assert salvaged(text).replace(b" ", b"").endswith(b'",1]'), (gap, value)
         assert split(text, 5) == [b" " * gap + value + b" " * gap, b"1"]

@@ -91,7 +91,7 @@ def test_a_circle_moves_nothing() -> None:
     assert heard(step("a", "b"), step("b", "a"), tells=1) == ["b"]
 
 
-def test_a_client_that_fails_is_made_anew(monkeypatch: Any) -> None:
+def test_a_client_that_fails_is_recreated(monkeypatch: Any) -> None:
     monkeypatch.setattr("services.ingest.successor.PAUSE_SECONDS", 0.0)
     failed = KafkaException(KafkaError(KafkaError._TRANSPORT))
     assert heard(failed, step("a", "b"), tells=1) == ["b"]

@@ -1,4 +1,4 @@
-"""Dead children live again, but not for ever."""
+"""Dead children live again, but not forever."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ def test_a_second_run_changes_nothing(tmp_path: Path) -> None:
     ]
 
 
-def test_a_missing_one_is_made_anew_and_the_hashes_follow(tmp_path: Path) -> None:
+def test_a_missing_one_is_recreated_and_the_hashes_follow(tmp_path: Path) -> None:
     make(tmp_path)
     first = contents(tmp_path)
     (tmp_path / "exporter/clickhouse_password").unlink()

@@ -89,7 +89,7 @@ def test_of_two_successors_the_first_named_holds() -> None:
     assert first_of_each([done, step("a", "b", (0, 2))]) == [done], "ends are said once"
 
 
-def test_of_a_topic_made_anew_the_first_holds_too() -> None:
+def test_of_a_topic_recreated_the_first_holds_too() -> None:
     other = Succession("c/b2", "b", 16, "c/a", "a", (Stretch(0, 1),))
     assert first_of_each([step("a", "b"), other]) == [step("a", "b")]
 

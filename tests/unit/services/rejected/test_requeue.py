@@ -1,4 +1,4 @@
-"""What was refused is metered as ingest would now, once what stood in its way is mended."""
+"""What was refused is metered as ingest would now, once what stood in its way is fixed."""
 
 from __future__ import annotations
 

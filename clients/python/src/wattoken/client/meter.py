@@ -208,7 +208,7 @@ class Meter:
         return True
 
     def _after_fork(self) -> None:
-        """Begin anew in the child: what waits is the parent's, and its threads are not here."""
+        """Begin again in the child: what waits is the parent's, and its threads are not here."""
         _inherited.append(self._engine)
         self._engine.abandon()
         self._lock = threading.RLock()

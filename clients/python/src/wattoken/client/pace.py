@@ -25,7 +25,7 @@ class Pace:
         self._failures = 0
 
     def succeeded(self) -> None:
-        """Begin anew."""
+        """Begin again."""
         self._failures = 0
 
     def after_failure(self, asked_seconds: float | None = None) -> float:

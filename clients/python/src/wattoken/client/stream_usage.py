@@ -2,7 +2,7 @@
 
 Knows OpenAI's chat and responses API and Anthropic's messages, and whatever speaks like them. The
 usages of a stream are kept as they came: which of them counts is ingest's to say, by format. Only
-one whose every count the next gives anew is let go, for servers that tell usage in every chunk.
+one whose every count the next gives again is let go, for servers that tell usage in every chunk.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from services.aggregator.arrays import seen_table
 from services.aggregator.arrays.byte_spans import Words
-from services.aggregator.arrays.seen_table import FREE, ROOM_MIN, SeenTable
+from services.aggregator.arrays.seen_table import CAPACITY_MIN, FREE, SeenTable
 
 Id = tuple[int, int]
 
@@ -104,10 +104,10 @@ STEPS = st.lists(
 )
 
 
-@given(STEPS, st.sampled_from([1, 2, 4, 16, ROOM_MIN]))
+@given(STEPS, st.sampled_from([1, 2, 4, 16, CAPACITY_MIN]))
 @settings(max_examples=200, deadline=None)
-def test_it_knows_what_a_dict_would(steps: list[tuple[str, object]], room: int) -> None:
-    with patch.object(seen_table, "ROOM_MIN", room):
+def test_it_knows_what_a_dict_would(steps: list[tuple[str, object]], capacity: int) -> None:
+    with patch.object(seen_table, "CAPACITY_MIN", capacity):
         both = Both()
     for step, what in steps:
         if isinstance(what, list):
@@ -119,7 +119,7 @@ def test_it_knows_what_a_dict_would(steps: list[tuple[str, object]], room: int) 
 @pytest.mark.parametrize("again", [0.0, 0.3, 0.9])
 def test_many_ids_for_long(again: float) -> None:
     chance = np.random.default_rng(int(again * 10))
-    with patch.object(seen_table, "ROOM_MIN", 64):
+    with patch.object(seen_table, "CAPACITY_MIN", 64):
         both = Both()
     for _ in range(60):
         known = [one for one in both.met if chance.random() < again * 200 / (len(both.met) + 1)]
@@ -143,12 +143,12 @@ def test_room_does_not_grow_without_end() -> None:
         )
         both.table.forget(start - 500)
         assert len(both.table) <= 1000
-    assert len(both.table._high) <= 8 * ROOM_MIN
+    assert len(both.table._high) <= 8 * CAPACITY_MIN
 
 
 def test_an_id_seen_over_and_over_is_one() -> None:
     both = Both()
-    for _ in range(3 * ROOM_MIN):
+    for _ in range(3 * CAPACITY_MIN):
         both.table.see(words([(1, 2)]), np.array([5]), both.table.find(words([(1, 2)])))
     both.model.see([(1, 2)], [5])
     both.met[1, 2] = None

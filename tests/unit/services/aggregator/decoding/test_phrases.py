@@ -9,7 +9,7 @@ from services.aggregator.arrays.byte_spans import Buffer, Words
 from services.aggregator.arrays.frames import frames_of
 from services.aggregator.arrays.key_index import Ints
 from services.aggregator.decoding import phrases as module
-from services.aggregator.decoding.phrases import PHRASE_BYTES_MAX, ROOM_MIN, Phrases, keys
+from services.aggregator.decoding.phrases import CAPACITY_MIN, PHRASE_BYTES_MAX, Phrases, keys
 
 
 def find(phrases: Phrases, texts: list[bytes]) -> list[int]:
@@ -53,9 +53,9 @@ def test_knows_what_a_dict_would(batches: list[list[bytes]], asked: list[bytes])
 
 def test_grows_in_number_and_length() -> None:
     phrases = Phrases()
-    texts = [f"phrase {number}".encode() * (1 + number // 40) for number in range(5 * ROOM_MIN)]
+    texts = [f"phrase {number}".encode() * (1 + number // 40) for number in range(5 * CAPACITY_MIN)]
     texts = [text[:PHRASE_BYTES_MAX] for text in texts]
-    for number, text in enumerate(texts[:ROOM_MIN]):
+    for number, text in enumerate(texts[:CAPACITY_MIN]):
         learn(phrases, {text: number})
     learn(phrases, {text: number for number, text in enumerate(texts)})
     assert find(phrases, texts) == list(range(len(texts)))

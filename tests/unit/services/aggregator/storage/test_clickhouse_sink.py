@@ -393,7 +393,7 @@ def test_two_rows_that_disagree_are_named(sink: ClickHouseSink, drivers: list[Dr
     assert drivers[0].asked[0][1] == {"log": LOG.name, "partition": 5, "from_time": NOON}
 
 
-def test_a_closed_connection_is_made_anew(sink: ClickHouseSink, drivers: list[Driver]) -> None:
+def test_a_closed_connection_is_recreated(sink: ClickHouseSink, drivers: list[Driver]) -> None:
     sink.close()
     sink.close()
     assert drivers[0].closed == 1

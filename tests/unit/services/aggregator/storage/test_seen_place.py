@@ -299,7 +299,7 @@ def test_a_bucket_needs_all_its_moves(tmp_path: Path) -> None:
         Bucket(tmp_path / "bucket-0-0", Cache(1 << 20), 4096, 5)
 
 
-def test_in_a_folder_made_anew_nothing_is_touched(tmp_path: Path) -> None:
+def test_in_a_folder_recreated_nothing_is_touched(tmp_path: Path) -> None:
     """Deleted under us, and another worker has the place by now."""
     ours = place_at(tmp_path / "place")
     ours.open(None)

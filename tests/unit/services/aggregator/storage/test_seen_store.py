@@ -151,7 +151,7 @@ def test_a_crash_between_ids_and_stamp_misleads_nobody(
     assert known(restored) == {}, "and below an older checkpoint it is not used at all"
 
 
-def test_another_log_begins_anew(stores: SeenStores, tmp_path: Path) -> None:
+def test_another_log_starts_again(stores: SeenStores, tmp_path: Path) -> None:
     store = opened(stores)
     store.keep(sightings(id0=10))
     other = SeenStores(tmp_path, "cluster/other", filter_bytes=1024, cache_bytes=1 << 20)
@@ -432,7 +432,7 @@ def test_a_damaged_store_is_thrown_away_when_it_is_opened(sick: Sick, name: str)
     again = opened(sick.stores)
     assert (again.empty, again.complete_before_ms) == (True, LONG_AGO)
     assert sick.faults == {"open": 1}
-    assert again.keep(sightings(id0=10)), "and begun anew at once"
+    assert again.keep(sightings(id0=10)), "and begun again at once"
     again.close()
 
 
@@ -472,7 +472,7 @@ def test_a_disk_that_loses_ids_again_and_again_is_left_alone_for_longer(
     losing_after(60)
 
 
-def test_a_folder_that_is_gone_is_made_anew(sick: Sick, tmp_path: Path) -> None:
+def test_a_folder_that_is_gone_is_recreated(sick: Sick, tmp_path: Path) -> None:
     """What was on disk is asked for no more, but read from the log, at once."""
     store = opened(sick.stores)
     store.keep(sightings(id0=10))

@@ -80,7 +80,7 @@ def test_no_manifest_is_handed_on_that_is_not_whole(tmp_path: Path, manifest: by
     path.write_bytes(manifest)
     look_through(tmp_path)
     assert path.read_bytes() == manifest
-    # Seen: RocksDB reads this for ever.
+    # Seen: RocksDB reads this forever.
     path.write_bytes(manifest + b"\x5a" * 40)
     with pytest.raises(StoreFault, match="MANIFEST-000005 is damaged"):
         look_through(tmp_path)

@@ -1,4 +1,4 @@
-"""A log's place in its chain, and what a topic that was made anew or grew makes of it."""
+"""A log's place in its chain, and what a topic that was recreated or grew makes of it."""
 
 from __future__ import annotations
 
@@ -42,13 +42,13 @@ def test_one_without_a_chain() -> None:
     assert lineage_of([], log("z"), GROUP) == Lineage(log("z"), "meter", (), None)
 
 
-def test_the_last_made_anew_follows_nobody() -> None:
+def test_the_last_recreated_follows_nobody() -> None:
     anew = log("c", topic_id="c2")
     assert lineage_of(CHAIN, anew, GROUP) == Lineage(anew, "meter", (), None)
 
 
 @pytest.mark.parametrize("topic", ["a", "b"])
-def test_one_made_anew_before_it_was_metered_is_a_loss(topic: str) -> None:
+def test_one_recreated_before_it_was_metered_is_a_loss(topic: str) -> None:
     with pytest.raises(LogReplacedError, match=f"it was log c/{topic} and is c/new"):
         lineage_of(CHAIN, log(topic, topic_id="new"), GROUP)
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from schemas import wire
-from services.ingest.mending import TEXTS
+from services.ingest.salvage import TEXTS
 from services.platform.printable import not_printable
 from tests.unit.services.ingest.adapters.golden_cases import Case, read_cases, run
 

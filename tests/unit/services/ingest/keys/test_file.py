@@ -1,4 +1,4 @@
-"""The two files: what is written is read back, and a bad one says what to mend."""
+"""The two files: what is written is read back, and a bad one says what to fix."""
 
 from __future__ import annotations
 

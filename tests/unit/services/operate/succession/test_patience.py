@@ -23,7 +23,7 @@ class Bench:
 
 
 def looks(*answers: str | None | Exception) -> Iterator[str | None | Exception]:
-    """What is seen, look by look; the last for ever."""
+    """What is seen, look by look; the last forever."""
     yield from answers
     while True:
         yield answers[-1]

@@ -18,8 +18,8 @@ def test_alike_in_all_partitions_they_are_inherited() -> None:
     assert rules_to_inherit({0: RULES, 1: RULES}, "c/a") == RULES
 
 
-def test_unlike_ones_are_for_a_person_to_decide() -> None:
-    with pytest.raises(ConfigurationError, match="unlike metering rules"):
+def test_different_ones_are_for_a_person_to_decide() -> None:
+    with pytest.raises(ConfigurationError, match="different metering rules"):
         rules_to_inherit({0: RULES, 1: MeteringRules()}, "c/a")
 
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.ingest.errors import MalformedError, TooLargeError
-from services.ingest.mending import DEPTH_READ_MAX, mended, split
+from services.ingest.salvage import DEPTH_READ_MAX, salvaged, split
 from services.ingest.unreadable import UNREADABLE
 
 BROKEN = [
@@ -36,25 +36,25 @@ VALUES = st.recursive(
 @pytest.mark.parametrize("broken", BROKEN, ids=range(len(BROKEN)))
 def test_what_is_broken_is_replaced_and_the_rest_stays(broken: bytes) -> None:
     text = b'{"a": 1, "b": ' + broken + b', "c": ["x\\"]", "\xc3\xa9"]}'
-    found: dict[str, Any] = msgspec.json.decode(mended(text))
+    found: dict[str, Any] = msgspec.json.decode(salvaged(text))
     assert (found["a"], found["c"]) == (1, ['x"]', "é"])
     assert UNREADABLE in json.dumps(found["b"])
 
 
 def test_a_name_that_cannot_be_read_is_replaced_too() -> None:
-    assert msgspec.json.decode(mended(b'{"\\ud83d": 1}')) == {UNREADABLE: 1}
+    assert msgspec.json.decode(salvaged(b'{"\\ud83d": 1}')) == {UNREADABLE: 1}
 
 
 @given(value=VALUES)
 @settings(max_examples=200, deadline=None)
 def test_sound_texts_stay_as_they_are(value: Any) -> None:
     for text in (json.dumps(value).encode(), msgspec.json.encode(value)):
-        assert mended(text) is text
+        assert salvaged(text) is text
 
 
 def test_as_deep_as_rules_read_nothing_is_cut() -> None:
     text = b"[" * DEPTH_READ_MAX + b"]" * DEPTH_READ_MAX
-    assert mended(text) is text
+    assert salvaged(text) is text
 
 
 @given(elements=st.lists(VALUES, max_size=5))

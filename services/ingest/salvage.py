@@ -31,7 +31,7 @@ _SPACE: Final = b" \t\r\n"
 TEXTS: Final = ("id", "source", "tenant", "region", "provider", "model", "adjusts", "reason")
 
 
-def mended(text: bytes) -> bytes:
+def salvaged(text: bytes) -> bytes:
     """Replace each part that cannot be read; the same text where there is none.
 
     Raises `TooLargeError` where there is too much to look through.

@@ -30,7 +30,7 @@ KEPT: Final[tuple[Collector, ...]] = (
 
 
 @dataclass(frozen=True, slots=True)
-class MetricMeaning:
+class MetricDefinition:
     """One metric of ours: its name as it is shown, type, labels, and what it says."""
 
     name: str
@@ -44,18 +44,20 @@ class MetricMeaning:
 _SERIES: Final = ("region", "provider", "model")
 
 
-def _register(column: str, text: str) -> MetricMeaning:
-    return MetricMeaning(f"wattoken_{column}_total", "counter", _SERIES, ("registers",), text)
+def _register(column: str, text: str) -> MetricDefinition:
+    return MetricDefinition(f"wattoken_{column}_total", "counter", _SERIES, ("registers",), text)
 
 
-def _events(name: str, text: str, *labels: str) -> MetricMeaning:
-    return MetricMeaning(f"wattoken_events_{name}_total", "counter", labels, ("checkpoints",), text)
+def _events(name: str, text: str, *labels: str) -> MetricDefinition:
+    return MetricDefinition(
+        f"wattoken_events_{name}_total", "counter", labels, ("checkpoints",), text
+    )
 
 
 def _gauge(
     name: str, labels: tuple[str, ...], collectors: tuple[Collector, ...], text: str
-) -> MetricMeaning:
-    return MetricMeaning(f"wattoken_{name}", "gauge", labels, collectors, text)
+) -> MetricDefinition:
+    return MetricDefinition(f"wattoken_{name}", "gauge", labels, collectors, text)
 
 
 _REGISTERS: Final = (
@@ -170,7 +172,7 @@ _LEAGUE: Final = (
         ("league",),
         "Weeks in a row, this one included, that the origin has led by tokens; 0 if it does not.",
     ),
-    MetricMeaning(
+    MetricDefinition(
         "wattoken_model",
         "info",
         ("model", "author", "origin", "license"),
@@ -228,7 +230,7 @@ _EXPORTER: Final = (
         "1 if the counters' heights are on disk, so that not even a restart lets one fall; 0"
         " without a state folder, or if it cannot be written.",
     ),
-    MetricMeaning(
+    MetricDefinition(
         "wattoken_build",
         "info",
         ("version", "revision"),
@@ -258,9 +260,9 @@ _EXPORTER: Final = (
 
 #: What does this metric mean? The answer, in the order of exposition.
 METRICS: Final = (*_REGISTERS, *_DEMAND, *_MONEY, *_LEAGUE, *_PIPELINE, *_EXPORTER)
-MEANINGS: Final = {meaning.name: meaning for meaning in METRICS}
+DEFINITIONS: Final = {meaning.name: meaning for meaning in METRICS}
 
 
-def exposed_name(meaning: MetricMeaning) -> str:
+def exposed_name(meaning: MetricDefinition) -> str:
     """Return the name that the samples bear: an info's has the suffix ``_info``."""
     return f"{meaning.name}_info" if meaning.type == "info" else meaning.name
