@@ -17,8 +17,18 @@
     │   └── RulesMissingError           the log has no metering rules yet
     └── DecoderDiedError                a decoder process ended by itself; a restart fixes it
 
+    TotalTooLargeError                  core/slices.py: a sum would wrap; what is told of it outside is a
+                                        MeteringStoppedError
+
+    Signals within the aggregator, each caught there; none of them stops it:
+
     DatabaseWentBackError               a checkpoint is lower than this worker last wrote: it drops
-                                        its memory and recovers, so it stops nothing
+                                        its memory and recovers
+    AbandonedError                      storage/retry.py: the partitions went elsewhere meanwhile
+    ClosedStoreError                    storage/seen_store.py: the same, of the ids on disk
+    IdsUnreadableError                  core/dedup.py: ids on disk; they are read from the log again
+    StoreFault, PlaceTakenError         storage/store_files.py: a disk of ids that fails or is
+                                        another's; ids stay in memory
 """
 
 from __future__ import annotations

@@ -152,7 +152,7 @@ def _pdf_renderer() -> Callable[[Statement], bytes]:
             raise
         raise ConfigurationError(
             "PDF needs reportlab: pip install 'wattoken[bills]', or use --html"
-        ) from None
+        ) from error
     return render_pdf
 
 

@@ -99,12 +99,12 @@ class HeightsFile:
             return None  # `write` will say so.
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        except OSError as error:
             lock.close()
             raise ConfigurationError(
                 f"another exporter keeps its counters' heights in {folder}: stop it, or give this"
                 " one a folder of its own (WATTOKEN_EXPORTER_STATE_DIR)"
-            ) from None
+            ) from error
         return lock
 
     def _tell_lost(self, path: Path, reason: str) -> None:

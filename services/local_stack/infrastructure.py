@@ -183,9 +183,9 @@ def _sole_use(state_dir: Path) -> IO[str]:
     lock = (state_dir / "lock").open("w")
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
+    except OSError as error:
         lock.close()
         raise StackError(
             f"{state_dir} is in use by another stack; give another --state-dir"
-        ) from None
+        ) from error
     return lock

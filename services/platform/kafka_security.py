@@ -79,10 +79,10 @@ def ssl_context(config: Mapping[str, Any]) -> ssl.SSLContext | None:
         return None
     try:
         context = ssl.create_default_context(cafile=config.get(_CA))
-    except (ssl.SSLError, OSError):
+    except (ssl.SSLError, OSError) as error:
         raise ConfigurationError(
             f"WATTOKEN_KAFKA_SSL_CA_FILE: {config.get(_CA)} holds no certificate in PEM"
-        ) from None
+        ) from error
     if _CERTIFICATE in config:
         _load_pair(context, config)
     return context

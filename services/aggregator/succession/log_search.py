@@ -113,7 +113,7 @@ def describe(
     """Describe the topic; where it is gone and had to be metered yet, that is told as a loss."""
     try:
         return questions.describe(topic)
-    except ConfigurationError:
+    except ConfigurationError as error:
         after = next((one for one in chain if one.predecessor_topic == topic), None)
         if after is None:
             raise
@@ -121,4 +121,4 @@ def describe(
             f"topic {topic} is gone, but {left[after.predecessor_log]} of its offsets were not"
             f" metered yet. Bring it back, or to go on with {after.topic} without them, see"
             " docs/runbook.md, 'The topic before is gone'"
-        ) from None
+        ) from error

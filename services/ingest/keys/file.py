@@ -37,8 +37,8 @@ def read_keys_file(path: Path) -> list[KeyEntry]:
         document = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigurationError(f"cannot read the keys file {path}: {error.strerror}") from None
-    except (yaml.YAMLError, UnicodeDecodeError):
-        raise ConfigurationError(f"the keys file {path} is no YAML") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"the keys file {path} is no YAML") from error
     listed = document.get("keys") if isinstance(document, Mapping) else None
     if not isinstance(listed, list):
         raise ConfigurationError(f"the keys file {path} must have a list `keys:` at its top")

@@ -49,7 +49,7 @@ def oldest_ms(
             consumer.pause([TopicPartition(topic, number)])
     except KafkaException as error:
         reason = error.args[0].str()
-        raise UnavailableError(f"Kafka gives no records of {topic}: {reason}") from None
+        raise UnavailableError(f"Kafka gives no records of {topic}: {reason}") from error
     finally:
         consumer.close()
     return min(times_ms, default=None)

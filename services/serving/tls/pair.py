@@ -124,8 +124,8 @@ def check_pair(pair: Pair, files: PairFiles) -> CheckedPair:
         raise ConfigurationError(f"{named_key} holds no private key in PEM")
     try:
         chain = tuple(read_certificates(pair.certificate))
-    except ValueError:
-        raise ConfigurationError(f"{named_certificate} holds a broken certificate") from None
+    except ValueError as error:
+        raise ConfigurationError(f"{named_certificate} holds a broken certificate") from error
     if not chain:
         raise ConfigurationError(f"{named_certificate} holds no certificate in PEM")
     with memory_file(pair.certificate) as certificate, memory_file(pair.key) as key:
@@ -136,7 +136,7 @@ def check_pair(pair: Pair, files: PairFiles) -> CheckedPair:
             if error.reason == "KEY_VALUES_MISMATCH":
                 raise ConfigurationError(
                     f"{named_key} is not the key of the certificate in {named_certificate}"
-                ) from None
+                ) from error
             raise ConfigurationError(
                 f"{named_certificate} and {named_key} cannot be read ({error.reason})"
             ) from None
