@@ -17,7 +17,7 @@
     │   └── RulesMissingError           the log has no metering rules yet
     └── DecoderDiedError                a decoder process ended by itself; a restart fixes it
 
-    TotalTooLargeError                  core/slices.py: a sum would wrap; what is told of it outside is a
+    TotalTooLargeError                  core/slices.py: a sum would wrap; outside it becomes a
                                         MeteringStoppedError
 
     Signals within the aggregator, each caught there; none of them stops it:
