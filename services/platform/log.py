@@ -8,6 +8,8 @@ from typing import Any
 
 import structlog
 
+from services.platform.printable import shown
+
 
 def configure_logging(service: str, *, level: str, log_format: str) -> None:
     """Send our logs and those of the libraries to stderr, one line an entry."""
@@ -17,10 +19,11 @@ def configure_logging(service: str, *, level: str, log_format: str) -> None:
         structlog.contextvars.merge_contextvars,
         structlog.processors.format_exc_info,
     ]
-    renderer: Any = (
-        structlog.processors.JSONRenderer()
+    # JSON escapes what is not printable by itself.
+    last: list[Any] = (
+        [structlog.processors.JSONRenderer()]
         if log_format == "json"
-        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+        else [printable, structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
     )
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
@@ -34,7 +37,7 @@ def configure_logging(service: str, *, level: str, log_format: str) -> None:
             foreign_pre_chain=shared,
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                renderer,
+                *last,
             ],
         )
     )
@@ -42,6 +45,14 @@ def configure_logging(service: str, *, level: str, log_format: str) -> None:
     root.handlers[:] = [handler]
     root.setLevel(level)
     structlog.contextvars.bind_contextvars(service=service)
+
+
+def printable(_logger: Any, _method: str, event: dict[str, Any]) -> dict[str, Any]:
+    """Show what others wrote as it is, on one line; tracebacks, which are ours, keep theirs."""
+    return {
+        name: shown(value) if isinstance(value, str) and name != "exception" else value
+        for name, value in event.items()
+    }
 
 
 def get_logger(name: str) -> structlog.stdlib.BoundLogger:

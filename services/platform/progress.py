@@ -20,6 +20,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from services.platform.terminal import cell
+
 LINE_EVERY_SECONDS: Final = 5.0
 
 
@@ -28,7 +30,8 @@ class ProgressShown:
 
     def __init__(self, title: str, total: int | None, console: Console | None = None) -> None:
         self._console = console or Console(stderr=True)
-        self._title = title
+        # Such as the name of a file that others chose.
+        self._title = cell(title)
         self._total = total
         self._line_at = time.monotonic() + LINE_EVERY_SECONDS
         self._bar: Progress | None = None
@@ -41,7 +44,7 @@ class ProgressShown:
                 TimeRemainingColumn(),
                 console=self._console,
             )
-            self._task = self._bar.add_task(title, total=total)
+            self._task = self._bar.add_task(self._title, total=total)
 
     def __enter__(self) -> Self:
         if self._bar is not None:

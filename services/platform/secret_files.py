@@ -25,6 +25,9 @@ def read_secret(file: Path) -> str:
         return file.read_text(encoding="utf-8").strip()
     except OSError as error:
         raise ConfigurationError(f"cannot read the secret file {file}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        # The error has what was read in it.
+        raise ConfigurationError(f"the secret file {file} is no text in UTF-8") from None
 
 
 def require_readable(setting: str, path: Path) -> None:

@@ -29,16 +29,14 @@ from tests.mutation.planting import (
 )
 
 AGGREGATOR: Final = "services/aggregator"
-#: The core, meter, flush, recovery, transport, sink and store of ids.
+#: What decides, whole wings of it, and what ties them together. Not the pipes to the decoders.
+WINGS: Final = ("arrays", "core", "storage")
 MODULES: Final = (
-    *(
-        f"{AGGREGATOR}/{name}.py"
-        for name in ("meter", "flush", "recovery", "handover", "transport")
-    ),
-    *(f"{AGGREGATOR}/{name}.py" for name in ("clickhouse_sink", "native_block", "seen_store")),
-    *(f"{AGGREGATOR}/{name}.py" for name in ("seen_place", "seen_bucket", "store_files")),
-    *(f"{AGGREGATOR}/{name}.py" for name in ("store_logs", "record_batch", "log_offsets")),
+    *(f"{AGGREGATOR}/{name}.py" for name in ("meter", "flush", "recovery", "handover")),
     *(f"{AGGREGATOR}/{name}.py" for name in ("agent", "watchdog")),
+    *(f"{AGGREGATOR}/kafka/{name}.py" for name in ("transport", "raw_fetch", "log_offsets")),
+    *(f"{AGGREGATOR}/decoding/{name}.py" for name in ("canonical", "columns", "gateways")),
+    *(f"{AGGREGATOR}/decoding/{name}.py" for name in ("labels", "phrases", "record_batch")),
 )
 TESTS: Final = (
     "tests/unit/services/aggregator",
@@ -93,8 +91,11 @@ def main() -> int:
 
 def modules() -> list[str]:
     """Every module that mutants are made of."""
-    core = sorted((ROOT / AGGREGATOR / "core").glob("*.py"))
-    return [*MODULES, *(str(path.relative_to(ROOT)) for path in core if path.name != "__init__.py")]
+    of_wings = (path for wing in WINGS for path in sorted((ROOT / AGGREGATOR / wing).glob("*.py")))
+    return [
+        *MODULES,
+        *(str(path.relative_to(ROOT)) for path in of_wings if path.name != "__init__.py"),
+    ]
 
 
 def executed_lines(files: list[str], out: Path) -> ExecutedLines:
