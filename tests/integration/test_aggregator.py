@@ -130,7 +130,7 @@ def test_an_assignment_made_without_the_topic_is_made_again(
     with metering(infrastructure) as pipeline:
         stop_in_order(pipeline)
         sighted = pipeline.aggregator.plan
-        script = [sys.executable, "-m", "tests.integration.blind_aggregator", "8", "aggregator"]
+        script = [sys.executable, "-m", "tests.integration.blind_aggregator", "aggregator"]
         blind = replace(sighted, name="blind", command=script, ready=lambda: False)
         send(pipeline, tmp_path / "ledger", events=3_000)
         with Supervisor() as supervisor:
