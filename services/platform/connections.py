@@ -79,22 +79,22 @@ def to_close(
     before those that have served many, those that have served few. ``busy`` are the peers that a
     request is being served for: those stay.
     """
+    idle = [
+        one for one in sorted(connections, key=lambda one: _worth(one, now)) if one.peer not in busy
+    ]
     of_address = Counter(address_of(one.peer) for one in connections)
-    in_all = len(connections)
-    chosen = []
-    for one in sorted(connections, key=lambda one: _worth(one, now)):
-        if one.peer in busy:
-            continue
+    chosen: list[Connection] = []
+    left: list[Connection] = []
+    for one in idle:
         address = address_of(one.peer)
-        if (
-            now - one.idle_since > limits.idle_seconds
-            or of_address[address] > limits.per_address_max
-            or in_all > limits.connections_max
-        ):
+        past = now - one.idle_since > limits.idle_seconds
+        if past or of_address[address] > limits.per_address_max:
             chosen.append(one)
             of_address[address] -= 1
-            in_all -= 1
-    return chosen
+        else:
+            left.append(one)
+    # Only now, so that what one address has too many of pushes out nobody else's.
+    return chosen + left[: max(0, len(connections) - len(chosen) - limits.connections_max)]
 
 
 def _worth(connection: Connection, now: float) -> tuple[int, float]:

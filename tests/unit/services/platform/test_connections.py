@@ -40,6 +40,13 @@ def test_a_new_one_is_not_shut_before_it_could_ask_for_the_idle_ones_of_its_addr
     assert new in to_close([new, kept, *idle], (), limits, 102.0), "it was new once"
 
 
+def test_what_one_address_has_too_many_of_pushes_out_nobody_elses() -> None:
+    limits = ConnectionLimits(10, 3, 60)
+    flood = [Connection(n, n, ("10.6.6.6", n), 99.9) for n in range(20)]
+    others = [Connection(50, 50, ("10.0.0.1", 1), 98.0, requests=1)]
+    assert to_close(flood + others, (), limits, 100.0) == flood[:17]
+
+
 def test_what_is_served_stays_however_long_it_takes() -> None:
     assert closed(of("a", 1, 2, 3, 4, 5), {("a", 1)}, 10) == [2, 3]
     assert closed(of("a", 1), {("a", 1)}, 1000) == []
