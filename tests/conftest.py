@@ -18,6 +18,9 @@ from tests.versions.effort import examples
 settings.register_profile("wattoken", deadline=None, max_examples=examples(100))
 settings.load_profile("wattoken")
 
+# A broker of a few minutes never earns back what the JVM's second compiler costs it at its start.
+os.environ.setdefault("JDK_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1")
+
 # As ingest does at its start: readers of all formats ask it who serves a model.
 providers.use(load_catalogue())
 

@@ -25,7 +25,7 @@ def test_the_unit_tests_pass_on_the_newest_python() -> None:
     done = subprocess.run(
         [interpreter, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", *parts],
         cwd=python.ROOT,
-        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1", BRIEF: "1"},
+        env={**os.environ, BRIEF: "1"},
         capture_output=True,
         text=True,
         check=False,
