@@ -211,7 +211,9 @@ class Stack:
         advertised = {name: self.link_ports[f"{name}>kafka"] for name in KAFKA_CLIENTS}
         text = with_listeners(server_properties(data, *ports), self.listeners, advertised)
         (data / "server.properties").write_text(text)
-        return replace(plan, env=self._clock_env(BROKER), directory=self.folder / "kafka-run")
+        # Killed again and again, it never earns back what the JVM's second compiler costs.
+        env = {"JDK_JAVA_OPTIONS": "-XX:TieredStopAtLevel=1", **self._clock_env(BROKER)}
+        return replace(plan, env=env, directory=self.folder / "kafka-run")
 
     def _clickhouse_plan(self) -> ChildPlan:
         backups = self.folder / "backups"
