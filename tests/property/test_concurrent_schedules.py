@@ -26,7 +26,8 @@ from tests.property.concurrent.found import FOUND_BY, HELD_ELSEWHERE
 from tests.property.concurrent.hunt import hunt
 from tests.property.concurrent.planted import PLANTED
 from tests.property.concurrent.planting import MisfitError, plant
-from tests.property.concurrent.schedule import SCHEDULE_BYTES, model, run_schedule
+from tests.property.concurrent.profile import THEMES
+from tests.property.concurrent.schedule import EVENTS, SCHEDULE_BYTES, model, run_schedule
 
 #: An eighth of a second each.
 EXAMPLES = int(os.environ.get("WATTOKEN_PROPERTY_EXAMPLES", "100"))
@@ -61,6 +62,10 @@ def test_every_schedule_ends_exact(tmp_path: Path) -> None:
 
     with model():
         ends_exact()
+
+
+def test_what_themes_weigh_can_happen() -> None:
+    assert {name for events in THEMES.values() for name in events} == EVENTS.keys() - {"work"}
 
 
 def test_a_schedule_is_the_same_each_time(tmp_path: Path) -> None:

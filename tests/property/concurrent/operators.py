@@ -74,7 +74,7 @@ def change_rules(world: World) -> None:
         traffic.append(world)
 
 
-def make_topic_anew(world: World) -> None:
+def recreate_topic(world: World) -> None:
     # What the old log held and nobody metered would be gone with it.
     settle(world)
     world.calm = False

@@ -86,7 +86,7 @@ THEMES: dict[str, dict[str, int]] = {
         "marker": 1,
     },
     "topics": {
-        "make topic again": 2,
+        "recreate topic": 2,
         "add partitions": 8,
         "rest for long": 2,
         "rebalance": 2,

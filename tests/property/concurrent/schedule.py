@@ -150,7 +150,7 @@ EVENTS: dict[str, Callable[[World], None]] = {
             operators.back_up,
             operators.restore,
             operators.change_rules,
-            operators.make_topic_anew,
+            operators.recreate_topic,
             operators.come_to_rest,
             operators.rest_for_long,
             operators.rest_behind_a_loss,
