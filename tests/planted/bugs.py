@@ -204,10 +204,10 @@ BUGS: Final = (
     ),
     Bug(
         "what was fetched and dropped is not fetched again",
-        f"{AGGREGATOR}/transport.py",
+        f"{AGGREGATOR}/kafka/transport.py",
         "        if not self._dropped:\n            return\n",
         "        if True:\n            return\n",
-        ("test_transport.py",),
+        ("kafka/test_transport.py",),
     ),
     # The disk of ids.
     store(
@@ -219,38 +219,38 @@ BUGS: Final = (
     ),
     store(
         "ids that the disk refused count as moved",
-        "seen_store",
+        "storage/seen_store",
         "WRITE_REST_SECONDS)\n            return False\n",
         "WRITE_REST_SECONDS)\n            return True\n",
-        "test_seen_store.py::test_with_no_file_handle_left_ids_stay_in_memory",
+        "storage/test_seen_store.py::test_with_no_file_handle_left_ids_stay_in_memory",
     ),
     store(
         "a place that lost ids is used again",
-        "seen_store",
+        "storage/seen_store",
         "            self._stores.discard(place)\n",
         "            place.close()\n",
-        "test_seen_store.py::test_ids_that_cannot_be_read_nor_thrown_away_are_passed_by",
+        "storage/test_seen_store.py::test_ids_that_cannot_be_read_nor_thrown_away_are_passed_by",
     ),
     store(
         "a folder of another owner is written to",
-        "seen_place",
+        "storage/seen_place",
         "        if not self._is_there():\n            raise PlaceGoneFault",
         "        if False:\n            raise PlaceGoneFault",
-        "test_seen_place.py::test_in_a_folder_recreated_nothing_is_touched",
+        "storage/test_seen_place.py::test_in_a_folder_recreated_nothing_is_touched",
     ),
     store(
         "moves that are missing are not missed",
-        "seen_bucket",
+        "storage/seen_bucket",
         "        if lost:\n",
         "        if False:\n",
-        "test_seen_place.py::test_a_bucket_needs_all_its_moves",
+        "storage/test_seen_place.py::test_a_bucket_needs_all_its_moves",
     ),
     store(
         "a manifest is read unseen",
-        "store_logs",
+        "storage/store_logs",
         "        if whole_bytes(content) != len(content):\n            raise",
         "        if False:\n            raise",
-        "test_store_logs.py",
+        "storage/test_store_logs.py",
     ),
     flush(
         "checkpoint before its rows",
@@ -332,10 +332,10 @@ BUGS: Final = (
     # Watchdog and log offsets.
     Bug(
         "commits of another log are believed",
-        f"{AGGREGATOR}/log_offsets.py",
+        f"{AGGREGATOR}/kafka/log_offsets.py",
         'if commit.metadata in ("", self._log.name)',
         "if True",
-        ("test_log_offsets.py",),
+        ("kafka/test_log_offsets.py",),
     ),
     Bug(
         "partitions of ours without a state are not seen",
@@ -353,10 +353,10 @@ BUGS: Final = (
     ),
     Bug(
         "a partition taken away ends the worker",
-        f"{AGGREGATOR}/transport.py",
+        f"{AGGREGATOR}/kafka/transport.py",
         "        except (AssertionError, AttributeError, IllegalStateError):\n",
         "        except ZeroDivisionError:\n",
-        ("test_transport.py",),
+        ("kafka/test_transport.py",),
     ),
     Bug(
         "reading goes on during a recovery",
@@ -367,10 +367,10 @@ BUGS: Final = (
     ),
     Bug(
         "commits without their log",
-        f"{AGGREGATOR}/transport.py",
+        f"{AGGREGATOR}/kafka/transport.py",
         "offset, self.consumer.log_name",
         'offset, ""',
-        ("test_transport.py",),
+        ("kafka/test_transport.py",),
     ),
     # The pure core.
     core(

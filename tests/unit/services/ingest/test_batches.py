@@ -248,7 +248,7 @@ def test_a_body_is_looked_through_only_where_that_can_help(
         looked.append(text)
         return salvaged(text)
 
-    monkeypatch.setattr(batches, "fixed", counted)
+    monkeypatch.setattr(batches, "salvaged", counted)
     with contextlib.suppress(MalformedError):
         batches.whole(body)
     assert len(looked) == looks
