@@ -13,6 +13,7 @@ from schemas.catalogue.entries import (
     CalendarEntry,
     DemandChargeEntry,
     Entry,
+    HolidayList,
     ModelEntry,
     ProviderEntry,
     RegionEntry,
@@ -58,6 +59,7 @@ class TouFile(Entry):
 
     version: Text
     calendars: tuple[CalendarEntry, ...]
+    holidays: tuple[HolidayList, ...] = ()
 
 
 class Catalogue(Entry):
@@ -87,13 +89,19 @@ class Catalogue(Entry):
         _unique("tariff", (tariff.tariff for tariff in self.tariffs.tariffs))
         _unique("demand charge", (d.demand_charge for d in self.tariffs.demand_charges))
         _unique("calendar", (calendar.calendar for calendar in self.tou.calendars))
+        _unique("list of holidays", (one.holidays for one in self.tou.holidays))
+        for calendar in self.tou.calendars:
+            if calendar.holidays is not None and self.holidays_of(calendar) is None:
+                raise ValueError(
+                    f"{calendar.calendar}: tou has no list of holidays {calendar.holidays}"
+                )
         for tariff in self.tariffs.tariffs:
             periods = {FLAT}
             if tariff.calendar is not None:
-                calendar = self.calendar(tariff.calendar)
-                if calendar is None:
+                found = self.calendar(tariff.calendar)
+                if found is None:
                     raise ValueError(f"{tariff.tariff}: tou has no calendar {tariff.calendar}")
-                periods = set(calendar.periods)
+                periods = set(found.periods)
             for version in tariff.versions:
                 strange = sorted(set(version.prices) - periods)
                 if strange:
@@ -121,6 +129,10 @@ class Catalogue(Entry):
     def calendar(self, name: str) -> CalendarEntry | None:
         """The time-of-use calendar ``name``, if the catalogue has it."""
         return next((one for one in self.tou.calendars if one.calendar == name), None)
+
+    def holidays_of(self, calendar: CalendarEntry) -> HolidayList | None:
+        """The list by which a calendar has holidays, if it has any."""
+        return next((one for one in self.tou.holidays if one.holidays == calendar.holidays), None)
 
 
 def _unique(what: str, names: Iterable[str]) -> None:

@@ -21,8 +21,13 @@ TOKEN_CLASSES: Final[tuple[TokenClass, ...]] = (
     "output",
     "reasoning",
 )
-Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
-WEEKDAYS: Final[tuple[Weekday, ...]] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+DayKind = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun", "holiday", "makeup_workday"]
+WEEKDAYS: Final[tuple[DayKind, ...]] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+#: A day off by its calendar's list of holidays, whatever weekday it is; and one at a weekend that
+#: is worked on to make up for such a day, in calendars that have hours of their own for it.
+HOLIDAY: Final[DayKind] = "holiday"
+MAKEUP_WORKDAY: Final[DayKind] = "makeup_workday"
+DAY_KINDS: Final[tuple[DayKind, ...]] = (*WEEKDAYS, HOLIDAY, MAKEUP_WORKDAY)
 
 #: `zone` of a calendar that follows the zone of the region where tokens were served.
 REGION_ZONE: Final = "region"
@@ -128,7 +133,8 @@ class HourRange(Entry):
 
     start: Annotated[int, Field(alias="from", ge=0, le=23)]
     end: Annotated[int, Field(alias="to", ge=1, le=24)]
-    weekdays: tuple[Weekday, ...] = WEEKDAYS
+    #: Every day where they are not given.
+    weekdays: tuple[DayKind, ...] = DAY_KINDS
 
     @model_validator(mode="after")
     def _forwards(self) -> Self:
@@ -137,14 +143,40 @@ class HourRange(Entry):
         return self
 
 
+class HolidayList(Sourced):
+    """The public holidays of a country, from one day to another, both included.
+
+    ``days_off`` are all days off that are no plain weekend; ``makeup_workdays`` the days at a
+    weekend that are worked on for them.
+    """
+
+    holidays: Slug
+    covers_from: date
+    covers_to: date
+    days_off: Annotated[tuple[date, ...], Field(min_length=1)]
+    makeup_workdays: tuple[date, ...] = ()
+
+    @model_validator(mode="after")
+    def _days(self) -> Self:
+        days = (*self.days_off, *self.makeup_workdays)
+        if len(set(days)) < len(days):
+            raise ValueError("a day is listed twice")
+        outside = [day for day in days if not self.covers_from <= day <= self.covers_to]
+        if outside:
+            raise ValueError(f"{outside[0]} lies outside what the list covers")
+        return self
+
+
 class CalendarEntry(Entry):
     """A time-of-use calendar: which period each hour of the week is in.
 
     ``zone`` is an IANA name, or ``region`` for the zone of the region that served the tokens.
+    ``holidays`` names the list by which its days are holidays and make-up workdays.
     """
 
     calendar: Slug
     zone: str
+    holidays: Slug | None = None
     periods: Annotated[dict[Slug, tuple[HourRange, ...]], Field(min_length=1)]
 
     @model_validator(mode="after")
@@ -154,20 +186,52 @@ class CalendarEntry(Entry):
         taken = RESERVED_PERIODS & set(self.periods)
         if taken:
             raise ValueError(f"{', '.join(sorted(taken))}: these names are taken")
+        if self.holidays is None and (self._names_day(HOLIDAY) or self._names_day(MAKEUP_WORKDAY)):
+            raise ValueError("its hours name holidays, and it has no list of them (holidays: …)")
         return self
 
+    def _names_day(self, kind: DayKind) -> bool:
+        """Whether a range is of this kind of day and not simply of every day."""
+        return any(
+            kind in span.weekdays and span.weekdays != DAY_KINDS
+            for spans in self.periods.values()
+            for span in spans
+        )
+
+    @property
+    def day_kinds(self) -> tuple[DayKind, ...]:
+        """The kinds of days that it tells apart; a make-up workday is else its own weekday."""
+        if self.holidays is None:
+            return WEEKDAYS
+        return DAY_KINDS if self._names_day(MAKEUP_WORKDAY) else (*WEEKDAYS, HOLIDAY)
+
+    def kind_of(self, day: date, holidays: HolidayList | None) -> int:
+        """Number of the kind that a local day is: Monday is 1, a holiday 8."""
+        kind = WEEKDAYS[day.weekday()]
+        if holidays is not None and day in holidays.days_off:
+            kind = HOLIDAY
+        elif (
+            holidays is not None
+            and day in holidays.makeup_workdays
+            and MAKEUP_WORKDAY in self.day_kinds
+        ):
+            kind = MAKEUP_WORKDAY
+        return DAY_KINDS.index(kind) + 1
+
     def hours(self, period: str) -> list[tuple[int, int]]:
-        """The (weekday, hour) of a period, Monday is 1; more than once where ranges overlap."""
+        """The (kind of day, hour) of a period; more than once where ranges overlap."""
+        kinds = self.day_kinds
         return [
-            (WEEKDAYS.index(day) + 1, hour)
+            (DAY_KINDS.index(day) + 1, hour)
             for span in self.periods[period]
             for day in span.weekdays
+            if day in kinds
             for hour in range(span.start, span.end)
         ]
 
-    def periods_at(self, weekday: int, hour: int) -> list[str]:
-        """The periods that an hour of the week is in: one, but for a gap or an overlap."""
-        day = WEEKDAYS[weekday - 1]
+    def periods_at(self, kind: int, hour: int) -> list[str]:
+        """The periods that an hour of a kind of day is in: one, but for a gap or an overlap."""
+        day = DAY_KINDS[kind - 1]
         return [
             period
             for period, spans in self.periods.items()

@@ -60,6 +60,11 @@ def table_rows(catalogue: Catalogue) -> tuple[TableRows, ...]:
                 for weekday, hour in one.hours(period)
             ),
         ),
+        TableRows(
+            "calendar_days",
+            ("calendar", "day", "weekday"),
+            tuple(_calendar_days(catalogue)),
+        ),
         TableRows("tariffs", TARIFF_COLUMNS, tuple(_tariff_rows(catalogue))),
         TableRows(
             "demand_charges",
@@ -96,6 +101,18 @@ def _tariff_rows(catalogue: Catalogue) -> Iterator[Row]:
                         *(prices.price(token_class), prices.billed_as(token_class)),
                         *(version.source, version.source_date),
                     )
+
+
+def _calendar_days(catalogue: Catalogue) -> Iterator[Row]:
+    """The local days that a calendar takes for another kind than their weekday."""
+    for calendar in catalogue.tou.calendars:
+        holidays = catalogue.holidays_of(calendar)
+        if holidays is None:
+            continue
+        for day in sorted({*holidays.days_off, *holidays.makeup_workdays}):
+            kind = calendar.kind_of(day, holidays)
+            if kind != day.isoweekday():
+                yield (calendar.calendar, day, kind)
 
 
 def _zones(catalogue: Catalogue) -> tuple[Row, ...]:

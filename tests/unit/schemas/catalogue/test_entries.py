@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -10,8 +10,10 @@ import pytest
 from pydantic import ValidationError
 
 from schemas.catalogue.entries import (
+    WEEKDAYS,
     CalendarEntry,
     ClassPrices,
+    HolidayList,
     HourRange,
     PriceVersion,
     RegionEntry,
@@ -115,3 +117,44 @@ def test_a_calendar_says_the_period_of_an_hour() -> None:
     assert calendar.hours("peak") == [(1, hour) for hour in range(8, 20)]
     with pytest.raises(ValidationError, match="taken"):
         CalendarEntry.model_validate({"calendar": "c", "zone": "UTC", "periods": {"unpriced": []}})
+
+
+def holidays(**changes: object) -> dict[str, object]:
+    fields: dict[str, object] = {"holidays": "h", "covers_from": "2026-01-01"}
+    fields |= {"covers_to": "2026-12-31", "source": "s", "source_date": "2026-01-01"}
+    fields |= {"days_off": ["2026-05-01"], "makeup_workdays": ["2026-05-09"]}
+    return fields | changes
+
+
+def calendar_of(*ranges: dict[str, object], holidays: str | None = "h") -> CalendarEntry:
+    return CalendarEntry.model_validate(
+        {"calendar": "c", "zone": "UTC", "holidays": holidays, "periods": {"all": ranges}}
+    )
+
+
+def test_a_holiday_is_no_weekday_and_a_make_up_workday_is_one_where_nothing_names_it() -> None:
+    days = HolidayList.model_validate(holidays())
+    friday, saturday = date(2026, 5, 1), date(2026, 5, 9)
+    whole_day = {"from": 0, "to": 24}
+    plain = calendar_of(whole_day)
+    assert (plain.kind_of(friday, days), plain.kind_of(saturday, days)) == (8, 6)
+    assert plain.kind_of(date(2026, 5, 8), days) == 5
+    assert plain.day_kinds == (*WEEKDAYS, "holiday")
+    assert len(plain.hours("all")) == 8 * 24
+    worked = calendar_of(whole_day | {"weekdays": ["mon", "makeup_workday"]})
+    assert worked.kind_of(saturday, days) == 9
+    assert worked.periods_at(9, 12) == ["all"] and worked.periods_at(6, 12) == []
+    assert {kind for kind, _ in worked.hours("all")} == {1, 9}
+    without = calendar_of(whole_day, holidays=None)
+    assert without.kind_of(friday, None) == 5
+    assert len(without.hours("all")) == 7 * 24
+
+
+def test_days_that_make_no_sense_are_refused() -> None:
+    with pytest.raises(ValidationError, match="listed twice"):
+        HolidayList.model_validate(holidays(makeup_workdays=["2026-05-01"]))
+    with pytest.raises(ValidationError, match="2027-01-01 lies outside"):
+        HolidayList.model_validate(holidays(days_off=["2027-01-01"]))
+    for kind in ("holiday", "makeup_workday"):
+        with pytest.raises(ValidationError, match="has no list of them"):
+            calendar_of({"from": 0, "to": 24, "weekdays": ["mon", kind]}, holidays=None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo
 
 from hypothesis import given
@@ -43,4 +43,10 @@ def test_each_price_is_a_row_of_its_own() -> None:
     assert len(tariffs) == len(TOKEN_CLASSES) * sum(len(one.prices) for one in versions)
     reasoning = [row for row in tariffs if row["token_class"] == "reasoning"]
     assert {row["billed_as"] for row in reasoning} == {"output"}
-    assert len(tables["tou_periods"].rows) == 7 * 24 * len(catalogue.tou.calendars)
+    kinds = sum(len(one.day_kinds) for one in catalogue.tou.calendars)
+    assert len(tables["tou_periods"].rows) == 24 * kinds
+    days = tables["calendar_days"].rows
+    # Make-up workdays are their own weekday in DeepSeek's calendar, which names none.
+    assert {row[2] for row in days} == {8}
+    assert ("deepseek-peak", date(2026, 10, 7), 8) in days
+    assert ("deepseek-peak", date(2026, 10, 10), 9) not in days

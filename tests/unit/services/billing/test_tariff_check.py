@@ -114,6 +114,26 @@ def calendar_with_overlap(files: Files) -> None:
     files["tou"]["calendars"][0]["periods"]["day"][0]["to"] = 21
 
 
+def with_holidays(files: Files, until: str = "2027-12-31") -> Files:
+    span = {"covers_from": "2026-01-01", "covers_to": until, "days_off": ["2026-05-01"]}
+    files["tou"]["holidays"] = [SOURCE | span | {"holidays": "h"}]
+    files["tou"]["calendars"][0]["holidays"] = "h"
+    return files["tou"]["calendars"][0]["periods"]
+
+
+def holidays_with_gap(files: Files) -> None:
+    week = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+    with_holidays(files)["night"][0]["weekdays"] = week
+
+
+def holidays_that_end_soon(files: Files) -> None:
+    with_holidays(files, "2026-12-01")
+
+
+def holidays_that_ended(files: Files) -> None:
+    with_holidays(files, "2026-10-31")
+
+
 def half_hour(files: Files) -> None:
     files["regions"]["regions"][0]["time_zone"] = "Asia/Kolkata"
 
@@ -147,6 +167,9 @@ def demand_in_mid_month(files: Files) -> None:
         (period_without_price, {("error", "no_price"), ("error", "price_gap")}),
         (calendar_with_gap, {("error", "calendar_gap")}),
         (calendar_with_overlap, {("error", "calendar_overlap")}),
+        (holidays_with_gap, {("error", "calendar_gap")}),
+        (holidays_that_end_soon, {("warning", "holidays_end")}),
+        (holidays_that_ended, {("warning", "holidays_end")}),
         (half_hour, {("warning", "half_hour_zone")}),
         (zero, {("warning", "price_zero")}),
         (two_demand_charges, {("error", "demand_overlap")}),
@@ -161,6 +184,15 @@ def test_each_fault_is_found(
     kinds = found(files)
     assert kinds and kinds <= expected, kinds
     assert len(kinds) == len(expected) or spoil is period_without_price
+
+
+def test_holidays_that_are_known_for_long_are_no_finding() -> None:
+    files = sound()
+    with_holidays(files)
+    assert found(files) == set()
+    del files["tou"]["calendars"][0]["holidays"]
+    files["tou"]["holidays"][0]["covers_to"] = "2026-10-31"
+    assert found(files) == set(), "nobody goes by them"
 
 
 def test_a_model_may_be_unpriced_by_choice() -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -41,3 +42,41 @@ def test_the_most_specific_price_wins(
     tariffs = tariffs_of(CATALOGUE, region, provider, model)
     found = [(one.tariff.tariff, one.period) for one in prices_at(CATALOGUE, tariffs, region, hour)]
     assert found == ([] if expected is None else [expected])
+
+
+#: Of the days below: weekdays on which offices in China are closed, by the State Council's list.
+CLOSED = {date(2026, 9, 25), *(date(2026, 10, day) for day in (1, 2, 5, 6, 7))}
+#: In UTC, the same in Beijing's day.
+PEAK_HOURS = {1, 2, 3, 6, 7, 8, 9}
+FIRST, LAST = datetime(2026, 8, 1, tzinfo=UTC), datetime(2026, 11, 1, tzinfo=UTC)
+
+
+def deepseek(model: str, hour: datetime) -> tuple[str, Decimal] | None:
+    """Period and price of output, by DeepSeek's page and a calendar on the wall."""
+    begins = {"deepseek-v4-pro": (8, 16, 16), "deepseek-flash": (9, 10, 4)}[model]
+    low, high = {"deepseek-v4-pro": ("1.98", "3.96"), "deepseek-flash": ("0.60", "1.20")}[model]
+    if hour < datetime(2026, *begins, tzinfo=UTC):
+        return ("flat", Decimal("0.87")) if model == "deepseek-v4-pro" else None
+    weekend = hour.strftime("%a") in ("Sat", "Sun")
+    if hour.hour in PEAK_HOURS and not weekend and hour.date() not in CLOSED:
+        return "peak", Decimal(high)
+    return "off_peak", Decimal(low)
+
+
+@pytest.mark.parametrize("model", ["deepseek-v4-pro", "deepseek-flash"])
+def test_each_hour_of_three_months_at_deepseek(model: str) -> None:
+    catalogue = load_catalogue()
+    tariffs = tariffs_of(catalogue, "us-east", "deepseek", model)
+    hours = [FIRST + timedelta(hours=number) for number in range(24 * 92)]
+    assert hours[-1] + timedelta(hours=1) == LAST
+    periods = []
+    for hour in hours:
+        found = [
+            (one.period, one.version.prices[one.period].price("output"))
+            for one in prices_at(catalogue, tariffs, "us-east", hour)
+        ]
+        expected = deepseek(model, hour)
+        assert found == ([] if expected is None else [expected]), hour
+        periods.append(expected and expected[0])
+    # Worked Sundays and Saturdays (2026-09-20, 2026-10-10) are weekends to DeepSeek.
+    assert periods.count("peak") == {"deepseek-v4-pro": 7 * 49, "deepseek-flash": 7 * 31 - 3}[model]
