@@ -58,6 +58,10 @@ class Counters:
         # With a lower limit than before, some names are part of "other" now.
         names = {*self.selection.named, OTHER}
         heights = {series: totals for series, totals in known.series.items() if series in names}
+        # They may have a name again after a later start, and must not be lower then.
+        self._hidden = {
+            series: totals for series, totals in known.series.items() if series not in names
+        }
         self._series: HighWater[Series] = HighWater(heights)
         self._counts: HighWater[CountKey] = HighWater(known.counts)
         self._shown = Shown(series=heights, counts=known.counts)
@@ -73,6 +77,8 @@ class Counters:
         shown = self._shown
         if registers is not None:
             selected, omitted = self.selection.select(registers)
+            for name in self._hidden.keys() & selected.keys():
+                self._series.begin_at(name, self._hidden.pop(name))
             series = self._series.rise(selected)
             shown = replace(shown, series=series.values, omitted=omitted, held_series=series.held)
         if checkpoints is not None:
@@ -82,7 +88,8 @@ class Counters:
             self._shown.series,
             self._shown.counts,
         ) or not shown.kept:
-            heights = Heights(self.selection.named, shown.series, shown.counts)
+            every = {**self._hidden, **shown.series}
+            heights = Heights(self.selection.named, every, shown.counts)
             shown = replace(shown, kept=self._file.write(heights))
             self._written_at = now if shown.kept else None
         self._shown = shown

@@ -27,7 +27,8 @@ _encode: Final = msgspec.json.Encoder().encode
 class Heights:
     """What was shown: label sets with a name, in the order of admission, and the heights of all.
 
-    A label set that has a name may have no height yet; "other" may have a height and has no name.
+    A label set that has a name may have no height yet; "other" may have a height and has no name,
+    and so has a label set that lost its name to a lower limit.
     """
 
     named: Sequence[Series] = ()

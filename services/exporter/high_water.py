@@ -30,6 +30,10 @@ class HighWater(Generic[K]):
     def __init__(self, heights: Mapping[K, tuple[int, ...]] | None = None) -> None:
         self._highest: dict[K, tuple[int, ...]] = dict(heights or {})
 
+    def begin_at(self, key: K, height: tuple[int, ...]) -> None:
+        """Take over the height of a key that is to be shown from now on."""
+        self._highest[key] = height
+
     def rise(self, values: Mapping[K, tuple[int, ...]]) -> Risen[K]:
         """Take the newest values and return what to show; keys that are missing are held."""
         held = sum(1 for key in self._highest if key not in values)

@@ -216,7 +216,7 @@ def test_each_hour_of_three_months_at_deepseek_as_the_catalogue_has_it(
             (model, hour.replace(tzinfo=UTC)): (period, tariff, amount)
             for model, hour, period, tariff, amount in client.query(text).result_rows
         }
-    expected = {}
+    expected: dict[Any, Any] = {}
     for model in models:
         tariffs = tariffs_of(catalogue, "us-east", "deepseek", model)
         for hour in hours:

@@ -135,7 +135,7 @@ def calendar_of(*ranges: dict[str, object], holidays: str | None = "h") -> Calen
 def test_a_holiday_is_no_weekday_and_a_make_up_workday_is_one_where_nothing_names_it() -> None:
     days = HolidayList.model_validate(holidays())
     friday, saturday = date(2026, 5, 1), date(2026, 5, 9)
-    whole_day = {"from": 0, "to": 24}
+    whole_day: dict[str, object] = {"from": 0, "to": 24}
     plain = calendar_of(whole_day)
     assert (plain.kind_of(friday, days), plain.kind_of(saturday, days)) == (8, 6)
     assert plain.kind_of(date(2026, 5, 8), days) == 5

@@ -117,8 +117,10 @@ def calendar_with_overlap(files: Files) -> None:
 def with_holidays(files: Files, until: str = "2027-12-31") -> Files:
     span = {"covers_from": "2026-01-01", "covers_to": until, "days_off": ["2026-05-01"]}
     files["tou"]["holidays"] = [SOURCE | span | {"holidays": "h"}]
-    files["tou"]["calendars"][0]["holidays"] = "h"
-    return files["tou"]["calendars"][0]["periods"]
+    calendar: Files = files["tou"]["calendars"][0] | {"holidays": "h"}
+    files["tou"]["calendars"][0] = calendar
+    periods: Files = calendar["periods"]
+    return periods
 
 
 def holidays_with_gap(files: Files) -> None:

@@ -149,6 +149,19 @@ _steps = st.lists(
 )
 
 
+def test_a_name_lost_to_a_lower_limit_comes_back_no_lower(tmp_path: Path) -> None:
+    first = Exporter(tmp_path, max_series=2)
+    assert tokens(first.show({"a": 5, "b": 7})) == {"a": 5, "b": 7}
+    first.die()
+    # Its scrapes find no registers, so nobody has been put under "other" when it ends.
+    lower = Exporter(tmp_path, max_series=1)
+    assert len(tokens(lower.show(None))) == 1
+    lower.die()
+    # What a backup says that was restored meanwhile.
+    again = Exporter(tmp_path, max_series=3).show({"a": 1, "b": 1})
+    assert tokens(again) == {"a": 5, "b": 7}
+
+
 @settings(max_examples=300, deadline=None)
 @given(_steps)
 def test_whenever_it_dies_no_counter_falls(steps: list[Any]) -> None:
