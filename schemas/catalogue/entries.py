@@ -68,6 +68,8 @@ def _at_midnight_utc(value: object) -> object:
 
 
 Text = Annotated[str, Field(min_length=1, max_length=256)]
+#: In the years that events may be from.
+Day = Annotated[date, Field(ge=date(2000, 1, 1), lt=date(2100, 1, 1))]
 Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$", max_length=128)]
 ZoneName = Annotated[str, AfterValidator(_known_zone)]
 Moment = Annotated[datetime, BeforeValidator(_at_midnight_utc)]
@@ -133,8 +135,8 @@ class HourRange(Entry):
 
     start: Annotated[int, Field(alias="from", ge=0, le=23)]
     end: Annotated[int, Field(alias="to", ge=1, le=24)]
-    #: Every day where they are not given.
-    weekdays: tuple[DayKind, ...] = DAY_KINDS
+    #: None for every day.
+    weekdays: Annotated[tuple[DayKind, ...], Field(min_length=1)] | None = None
 
     @model_validator(mode="after")
     def _forwards(self) -> Self:
@@ -142,17 +144,22 @@ class HourRange(Entry):
             raise ValueError("an hour range runs forwards; split one that passes midnight in two")
         return self
 
+    @property
+    def days(self) -> tuple[DayKind, ...]:
+        """The kinds of days that it is of."""
+        return DAY_KINDS if self.weekdays is None else self.weekdays
+
 
 class HolidayList(Sourced):
     """The public holidays of a country, from one day to another, both included.
 
-    ``days_off`` are all days off that are no plain weekend; ``makeup_workdays`` the days at a
-    weekend that are worked on for them.
+    ``days_off`` are all days of each holiday, those at a weekend too; ``makeup_workdays`` are days
+    at a weekend that are worked on for them.
     """
 
     holidays: Slug
-    covers_from: date
-    covers_to: date
+    covers_from: Day
+    covers_to: Day
     days_off: Annotated[tuple[date, ...], Field(min_length=1)]
     makeup_workdays: tuple[date, ...] = ()
 
@@ -168,7 +175,7 @@ class HolidayList(Sourced):
 
 
 class CalendarEntry(Entry):
-    """A time-of-use calendar: which period each hour of the week is in.
+    """A time-of-use calendar: which period each hour of each kind of day is in.
 
     ``zone`` is an IANA name, or ``region`` for the zone of the region that served the tokens.
     ``holidays`` names the list by which its days are holidays and make-up workdays.
@@ -191,11 +198,9 @@ class CalendarEntry(Entry):
         return self
 
     def _names_day(self, kind: DayKind) -> bool:
-        """Whether a range is of this kind of day and not simply of every day."""
+        """Whether a range names this kind of day."""
         return any(
-            kind in span.weekdays and span.weekdays != DAY_KINDS
-            for spans in self.periods.values()
-            for span in spans
+            kind in (span.weekdays or ()) for spans in self.periods.values() for span in spans
         )
 
     @property
@@ -224,7 +229,7 @@ class CalendarEntry(Entry):
         return [
             (DAY_KINDS.index(day) + 1, hour)
             for span in self.periods[period]
-            for day in span.weekdays
+            for day in span.days
             if day in kinds
             for hour in range(span.start, span.end)
         ]
@@ -235,7 +240,7 @@ class CalendarEntry(Entry):
         return [
             period
             for period, spans in self.periods.items()
-            if any(day in span.weekdays and span.start <= hour < span.end for span in spans)
+            if any(day in span.days and span.start <= hour < span.end for span in spans)
         ]
 
 

@@ -66,7 +66,8 @@ def _read(path: Path, shape: type[F]) -> F:
     try:
         # _ExactLoader is a SafeLoader: it builds plain values only.
         content: Any = yaml.load(path.read_text(encoding="utf-8"), Loader=_ExactLoader)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        # ValueError: text that is no UTF-8, or a day such as 2026-10-32.
         line = " ".join(str(error).split())[:300]
         raise CatalogueError(f"cannot read {path}: {line}") from None
     try:

@@ -89,7 +89,14 @@ FROM
                 ASOF LEFT JOIN zone_offsets AS z
                     ON z.time_zone = c.time_zone AND c.window_start >= z.valid_from
             ) AS l
-            LEFT ANY JOIN calendar_days AS d
+            -- Of kinds that the calendar has hours for: the two tables are replaced one after the
+            -- other, and a release that knows no holidays writes only the hours.
+            LEFT ANY JOIN
+            (
+                SELECT calendar, day, weekday
+                FROM calendar_days
+                WHERE (calendar, weekday) IN (SELECT calendar, weekday FROM tou_periods)
+            ) AS d
                 ON d.calendar = l.calendar AND d.day = toDate(l.local_start)
         ) AS u
         LEFT ANY JOIN tou_periods AS tou

@@ -12,7 +12,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from schemas.catalogue import TOKEN_CLASSES, Catalogue
-from schemas.catalogue.entries import DAY_KINDS, FOREVER, TariffEntry
+from schemas.catalogue.entries import FOREVER, TariffEntry
 from schemas.catalogue.globs import matches
 from services.billing.periods import parse_period
 from services.billing.statement import Statement, money
@@ -89,7 +89,7 @@ def _calendar_line(catalogue: Catalogue, name: str) -> str:
         f"{period} "
         + ", ".join(
             f"{span.start:02}-{span.end:02}"
-            + ("" if span.weekdays == DAY_KINDS else f" {' '.join(span.weekdays)}")
+            + ("" if span.weekdays is None else f" {' '.join(span.weekdays)}")
             for span in spans
         )
         for period, spans in calendar.periods.items()

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from itertools import combinations
+from datetime import UTC, datetime, timedelta
+from itertools import combinations, pairwise
 from typing import Final, Literal
 
 from schemas.catalogue import Catalogue
@@ -42,6 +42,7 @@ def check(catalogue: Catalogue, now: datetime) -> list[Finding]:
     found = [
         *_calendars(catalogue),
         *_holidays(catalogue, now),
+        *_holidays_before(catalogue),
         *_overlaps(catalogue),
         *_demand_charges(catalogue),
         *_models(catalogue, now),
@@ -73,8 +74,8 @@ def _calendars(catalogue: Catalogue) -> Iterator[Finding]:
                     "error",
                     kind,
                     calendar.calendar,
-                    f"{len(wrong)} hours of the week are {state}, the first on {DAY_KINDS[day - 1]}"
-                    f" at {hour:02}:00",
+                    f"{len(wrong)} hours of its kinds of days are {state}, the first on"
+                    f" {DAY_KINDS[day - 1]} at {hour:02}:00",
                 )
 
 
@@ -84,13 +85,33 @@ def _holidays(catalogue: Catalogue, now: datetime) -> Iterator[Finding]:
     for one in catalogue.tou.holidays:
         if one.holidays not in used:
             continue
+        for year in range(one.covers_from.year, one.covers_to.year + 1):
+            if not any(day.year == year for day in one.days_off):
+                message = f"covers {year} and has no day off in it"
+                yield Finding("warning", "holidays_missing", one.holidays, message)
         if one.covers_to < now.date():
             # No error: what is known is billed as it reads, and time alone must stop nobody.
             message = f"ended on {one.covers_to}: since then holidays are billed as their weekday"
             yield Finding("warning", "holidays_end", one.holidays, message)
-        elif one.covers_to < (now + HOLIDAYS_SOON).date():
+        elif one.covers_to <= (now + HOLIDAYS_SOON).date():
             message = f"ends on {one.covers_to}: add the next year's as soon as they are published"
             yield Finding("warning", "holidays_end", one.holidays, message)
+
+
+def _holidays_before(catalogue: Catalogue) -> Iterator[Finding]:
+    """No price goes by holidays from before its list of them begins."""
+    for tariff in catalogue.tariffs.tariffs:
+        calendar = catalogue.calendar(tariff.calendar) if tariff.calendar else None
+        holidays = catalogue.holidays_of(calendar) if calendar else None
+        first = min(version.valid_from for version in tariff.versions)
+        if holidays is not None and first.date() < holidays.covers_from:
+            yield Finding(
+                "warning",
+                "holidays_begin",
+                tariff.tariff,
+                f"holds from {_day(first)} on, and {holidays.holidays} begins on"
+                f" {holidays.covers_from}: holidays before are billed as their weekday",
+            )
 
 
 def _overlaps(catalogue: Catalogue) -> Iterator[Finding]:
@@ -153,10 +174,8 @@ def _model(catalogue: Catalogue, name: str, provider: str, now: datetime) -> Ite
             message = f"has no price now at provider {provider!r} in region {region}"
             yield Finding("error", "no_price", name, message)
             return
-        # A week from each change on meets every hour of every calendar; without one, all are alike.
-        hours = 7 * 24 if any(one.calendar for one in tariffs) else 1
-        for start in _changes(tariffs):
-            for hour in (start + timedelta(hours=number) for number in range(hours)):
+        for start, end in pairwise((*_changes(tariffs), FOREVER)):
+            for hour in _telling_hours(catalogue, tariffs, start, end):
                 found = len(prices_at(catalogue, tariffs, region, hour))
                 kind = "price_gap" if found == 0 else "price_ambiguous"
                 if found == 1 or (kind, start) in reported:
@@ -165,6 +184,28 @@ def _model(catalogue: Catalogue, name: str, provider: str, now: datetime) -> Ite
                 what = "no price" if found == 0 else f"{found} prices, none more specific,"
                 message = f"{what} in region {region} at {hour:%Y-%m-%d %H:%M} UTC"
                 yield Finding("error", kind, name, message)
+
+
+def _telling_hours(
+    catalogue: Catalogue, tariffs: list[TariffEntry], start: datetime, end: datetime
+) -> Iterator[datetime]:
+    """Hours of a span in which prices do not change that meet every hour of every calendar.
+
+    A week, and the first day of each kind that no week is sure to have, in any zone; without a
+    calendar all hours are alike.
+    """
+    calendars = [catalogue.calendar(one.calendar) for one in tariffs if one.calendar]
+    hours = 7 * 24 if calendars else 1
+    yield from (start + timedelta(hours=number) for number in range(hours))
+    for calendar in calendars:
+        holidays = catalogue.holidays_of(calendar) if calendar else None
+        if holidays is None:
+            continue
+        for days in (holidays.days_off, holidays.makeup_workdays):
+            first = min((day for day in days if start.date() < day < end.date()), default=None)
+            if first is not None:
+                noon = datetime(first.year, first.month, first.day, 12, tzinfo=UTC)
+                yield from (noon + timedelta(hours=number) for number in range(-26, 26))
 
 
 def _changes(tariffs: list[TariffEntry]) -> list[datetime]:

@@ -77,7 +77,9 @@ def price_of(catalogue: Catalogue, reading: Reading, token_class: str) -> Any:
                 name
                 for name, spans in calendar.periods.items()
                 if any(
-                    day in span.weekdays and span.start <= local.hour < span.end for span in spans
+                    (span.weekdays is None or day in span.weekdays)
+                    and span.start <= local.hour < span.end
+                    for span in spans
                 )
             )
         for version in tariff.versions:

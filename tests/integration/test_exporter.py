@@ -55,6 +55,8 @@ def exporting(pipelines: PipelineFactory) -> Pipeline:
             "WATTOKEN_EXPORTER_TIMEOUT_SECONDS": str(TIMEOUT_SECONDS),
             "WATTOKEN_EXPORTER_MAX_SERIES": "6",
             "WATTOKEN_EXPORTER_REFRESH_SECONDS": "1",
+            # Else a scrape within two seconds of another shows what that one did.
+            "WATTOKEN_EXPORTER_HEIGHTS_SECONDS": "0",
         },
     )
 

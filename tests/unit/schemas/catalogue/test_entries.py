@@ -10,6 +10,7 @@ import pytest
 from pydantic import ValidationError
 
 from schemas.catalogue.entries import (
+    DAY_KINDS,
     WEEKDAYS,
     CalendarEntry,
     ClassPrices,
@@ -145,6 +146,10 @@ def test_a_holiday_is_no_weekday_and_a_make_up_workday_is_one_where_nothing_name
     assert worked.kind_of(saturday, days) == 9
     assert worked.periods_at(9, 12) == ["all"] and worked.periods_at(6, 12) == []
     assert {kind for kind, _ in worked.hours("all")} == {1, 9}
+    # Named by a range of all kinds, in whatever order, it is one.
+    for kinds in (DAY_KINDS, DAY_KINDS[::-1]):
+        named = calendar_of(whole_day | {"weekdays": list(kinds)})
+        assert named.day_kinds == DAY_KINDS
     without = calendar_of(whole_day, holidays=None)
     assert without.kind_of(friday, None) == 5
     assert len(without.hours("all")) == 7 * 24
@@ -153,6 +158,9 @@ def test_a_holiday_is_no_weekday_and_a_make_up_workday_is_one_where_nothing_name
 def test_days_that_make_no_sense_are_refused() -> None:
     with pytest.raises(ValidationError, match="listed twice"):
         HolidayList.model_validate(holidays(makeup_workdays=["2026-05-01"]))
+    for day in ("1969-12-31", "2150-01-01"):
+        with pytest.raises(ValidationError, match="2000-01-01|2100-01-01"):
+            HolidayList.model_validate(holidays(covers_from=day, covers_to=day, days_off=[day]))
     with pytest.raises(ValidationError, match="2027-01-01 lies outside"):
         HolidayList.model_validate(holidays(days_off=["2027-01-01"]))
     for kind in ("holiday", "makeup_workday"):

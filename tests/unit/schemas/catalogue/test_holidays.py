@@ -8,7 +8,7 @@ import chinese_calendar
 
 from schemas.catalogue import load_catalogue
 
-(CHINA,) = load_catalogue().tou.holidays
+CHINA = next(one for one in load_catalogue().tou.holidays if one.holidays == "cn-public")
 
 
 def days() -> list[date]:

@@ -53,6 +53,7 @@ def test_a_folder_replaces_the_files_that_it_has(tmp_path: Path) -> None:
         ("version: [", "cannot read"),
         ("version: x\nregions: [{region: r}]\n", "regions.0.source: Field required"),
         ("version: x\nregions: []\nmore: 1\n", "more: Extra inputs"),
+        ("version: x\nregions: [{since: 2026-02-30}]\n", "cannot read"),
         ("!!python/object/apply:os.system [ls]", "cannot read"),
         ("", "valid dictionary"),
     ],

@@ -115,7 +115,8 @@ def calendar_with_overlap(files: Files) -> None:
 
 
 def with_holidays(files: Files, until: str = "2027-12-31") -> Files:
-    span = {"covers_from": "2026-01-01", "covers_to": until, "days_off": ["2026-05-01"]}
+    days = ["2026-05-01", "2027-05-01"] if until > "2027" else ["2026-05-01"]
+    span = {"covers_from": "2026-01-01", "covers_to": until, "days_off": days}
     files["tou"]["holidays"] = [SOURCE | span | {"holidays": "h"}]
     calendar: Files = files["tou"]["calendars"][0] | {"holidays": "h"}
     files["tou"]["calendars"][0] = calendar
@@ -126,6 +127,27 @@ def with_holidays(files: Files, until: str = "2027-12-31") -> Files:
 def holidays_with_gap(files: Files) -> None:
     week = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
     with_holidays(files)["night"][0]["weekdays"] = week
+
+
+def holidays_without_a_price(files: Files) -> None:
+    """In a week from the change of price on there is no holiday."""
+    week = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+    periods = with_holidays(files)
+    for spans in periods.values():
+        for span in spans:
+            span["weekdays"] = week
+    periods["feast"] = [{"from": 0, "to": 24, "weekdays": ["holiday"]}]
+    files["tariffs"]["tariffs"] = [tariff("t", version(day=prices(), night=prices()), calendar="c")]
+
+
+def holidays_after_their_price(files: Files) -> None:
+    with_holidays(files)
+    both = version("2025-01-01", day=prices(), night=prices())
+    files["tariffs"]["tariffs"] = [tariff("t", both, calendar="c")]
+
+
+def a_year_without_holidays(files: Files) -> None:
+    with_holidays(files, "2028-12-31")
 
 
 def holidays_that_end_soon(files: Files) -> None:
@@ -170,6 +192,9 @@ def demand_in_mid_month(files: Files) -> None:
         (calendar_with_gap, {("error", "calendar_gap")}),
         (calendar_with_overlap, {("error", "calendar_overlap")}),
         (holidays_with_gap, {("error", "calendar_gap")}),
+        (holidays_without_a_price, {("error", "price_gap")}),
+        (holidays_after_their_price, {("warning", "holidays_begin")}),
+        (a_year_without_holidays, {("warning", "holidays_missing")}),
         (holidays_that_end_soon, {("warning", "holidays_end")}),
         (holidays_that_ended, {("warning", "holidays_end")}),
         (half_hour, {("warning", "half_hour_zone")}),
@@ -193,7 +218,7 @@ def test_holidays_that_are_known_for_long_are_no_finding() -> None:
     with_holidays(files)
     assert found(files) == set()
     del files["tou"]["calendars"][0]["holidays"]
-    files["tou"]["holidays"][0]["covers_to"] = "2026-10-31"
+    files["tou"]["holidays"][0] |= {"covers_to": "2026-10-31", "days_off": ["2026-05-01"]}
     assert found(files) == set(), "nobody goes by them"
 
 

@@ -57,7 +57,10 @@ def deepseek(model: str, hour: datetime) -> tuple[str, Decimal] | None:
     low, high = {"deepseek-v4-pro": ("1.98", "3.96"), "deepseek-flash": ("0.60", "1.20")}[model]
     if hour < datetime(2026, *begins, tzinfo=UTC):
         return ("flat", Decimal("0.87")) if model == "deepseek-v4-pro" else None
-    weekend = hour.strftime("%a") in ("Sat", "Sun")
+    # In its first week weekends were days as all others.
+    weekend = hour.strftime("%a") in ("Sat", "Sun") and hour >= datetime(
+        2026, 8, 22, 16, tzinfo=UTC
+    )
     if hour.hour in PEAK_HOURS and not weekend and hour.date() not in CLOSED:
         return "peak", Decimal(high)
     return "off_peak", Decimal(low)
@@ -79,4 +82,4 @@ def test_each_hour_of_three_months_at_deepseek(model: str) -> None:
         assert found == ([] if expected is None else [expected]), hour
         periods.append(expected and expected[0])
     # Worked Sundays and Saturdays (2026-09-20, 2026-10-10) are weekends to DeepSeek.
-    assert periods.count("peak") == {"deepseek-v4-pro": 7 * 49, "deepseek-flash": 7 * 31 - 3}[model]
+    assert periods.count("peak") == {"deepseek-v4-pro": 7 * 50, "deepseek-flash": 7 * 31 - 3}[model]
