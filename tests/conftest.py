@@ -10,6 +10,7 @@ from hypothesis import settings
 
 from schemas.catalogue import load_catalogue
 from services.ingest import providers
+from tests.jvm import SHORT_LIVED
 from tests.usual_ports import usual_ports_are_ours
 from tests.versions.clickhouse import other_versions
 from tests.versions.effort import examples
@@ -18,8 +19,8 @@ from tests.versions.effort import examples
 settings.register_profile("wattoken", deadline=None, max_examples=examples(100))
 settings.load_profile("wattoken")
 
-# A broker of a few minutes never earns back what the JVM's second compiler costs it at its start.
-os.environ.setdefault("JDK_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1")
+for _name, _value in SHORT_LIVED.items():
+    os.environ.setdefault(_name, _value)
 
 # As ingest does at its start: readers of all formats ask it who serves a model.
 providers.use(load_catalogue())

@@ -100,7 +100,10 @@ class Catalogue(Entry):
             if tariff.calendar is not None:
                 found = self.calendar(tariff.calendar)
                 if found is None:
-                    raise ValueError(f"{tariff.tariff}: tou has no calendar {tariff.calendar}")
+                    raise ValueError(
+                        f"{tariff.tariff}: tou has no calendar {tariff.calendar}: take it over from"
+                        " the shipped tou.yaml, or bring a tariffs.yaml of your own too"
+                    )
                 periods = set(found.periods)
             for version in tariff.versions:
                 strange = sorted(set(version.prices) - periods)

@@ -212,16 +212,13 @@ class CalendarEntry(Entry):
 
     def kind_of(self, day: date, holidays: HolidayList | None) -> int:
         """Number of the kind that a local day is: Monday is 1, a holiday 8."""
-        kind = WEEKDAYS[day.weekday()]
-        if holidays is not None and day in holidays.days_off:
-            kind = HOLIDAY
-        elif (
-            holidays is not None
-            and day in holidays.makeup_workdays
-            and MAKEUP_WORKDAY in self.day_kinds
-        ):
-            kind = MAKEUP_WORKDAY
-        return DAY_KINDS.index(kind) + 1
+        if holidays is None:
+            return day.isoweekday()
+        if day in holidays.days_off:
+            return DAY_KINDS.index(HOLIDAY) + 1
+        if day in holidays.makeup_workdays and MAKEUP_WORKDAY in self.day_kinds:
+            return DAY_KINDS.index(MAKEUP_WORKDAY) + 1
+        return day.isoweekday()
 
     def hours(self, period: str) -> list[tuple[int, int]]:
         """The (kind of day, hour) of a period; more than once where ranges overlap."""

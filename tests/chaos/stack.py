@@ -34,6 +34,7 @@ from tests.chaos.clocks import Clock, faketime_library, library_without_sleep
 from tests.chaos.disks import Disk
 from tests.chaos.events import ACCOUNTS
 from tests.chaos.proxy import Network
+from tests.jvm import SHORT_LIVED
 
 PARTITIONS: Final = 6
 TOPIC: Final = "usage.events.chaos"
@@ -211,8 +212,7 @@ class Stack:
         advertised = {name: self.link_ports[f"{name}>kafka"] for name in KAFKA_CLIENTS}
         text = with_listeners(server_properties(data, *ports), self.listeners, advertised)
         (data / "server.properties").write_text(text)
-        # Killed again and again, it never earns back what the JVM's second compiler costs.
-        env = {"JDK_JAVA_OPTIONS": "-XX:TieredStopAtLevel=1", **self._clock_env(BROKER)}
+        env = {**SHORT_LIVED, **self._clock_env(BROKER)}
         return replace(plan, env=env, directory=self.folder / "kafka-run")
 
     def _clickhouse_plan(self) -> ChildPlan:
