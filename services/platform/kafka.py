@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from confluent_kafka import KafkaError, KafkaException, TopicCollection
 from confluent_kafka.admin import AdminClient, NewTopic
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 ADMIN_TIMEOUT_SECONDS = 10.0
 #: What librdkafka's calls say where there is no connection.
 TIMED_OUT_CODES = frozenset({KafkaError._TIMED_OUT, KafkaError._TRANSPORT})
+#: How long a fetch of whoever waits for the end of a partition may wait for records.
+END_WAIT_MS: Final = 20
 
 
 def client_config(settings: KafkaSettings) -> dict[str, Any]:
@@ -65,6 +67,10 @@ def committed_reader_config(settings: KafkaSettings, group_id: str) -> dict[str,
     """
     return {
         **reader_config(settings, group_id),
+        # The end is told by a fetch that brings nothing of the partition. The broker answers a
+        # fetch that has to wait as soon as there is anything, and where transactions are aborted
+        # one after the other there always is, if only their markers, which no reader is shown.
+        "fetch.wait.max.ms": END_WAIT_MS,
         "enable.partition.eof": True,
         "isolation.level": "read_committed",
         "auto.offset.reset": "error",

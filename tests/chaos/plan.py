@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from tests.chaos.catalogue import FAMILIES, KIND_BY_NAME, KINDS, Kind
 
-FAULTS_IN_ROUND: Final = (4, 7)
+FAULTS_IN_ROUND: Final = (5, 8)
 START_SECONDS_MAX: Final = 4.0
 #: No round is over sooner; so many rounds are enough for any run of so many minutes.
 ROUND_SECONDS_MIN: Final = 6.0

@@ -11,7 +11,7 @@ from typing import Final
 from tests.chaos.database import Database, DatabaseAwayError
 from tests.chaos.oracle import Place
 
-LOOK_SECONDS: Final = 0.25
+LOOK_SECONDS: Final = 0.5
 
 
 @dataclass(slots=True)

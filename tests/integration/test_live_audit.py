@@ -26,6 +26,7 @@ from services.platform.settings import ClickHouseSettings, KafkaSettings
 from tests.integration.faults import (
     PARTITIONS,
     assert_exact,
+    checkpoints,
     database,
     kafka_admin,
     load,
@@ -510,6 +511,7 @@ def test_it_follows_a_system_under_load(infrastructure: Infrastructure, tmp_path
             assert all(moving[view] * 2 < compared[view] for view in compared), findings["moving"]
             seen.append(sum(one["checkpoint"] for one in findings["partitions"]))
             assert_content(pipeline, last(minutes=5))
+            eventually("metered on", lambda: sum(checkpoints(pipeline).values()) > seen[-1])
         assert seen == sorted(set(seen)), "it moved meanwhile"
         running.stop()
         assert_exact(pipeline, ledger)

@@ -163,7 +163,12 @@ class Inheritance:
                 if time.monotonic() - told_at > PROGRESS_SECONDS:
                     told_at = time.monotonic()
                     progress = {"read": reading.records, "of": total, "ids": reading.entered}
-                    logger.info("reading ids of the predecessor", log=ancestor.log.name, **progress)
+                    logger.info(
+                        "reading ids of the predecessor",
+                        log=ancestor.log.name,
+                        **progress,
+                        going_on=sorted(reader.going_on),
+                    )
         reading.hand_on(set(starts))
         logger.info(
             "ids of the predecessor entered",
