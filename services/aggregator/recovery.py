@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from schemas.measures import INPUT, OUTPUT
-from services.aggregator.core.dedup import OlderIds, SeenIds, Settled
+from services.aggregator.core.dedup import LONG_AGO, OlderIds, SeenIds, Settled
 from services.aggregator.core.partition import Checkpoint, PartitionState
 from services.aggregator.core.series_limit import Admission
 from services.aggregator.core.slices import FamilySlices, SliceStore
@@ -39,6 +39,7 @@ from services.aggregator.errors import (
 from services.aggregator.kafka.log_offsets import LogOffsets
 from services.aggregator.storage.clickhouse_sink import ClickHouseSink
 from services.aggregator.succession.inheritance import Heir
+from services.platform.errors import UnavailableError
 from services.platform.kafka_log import Log
 from services.platform.log import get_logger
 
@@ -135,7 +136,10 @@ def recover(
             settled = checkpoint.settled(rules[partition])
             stores[partition] = edges.stores.open(partition, settled, sharing)
         read_from = rebuild_from(offsets, checkpoints, rules, starts, stores, floor_ms)
-        seen = {number: SeenIds(store) for number, store in stores.items()}
+        seen = {
+            number: SeenIds(store, read_from[number].unsure_until_ms)
+            for number, store in stores.items()
+        }
         if edges.inherited is not None:
             share = max(1, edges.keep.ids // sharing)
             edges.inherited.enter(heirs_of(checkpoints, rules, stores, seen, share), abandoned)
@@ -240,10 +244,19 @@ def check_against_commits(
 
 @dataclass(frozen=True, slots=True)
 class Beginning:
-    """Where the reading of ids begins, and which log time it is there at least."""
+    """Where the reading of ids begins, and which log time it is there at least.
+
+    `clock_behind` says that records below the checkpoint were all appended before that time.
+    """
 
     offset: int
     log_ms: int
+    clock_behind: bool = False
+
+    @property
+    def unsure_until_ms(self) -> int:
+        """Up to which log time no record tells, by its append time, where reading would begin."""
+        return self.log_ms if self.clock_behind else LONG_AGO
 
 
 def needed_from(
@@ -295,13 +308,23 @@ def beginning(found: int, start: int, checkpoint: Checkpoint, floor_ms: int) -> 
     Below the checkpoint there must be one, whose append time is log time there. Where there is
     none, that record was deleted, and a broker's clock has been behind ever since: all that is left
     below the checkpoint bears the checkpoint's log time, so it is read from its first record on.
+
+    Raises `UnavailableError` where nothing was deleted: then the answer is wrong, and to take it
+    for a fact would give old ids a new time. (Where no record came yet but markers of transactions,
+    log time is where it began.)
     """
     end = checkpoint.next_offset
     if start >= end:
         return Beginning(end, floor_ms)
     if 0 <= found < end:
         return Beginning(max(found, start), floor_ms)
-    return Beginning(start, checkpoint.last_append_ms)
+    clock_behind = checkpoint.last_append_ms > floor_ms
+    if clock_behind and start <= checkpoint.start_offset:
+        raise UnavailableError(
+            f"Kafka finds no record below offset {end} that is as young as the last of them"
+            f" (its answer: {found}), though the log still begins at {start}"
+        )
+    return Beginning(start, checkpoint.last_append_ms, clock_behind)
 
 
 def load_slices(

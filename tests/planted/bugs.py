@@ -306,13 +306,23 @@ BUGS: Final = (
     ),
     recovery(
         "what a clock behind saw is not read again",
-        "    return Beginning(start, checkpoint.last_append_ms)\n",
+        "    return Beginning(start, checkpoint.last_append_ms, clock_behind)\n",
         "    return Beginning(end, floor_ms)\n",
     ),
     recovery(
         "what a clock behind saw bears the times of that clock",
-        "    return Beginning(start, checkpoint.last_append_ms)\n",
+        "    return Beginning(start, checkpoint.last_append_ms, clock_behind)\n",
         "    return Beginning(start, floor_ms)\n",
+    ),
+    recovery(
+        "that nothing was found is taken for a fact",
+        "    if clock_behind and start <= checkpoint.start_offset:\n",
+        "    if clock_behind and start < 0:\n",
+    ),
+    recovery(
+        "a store is told of times that no record tells",
+        "        return self.log_ms if self.clock_behind else LONG_AGO\n",
+        "        return LONG_AGO\n",
     ),
     recovery(
         "a stale replica is believed",

@@ -33,6 +33,7 @@ from services.aggregator.decoding.labels import Labels, Series
 from services.aggregator.recovery import rebuild_from
 from services.aggregator.storage import seen_bucket, seen_place
 from services.aggregator.storage.seen_store import SeenStores
+from services.platform.errors import UnavailableError
 from tests.memory_disk import MEMORY_DISK
 
 HOUR_MS = 3_600_000
@@ -49,14 +50,23 @@ class TheLog:
     append_ms: list[int] = field(default_factory=list)
     true_ms: list[int] = field(default_factory=list)
     ids: list[int] = field(default_factory=list)
+    #: What came before was deleted.
+    start: int = 0
+    #: How many of the next questions Kafka answers with nothing.
+    lost_answers: int = 0
 
     def __len__(self) -> int:
         return len(self.ids)
 
     def at(self, times_ms: Mapping[int, int]) -> dict[int, int]:
         """`LogOffsets.at`: Kafka's answer, the first offset appended at or after a time."""
+        if self.lost_answers:
+            self.lost_answers -= 1
+            return dict.fromkeys(times_ms, -1)
         return {
-            partition: next((o for o, at in enumerate(self.append_ms) if at >= time_ms), -1)
+            partition: next(
+                (o for o, at in enumerate(self.append_ms) if at >= time_ms and o >= self.start), -1
+            )
             for partition, time_ms in times_ms.items()
         }
 
@@ -205,19 +215,23 @@ class Process:
     ) -> None:
         self._log = log
         self.store = stores.open(0, checkpoint.settled(rules), 1)
-        read_from = rebuild_from(
-            log,  # type: ignore[arg-type]
-            {0: checkpoint},
-            {0: rules},
-            {0: 0},
-            {0: self.store},
-        )
+        try:
+            read_from = rebuild_from(
+                log,  # type: ignore[arg-type]
+                {0: checkpoint},
+                {0: rules},
+                {0: log.start},
+                {0: self.store},
+            )
+        except UnavailableError:
+            self.store.close()
+            raise
         self.state = PartitionState(
             0,
             rules,
             checkpoint,
             SliceStore({}),
-            SeenIds(self.store),
+            SeenIds(self.store, read_from[0].unsure_until_ms),
             read_from[0].offset,
             Decoder(LABELS),
             read_from[0].log_ms,
@@ -311,7 +325,11 @@ class IdsWorld:
 
     def _start(self) -> Process:
         self.flushing = None
-        return Process(self.log, self.stores, self.checkpoints[-1], self.rules)
+        while True:
+            try:
+                return Process(self.log, self.stores, self.checkpoints[-1], self.rules)
+            except UnavailableError:
+                continue  # as a worker tries again
 
     def append(self, pause_ms: int, clock_ms: int, ids: list[int]) -> None:
         """A batch arrives, at a broker whose clock is off by so much."""

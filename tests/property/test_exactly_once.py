@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from contextlib import suppress
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,7 @@ from services.aggregator.core.slices import FamilySlices
 from services.aggregator.errors import DatabaseWentBackError, MeteringStoppedError
 from services.aggregator.flush import Flusher
 from services.aggregator.recovery import Beginning
+from services.aggregator.storage import retry
 from tests.property.world import (
     WITHIN_MS,
     Crash,
@@ -384,6 +386,16 @@ PLANTED: dict[str, tuple[Any, str, Any]] = {
     "dedup store ahead of checkpoint": (Stamp, "may_be_used", lambda self, settled: True),
     "dedup starts open": (recovery, "rebuild_from", from_checkpoint),
 }
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every edge answers here: whoever waits to try again would do so for ever."""
+
+    def wait(seconds: float) -> None:
+        raise AssertionError("it tries again, though nothing is away")
+
+    monkeypatch.setattr(retry, "asyncio", SimpleNamespace(sleep=wait))
 
 
 @pytest.mark.parametrize("bug", PLANTED)

@@ -19,11 +19,12 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
 
+from services.aggregator import recovery
 from services.aggregator.arrays.replaced import Replaced
 from services.aggregator.core import partition
-from services.aggregator.core.dedup import Sightings, Stamp
+from services.aggregator.core.dedup import LONG_AGO, Sightings, Stamp
 from services.aggregator.core.log_time import LogTime
-from services.aggregator.core.partition import PartitionState, Sifted
+from services.aggregator.core.partition import Checkpoint, PartitionState, Sifted
 from services.aggregator.core.timing import RuleBook
 from services.aggregator.recovery import Beginning
 from services.aggregator.storage.seen_store import READ_REST_SECONDS_MAX, SeenStore
@@ -96,6 +97,10 @@ class Schedule(RuleBasedStateMachine):
         self.append_and_read(meanwhile)
         self.world.write_checkpoint()
         self.world.kill()
+
+    @rule()
+    def kafka_loses_an_answer(self) -> None:
+        self.world.log.lost_answers = 1
 
     @rule(most=st.integers(1, 4))
     def spill(self, most: int) -> None:
@@ -298,6 +303,46 @@ def killed_in_a_move_and_restored(world: IdsWorld, steps: int) -> None:
     world.restore(1)
 
 
+def ids_from_behind_a_record_that_is_gone(world: IdsWorld) -> None:
+    """The record that set log time was deleted; those after it are moved to disk in part."""
+    world.append(0, DAY_MS, [0])
+    world.append(0, 0, [1, 2, 3, 4])
+    world.read(5)
+    world.begin_flush()
+    world.end_flush()
+    world.do(lambda: world.spill(2))
+    world.log.start = 1
+    world.kill()
+    world.read(4)
+    world.do(lambda: world.spill(2))
+    # From here on there is a record again that was appended at that time or later.
+    world.append(0, DAY_MS + 1, [5])
+    world.read(1)
+    world.begin_flush()
+    world.end_flush()
+    world.kill()
+    world.append(0, 0, [3, 4])
+
+
+def kafka_finds_nothing_once(world: IdsWorld) -> None:
+    """Asked for the first record of a time; and what is read then is moved to disk in part."""
+    world.append(0, 0, [0, 1])
+    world.append(HOUR_MS, 0, [2, 3, 4])
+    world.read(5)
+    world.begin_flush()
+    world.end_flush()
+    world.log.lost_answers = 1
+    world.kill()
+    world.read(5)
+    world.append(HOUR_MS, 0, [5])
+    world.read(1)
+    world.begin_flush()
+    world.end_flush()
+    world.do(lambda: world.spill(2))
+    world.kill()
+    world.append(0, 0, [2, 3])
+
+
 #: Tried before any others: each was a hole once, or is the way to a planted one.
 KNOWN: tuple[Callable[[IdsWorld], None], ...] = (
     seen_again_while_a_flush_writes,
@@ -310,6 +355,8 @@ KNOWN: tuple[Callable[[IdsWorld], None], ...] = (
     clock_ahead_for_one_batch,
     raised_horizon,
     ids_move_while_log_time_stands_still,
+    ids_from_behind_a_record_that_is_gone,
+    kafka_finds_nothing_once,
 )
 
 
@@ -377,6 +424,15 @@ def from_checkpoint(
     }
 
 
+def nothing_found_as_a_fact(
+    found: int, start: int, checkpoint: Checkpoint, floor_ms: int
+) -> Beginning:
+    """As it was, with the store told how far it is complete."""
+    if 0 <= found < checkpoint.next_offset:
+        return Beginning(max(found, start), floor_ms)
+    return Beginning(start, checkpoint.last_append_ms)
+
+
 #: Holes of before, and what keeps others shut: where, what, and what stands there instead.
 PLANTED: dict[str, tuple[Any, str, Any]] = {
     "the older sighting is lost": (Replaced, "add", lambda self, ids, seen_ms, again_ms: None),
@@ -389,6 +445,12 @@ PLANTED: dict[str, tuple[Any, str, Any]] = {
     "memory forgets by the horizon in force": (PartitionState, "sift", in_memory_as_on_disk),
     "store beyond the checkpoint": (Stamp, "may_be_used", lambda self, settled: True),
     "store says more than it has": (Stamp, "after_moving", complete_up_to_the_checkpoint),
+    "nothing found is taken for a fact": (recovery, "beginning", nothing_found_as_a_fact),
+    "store complete by a time that no record tells": (
+        Beginning,
+        "unsure_until_ms",
+        property(lambda self: LONG_AGO),
+    ),
     "store complete before its ids are in": (
         Stamp,
         "before_moving",

@@ -89,7 +89,8 @@ class IdsUnreadableError(Exception):
 class Sightings:
     """Sightings to be moved to the store, oldest first, all below the checkpoint.
 
-    With them the store is complete before `complete_before_ms`, as `OlderIds` says it.
+    With them the store is complete before `complete_before_ms`, as `OlderIds` says it; `LONG_AGO`
+    where nothing can be said.
     """
 
     ids: Words
@@ -135,15 +136,19 @@ class Stamp:
 class SeenIds:
     """The identities seen within the horizon of one partition, oldest sighting first.
 
-    Log times handed in must not fall; the caller sees to that.
+    Log times handed in must not fall; the caller sees to that. Sightings that bear a time up to
+    ``unsure_until_ms`` may come from records that were appended earlier: whoever looks for the
+    first record of that time later would not find them. So while one of them is in memory, the
+    store is told to say nothing of how far it is complete.
     """
 
-    __slots__ = ("_older", "_recent", "_replaced")
+    __slots__ = ("_older", "_recent", "_replaced", "_unsure_until_ms")
 
-    def __init__(self, older: OlderIds | None = None) -> None:
+    def __init__(self, older: OlderIds | None = None, unsure_until_ms: int = LONG_AGO) -> None:
         self._recent = SeenTable()
         self._replaced = Replaced()
         self._older = older
+        self._unsure_until_ms = unsure_until_ms
 
     def __len__(self) -> int:
         """How many ids are in memory."""
@@ -244,10 +249,11 @@ class SeenIds:
         if not count:
             return False
         moved, next_ms = order[:count], int(times_ms[order[count]])
+        complete_before_ms = min(settled.log_ms, next_ms)
         sightings = Sightings(
             np.concatenate((ids, replaced_ids))[moved],
             times_ms[moved],
-            min(settled.log_ms, next_ms),
+            complete_before_ms if complete_before_ms > self._unsure_until_ms else LONG_AGO,
             settled,
         )
         if not self._older.keep(sightings):

@@ -37,7 +37,7 @@ from services.aggregator.kafka.predecessor_reader import Block, PredecessorReade
 from services.aggregator.settings import AggregatorSettings
 from services.aggregator.storage.clickhouse_sink import ClickHouseSink
 from services.aggregator.storage.retry import AbandonedError
-from services.platform.errors import ConfigurationError
+from services.platform.errors import ConfigurationError, UnavailableError
 from services.platform.kafka_log import Log
 from services.platform.kafka_questions import KafkaQuestions
 from services.platform.log import get_logger
@@ -75,9 +75,14 @@ class Ancestor:
     succession: Succession
     log: Log
     rules: Mapping[int, RuleBook]
-    #: Its log time begins here, and ended there.
+    #: Its log time begins here, and in each of its partitions it ended there.
     floor_ms: int
-    last_append_ms: int
+    ended_ms: Mapping[int, int]
+
+    @property
+    def last_append_ms(self) -> int:
+        """The log time at which it ended."""
+        return max([self.floor_ms, *self.ended_ms.values()])
 
 
 class Inheritance:
@@ -127,8 +132,8 @@ class Inheritance:
             checkpoints = sink.read_checkpoints(range(partitions))
         finally:
             sink.close()
-        times_ms = [checkpoint.last_append_ms for checkpoint in checkpoints.values()]
-        return Ancestor(succession, log, rules, floor_ms, max([floor_ms, *times_ms]))
+        ended_ms = {number: one.last_append_ms for number, one in checkpoints.items()}
+        return Ancestor(succession, log, rules, floor_ms, ended_ms)
 
     def enter(self, heirs: Mapping[int, Heir], abandoned: Callable[[], bool]) -> None:
         """Enter the ids of the predecessors for these partitions of the log.
@@ -193,8 +198,9 @@ class Inheritance:
         starts, ends = {}, {}
         for number, stretch in stretches.items():
             ends[number] = stretch.end
-            start = after[number] if from_ms > ancestor.floor_ms else held[number]
-            starts[number] = min(stretch.end if start < 0 else start, stretch.end)
+            starts[number] = reading_start(
+                ancestor, number, from_ms, held=held[number], found=after[number]
+            )
             if starts[number] == held[number] > stretch.start:
                 logger.warning(
                     "retention may have taken ids of the predecessor that are needed",
@@ -209,6 +215,32 @@ class Inheritance:
             " it back, or accept that its events count again where they are sent again:"
             " docs/runbook.md, 'The topic before is gone'"
         )
+
+
+def reading_start(ancestor: Ancestor, number: int, from_ms: int, *, held: int, found: int) -> int:
+    """Say where a partition of a predecessor is to be read from, for its ids from a log time on.
+
+    ``held`` is the first offset that the log still holds, ``found`` that of the first record
+    appended at or after the time; -1 where Kafka finds none.
+
+    Raises `UnavailableError` where it cannot be that there is none.
+    """
+    assert ancestor.succession.ends is not None
+    stretch = ancestor.succession.ends[number]
+    if from_ms <= ancestor.floor_ms:
+        return min(held, stretch.end)
+    if 0 <= found < stretch.end:
+        return found
+    if ancestor.ended_ms.get(number, ancestor.floor_ms) < from_ms:
+        return stretch.end
+    if held > stretch.start:
+        # What was as young was deleted, and a clock has been behind ever since.
+        return min(held, stretch.end)
+    raise UnavailableError(
+        f"Kafka finds no record of partition {number} of {ancestor.log.topic} below offset"
+        f" {stretch.end} that is as young as the last of them (its answer: {found}), though the"
+        f" log still begins at {held}"
+    )
 
 
 class Reading:

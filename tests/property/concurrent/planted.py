@@ -235,7 +235,7 @@ PLANTED: dict[str, Bug] = {
         ),
     ),
     "stamped complete too far": (
-        Edit(dedup.SeenIds, "spill", "min(settled.log_ms, next_ms),", "settled.log_ms,"),
+        Edit(dedup.SeenIds, "spill", "min(settled.log_ms, next_ms)", "settled.log_ms"),
     ),
     "ids beyond the checkpoint are moved": (
         Edit(
@@ -326,7 +326,7 @@ PLANTED: dict[str, Bug] = {
         Edit(
             recovery,
             "beginning",
-            "return Beginning(start, checkpoint.last_append_ms)",
+            "return Beginning(start, checkpoint.last_append_ms, clock_behind)",
             "return Beginning(end, floor_ms)",
         ),
     ),
@@ -334,7 +334,7 @@ PLANTED: dict[str, Bug] = {
         Edit(
             recovery,
             "beginning",
-            "return Beginning(start, checkpoint.last_append_ms)",
+            "return Beginning(start, checkpoint.last_append_ms, clock_behind)",
             "return Beginning(start, floor_ms)",
         ),
     ),

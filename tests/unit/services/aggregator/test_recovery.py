@@ -26,6 +26,7 @@ from services.aggregator.errors import (
     RulesMissingError,
 )
 from services.aggregator.recovery import Edges, Keep, recover
+from services.platform.errors import UnavailableError
 from services.platform.kafka_log import Log
 
 NOTHING = (
@@ -227,6 +228,22 @@ def test_ids_from_a_clock_behind_a_record_that_is_gone_are_read_again(found: int
     assert snapshot is not None
     counted = snapshot.checkpoint
     assert (counted.received, counted.accepted, counted.duplicate) == (51, 50, 1)
+
+
+@pytest.mark.parametrize("found", [50, 70, -1])
+def test_kafka_cannot_have_lost_what_was_never_deleted(found: int) -> None:
+    """It says that nothing below the checkpoint is as young as the last of it: ask again."""
+    world = World(start=0, checkpoint=metered(50))
+    world.kafka.found = found
+    with pytest.raises(UnavailableError, match=rf"below offset 50 .* {found}\), .* begins at 0"):
+        world.recover()
+    assert world.store.closed
+
+
+def test_where_only_markers_came_there_is_nothing_to_find() -> None:
+    world = World(start=0, checkpoint=Checkpoint(3, 0))
+    world.kafka.found = 3
+    assert world.recover().next_offset == 0
 
 
 def test_stores_are_closed_where_a_recovery_fails() -> None:

@@ -243,6 +243,17 @@ def test_where_log_time_stands_still_the_order_tells_what_is_below_the_checkpoin
     assert store.moved[0].complete_before_ms == 70, "not of that time: more may have come then"
 
 
+def test_of_times_that_no_record_tells_the_store_is_told_nothing() -> None:
+    """Until all that bears them has been moved."""
+    store = Kept()
+    seen = SeenIds(store, unsure_until_ms=30)
+    see_all(seen, [0, 1, 2, 3, 4, 5], np.array([30, 30, 30, 30, 40, 50]))
+    for _ in range(2):
+        seen.spill(settled(1005), memory_max=1, most=2)
+    assert [len(move.ids) for move in store.moved] == [2, 2]
+    assert [move.complete_before_ms for move in store.moved] == [LONG_AGO, 40]
+
+
 def test_with_nothing_surely_below_the_checkpoint_nothing_moves() -> None:
     store = Kept()
     filled(store).spill(settled(0), memory_max=1, most=100)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
+import pytest
 from confluent_kafka import murmur2
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -18,7 +19,8 @@ from services.aggregator.core.timing import RuleBook
 from services.aggregator.decoding.columns import Decoder
 from services.aggregator.decoding.labels import Labels
 from services.aggregator.kafka.predecessor_reader import Block
-from services.aggregator.succession.inheritance import Ancestor, Heir, Reading
+from services.aggregator.succession.inheritance import Ancestor, Heir, Reading, reading_start
+from services.platform.errors import UnavailableError
 from services.platform.kafka_log import Log
 from services.platform.succession import Stretch, Succession
 from tests.property.world import T0_MS, ModelStore, ModelStores, event
@@ -68,7 +70,7 @@ def ancestor(last_append_ms: int, floor_ms: int = 0) -> Ancestor:
         Log("c", "old", "old", OLD),
         dict.fromkeys(range(OLD), RULES),
         floor_ms,
-        last_append_ms,
+        dict.fromkeys(range(OLD), last_append_ms),
     )
 
 
@@ -209,3 +211,30 @@ def test_a_store_that_a_crash_left_half_full_is_filled_up() -> None:
     inherit(late, again, last_ms, [4])
     for number in range(60):
         assert is_duplicate(again, number, last_ms + 1), number
+
+
+@pytest.mark.parametrize(
+    ("from_ms", "held", "found", "start"),
+    [
+        (500, 0, 300, 300),
+        (900, 0, 999, 999),
+        # Younger than all that the partition has.
+        (901, 0, -1, 1_000),
+        (901, 0, 1_200, 1_000),
+        # From before the log's own times: from its first record on.
+        (100, 0, 300, 0),
+        (100, 40, 300, 40),
+        # What was as young was deleted.
+        (500, 40, -1, 40),
+        (500, 2_000, -1, 1_000),
+    ],
+)
+def test_where_a_predecessor_is_read_from(from_ms: int, held: int, found: int, start: int) -> None:
+    old = ancestor(900, floor_ms=100)
+    assert reading_start(old, 1, from_ms, held=held, found=found) == start
+
+
+@pytest.mark.parametrize("found", [-1, 1_000, 1_200])
+def test_kafka_cannot_have_lost_what_was_never_deleted(found: int) -> None:
+    with pytest.raises(UnavailableError, match="partition 1 of old below offset 1000"):
+        reading_start(ancestor(900, floor_ms=100), 1, 500, held=0, found=found)
