@@ -34,7 +34,8 @@ def run_command(
     only: Annotated[
         str,
         typer.Option(
-            help="Comma-separated: programs, recovery, freshness, ingest, attacks, exporter."
+            help="Comma-separated: programs, recovery, freshness, ingest, attacks, durability,"
+            " exporter."
         ),
     ] = "",
     minute_slices: Annotated[

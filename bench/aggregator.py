@@ -8,8 +8,10 @@ group are fresh, and a run counts only if every total is exact.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+
+from clickhouse_connect.driver.client import Client
 
 from bench.errors import BenchError
 from bench.fill import FilledTopic
@@ -23,11 +25,15 @@ SHARED_POLL_SECONDS = 0.05
 
 @dataclass(frozen=True, slots=True)
 class AggregatorRun:
-    """One run over a topic: the seconds it took, and the first worker's memory at its end."""
+    """One run over a topic: the seconds it took, and of the first worker what it came to.
+
+    That is its memory at the end, and the mean of its flushes in seconds.
+    """
 
     events: int
     seconds: float
     memory: Memory
+    flush_seconds: float
 
     @property
     def events_per_second(self) -> float:
@@ -42,13 +48,17 @@ def measure(
     *,
     workers: int = 1,
     env: Mapping[str, str] | None = None,
+    prepare: Callable[[Client], None] | None = None,
 ) -> AggregatorRun:
     """Meter the whole topic with a fresh database and group; the totals must then be exact.
 
     With several workers, time and events count from when all of them read: what the first one did
-    alone before is left out. Raises `BenchError`, `VoidRunError`.
+    alone before is left out. ``prepare`` may change the tables first. Raises `BenchError`,
+    `VoidRunError`.
     """
     with metering(infrastructure, topic, name, env) as meter:
+        if prepare is not None:
+            prepare(meter.client)
         for _ in range(workers):
             meter.launch()
         for worker in meter.workers:
@@ -58,9 +68,9 @@ def measure(
             wait_shared(meter.workers, topic.partitions)
             started, before = time.time(), meter.metered()[0]
         ended = meter.wait_metered(topic.totals.events)
-        memory = meter.workers[0].memory()
+        memory, flush_seconds = meter.workers[0].memory(), meter.workers[0].flush_seconds()
         meter.check(topic.totals)
-    return AggregatorRun(topic.totals.events - before, ended - started, memory)
+    return AggregatorRun(topic.totals.events - before, ended - started, memory, flush_seconds)
 
 
 def wait_shared(workers: Sequence[Worker], partitions: int) -> None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from bench.attacks import Attacked
+from bench.durability import Durability
 from bench.exporter import Scraped
 from bench.freshness import Freshness
 from bench.ingest import IngestRun
@@ -55,6 +57,8 @@ class Measured:
     ingest: list[IngestRun] = field(default_factory=list)
     #: The quiet run, then one for each attack.
     attacks: list[Attacked] = field(default_factory=list)
+    #: With fsync and without, in turns.
+    durability: list[Durability] = field(default_factory=list)
     exporter: list[Scraped] = field(default_factory=list)
     #: Runs that failed or found other totals, and why.
     void: list[str] = field(default_factory=list)
@@ -76,6 +80,7 @@ def document(measured: Measured) -> dict[str, Any]:
     ingest = medians({key: [found[key] for found in ingest_runs] for key in INGEST_KEYS})
     exporter_runs = [asdict(found) for found in measured.exporter]
     exporter = medians({key: [found[key] for found in exporter_runs] for key in EXPORTER_KEYS})
+    durable = durability_medians(measured.durability)
     attacked = {one.attack: round(one.p99_ms, 3) for one in measured.attacks}
     return {
         "machine": machine(measured.versions),
@@ -87,6 +92,7 @@ def document(measured: Measured) -> dict[str, Any]:
             **({"ingest": _rounded(ingest)} if ingest else {}),
             **({"exporter": _rounded(exporter)} if exporter else {}),
             **({"attacked_p99_ms": attacked} if attacked else {}),
+            **({"durability": durable} if durable else {}),
         },
         "wattoken_times_faster_than": ratios(rates),
         "settings": measured.settings,
@@ -105,8 +111,23 @@ def document(measured: Measured) -> dict[str, Any]:
         "freshness_runs": [_rounded(asdict(freshness)) for freshness in measured.freshness],
         "ingest_runs": [_rounded(found) for found in ingest_runs],
         "attack_runs": [_rounded(asdict(found)) for found in measured.attacks],
+        "durability_runs": [_rounded(asdict(done)) for done in measured.durability],
         "exporter_runs": [_rounded(found) for found in exporter_runs],
         "void_runs": measured.void,
+    }
+
+
+def durability_medians(runs: Sequence[Durability]) -> dict[str, dict[str, float]]:
+    """By part, with fsync and without: median events/s and milliseconds of one write."""
+    found: dict[str, list[Durability]] = {}
+    for run in runs:
+        found.setdefault(f"{run.part}_{'synced' if run.synced else 'unsynced'}", []).append(run)
+    return {
+        name: {
+            "events_per_second": round(median(one.events_per_second for one in several)),
+            "single_ms": round(median(one.single_ms for one in several), 3),
+        }
+        for name, several in found.items()
     }
 
 

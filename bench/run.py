@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-from bench import aggregator, attacks, exporter, freshness, ingest, recovery
+from bench import aggregator, attacks, durability, exporter, freshness, ingest, recovery
 from bench.fill import FilledTopic, fill_topic
 from bench.generator import Load, now_ms
 from bench.machine import ROOT
@@ -42,8 +42,8 @@ class Plan:
     freshness_rate: float = 30_000
     freshness_seconds: float = 30
     ingest_seconds: float = 10
-    #: Names of programs and of `recovery`, `freshness`, `ingest`, `attacks`, `exporter`; empty
-    #: means all.
+    #: Names of programs and of `recovery`, `freshness`, `ingest`, `attacks`, `durability`,
+    #: `exporter`; empty means all.
     only: Collection[str] = ()
     minute_slices: int = 50_000_000
 
@@ -72,6 +72,8 @@ def run(plan: Plan, results: Path, chart: Path, say: Say) -> bool:
             measure_ingest(infrastructure, plan, measured, say)
         if plan.wants("attacks"):
             measure_attacks(infrastructure, plan, measured, say)
+        if plan.wants("durability"):
+            measure_durability(infrastructure, plan, measured, say)
         if plan.wants("exporter"):
             measure_exporter(infrastructure, plan, measured, say)
     contents = document(measured)
@@ -217,6 +219,20 @@ def measure_attacks(
                 f"attack {done.attack}: p99 {done.p99_ms:.0f} ms, median {done.p50_ms:.0f} ms,"
                 f" {done.refused} of {done.requests} refused;"
                 f" {done.attacker_requests:,} times{late}"
+            )
+
+
+def measure_durability(
+    infrastructure: Infrastructure, plan: Plan, measured: Measured, say: Say
+) -> None:
+    """Measure what fsync costs, in ClickHouse and in Kafka."""
+    with void_if_it_fails("durability", measured, say):
+        load = Load(plan.events, now_ms(), seed=5)
+        for done in durability.measure(infrastructure, load, plan.runs):
+            measured.durability.append(done)
+            say(
+                f"{done.part} {'with' if done.synced else 'without'} fsync:"
+                f" {done.events_per_second:,.0f} events/s, one write {done.single_ms:.1f} ms"
             )
 
 

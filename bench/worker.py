@@ -57,6 +57,12 @@ class Worker:
         found = [memory_of(pid) for pid in [self.child.pid, *children(self.child.pid)]]
         return Memory(sum(one.now_mb for one in found), sum(one.peak_mb for one in found))
 
+    def flush_seconds(self) -> float:
+        """The mean of its flushes so far; 0 before the first."""
+        name = "wattoken_aggregator_flush_seconds"
+        count = self.metric(f"{name}_count") or 0
+        return (self.metric(f"{name}_sum") or 0) / count if count else 0.0
+
     def wait_reading(self) -> None:
         """Wait until it reads, and set `ready_at`.
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from bench import machine
+from bench.durability import Durability
 from bench.exporter import Scraped
 from bench.freshness import Freshness
 from bench.ingest import IngestRun
@@ -39,6 +40,21 @@ def test_benchmarks_are_medians_under_the_promised_names(measured: Measured) -> 
         "rebuilt_ids_per_second_with_new_tenants": 300_000.0,
         "freshness_p99_seconds": 2.0,
     }
+
+
+def test_durability_is_told_by_part_with_fsync_and_without(measured: Measured) -> None:
+    measured.durability = [
+        Durability("kafka", True, 100.0, 5.0),
+        Durability("kafka", False, 900.0, 0.25),
+        Durability("kafka", True, 300.0, 7.0),
+        Durability("kafka", True, 200.0, 9.0),
+    ]
+    contents = document(measured)
+    assert contents["benchmarks"]["durability"] == {
+        "kafka_synced": {"events_per_second": 200, "single_ms": 7.0},
+        "kafka_unsynced": {"events_per_second": 900, "single_ms": 0.25},
+    }
+    assert len(contents["durability_runs"]) == 4
 
 
 def test_every_run_is_kept(measured: Measured) -> None:
