@@ -68,7 +68,8 @@ def run(options: Options, report: Report) -> bool:
     options.out.parent.mkdir(parents=True, exist_ok=True)
     plan = read_plan(options.replay) if options.replay else None
     chosen_kinds(options.faults)
-    folder = options.out.parent.resolve() / "chaos-run"
+    # What a run leaves tells why it failed, so the next one under another name spares it.
+    folder = options.out.resolve().with_name(f"{options.out.stem}-run")
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     no_mounts = None
