@@ -11,6 +11,7 @@ import pytest
 
 from schemas.measures import MEASURES
 from schemas.metering_rules import MeteringRules
+from services.aggregator.core.dedup import LONG_AGO, Sightings
 from services.aggregator.core.judging import Records
 from services.aggregator.core.partition import Checkpoint, PartitionState
 from services.aggregator.core.series_limit import Admission
@@ -104,8 +105,18 @@ class NoStore:
     empty = True
     closed = False
 
+    def __init__(self) -> None:
+        self.kept: list[Sightings] = []
+
     def open(self, *_: Any) -> NoStore:
         return self
+
+    def keep(self, sightings: Sightings) -> bool:
+        self.kept.append(sightings)
+        return True
+
+    def forget(self, past_ms: int) -> None:
+        """There is nothing."""
 
     def close(self) -> None:
         self.closed = True
@@ -228,6 +239,24 @@ def test_ids_from_a_clock_behind_a_record_that_is_gone_are_read_again(found: int
     assert snapshot is not None
     counted = snapshot.checkpoint
     assert (counted.received, counted.accepted, counted.duplicate) == (51, 50, 1)
+
+
+def test_of_a_time_that_no_record_tells_the_store_is_told_nothing() -> None:
+    """All that is left bears that time, and who looks for it later would find what comes after."""
+    last_ms = 1_773_576_000_000
+    checkpoint = Checkpoint(50, 0, received=50, accepted=50, last_append_ms=last_ms)
+    world = World(start=10, checkpoint=checkpoint)
+    world.kafka.found = -1
+    state = world.recover()
+    for number in range(3):
+        append_ms = last_ms - 1_000 + number
+        time = datetime.fromtimestamp(append_ms / 1000, UTC).isoformat()
+        value = (EVENT % time.encode()).replace(b'"id":"', b'"id":"%d-' % number)
+        records = Records(np.array([40 + number]), np.array([append_ms]), [value])
+        state.fold(state.sift(records))
+    state.spill(1, 10)
+    [moved] = world.store.kept
+    assert (len(moved.ids), moved.complete_before_ms) == (2, LONG_AGO)
 
 
 @pytest.mark.parametrize("found", [50, 70, -1])
