@@ -10,13 +10,12 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
 from clickhouse_connect.driver.client import Client
 from confluent_kafka import KafkaError, Message, Producer
-from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 
 from bench import aggregator
 from bench.errors import BenchError
@@ -24,12 +23,14 @@ from bench.fill import FilledTopic, fill_topic
 from bench.generator import Load, now_ms
 from services.local_stack.infrastructure import Infrastructure
 from services.platform.kafka import admin_client
+from services.platform.migrate import TopicPlan, ensure_topic
 from services.platform.settings import KafkaSettings
 
 #: What migration 0009 sets, taken back.
 UNSYNCED: Final = (
     "fsync_after_insert = 0, fsync_part_directory = 0, min_rows_to_fsync_after_merge = 0"
 )
+PARTITIONS: Final = 4
 #: Events that are sent one at a time, each after the one before was acknowledged.
 SINGLE_EVENTS: Final = 300
 ACKNOWLEDGED_SECONDS_MAX: Final = 30.0
@@ -52,7 +53,7 @@ class Durability:
 def measure(infrastructure: Infrastructure, load: Load, runs: int) -> Iterator[Durability]:
     """Both parts, with and without, in turns. Raises `BenchError`, `VoidRunError`."""
     servers = infrastructure.bootstrap_servers
-    topic = fill_topic(servers, "bench.durability", 4, load, lambda line: None)
+    topic = fill_topic(servers, "bench.durability", PARTITIONS, load, lambda line: None)
     for run in range(1, runs + 1):
         for synced in (True, False):
             yield measure_clickhouse(infrastructure, topic, f"durability-{run}", synced=synced)
@@ -75,34 +76,23 @@ def take_sync_back(client: Client) -> None:
     tables = client.query(
         "SELECT name FROM system.tables WHERE database = currentDatabase()"
         " AND position(engine_full, 'fsync_after_insert = 1') > 0"
-    ).result_columns
+    ).result_rows
     if not tables:
         raise BenchError("no table fsyncs its inserts: what migration 0009 set is gone")
-    for name in tables[0]:
+    for (name,) in tables:
         client.command(f"ALTER TABLE `{name}` MODIFY SETTING {UNSYNCED}")
 
 
 def measure_kafka(servers: str, events: int, name: str, *, synced: bool) -> Durability:
     """A producer that writes as fast as it can, then one that waits for each acknowledgement."""
     name = f"{name}.{'synced' if synced else 'unsynced'}"
-    fill_topic(servers, name, 4, Load(5_000, now_ms(), seed=11), lambda line: None)
-    if synced:
-        set_config(servers, name, {"flush.messages": "1"})
+    admin = admin_client(KafkaSettings(kafka_bootstrap_servers=servers))
+    config = {"flush.messages": "1"} if synced else {}
+    ensure_topic(admin, name, TopicPlan(PARTITIONS), lambda line: None, config)
     started = time.monotonic()
-    fill_topic(servers, name, 4, Load(events, now_ms(), seed=12), lambda line: None)
+    fill_topic(servers, name, PARTITIONS, Load(events, now_ms(), seed=12), lambda line: None)
     seconds = time.monotonic() - started
     return Durability("kafka", synced, events / seconds, single_ms(servers, name))
-
-
-def set_config(servers: str, topic: str, values: Mapping[str, str]) -> None:
-    """Set configuration of a topic."""
-    entries = [
-        ConfigEntry(name, value, incremental_operation=AlterConfigOpType.SET)
-        for name, value in values.items()
-    ]
-    resource = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=entries)
-    admin = admin_client(KafkaSettings(kafka_bootstrap_servers=servers))
-    admin.incremental_alter_configs([resource])[resource].result()
 
 
 def single_ms(servers: str, topic: str) -> float:

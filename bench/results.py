@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 from bench.attacks import Attacked
@@ -119,15 +118,16 @@ def document(measured: Measured) -> dict[str, Any]:
 
 def durability_medians(runs: Sequence[Durability]) -> dict[str, dict[str, float]]:
     """By part, with fsync and without: median events/s and milliseconds of one write."""
-    found: dict[str, list[Durability]] = {}
+    rates: dict[str, list[float]] = {}
+    singles: dict[str, list[float]] = {}
     for run in runs:
-        found.setdefault(f"{run.part}_{'synced' if run.synced else 'unsynced'}", []).append(run)
+        name = f"{run.part}_{'synced' if run.synced else 'unsynced'}"
+        rates.setdefault(name, []).append(run.events_per_second)
+        singles.setdefault(name, []).append(run.single_ms)
+    single_ms = medians(singles)
     return {
-        name: {
-            "events_per_second": round(median(one.events_per_second for one in several)),
-            "single_ms": round(median(one.single_ms for one in several), 3),
-        }
-        for name, several in found.items()
+        name: {"events_per_second": round(rate), "single_ms": round(single_ms[name], 3)}
+        for name, rate in medians(rates).items()
     }
 
 

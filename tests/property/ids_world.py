@@ -325,11 +325,14 @@ class IdsWorld:
 
     def _start(self) -> Process:
         self.flushing = None
-        while True:
-            try:
-                return Process(self.log, self.stores, self.checkpoints[-1], self.rules)
-            except UnavailableError:
-                continue  # as a worker tries again
+        try:
+            return self._process()
+        except UnavailableError:
+            # As a worker tries again; Kafka loses one answer at a time.
+            return self._process()
+
+    def _process(self) -> Process:
+        return Process(self.log, self.stores, self.checkpoints[-1], self.rules)
 
     def append(self, pause_ms: int, clock_ms: int, ids: list[int]) -> None:
         """A batch arrives, at a broker whose clock is off by so much."""
