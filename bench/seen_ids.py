@@ -49,6 +49,7 @@ def fill_and_ask(folder: Path, ids: int) -> dict[str, float]:
 
     from schemas.metering_rules import MeteringRules
     from services.aggregator.arrays.byte_spans import Words
+    from services.aggregator.arrays.cuts import Cut
     from services.aggregator.core.dedup import Settled, Sightings
     from services.aggregator.core.log_time import CLOCK_STEP_MAX_MS
     from services.aggregator.settings import AggregatorSettings
@@ -71,7 +72,7 @@ def fill_and_ask(folder: Path, ids: int) -> dict[str, float]:
         batch = draw(min(BATCH_IDS, ids - first))
         sample.append(batch[:: max(1, ids // 100_000)].copy())
         at_ms = first * keep_ms // ids
-        sightings = Sightings(batch, np.full(len(batch), at_ms), at_ms + 1, settled)
+        sightings = Sightings(batch, np.full(len(batch), at_ms), at_ms + 1, Cut(), settled)
         started = time.monotonic()
         store.keep(sightings)
         keeping += time.monotonic() - started

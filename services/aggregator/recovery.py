@@ -8,7 +8,7 @@
 3. The slices: every register, and the windows that late events are likely to touch; and which
    series are admitted (`core.series_limit`).
 4. The store of ids seen, if it is not beyond ``c``, and the offset from which the ids of the dedup
-   horizon before ``c`` that it lacks are read again.
+   horizon before ``c`` that it lacks are read again: it says so itself, or Kafka finds it by time.
 5. Where the log follows another, the ids of that one that it lacks (`inheritance`).
 
 Reading then begins at (4). Records below ``c`` are read for their ids only; a slice whose version
@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from schemas.measures import INPUT, OUTPUT
+from services.aggregator.arrays.cuts import Cut
 from services.aggregator.core.dedup import LONG_AGO, OlderIds, SeenIds, Settled
 from services.aggregator.core.partition import Checkpoint, PartitionState
 from services.aggregator.core.series_limit import Admission
@@ -180,11 +181,15 @@ def heirs_of(
     seen: Mapping[int, SeenIds],
     memory_max: int,
 ) -> dict[int, Heir]:
-    """What each partition needs of the ids that the logs before saw."""
+    """What each partition needs of the ids that the logs before saw.
+
+    A store that is complete below an offset of this log has all of them.
+    """
     times_ms = needed_from(checkpoints, rules, stores)
     return {
         number: Heir(seen[number], times_ms[number], one.settled(rules[number]), memory_max)
         for number, one in checkpoints.items()
+        if not stores[number].complete_below.offset
     }
 
 
@@ -246,17 +251,18 @@ def check_against_commits(
 class Beginning:
     """Where the reading of ids begins, and which log time it is there at least.
 
-    `clock_behind` says that records below the checkpoint were all appended before that time.
+    `times_untold` says that records from there on may bear this time though all that are left were
+    appended before it: the one that was not may be gone, or lie before the beginning.
     """
 
     offset: int
     log_ms: int
-    clock_behind: bool = False
+    times_untold: bool = False
 
     @property
     def unsure_until_ms(self) -> int:
         """Up to which log time no record tells, by its append time, where reading would begin."""
-        return self.log_ms if self.clock_behind else LONG_AGO
+        return self.log_ms if self.times_untold else LONG_AGO
 
 
 def needed_from(
@@ -283,23 +289,38 @@ def rebuild_from(
 ) -> dict[int, Beginning]:
     """Find from where ids have to be read again: where they matter, or where the store ends.
 
-    From the first record appended at or after a time on, however the clock stepped: log time is
+    Mostly the store says at which offset it does (`where_store_ends`). Else from the first record
+    appended at or after a time on, however the clock stepped: log time is
     below that time before this record and not below it from there on. But a log that follows
     another has all that was appended before the other's end at the log time of that end, so these
     records are not found by their append time: they are its first.
     """
     times_ms = needed_from(checkpoints, rules, seen)
-    found = offsets.at(
-        {
-            partition: times_ms[partition] if times_ms[partition] > floor_ms else 0
-            for partition, checkpoint in checkpoints.items()
-            if checkpoint.next_offset > starts[partition]
-        }
-    )
-    return {
-        partition: beginning(found.get(partition, -1), starts[partition], checkpoint, floor_ms)
-        for partition, checkpoint in checkpoints.items()
-    }
+    begins: dict[int, Beginning] = {}
+    asked: dict[int, int] = {}
+    for partition, checkpoint in checkpoints.items():
+        settled, start = checkpoint.settled(rules[partition]), starts[partition]
+        begin = where_store_ends(seen[partition].complete_below, settled, start)
+        if begin is not None:
+            begins[partition] = begin
+        elif checkpoint.next_offset > start:
+            asked[partition] = times_ms[partition] if times_ms[partition] > floor_ms else 0
+    found = offsets.at(asked) if asked else {}
+    for partition in checkpoints.keys() - begins.keys():
+        at, start = found.get(partition, -1), starts[partition]
+        begins[partition] = beginning(at, start, checkpoints[partition], floor_ms)
+    return begins
+
+
+def where_store_ends(complete: Cut, settled: Settled, start: int) -> Beginning | None:
+    """Say where reading begins by what the store says of itself; None where that is of no help.
+
+    So it is where the store ends before what matters, or before the log begins by now: then what
+    lies between is gone, and with it perhaps what log time there was.
+    """
+    if not start <= complete.offset or not complete.offset or complete.log_ms < settled.past_ms:
+        return None
+    return Beginning(complete.offset, complete.log_ms, times_untold=True)
 
 
 def beginning(found: int, start: int, checkpoint: Checkpoint, floor_ms: int) -> Beginning:

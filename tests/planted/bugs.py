@@ -321,8 +321,33 @@ BUGS: Final = (
     ),
     recovery(
         "a store is told of times that no record tells",
-        "        return self.log_ms if self.clock_behind else LONG_AGO\n",
+        "        return self.log_ms if self.times_untold else LONG_AGO\n",
         "        return LONG_AGO\n",
+    ),
+    recovery(
+        "a store that ends before what matters says where to read",
+        " or complete.log_ms < settled.past_ms:\n",
+        ":\n",
+    ),
+    recovery(
+        "a store that ends before the log begins says where to read",
+        "    if not start <= complete.offset or",
+        "    if",
+    ),
+    recovery(
+        "log time begins anew where the store ends",
+        "Beginning(complete.offset, complete.log_ms, times_untold=True)",
+        "Beginning(complete.offset, 0, times_untold=True)",
+    ),
+    recovery(
+        "where the store ends its times are told",
+        "Beginning(complete.offset, complete.log_ms, times_untold=True)",
+        "Beginning(complete.offset, complete.log_ms)",
+    ),
+    recovery(
+        "ids of the log before are read though the store has them",
+        "        if not stores[number].complete_below.offset\n",
+        "",
     ),
     recovery(
         "a stale replica is believed",
@@ -456,14 +481,14 @@ BUGS: Final = (
     core(
         "an older sighting seen again beyond the checkpoint is lost",
         "dedup",
-        "                self._replaced.add(ids[known], seen_ms[known], first_ms[known])\n",
-        "                pass\n",
+        "            if known.any():\n",
+        "            if False:\n",
     ),
     core(
         "the older of two sightings in one batch is lost",
         "dedup",
-        "            self._replaced.add(ids[before], log_ms[before], log_ms[again])\n",
-        "            pass\n",
+        "self._replaced.add(Pairs(ids[before], log_ms[before], here, log_ms[again], here))\n",
+        "pass\n",
     ),
     core(
         "ids on disk from beyond the checkpoint are used",
@@ -474,8 +499,26 @@ BUGS: Final = (
     core(
         "ids at the checkpoint's very time are moved",
         "dedup",
-        "np.searchsorted(seen_ms, settled.log_ms))",
-        'np.searchsorted(seen_ms, settled.log_ms, "right"))',
+        "(times_ms < settled.log_ms) |",
+        "(times_ms <= settled.log_ms) |",
+    ),
+    core(
+        "the store is complete up to the checkpoint whatever stays in memory",
+        "dedup",
+        "        if next_from >= settled.offset:\n",
+        "        if True:\n",
+    ),
+    core(
+        "what may lie on either side of the checkpoint is moved",
+        "dedup",
+        "(offsets < self._surely_below(settled))",
+        "(offsets <= self._surely_below(settled))",
+    ),
+    core(
+        "the checkpoint is told from no cut",
+        "partition",
+        "        self.seen.cut(self.next_offset, self._log_time.last_ms)\n        letters",
+        "        letters",
     ),
     core(
         "too old by one is accepted",

@@ -40,6 +40,8 @@ HOUR_MS = 3_600_000
 #: Stated again, so that the code cannot change it unnoticed.
 CLOCK_STEP_MAX_MS = 25 * HOUR_MS
 TOO_NEW_MS = 5 * 60_000
+#: With the longest horizon of any schedule.
+KEEP_MS_MAX = 72 * HOUR_MS + CLOCK_STEP_MAX_MS
 T0_MS = 1_750_000_000_000
 
 
@@ -112,11 +114,14 @@ class Disk:
         self.unreadable = False
         self._image: Path | None = None
 
-    def step(self) -> None:
-        """One more step of what writes to the disk; it may be the last."""
+    def step(self, frees: bool = False) -> None:
+        """One more step of what writes to the disk; it may be the last.
+
+        What frees space goes on where a disk is full.
+        """
         if self._image is not None:
             raise Killed
-        if self.takes is not None:
+        if self.takes is not None and not frees:
             self.takes -= 1
             if self.takes < 0:
                 raise OSError(errno.ENOSPC, "No space left on device")
@@ -160,6 +165,8 @@ STEPS: tuple[tuple[Any, str], ...] = (
     (Path, "mkdir"),
     (shutil, "rmtree"),
 )
+#: Of these, those that need no space.
+FREES = ("unlink", "rmtree")
 
 
 class Database:
@@ -191,10 +198,12 @@ def stepped(disk: Disk) -> Iterator[None]:
     for owner, name in STEPS:
         whole = getattr(owner, name)
 
-        def in_steps(*args: Any, whole: Any = whole, **more: Any) -> Any:
-            disk.step()
+        def in_steps(
+            *args: Any, whole: Any = whole, frees: bool = name in FREES, **more: Any
+        ) -> Any:
+            disk.step(frees)
             result = whole(*args, **more)
-            disk.step()
+            disk.step(frees)
             return result
 
         with_steps.append(patch.object(owner, name, in_steps))
@@ -412,6 +421,16 @@ class IdsWorld:
             if self.checkpoints[-1] != taken.checkpoint:
                 self.checkpoints.append(taken.checkpoint)
             self.process.state.flushed(taken)
+
+    def retain(self) -> None:
+        """Kafka deletes what no checkpoint of the newest backup needs any more."""
+        newest = self.checkpoints[-1]
+        past_ms = newest.last_append_ms - KEEP_MS_MAX
+        log_ms = np.maximum.accumulate([0, *self.log.append_ms])[1:]
+        start = min(int(np.searchsorted(log_ms, past_ms, "right")), newest.next_offset)
+        if start > self.log.start:
+            self.log.start, self.log.lost_answers = start, 0
+            self.checkpoints = [newest]
 
     def restore(self, which: int) -> None:
         """A backup of the database is restored, with the workers stopped; disks stay."""

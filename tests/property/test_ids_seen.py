@@ -20,9 +20,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
 
 from services.aggregator import recovery
-from services.aggregator.arrays.replaced import Replaced
+from services.aggregator.arrays.cuts import Cut
+from services.aggregator.arrays.replaced import Pairs, Replaced
 from services.aggregator.core import partition
-from services.aggregator.core.dedup import LONG_AGO, Sightings, Stamp
+from services.aggregator.core.dedup import LONG_AGO, SeenIds, Sightings, Stamp
 from services.aggregator.core.log_time import LogTime
 from services.aggregator.core.partition import Checkpoint, PartitionState, Sifted
 from services.aggregator.core.timing import RuleBook
@@ -100,7 +101,12 @@ class Schedule(RuleBasedStateMachine):
 
     @rule()
     def kafka_loses_an_answer(self) -> None:
-        self.world.log.lost_answers = 1
+        # Where records were deleted, that there is none is a fact (`recovery.beginning`).
+        self.world.log.lost_answers = int(self.world.log.start == 0)
+
+    @rule()
+    def retention(self) -> None:
+        self.world.retain()
 
     @rule(most=st.integers(1, 4))
     def spill(self, most: int) -> None:
@@ -263,7 +269,10 @@ def ids_move_while_log_time_stands_still(world: IdsWorld) -> None:
         pass
     assert len(world.process.state.seen) <= world.memory_max + 10
     world.kill()
-    # Read again below the checkpoint, none of them can be told by its time either.
+    assert world.process.state.next_offset >= 30 - world.memory_max, "no more is read again"
+    # With no ids on disk all of it is, and none can be told by its time either.
+    world.move_to_other_disk()
+    assert world.process.state.next_offset == 0
     world.read(30)
     while world.spill(4):
         pass
@@ -320,8 +329,27 @@ def ids_from_behind_a_record_that_is_gone(world: IdsWorld) -> None:
     world.read(1)
     world.begin_flush()
     world.end_flush()
+    # And the log begins behind where the store ends, so that it has to be looked for.
+    world.log.start = 2
     world.kill()
     world.append(0, 0, [3, 4])
+
+
+def log_time_is_ahead_where_the_store_ends(world: IdsWorld) -> None:
+    """What is read again bears that time, though it was appended a day before."""
+    world.append(0, DAY_MS, [0])
+    world.append(0, 0, [1])
+    world.read(2)
+    world.begin_flush()
+    world.end_flush()
+    world.append(0, 0, [2, 3, 4])
+    world.read(3)
+    world.begin_flush()
+    world.end_flush()
+    world.do(lambda: world.spill(4))
+    world.kill()
+    assert world.process.state.next_offset == 2
+    world.append(60 * HOUR_MS, 0, [3, 4])
 
 
 def kafka_finds_nothing_once(world: IdsWorld) -> None:
@@ -356,6 +384,7 @@ KNOWN: tuple[Callable[[IdsWorld], None], ...] = (
     raised_horizon,
     ids_move_while_log_time_stands_still,
     ids_from_behind_a_record_that_is_gone,
+    log_time_is_ahead_where_the_store_ends,
     kafka_finds_nothing_once,
 )
 
@@ -396,7 +425,7 @@ SIFT, AFTER_MOVING, BEFORE_MOVING = PartitionState.sift, Stamp.after_moving, Sta
 def forgets_by_what_was_read(self: PartitionState, *args: Any) -> Sifted:
     sifted = SIFT(self, *args)
     here = self.checkpoint.settled(self._rules)
-    self.seen._forget(replace(here, log_ms=max(here.log_ms, self._log_time.last_ms)))
+    self.seen.settle(replace(here, log_ms=max(here.log_ms, self._log_time.last_ms)))
     return sifted
 
 
@@ -407,7 +436,7 @@ def in_memory_as_on_disk(self: PartitionState, *args: Any) -> Sifted:
         entry for entry in self._rules.entries if entry[0] < max(1, self.next_offset)
     ]
     keep_ms = rules.dedup_horizon_ms + CLOCK_STEP_MAX_MS
-    self.seen._forget(replace(self.checkpoint.settled(self._rules), keep_ms=keep_ms))
+    self.seen.settle(replace(self.checkpoint.settled(self._rules), keep_ms=keep_ms))
     return sifted
 
 
@@ -433,13 +462,18 @@ def nothing_found_as_a_fact(
     return Beginning(start, checkpoint.last_append_ms)
 
 
+def told_apart_by_time_only(self: Replaced, pairs: Pairs) -> None:
+    """As it was, while the store was complete up to a time and no offset."""
+    self._added.append(pairs.only(pairs.seen_ms < pairs.again_ms))
+
+
 #: Holes of before, and what keeps others shut: where, what, and what stands there instead.
 PLANTED: dict[str, tuple[Any, str, Any]] = {
-    "the older sighting is lost": (Replaced, "add", lambda self, ids, seen_ms, again_ms: None),
+    "the older sighting is lost": (Replaced, "add", lambda self, pairs: None),
     "the older sighting is lost early": (
         Replaced,
         "settle",
-        lambda self, log_ms, past_ms: Replaced.__init__(self),
+        lambda self, log_ms, below, past_ms: Replaced.__init__(self),
     ),
     "memory forgets by what was read": (PartitionState, "sift", forgets_by_what_was_read),
     "memory forgets by the horizon in force": (PartitionState, "sift", in_memory_as_on_disk),
@@ -450,6 +484,24 @@ PLANTED: dict[str, tuple[Any, str, Any]] = {
         Beginning,
         "unsure_until_ms",
         property(lambda self: LONG_AGO),
+    ),
+    "store complete below the checkpoint whatever stays": (
+        SeenIds,
+        "_complete_below",
+        lambda self, settled, next_from: Cut(settled.offset, settled.log_ms),
+    ),
+    "log time begins anew where the store ends": (
+        recovery,
+        "where_store_ends",
+        lambda complete, settled, start: (
+            Beginning(complete.offset, 0) if complete.offset > start else None
+        ),
+    ),
+    "at one log time nothing is kept aside": (Replaced, "add", told_apart_by_time_only),
+    "what lies on both sides of a checkpoint is moved": (
+        SeenIds,
+        "_surely_below",
+        lambda self, settled: settled.offset,
     ),
     "store complete before its ids are in": (
         Stamp,

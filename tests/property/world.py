@@ -20,6 +20,7 @@ import numpy as np
 from schemas.measures import MEASURES
 from schemas.metering_rules import HOUR_MS, MINUTE_MS, MeteringRules
 from services.aggregator.arrays.byte_spans import Words
+from services.aggregator.arrays.cuts import Cut
 from services.aggregator.arrays.key_index import Ints
 from services.aggregator.core.dedup import Settled, Sightings, Stamp
 from services.aggregator.core.judging import Records
@@ -146,6 +147,10 @@ class ModelStore:
     @property
     def complete_before_ms(self) -> int:
         return self._stamp.complete_before_ms
+
+    @property
+    def complete_below(self) -> Cut:
+        return self._stamp.complete_below
 
     @property
     def empty(self) -> bool:

@@ -6,64 +6,89 @@ since the checkpoint.
 
 from __future__ import annotations
 
+from dataclasses import dataclass, fields
+
 import numpy as np
 
-from services.aggregator.arrays.byte_spans import Words
+from services.aggregator.arrays.byte_spans import Flags, Words
 from services.aggregator.arrays.key_index import Ints
 
 
-class Replaced:
-    """Ids, when they were seen, and when they were seen again; oldest first once asked for."""
+@dataclass(frozen=True, slots=True)
+class Pairs:
+    """Ids with two sightings each: when they were, and the offsets at or beyond which.
 
-    __slots__ = ("_again_ms", "_chunks", "_ids", "_seen_ms")
+    Shape (ids, 2) of the ids, (ids,) of all others.
+    """
 
-    def __init__(self) -> None:
-        self._chunks: list[tuple[Words, Ints, Ints]] = []
-        self._ids: Words = np.zeros((0, 2), np.uint64)
-        self._seen_ms: Ints = np.zeros(0, np.int64)
-        self._again_ms: Ints = np.zeros(0, np.int64)
+    ids: Words
+    seen_ms: Ints
+    seen_from: Ints
+    again_ms: Ints
+    again_from: Ints
 
     def __len__(self) -> int:
-        return len(self._ids) + sum(len(ids) for ids, _, _ in self._chunks)
+        return len(self.ids)
 
-    def add(self, ids: Words, seen_ms: Ints, again_ms: Ints) -> None:
-        """Note that ids seen at a time were seen again later."""
-        # At one log time no checkpoint can lie between the two that is later than it.
-        apart = seen_ms < again_ms
+    def only(self, wanted: Flags | slice | Ints) -> Pairs:
+        """Some of them."""
+        return Pairs(*(getattr(self, field.name)[wanted] for field in fields(self)))
+
+
+def together(parts: list[Pairs]) -> Pairs:
+    """Put parts, one at least, one behind the other."""
+    columns = ([getattr(part, field.name) for part in parts] for field in fields(Pairs))
+    return Pairs(*map(np.concatenate, columns))
+
+
+_NO_INTS = np.zeros(0, np.int64)
+NONE = Pairs(np.zeros((0, 2), np.uint64), _NO_INTS, _NO_INTS, _NO_INTS, _NO_INTS)
+
+
+class Replaced:
+    """Pairs of which the first sighting may have to be moved; oldest first once asked for."""
+
+    __slots__ = ("_added", "_pairs")
+
+    def __init__(self) -> None:
+        self._added: list[Pairs] = []
+        self._pairs = NONE
+
+    def __len__(self) -> int:
+        return len(self._pairs) + sum(map(len, self._added))
+
+    def add(self, pairs: Pairs) -> None:
+        """Note that ids seen at one place of the log were seen again at a later one."""
+        # At one log time, and with no cut between, no checkpoint can be told to lie between.
+        apart = (pairs.seen_ms < pairs.again_ms) | (pairs.seen_from < pairs.again_from)
         if apart.any():
-            self._chunks.append((ids[apart], seen_ms[apart], again_ms[apart]))
+            self._added.append(pairs.only(apart))
 
-    def settle(self, log_ms: int, past_ms: int) -> None:
-        """Drop what a checkpoint makes useless: its last record came at one log time.
+    def settle(self, log_ms: int, below: int, past_ms: int) -> None:
+        """Drop what a checkpoint makes useless.
 
-        What was seen again before that, and what was first seen at or before the other.
+        That is what was seen again before ``log_ms``, at which its last record came, or surely
+        below an offset that is not above the checkpoint's; and what was first seen at ``past_ms``
+        or before.
         """
         self._gather()
-        self._only((self._again_ms >= log_ms) & (self._seen_ms > past_ms))
+        pairs = self._pairs
+        beyond = (pairs.again_ms >= log_ms) & (pairs.again_from >= below)
+        self._pairs = pairs.only(beyond & (pairs.seen_ms > past_ms))
 
-    def before(self, time_ms: int) -> tuple[Words, Ints]:
-        """The ids seen before a log time, and when, oldest first."""
+    def until(self, offset: int) -> Pairs:
+        """Those that may have been seen first at an offset or before it, oldest first."""
         self._gather()
-        count = int(np.searchsorted(self._seen_ms, time_ms))
-        return self._ids[:count], self._seen_ms[:count]
+        count = int(np.searchsorted(self._pairs.seen_from, offset, "right"))
+        return self._pairs.only(slice(count))
 
     def drop_oldest(self, count: int) -> None:
-        """Drop so many of the oldest, as `before` gave them."""
-        self._ids = self._ids[count:]
-        self._seen_ms = self._seen_ms[count:]
-        self._again_ms = self._again_ms[count:]
+        """Drop so many of the oldest, as `until` gave them."""
+        self._pairs = self._pairs.only(slice(count, None))
 
     def _gather(self) -> None:
-        if not self._chunks:
-            return
-        chunks = [(self._ids, self._seen_ms, self._again_ms), *self._chunks]
-        ids, seen_ms, again_ms = (np.concatenate(column) for column in zip(*chunks, strict=True))
-        order = np.argsort(seen_ms, kind="stable")
-        self._ids, self._seen_ms, self._again_ms = ids[order], seen_ms[order], again_ms[order]
-        self._chunks = []
-
-    def _only(self, wanted: np.typing.NDArray[np.bool_]) -> None:
-        if not wanted.all():
-            self._ids = self._ids[wanted]
-            self._seen_ms = self._seen_ms[wanted]
-            self._again_ms = self._again_ms[wanted]
+        if self._added:
+            pairs = together([self._pairs, *self._added])
+            # In the order of the log, as far as cuts and log time tell it.
+            self._pairs = pairs.only(np.lexsort((pairs.seen_ms, pairs.seen_from)))
+            self._added = []

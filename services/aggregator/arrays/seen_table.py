@@ -14,6 +14,7 @@ from typing import Final
 import numpy as np
 
 from services.aggregator.arrays.byte_spans import Flags, Words
+from services.aggregator.arrays.cuts import Cut, Cuts
 from services.aggregator.arrays.key_index import Ints
 
 CAPACITY_MIN: Final = 1024
@@ -37,12 +38,11 @@ class SeenTable:
     """Sightings in order of time. Ids must be evenly spread hashes, shape (ids, 2)."""
 
     __slots__ = (
-        "_alive", "_count", "_end", "_first", "_high", "_last_ms", "_low", "_marks", "_slots",
+        "_alive", "_count", "_end", "_first", "_high", "_last_ms", "_low", "_slots", "cuts",
     )  # fmt: skip
 
     def __init__(self) -> None:
-        #: Places before which a caller drew a line: the line to come, and the one that holds.
-        self._marks = (0, 0)
+        self.cuts = Cuts()
         self._allocate(CAPACITY_MIN)
 
     def _allocate(self, capacity: int) -> None:
@@ -115,8 +115,7 @@ class SeenTable:
         alive = self._first + np.flatnonzero(self._alive[self._first : self._end])
         high, low, times_ms = self._high[alive], self._low[alive], self._last_ms[alive]
         count = len(alive)
-        coming, holds = np.searchsorted(alive, self._marks).tolist()
-        self._marks = coming, holds
+        self.cuts.move(alive)
         self._allocate(1 << (3 * (count + more) // 2).bit_length())
         self._high[:count], self._low[:count], self._last_ms[:count] = high, low, times_ms
         self._alive[:count] = True
@@ -124,17 +123,14 @@ class SeenTable:
         last = np.uint64(len(self._slots) - 1)
         self._put((high & last).astype(np.int64), np.arange(count))
 
-    def draw_line(self) -> None:
-        """Remember how far sightings have come, until `hold_line`."""
-        self._marks = self._end, self._marks[1]
+    def cut(self, cut: Cut) -> None:
+        """Note that all sightings so far lie below a cut's offset, and none that come."""
+        self.cuts.drop_before(self._first)
+        self.cuts.add(self._end, cut)
 
-    def hold_line(self) -> None:
-        """Have the line drawn last be the one that `before_line` tells."""
-        self._marks = self._marks[0], self._marks[0]
-
-    def before_line(self, most: int) -> int:
-        """How many of so many of the oldest were last seen before the line that holds."""
-        return int(np.searchsorted(self._oldest_places(most), self._marks[1]))
+    def seen_from(self, found: Found) -> Ints:
+        """At or beyond which offset each id was last seen; of no meaning where it is not here."""
+        return self.cuts.offsets_of(found.places)
 
     def forget(self, until_ms: int) -> None:
         """Drop the ids last seen at or before a time."""
@@ -145,10 +141,14 @@ class SeenTable:
         self._count -= int(np.count_nonzero(self._alive[self._first : first]))
         self._first = first
 
-    def oldest(self, most: int) -> tuple[Words, Ints]:
-        """The ids that were not seen for longest, and when they last were, oldest first."""
+    def oldest(self, most: int) -> tuple[Words, Ints, Ints]:
+        """The ids that were not seen for longest, oldest first.
+
+        With when each was last seen, and the offset at or beyond which.
+        """
         places = self._oldest_places(most)
-        return np.stack((self._high[places], self._low[places]), axis=1), self._last_ms[places]
+        ids = np.stack((self._high[places], self._low[places]), axis=1)
+        return ids, self._last_ms[places], self.cuts.offsets_of(places)
 
     def _oldest_places(self, most: int) -> Ints:
         if most <= 0:

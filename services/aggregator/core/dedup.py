@@ -8,9 +8,14 @@ rules refuse are not seen: sent again at a better time, they count.
 
 Recent ids are in memory; older ones may be moved to a store (`OlderIds`), but only sightings below
 the checkpoint: a store that knew more would, after a crash, take events for duplicates that were
-never counted. And all of those, in their stretch of time: batches go on while a flush writes, so
+never counted. And all of those, in their stretch of the log: batches go on while a flush writes, so
 an id may have been seen below the checkpoint and again beyond it. The later sighting alone is what
 memory looks up; the earlier is what a crash leaves of the two, so it is moved like any other.
+
+What is moved is a beginning of what memory holds, in the order of the log, so the store is complete
+up to an offset, and the next life begins to read there. Up to a log time it is complete as well;
+that is for what no offset of this log tells: ids of the log before it, and a log that has lost its
+beginning since.
 """
 
 from __future__ import annotations
@@ -21,8 +26,9 @@ from typing import Final, Protocol
 import numpy as np
 
 from services.aggregator.arrays.byte_spans import Flags, Words
+from services.aggregator.arrays.cuts import Cut
 from services.aggregator.arrays.key_index import Ints
-from services.aggregator.arrays.replaced import Replaced
+from services.aggregator.arrays.replaced import Pairs, Replaced
 from services.aggregator.arrays.seen_table import SeenTable
 
 #: Before any log time.
@@ -53,6 +59,10 @@ class OlderIds(Protocol):
     @property
     def complete_before_ms(self) -> int:
         """The last sighting below the checkpoint of every id is here if it was before this."""
+
+    @property
+    def complete_below(self) -> Cut:
+        """The same by offset: all below it are here. `Cut()` where none is known."""
 
     @property
     def empty(self) -> bool:
@@ -89,13 +99,14 @@ class IdsUnreadableError(Exception):
 class Sightings:
     """Sightings to be moved to the store, oldest first, all below the checkpoint.
 
-    With them the store is complete before `complete_before_ms`, as `OlderIds` says it; `LONG_AGO`
-    where nothing can be said.
+    With them the store is complete before `complete_before_ms` and below `complete_below`, as
+    `OlderIds` says it; `LONG_AGO` and `Cut()` where nothing can be said.
     """
 
     ids: Words
     seen_ms: Ints
     complete_before_ms: int
+    complete_below: Cut
     settled: Settled
 
 
@@ -103,14 +114,22 @@ class Sightings:
 class Stamp:
     """What a store stands for, at any checkpoint at or beyond ``below_offset``.
 
-    It holds the last sighting below the checkpoint of every id, if that was after `forgotten_ms`
-    and before `complete_before_ms`; and nothing in it was seen at or beyond `below_offset`, even if
-    a crash cut a move short.
+    It holds the last sighting below the checkpoint of every id, if that was after `forgotten_ms`,
+    and before `complete_before_ms` or below `complete_below_offset`, where log time is
+    `complete_below_ms`; and nothing in it was seen at or beyond `below_offset`, even if a crash cut
+    a move short.
     """
 
     complete_before_ms: int = LONG_AGO
     below_offset: int = 0
     forgotten_ms: int = LONG_AGO
+    complete_below_offset: int = 0
+    complete_below_ms: int = 0
+
+    @property
+    def complete_below(self) -> Cut:
+        """Up to where in the log it is complete."""
+        return Cut(self.complete_below_offset, self.complete_below_ms)
 
     def may_be_used(self, settled: Settled) -> bool:
         """Whether a worker that resumes from a checkpoint may use what is in the store.
@@ -130,6 +149,8 @@ class Stamp:
             self,
             complete_before_ms=sightings.complete_before_ms,
             forgotten_ms=max(self.forgotten_ms, sightings.settled.past_ms),
+            complete_below_offset=sightings.complete_below.offset,
+            complete_below_ms=sightings.complete_below.log_ms,
         )
 
 
@@ -139,7 +160,7 @@ class SeenIds:
     Log times handed in must not fall; the caller sees to that. Sightings that bear a time up to
     ``unsure_until_ms`` may come from records that were appended earlier: whoever looks for the
     first record of that time later would not find them. So while one of them is in memory, the
-    store is told to say nothing of how far it is complete.
+    store is told to say nothing of a time up to which it is complete.
     """
 
     __slots__ = ("_older", "_recent", "_replaced", "_unsure_until_ms")
@@ -180,7 +201,8 @@ class SeenIds:
         goes_on[begins] = False
         again, before = order[goes_on], order[np.flatnonzero(goes_on) - 1]
         if self._older is not None:
-            self._replaced.add(ids[before], log_ms[before], log_ms[again])
+            here = np.full(len(again), self._recent.cuts.last_offset)
+            self._replaced.add(Pairs(ids[before], log_ms[before], here, log_ms[again], here))
         duplicates = np.zeros(len(order), np.bool_)
         duplicates[again] = log_ms[again] - log_ms[before] < within_ms
         by_time = np.argsort(lasts)
@@ -197,7 +219,11 @@ class SeenIds:
         known = seen_ms >= 0
         if self._older is not None:
             if known.any():
-                self._replaced.add(ids[known], seen_ms[known], first_ms[known])
+                seen_from = self._recent.seen_from(found)[known]
+                here = np.full(len(seen_from), self._recent.cuts.last_offset)
+                self._replaced.add(
+                    Pairs(ids[known], seen_ms[known], seen_from, first_ms[known], here)
+                )
             if not self._older.empty:
                 absent = np.flatnonzero(~known)
                 seen_ms[absent] = self._older.last_seen(ids[absent])
@@ -205,22 +231,25 @@ class SeenIds:
         duplicates: Flags = (seen_ms >= 0) & (first_ms - seen_ms < within_ms)
         return duplicates
 
-    def begin_checkpoint(self) -> None:
-        """Note that a checkpoint is being written which lies behind all sightings so far."""
-        self._recent.draw_line()
+    def cut(self, offset: int, log_ms: int) -> None:
+        """Note that all sightings so far lie below an offset, where log time is this.
+
+        To be called where a checkpoint begins: what lies below it can only be told so.
+        """
+        self._recent.cut(Cut(offset, log_ms))
 
     def settle(self, settled: Settled) -> None:
-        """Take note that the checkpoint begun last holds, and forget what it makes useless.
+        """Take note of a checkpoint that holds, and forget what it makes useless.
 
         By the checkpoint and not by what was read since: after a crash that is read again, and what
         the store says of its completeness goes from there on.
         """
-        self._recent.hold_line()
-        self._forget(settled)
-
-    def _forget(self, settled: Settled) -> None:
         self._recent.forget(settled.past_ms)
-        self._replaced.settle(settled.log_ms, settled.past_ms)
+        self._replaced.settle(settled.log_ms, self._surely_below(settled), settled.past_ms)
+
+    def _surely_below(self, settled: Settled) -> int:
+        """An offset: what was seen before the cut there lies below the checkpoint."""
+        return self._recent.cuts.last_until(settled.offset).offset
 
     def spill(self, settled: Settled, memory_max: int, most: int) -> bool:
         """Move the oldest sightings to the store if more ids than that, at least 1, are in memory.
@@ -230,38 +259,59 @@ class SeenIds:
         """
         if self._older is None:
             return False
-        self._forget(settled)
+        self.settle(settled)
         self._older.forget(settled.past_ms)
         excess = len(self) - memory_max
         if excess <= 0:
             return False
-        # One more than is moved, because its time says up to when the store is complete.
-        ids, seen_ms = self._recent.oldest(min(excess, most) + 1)
-        replaced_ids, replaced_ms = self._replaced.before(min(int(seen_ms[-1]), settled.log_ms))
-        times_ms = np.append(seen_ms, replaced_ms)
-        order = np.argsort(times_ms, kind="stable")
-        # Both are a beginning of memory's: where log time stands still, only its order can tell.
-        below = max(
-            int(np.searchsorted(seen_ms, settled.log_ms)), self._recent.before_line(len(ids))
-        )
-        last = min(below, len(ids) - 1)
-        count = min(int(np.flatnonzero(order == last)[0]), most)
-        if not count:
+        chosen = self._choose(settled, min(excess, most), most)
+        if chosen is None:
             return False
-        moved, next_ms = order[:count], int(times_ms[order[count]])
-        complete_before_ms = min(settled.log_ms, next_ms)
-        sightings = Sightings(
-            np.concatenate((ids, replaced_ids))[moved],
-            times_ms[moved],
-            complete_before_ms if complete_before_ms > self._unsure_until_ms else LONG_AGO,
-            settled,
-        )
+        sightings, of_memory = chosen
         if not self._older.keep(sightings):
             return False
-        of_memory = int(np.count_nonzero(moved < len(ids)))
         self._recent.drop_oldest(of_memory)
-        self._replaced.drop_oldest(count - of_memory)
+        self._replaced.drop_oldest(len(sightings.ids) - of_memory)
         return len(self) > memory_max
+
+    def _choose(self, settled: Settled, wanted: int, most: int) -> tuple[Sightings, int] | None:
+        """What is moved: ``wanted`` of memory if they may be, and older ones replaced, ``most``.
+
+        With how many of them are memory's; None where nothing may be moved.
+        """
+        # One more than is moved: it says up to where the store is complete.
+        ids, seen_ms, seen_from = self._recent.oldest(wanted + 1)
+        replaced = self._replaced.until(int(seen_from[-1]))
+        times_ms = np.append(seen_ms, replaced.seen_ms)
+        offsets = np.append(seen_from, replaced.seen_from)
+        # The order of the log, as far as cuts and log time tell it; either alone stands still.
+        order = np.lexsort((times_ms, offsets))
+        below = (times_ms < settled.log_ms) | (offsets < self._surely_below(settled))
+        last = int(np.flatnonzero(order == len(ids) - 1)[0])
+        may_go = below[order[:last]]
+        count = min(last if may_go.all() else int(np.argmin(may_go)), most)
+        if not count:
+            return None
+        moved, following = order[:count], order[count]
+        sightings = Sightings(
+            np.concatenate((ids, replaced.ids))[moved],
+            times_ms[moved],
+            self._complete_before(settled, int(times_ms[following])),
+            self._complete_below(settled, int(offsets[following])),
+            settled,
+        )
+        return sightings, int(np.count_nonzero(moved < len(ids)))
+
+    def _complete_before(self, settled: Settled, next_ms: int) -> int:
+        """Up to which log time the store is complete if the next is of this one."""
+        complete_before_ms = min(settled.log_ms, next_ms)
+        return complete_before_ms if complete_before_ms > self._unsure_until_ms else LONG_AGO
+
+    def _complete_below(self, settled: Settled, next_from: int) -> Cut:
+        """The same by offset, if the next was seen at or beyond this one."""
+        if next_from >= settled.offset:
+            return Cut(settled.offset, settled.log_ms)
+        return self._recent.cuts.last_until(next_from)
 
     def close(self) -> None:
         """Let go of the store."""

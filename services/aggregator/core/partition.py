@@ -136,6 +136,7 @@ class PartitionState:
         # the first record that is read was appended earlier: it would change nothing. Where a log
         # follows another, it begins where that one's ended.
         self._log_time = LogTime(log_time_floor_ms)
+        seen.cut(read_from, log_time_floor_ms)
 
     @property
     def rebuilding(self) -> bool:
@@ -276,7 +277,7 @@ class PartitionState:
             next_offset=self.next_offset,
             rejected=tuple(sorted(self._rejected.items())),
         )
-        self.seen.begin_checkpoint()
+        self.seen.cut(self.next_offset, self._log_time.last_ms)
         letters = self._dead_letters.take()
         rows = {name: slices.take_dirty() for name, slices in self.slices.families.items()}
         admissions = self._series_limit.take_new()
@@ -296,8 +297,7 @@ class PartitionState:
         settled = self.checkpoint.settled(self._rules)
         if self.next_offset <= self.checkpoint.next_offset:
             # Rebuilding, or nothing read since: all seen so far lies below the checkpoint.
-            self.seen.begin_checkpoint()
-            self.seen.settle(settled)
+            self.seen.cut(self.next_offset, self._log_time.last_ms)
         return self.seen.spill(settled, memory_max, most)
 
 

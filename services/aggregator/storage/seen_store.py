@@ -25,6 +25,7 @@ from typing import Final
 from rocksdict import Cache
 
 from services.aggregator.arrays.byte_spans import Words
+from services.aggregator.arrays.cuts import Cut
 from services.aggregator.arrays.key_index import Ints
 from services.aggregator.core.dedup import LONG_AGO, IdsUnreadableError, Settled, Sightings
 from services.aggregator.metrics import ID_STORE_FAULTS, ID_STORES_REFUSING
@@ -72,6 +73,11 @@ class SeenStore:
     def complete_before_ms(self) -> int:
         """The last sighting below the checkpoint of every id is here if it was before this."""
         return LONG_AGO if self._place is None else self._place.stamp.complete_before_ms
+
+    @property
+    def complete_below(self) -> Cut:
+        """The same by offset: all below it are here. `Cut()` where none is known."""
+        return Cut() if self._place is None else self._place.stamp.complete_below
 
     @property
     def empty(self) -> bool:

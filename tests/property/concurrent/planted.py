@@ -235,22 +235,23 @@ PLANTED: dict[str, Bug] = {
         ),
     ),
     "stamped complete too far": (
-        Edit(dedup.SeenIds, "spill", "min(settled.log_ms, next_ms)", "settled.log_ms"),
+        Edit(dedup.SeenIds, "_complete_before", "min(settled.log_ms, next_ms)", "settled.log_ms"),
+        Edit(dedup.SeenIds, "_complete_below", "if next_from >= settled.offset:", "if True:"),
     ),
     "ids beyond the checkpoint are moved": (
         Edit(
             dedup.SeenIds,
-            "spill",
-            "last = min(below, len(ids) - 1)",
-            "last = len(ids) - 1",
+            "_choose",
+            "may_go = below[order[:last]]",
+            "may_go = np.ones(last, np.bool_)",
         ),
     ),
     "ids of the checkpoint's millisecond are moved": (
         Edit(
             dedup.SeenIds,
-            "spill",
-            "np.searchsorted(seen_ms, settled.log_ms)",
-            "np.searchsorted(seen_ms, settled.log_ms, 'right')",
+            "_choose",
+            "times_ms < settled.log_ms",
+            "times_ms <= settled.log_ms",
         ),
     ),
     "stamped before the ids are there": (

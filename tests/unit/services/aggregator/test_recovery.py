@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,7 +12,8 @@ import pytest
 
 from schemas.measures import MEASURES
 from schemas.metering_rules import MeteringRules
-from services.aggregator.core.dedup import LONG_AGO, Sightings
+from services.aggregator.arrays.cuts import Cut
+from services.aggregator.core.dedup import LONG_AGO, SeenIds, Sightings
 from services.aggregator.core.judging import Records
 from services.aggregator.core.partition import Checkpoint, PartitionState
 from services.aggregator.core.series_limit import Admission
@@ -26,7 +28,7 @@ from services.aggregator.errors import (
     EventsLostError,
     RulesMissingError,
 )
-from services.aggregator.recovery import Edges, Keep, recover
+from services.aggregator.recovery import Edges, Keep, heirs_of, recover
 from services.platform.errors import UnavailableError
 from services.platform.kafka_log import Log
 
@@ -58,6 +60,7 @@ class Kafka:
         return {0: self.end}
 
     def at(self, times_ms: Mapping[int, int]) -> dict[int, int]:
+        self.asked.append("times")
         return dict.fromkeys(times_ms, self.found)
 
     def committed(self, partitions: Sequence[int]) -> dict[int, int]:
@@ -102,6 +105,7 @@ class NoStore:
     """Ids on disk of which there are none."""
 
     complete_before_ms = 0
+    complete_below = Cut()
     empty = True
     closed = False
 
@@ -239,6 +243,65 @@ def test_ids_from_a_clock_behind_a_record_that_is_gone_are_read_again(found: int
     assert snapshot is not None
     counted = snapshot.checkpoint
     assert (counted.received, counted.accepted, counted.duplicate) == (51, 50, 1)
+
+
+#: Until when ids matter to a record at the checkpoint of `stored`.
+PAST_MS = 1_773_576_000_000
+
+
+def stored(complete: Cut, *, start: int = 0) -> World:
+    """A store that is complete up to a place; Kafka would find offset 33."""
+    keep_ms = RuleBook(((0, MeteringRules()),)).keep_ms(50)
+    world = World(start=start, checkpoint=replace(metered(50), last_append_ms=PAST_MS + keep_ms))
+    world.store.complete_below = complete
+    world.kafka.found = 33
+    return world
+
+
+@pytest.mark.parametrize("offset", [1, 40, 50])
+def test_where_the_store_ends_reading_begins_and_kafka_is_not_asked(offset: int) -> None:
+    world = stored(Cut(offset, PAST_MS), start=1)
+    state = world.recover()
+    assert state.next_offset == offset
+    assert "times" not in world.asked
+    # Log time goes on from there, though what is read next was appended earlier.
+    state.sift(Records(np.array([60]), np.array([5]), [b"{"]))
+    assert state._log_time.last_ms >= PAST_MS
+
+
+@pytest.mark.parametrize(
+    ("complete", "start"),
+    [(Cut(), 0), (Cut(40, PAST_MS - 1), 0), (Cut(40, PAST_MS), 41)],
+    ids=["unknown", "before what matters", "before the log"],
+)
+def test_where_the_store_ends_elsewhere_kafka_is_asked(complete: Cut, start: int) -> None:
+    world = stored(complete, start=start)
+    assert world.recover().next_offset == max(33, start)
+    assert "times" in world.asked
+
+
+def test_what_the_store_says_of_times_is_held_back_where_an_offset_told() -> None:
+    world = stored(Cut(40, PAST_MS + 1))
+    state = world.recover()
+    for number in range(3):
+        time = datetime.fromtimestamp(PAST_MS / 1000, UTC).isoformat()
+        value = (EVENT % time.encode()).replace(b'"id":"', b'"id":"%d-' % number)
+        records = Records(np.array([40 + number]), np.array([PAST_MS - 1]), [value])
+        state.fold(state.sift(records))
+    state.spill(1, 10)
+    [moved] = world.store.kept
+    assert (len(moved.ids), moved.complete_before_ms) == (2, LONG_AGO)
+    assert moved.complete_below == Cut(40, PAST_MS + 1)
+
+
+def test_a_store_complete_below_an_offset_has_the_ids_of_the_log_before() -> None:
+    checkpoints, rules = {0: metered(50), 1: metered(50)}, RuleBook(((0, MeteringRules()),))
+    whole, empty = NoStore(), NoStore()
+    whole.complete_below = Cut(1, 1)
+    stores = {0: whole, 1: empty}
+    seen = {number: SeenIds() for number in stores}
+    heirs = heirs_of(checkpoints, {0: rules, 1: rules}, stores, seen, 10)  # type: ignore[arg-type]
+    assert list(heirs) == [1]
 
 
 def test_of_a_time_that_no_record_tells_the_store_is_told_nothing() -> None:

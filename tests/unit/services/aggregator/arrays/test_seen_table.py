@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from services.aggregator.arrays import seen_table
 from services.aggregator.arrays.byte_spans import Words
+from services.aggregator.arrays.cuts import Cut
 from services.aggregator.arrays.seen_table import CAPACITY_MIN, FREE, SeenTable
 
 Id = tuple[int, int]
@@ -36,11 +37,14 @@ class Model:
 
     def __init__(self) -> None:
         self.last_ms: dict[Id, int] = {}
+        self.cut_offset = 0
+        self.seen_from: dict[Id, int] = {}
 
     def see(self, ids: Sequence[Id], times_ms: Sequence[int]) -> None:
         for one, time_ms in zip(ids, times_ms, strict=True):
             self.last_ms.pop(one, None)
             self.last_ms[one] = time_ms
+            self.seen_from[one] = self.cut_offset
 
     def forget(self, until_ms: int) -> None:
         self.last_ms = {one: time for one, time in self.last_ms.items() if time > until_ms}
@@ -68,6 +72,11 @@ class Both:
         self.now_ms = int(times_ms[-1]) if len(times_ms) else self.now_ms
         self.compare()
 
+    def cut(self) -> None:
+        self.model.cut_offset += 5
+        self.table.cut(Cut(self.model.cut_offset, self.now_ms))
+        self.compare()
+
     def forget(self, age_ms: int) -> None:
         self.table.forget(self.now_ms - age_ms)
         self.model.forget(self.now_ms - age_ms)
@@ -82,13 +91,16 @@ class Both:
         expected = list(self.model.last_ms.items())
         assert len(self.table) == len(expected)
         for most in {0, 1, 2, len(expected) - 1, len(expected), len(expected) + 5}:
-            ids, times_ms = self.table.oldest(most)
+            ids, times_ms, seen_from = self.table.oldest(most)
             rows = list(zip(map(tuple, ids.tolist()), times_ms.tolist(), strict=True))
             assert rows == expected[: max(0, most)]
+            assert seen_from.tolist() == [self.model.seen_from[one] for one, _ in rows]
         asked = [*self.met, (2**64 - 1, 2**64 - 1)]
         found = self.table.find(words(asked))
         last_ms = self.table.last_seen(found).tolist()
         assert last_ms == [self.model.last_ms.get(one, -1) for one in asked]
+        told = dict(zip(asked, self.table.seen_from(found).tolist(), strict=True))
+        assert all(told[one] == self.model.seen_from[one] for one in self.model.last_ms)
         assert len(set(found.slots.tolist())) >= len(self.model.last_ms)
 
 
@@ -98,6 +110,7 @@ STEPS = st.lists(
         st.tuples(st.just("see"), SEE),
         st.tuples(st.just("see"), SEE),
         st.tuples(st.just("forget"), st.integers(-1, 10)),
+        st.just(("cut", 0)),
         st.tuples(st.just("drop"), st.integers(0, 12)),
     ),
     max_size=20,
@@ -112,6 +125,8 @@ def test_it_knows_what_a_dict_would(steps: list[tuple[str, object]], capacity: i
     for step, what in steps:
         if isinstance(what, list):
             both.see([one for one, _ in what], [pause for _, pause in what])
+        elif step == "cut":
+            both.cut()
         elif isinstance(what, int):
             (both.forget if step == "forget" else both.drop_oldest)(what)
 
@@ -128,6 +143,7 @@ def test_many_ids_for_long(again: float) -> None:
         chance.shuffle(ids)
         both.see(ids, chance.integers(0, 3, len(ids)).tolist())
         both.forget(700)
+        both.cut()
         if chance.random() < 0.2:
             both.drop_oldest(int(chance.integers(0, 60)))
     assert 500 < len(both.table) < len(both.met), "some were forgotten, and room was made for many"
@@ -179,5 +195,5 @@ def test_nothing_at_all() -> None:
     both.see([], [])
     both.forget(0)
     both.drop_oldest(3)
-    ids, times_ms = both.table.oldest(3)
+    ids, times_ms, _ = both.table.oldest(3)
     assert ids.shape == (0, 2) and times_ms.shape == (0,)

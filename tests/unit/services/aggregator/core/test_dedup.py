@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from services.aggregator.arrays.byte_spans import Words
+from services.aggregator.arrays.cuts import Cut
 from services.aggregator.arrays.key_index import Ints
 from services.aggregator.core.dedup import LONG_AGO, SeenIds, Settled, Sightings, Stamp, repetitions
 from tests.property.world import ModelStore, ModelStores
@@ -145,6 +147,7 @@ class Kept:
 
     def __init__(self, *, empty: bool = True, full: bool = False) -> None:
         self.complete_before_ms = LONG_AGO
+        self.complete_below = Cut()
         self.empty = empty
         self.lost = False
         self.full = full
@@ -233,14 +236,67 @@ def test_where_log_time_stands_still_the_order_tells_what_is_below_the_checkpoin
     seen = SeenIds(store)
     for number in range(4):
         see(seen, number, 70)
-    seen.begin_checkpoint()
+    seen.cut(1001, 70)
     see(seen, 4, 70)
     seen.spill(settled(70), memory_max=1, most=100)
     assert store.moved == [], "the checkpoint does not hold yet"
-    seen.settle(settled(70))
-    seen.spill(settled(70), memory_max=1, most=100)
+    beyond = replace(settled(70), offset=1001)
+    seen.spill(beyond, memory_max=1, most=100)
     assert store.rows == [[(number, 70) for number in range(4)]]
     assert store.moved[0].complete_before_ms == 70, "not of that time: more may have come then"
+
+
+def cut_and_seen(store: Kept, log_ms: int) -> SeenIds:
+    """Ids 0 to 5 at one log time, with a cut before every second of them, and 0 once more."""
+    seen = SeenIds(store)
+    for number in range(6):
+        if number % 2 == 0:
+            seen.cut(1000 + 10 * number, log_ms - 1)
+        see(seen, number, log_ms)
+    seen.cut(1060, log_ms)
+    see(seen, 0, log_ms)
+    return seen
+
+
+@pytest.mark.parametrize(
+    ("checkpoint", "moved", "complete"),
+    [
+        (1060, [0, 1, 2, 3, 4, 5], Cut(1060, 70)),
+        (1059, [0, 1, 2, 3], Cut(1040, 69)),
+        (1040, [0, 1, 2, 3], Cut(1040, 70)),
+        (1025, [0, 1], Cut(1020, 69)),
+        (1999, [1, 2, 3, 4, 5], Cut(1060, 70)),
+    ],
+)
+def test_the_store_is_complete_below_the_cut_before_the_next(
+    checkpoint: int, moved: list[int], complete: Cut
+) -> None:
+    """Though all is of one log time; what was seen again beyond the checkpoint goes along."""
+    store = Kept()
+    seen = cut_and_seen(store, 70)
+    if checkpoint == 1999:
+        seen.cut(1070, 70)
+        see(seen, 6, 70)
+    seen.spill(
+        replace(settled(70), offset=checkpoint), memory_max=2 if checkpoint > 1060 else 1, most=9
+    )
+    assert sorted(store.rows[0]) == [(number, 70) for number in moved]
+    assert store.moved[0].complete_below == complete
+
+
+def test_of_a_move_in_pieces_each_says_how_far_it_came() -> None:
+    store = Kept()
+    seen = cut_and_seen(store, 70)
+    while seen.spill(replace(settled(70), offset=1060), memory_max=1, most=2):
+        pass
+    assert [move.complete_below.offset for move in store.moved] == [1020, 1040, 1060]
+
+
+def test_without_a_cut_no_offset_is_told() -> None:
+    store = Kept()
+    seen = filled(store)
+    seen.spill(replace(settled(1005), offset=2000), memory_max=3, most=100)
+    assert store.moved[0].complete_below == Cut()
 
 
 def test_of_times_that_no_record_tells_the_store_is_told_nothing() -> None:
@@ -358,7 +414,7 @@ def test_no_repetitions_mostly() -> None:
 def moved(*sightings: tuple[int, int], complete_before_ms: int, offset: int = 7) -> Sightings:
     numbers, times_ms = zip(*sightings, strict=True)
     return Sightings(
-        ids_of(*numbers), np.array(times_ms), complete_before_ms, settled(2000, offset)
+        ids_of(*numbers), np.array(times_ms), complete_before_ms, Cut(), settled(2000, offset)
     )
 
 

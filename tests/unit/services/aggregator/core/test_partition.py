@@ -7,8 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from schemas.metering_rules import DAY_MS, HOUR_MS, MINUTE_MS, MeteringRules
+from services.aggregator.arrays.byte_spans import Words
+from services.aggregator.arrays.cuts import Cut
+from services.aggregator.arrays.key_index import Ints
 from services.aggregator.core.dead_letters import PAYLOAD_BYTES_MAX
-from services.aggregator.core.dedup import SeenIds
+from services.aggregator.core.dedup import SeenIds, Sightings
 from services.aggregator.core.judging import Records
 from services.aggregator.core.log_time import CLOCK_STEP_MAX_MS
 from services.aggregator.core.partition import Checkpoint, PartitionState, Snapshot
@@ -47,6 +50,60 @@ def taken(partition: PartitionState) -> Snapshot:
 
 def sums(snapshot: Snapshot, family: str, measure: int = 2) -> int:
     return int(snapshot.rows[family].totals[:, measure].sum())
+
+
+class Taken:
+    """A store on disk that takes all and says nothing."""
+
+    complete_before_ms, complete_below, empty, lost = 0, Cut(), True, False
+
+    def __init__(self) -> None:
+        self.moves: list[Sightings] = []
+
+    def last_seen(self, ids: Words) -> Ints:
+        return np.full(len(ids), -1)
+
+    def keep(self, sightings: Sightings) -> bool:
+        self.moves.append(sightings)
+        return True
+
+    def forget(self, past_ms: int) -> None:
+        """There is nothing."""
+
+    def close(self) -> None:
+        """There is nothing."""
+
+
+def moved(partition: PartitionState, store: Taken) -> list[tuple[int, Cut]]:
+    """How many ids each move had, and up to where the store was complete then."""
+    partition.spill(1, 100)
+    return [(len(move.ids), move.complete_below) for move in store.moves]
+
+
+def with_store(checkpoint: Checkpoint, read_from: int, store: Taken) -> PartitionState:
+    seen = SeenIds(store)
+    return PartitionState(3, RULES, checkpoint, SliceStore({}), seen, read_from, DECODER, 1)
+
+
+def test_where_log_time_stands_still_what_a_flush_took_is_moved() -> None:
+    store = Taken()
+    partition = with_store(Checkpoint(0, 0), 0, store)
+    feed(partition, *(event(number, T0_MS, 1) for number in range(4)))
+    snapshot = taken(partition)
+    feed(partition, *(event(number, T0_MS, 1) for number in range(4, 6)))
+    partition.flushed(snapshot)
+    assert moved(partition, store) == [(4, Cut(4, T0_MS))]
+
+
+def test_ids_read_again_are_moved_with_where_reading_came_to() -> None:
+    """The store is complete where reading began, and up to where all has been moved."""
+    store = Taken()
+    metered = Checkpoint(20, 0, 20, 20, last_append_ms=T0_MS)
+    partition = with_store(metered, 10, store)
+    feed(partition, *(event(number, T0_MS, 1) for number in range(3)))
+    assert moved(partition, store) == [(2, Cut(10, 1))]
+    feed(partition, *(event(number, T0_MS, 1) for number in range(3, 5)))
+    assert moved(partition, store)[1:] == [(2, Cut(13, T0_MS))]
 
 
 def test_every_record_is_accounted_for() -> None:

@@ -13,6 +13,7 @@ import pytest
 from rocksdict import Cache
 
 from services.aggregator.arrays.byte_spans import Words
+from services.aggregator.arrays.cuts import Cut
 from services.aggregator.core.dedup import LONG_AGO, Settled, Sightings, Stamp
 from services.aggregator.storage.seen_bucket import Bucket
 from services.aggregator.storage.seen_place import Place
@@ -45,7 +46,7 @@ def place_at(folder: Path) -> Place:
 def fill(place: Place, moves: range = range(MOVES)) -> None:
     for move in moves:
         here = slice(move * IDS_PER_MOVE, (move + 1) * IDS_PER_MOVE)
-        place.keep(Sightings(IDS[here], TIMES_MS[here], int(TIMES_MS[here][-1]), NOW))
+        place.keep(Sightings(IDS[here], TIMES_MS[here], int(TIMES_MS[here][-1]), Cut(), NOW))
 
 
 def image(place: Place, folder: Path) -> Path:

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from services.aggregator.arrays.byte_spans import Words
+from services.aggregator.arrays.cuts import Cut
 from services.aggregator.arrays.key_index import Ints
 from services.aggregator.core.dedup import LONG_AGO, IdsUnreadableError, Settled, Sightings
 from services.aggregator.metrics import ID_STORE_FAULTS, ID_STORES_REFUSING
@@ -50,7 +51,8 @@ def sightings(offset: int = 100, **seen_ms: int) -> Sightings:
     """Sightings below the checkpoint at an offset."""
     times_ms = np.array(list(seen_ms.values()))
     ids = IDS[[int(name[2:]) for name in seen_ms]]
-    return Sightings(ids, times_ms, int(times_ms.max()) + 1, replace(NOW, offset=offset))
+    complete_before_ms = int(times_ms.max()) + 1
+    return Sightings(ids, times_ms, complete_before_ms, Cut(), replace(NOW, offset=offset))
 
 
 def known(store: SeenStore, ids: Words = IDS) -> dict[int, int]:
@@ -182,7 +184,7 @@ def test_many_ids_at_once_keep_their_times(tmp_path: Path) -> None:
     ids = rng.integers(0, 2**64, (6000, 2), np.uint64)
     times_ms = np.sort(rng.integers(0, KEEP_MS, 3000))
     store = opened(stores)
-    store.keep(Sightings(ids[:3000], times_ms, KEEP_MS, NOW))
+    store.keep(Sightings(ids[:3000], times_ms, KEEP_MS, Cut(), NOW))
     shuffled = rng.permutation(6000)
     expected = np.append(times_ms, np.full(3000, -1))
     assert store.last_seen(ids[shuffled]).tolist() == expected[shuffled].tolist()
@@ -322,7 +324,7 @@ def test_a_disk_that_is_full(tmp_path: Path) -> None:
 
     def piece(number: int) -> Sightings:
         here = slice(1000 * number, 1000 * number + 1000)
-        return Sightings(ids[here], times_ms[here], int(times_ms[here][-1]), NOW)
+        return Sightings(ids[here], times_ms[here], int(times_ms[here][-1]), Cut(), NOW)
 
     with small_disk(tmp_path / "disk", 16) as disk:
         sick = Sick(disk.path / "state")
