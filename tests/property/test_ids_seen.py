@@ -335,6 +335,24 @@ def ids_from_behind_a_record_that_is_gone(world: IdsWorld) -> None:
     world.append(0, 0, [3, 4])
 
 
+def seen_again_while_log_time_stands_still(world: IdsWorld) -> None:
+    """Below the checkpoint and beyond it at one log time; a kill leaves the first alone."""
+    world.append(0, DAY_MS, [0])
+    world.append(0, 0, [1, 2])
+    world.read(3)
+    world.begin_flush()
+    world.end_flush()
+    world.append(0, 0, [3, 4])
+    world.read(2)
+    world.begin_flush()
+    world.append(0, 0, [1])
+    world.read(1)
+    world.end_flush()
+    world.do(lambda: world.spill(4))
+    world.kill()
+    assert world.process.state.next_offset == 3
+
+
 def log_time_is_ahead_where_the_store_ends(world: IdsWorld) -> None:
     """What is read again bears that time, though it was appended a day before."""
     world.append(0, DAY_MS, [0])
@@ -384,6 +402,7 @@ KNOWN: tuple[Callable[[IdsWorld], None], ...] = (
     raised_horizon,
     ids_move_while_log_time_stands_still,
     ids_from_behind_a_record_that_is_gone,
+    seen_again_while_log_time_stands_still,
     log_time_is_ahead_where_the_store_ends,
     kafka_finds_nothing_once,
 )
