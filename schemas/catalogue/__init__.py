@@ -1,13 +1,14 @@
 """The catalogue: who makes which model, where tokens are served, and what they cost.
 
-Five YAML files (`models`, `providers`, `regions`, `tariffs`, `tou`), the pydantic models that they
-are held to, and a loader. `wattoken migrate` puts them into ClickHouse; docs/tariffs.md says what
-they mean.
+Six YAML files (`models`, `providers`, `regions`, `tariffs`, `tou`, `rates`), the pydantic models
+that they are held to, and a loader. `wattoken migrate` puts them into ClickHouse; docs/tariffs.md
+says what they mean.
 """
 
 from schemas.catalogue.catalogue import Catalogue
-from schemas.catalogue.entries import TOKEN_CLASSES, ModelEntry, RegionEntry, TokenClass
+from schemas.catalogue.entries import ModelEntry, RegionEntry
 from schemas.catalogue.loading import CatalogueError, load_catalogue
+from schemas.catalogue.prices import TOKEN_CLASSES, TokenClass
 
 __all__ = [
     "TOKEN_CLASSES",

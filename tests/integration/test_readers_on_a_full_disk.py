@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -13,7 +13,8 @@ import pytest
 from clickhouse_connect.driver.client import Client
 
 from schemas.metering_rules import MeteringRules
-from services.billing.statement_queries import read_statement
+from services.billing.periods import parse_period
+from services.billing.statement_queries import read_statement, read_tenants
 from services.dead_letters import letters as dead_letters
 from services.exporter import queries
 from services.exporter.control_room import queries as room_queries
@@ -31,8 +32,8 @@ from services.platform.catalogue import read_catalogue, store_catalogue
 from services.platform.clickhouse import connect
 from services.platform.errors import DatabaseUnavailableError
 from services.platform.kafka_log import Log
-from services.platform.migrate import ensure_rules, migrate_tables
-from services.platform.rules_table import rules_now
+from services.platform.migrate import migrate_tables
+from services.platform.rules_table import ensure_rules, rules_now
 from services.platform.settings import ClickHouseSettings
 from services.simulator import audit
 from services.simulator.expected import VIEWS
@@ -42,7 +43,7 @@ from tests.integration.test_exporter import Samples, insert_checkpoint, samples_
 
 LOG = Log("cluster", "topic-id", "usage", 1)
 NOW = datetime.now(UTC)
-MONTH = date(NOW.year, NOW.month, 1)
+PERIOD = parse_period(f"{NOW:%Y-%m}")
 SERIES = {"region": "us-east", "provider": "openai", "model": "gpt-5.6-luna"}
 
 
@@ -91,6 +92,9 @@ def fill(client: Client) -> None:
         rest |= {"version": 9, "requests": 5, "input_tokens": 700, "output_tokens": 30}
         rows = [key | rest for key in keys]
         client.insert(table, [list(row.values()) for row in rows], column_names=list(rows[0]))
+    unit = {**SERIES, "entry": "usage", "log": LOG.name, "partition": 0, "version": 9}
+    unit |= {"window_start": hour, "tenant": "acme", "unit": "pages", "quantity": 4}
+    client.insert("slices_unit", [list(unit.values())], column_names=list(unit))
     counts = {"received": 8, "accepted": 5, "duplicate": 2, "rejected": {"too_old": 1}}
     insert_checkpoint(client, LOG.name, 9, **counts)
     letter = {"log": LOG.name, "partition": 0, "offset": 3, "topic": "usage", "reason": "too_old"}
@@ -102,10 +106,6 @@ def fill(client: Client) -> None:
 def client(settings: ClickHouseSettings) -> Iterator[Client]:
     with closing(connect(settings)) as connected:
         yield connected
-
-
-def next_month(month: date) -> date:
-    return (month + timedelta(days=32)).replace(day=1)
 
 
 def room(read: Callable[[Client, Any], Any]) -> Callable[[Client], Any]:
@@ -129,7 +129,8 @@ QUESTIONS: dict[str, Callable[[Client], Any]] = {
     "room: mix": room(room_queries.read_mix),
     "room: league": room(room_queries.read_league),
     "room: models": room(room_queries.read_models),
-    "statement": lambda client: read_statement(client, "acme", MONTH, next_month(MONTH), NOW),
+    "statement": lambda client: read_statement(client, "acme", PERIOD, NOW),
+    "statement: tenants": lambda client: read_tenants(client, PERIOD),
     "audit: checkpoints": lambda client: audit.checkpoint_offsets(client, LOG),
     "audit: rules": lambda client: audit.late_after_ms(client, LOG),
     "audit: counts": lambda client: audit.meter_counts(client, LOG),

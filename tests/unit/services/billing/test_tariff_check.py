@@ -69,7 +69,21 @@ def test_the_shipped_catalogue_has_no_errors() -> None:
 
 
 def test_a_sound_catalogue_has_no_findings() -> None:
-    assert found(sound()) == set()
+    files = sound()
+    assert found(files) == set()
+    every = [variant(tier, above) for tier in ("batch", "flex") for above in (0, 199_999, 200_000)]
+    units = {"web_searches": "10", "audio_milliseconds": "0.0001"}
+    files["tariffs"]["tariffs"] = [tariff("t", with_variants(*every, units=units))]
+    assert found(files) == set()
+
+
+def test_a_finding_says_what_is_wrong_and_which_bands_there_are() -> None:
+    files = sound()
+    band_that_nothing_is_metered_in(files)
+    (one,) = check(Catalogue.model_validate(files), NOW)
+    assert one.entry == "t"
+    assert one.message.startswith("has prices above 200,001 input tokens, where no band begins")
+    assert one.message.endswith("512,000, 524,288, 1,000,000")
 
 
 def no_tariffs(files: Files) -> None:
@@ -158,12 +172,58 @@ def holidays_that_ended(files: Files) -> None:
     with_holidays(files, "2026-10-31")
 
 
+def rate(day: str, pair: tuple[str, str] = ("CNY", "USD")) -> Files:
+    return SOURCE | {"from": pair[0], "to": pair[1], "date": day, "rate": "0.14"}
+
+
+def prices_in_yuan(files: Files) -> None:
+    files["tariffs"]["tariffs"] = [tariff("t", version() | {"currency": "CNY"})]
+
+
+def rates_that_ended(files: Files) -> None:
+    rates = [rate("2026-10-24"), rate("2026-09-01"), rate("2026-10-26", ("EUR", "USD"))]
+    files["rates"] = {"version": "1", "rates": rates}
+
+
 def half_hour(files: Files) -> None:
     files["regions"]["regions"][0]["time_zone"] = "Asia/Kolkata"
 
 
 def zero(files: Files) -> None:
     files["tariffs"]["tariffs"] = [tariff("t", version(flat=prices("0")))]
+
+
+def variant(tier: str, above: int = 0, amount: str = "1") -> Files:
+    return {
+        "service_tier": tier,
+        "above_input_tokens": above,
+        "prices": {"flat": prices(amount)},
+    }
+
+
+def with_variants(*variants: Files, **more: object) -> Files:
+    return version() | {"variants": variants} | more
+
+
+def band_that_nothing_is_metered_in(files: Files) -> None:
+    files["tariffs"]["tariffs"] = [tariff("t", with_variants(variant("standard", 200_001)))]
+
+
+def tier_without_a_price_for_short_input(files: Files) -> None:
+    files["tariffs"]["tariffs"] = [tariff("t", with_variants(variant("batch", 200_000)))]
+
+
+def tier_without_a_price_any_more(files: Files) -> None:
+    had = version(until="2026-05-01") | {"variants": [variant("batch")]}
+    files["tariffs"]["tariffs"] = [tariff("t", had, version("2026-05-01"))]
+
+
+def variant_at_zero(files: Files) -> None:
+    files["tariffs"]["tariffs"] = [tariff("t", with_variants(variant("batch", amount="0")))]
+
+
+def unit_at_zero(files: Files) -> None:
+    files["tariffs"]["tariffs"] = [tariff("t", with_variants(units={"pages": "0"}))]
 
 
 def demand_charge(name: str, since: str = "2026-01-01") -> Files:
@@ -197,8 +257,15 @@ def demand_in_mid_month(files: Files) -> None:
         (a_year_without_holidays, {("warning", "holidays_missing")}),
         (holidays_that_end_soon, {("warning", "holidays_end")}),
         (holidays_that_ended, {("warning", "holidays_end")}),
+        (prices_in_yuan, {("note", "no_rates")}),
+        (rates_that_ended, {("warning", "rates_end")}),
         (half_hour, {("warning", "half_hour_zone")}),
         (zero, {("warning", "price_zero")}),
+        (variant_at_zero, {("warning", "price_zero")}),
+        (unit_at_zero, {("warning", "price_zero")}),
+        (band_that_nothing_is_metered_in, {("error", "band_not_metered")}),
+        (tier_without_a_price_for_short_input, {("error", "class_gap")}),
+        (tier_without_a_price_any_more, {("warning", "tier_dropped")}),
         (two_demand_charges, {("error", "demand_overlap")}),
         (demand_in_mid_month, {("warning", "demand_mid_month")}),
     ],
@@ -220,6 +287,13 @@ def test_holidays_that_are_known_for_long_are_no_finding() -> None:
     del files["tou"]["calendars"][0]["holidays"]
     files["tou"]["holidays"][0] |= {"covers_to": "2026-10-31", "days_off": ["2026-05-01"]}
     assert found(files) == set(), "nobody goes by them"
+
+
+def test_prices_in_a_currency_with_a_rate_of_these_days_are_no_finding() -> None:
+    files = sound()
+    prices_in_yuan(files)
+    files["rates"] = {"version": "1", "rates": [rate("2026-10-25"), rate("2026-01-01")]}
+    assert found(files) == set()
 
 
 def test_a_model_may_be_unpriced_by_choice() -> None:
