@@ -21,6 +21,7 @@ from schemas.event_rules import (
     TIME_MAX,
     TIME_MIN,
     TOKENS_MAX,
+    UNITS_MAX,
     floored,
     inconsistency,
 )
@@ -32,6 +33,9 @@ Name = Annotated[str, msgspec.Meta(min_length=1, max_length=NAME_LENGTH_MAX)]
 Model = Annotated[str, msgspec.Meta(min_length=1, max_length=MODEL_LENGTH_MAX)]
 Time = Annotated[datetime, msgspec.Meta(tz=True)]
 Tokens = Annotated[int, msgspec.Meta(ge=0, le=TOKENS_MAX)]
+Quantity = Annotated[int, msgspec.Meta(ge=0, le=UNITS_MAX)]
+#: `SERVICE_TIERS`, which a test holds.
+Tier = Literal["standard", "batch", "flex", "priority", "fast", "scale", "reserved"]
 
 
 class InvalidEventError(ValueError):
@@ -69,6 +73,23 @@ class UncheckedEvent(
     entry: Literal["usage", "debit", "credit"] = "usage"
     adjusts: Name | None = None
     reason: Annotated[str, msgspec.Meta(min_length=1, max_length=REASON_LENGTH_MAX)] | None = None
+    service_tier: Tier | None = None
+    cache_write_5m_input_tokens: Tokens | None = None
+    cache_write_1h_input_tokens: Tokens | None = None
+    audio_input_tokens: Tokens | None = None
+    image_input_tokens: Tokens | None = None
+    cache_read_audio_input_tokens: Tokens | None = None
+    cache_read_image_input_tokens: Tokens | None = None
+    audio_output_tokens: Tokens | None = None
+    image_output_tokens: Tokens | None = None
+    web_searches: Quantity | None = None
+    file_searches: Quantity | None = None
+    tool_calls: Quantity | None = None
+    images: Quantity | None = None
+    audio_milliseconds: Quantity | None = None
+    video_milliseconds: Quantity | None = None
+    characters: Quantity | None = None
+    pages: Quantity | None = None
 
 
 class _TimeText(msgspec.Struct):

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import fields
 from typing import Any
 
 from clickhouse_connect.driver.client import Client
 
-from schemas.metering_rules import MeteringRules
+from schemas.metering_rules import RULE_NAMES, MeteringRules, rules_of
 from services.audit.admission import Admitted, SeriesName
 from services.audit.event import MEASURES, Totals
 from services.audit.recount import SliceKey
@@ -45,12 +44,11 @@ def read_beginnings(client: Client, log: str) -> dict[int, int]:
 
 def read_rules(client: Client, log: str) -> dict[int, list[tuple[int, MeteringRules]]]:
     """Read the metering rules of a log by partition, each from an offset on."""
-    names = [rule.name for rule in fields(MeteringRules)]
-    text = f"SELECT partition, from_offset, {', '.join(names)} FROM metering_rules FINAL"
+    text = f"SELECT partition, from_offset, {', '.join(RULE_NAMES)} FROM metering_rules FINAL"
     found: dict[int, list[tuple[int, MeteringRules]]] = {}
     rows = all_rows(client, f"{text} WHERE log = {{log:String}}", {"log": log})
     for partition, from_offset, *values in sorted(rows):
-        found.setdefault(int(partition), []).append((from_offset, MeteringRules(*values)))
+        found.setdefault(int(partition), []).append((from_offset, rules_of(values)))
     return found
 
 

@@ -11,16 +11,19 @@ from pathlib import Path
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from schemas.catalogue import TOKEN_CLASSES, Catalogue
-from schemas.catalogue.entries import FOREVER, TariffEntry
+from schemas.catalogue import Catalogue
 from schemas.catalogue.globs import matches
+from schemas.catalogue.listed_tariffs import ListedTariff
 from services.billing.periods import parse_period
-from services.billing.statement import Statement, money
+from services.billing.price_lists.changes import differs
+from services.billing.statement import Statement
 from services.billing.statement_html import render_html
 from services.billing.statement_json import document
 from services.billing.statement_queries import read_statement
 from services.billing.statement_table import print_statement
 from services.billing.tariff_check import check
+from services.billing.tariff_prices import Tariff
+from services.billing.tariff_table import print_tariff
 from services.platform.catalogue import read_catalogue
 from services.platform.clickhouse import connect
 from services.platform.errors import ConfigurationError
@@ -41,7 +44,7 @@ def check_tariffs(*, as_json: bool) -> bool:
         say(f"{one.level}: {one.kind}: {one.entry}: {one.message}")
     counts = (
         f"{len(catalogue.tariffs.tariffs)} tariffs, {len(catalogue.models.models)} models,"
-        f" {len(catalogue.regions.regions)} regions"
+        f" {len(catalogue.regions.regions)} regions, {len(catalogue.price_lists.tariffs)} listed"
     )
     say(f"{counts}: {errors} errors, {len(findings) - errors} other findings")
     return errors == 0
@@ -49,28 +52,43 @@ def check_tariffs(*, as_json: bool) -> bool:
 
 def list_tariffs(model: str | None, *, as_json: bool) -> None:
     """Print the tariffs, one line each; only those that fit ``model`` if it is given."""
-    chosen = [
-        one for one in _catalogue().tariffs.tariffs if model is None or matches(one.model, model)
+    catalogue = _catalogue()
+    chosen: list[Tariff] = [
+        one for one in catalogue.tariffs.tariffs if model is None or matches(one.model, model)
     ]
+    if model is not None:
+        chosen += _listed(catalogue, model)
     if as_json:
         _print_json([json.loads(one.model_dump_json()) for one in chosen])
         return
     table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    for column in ("tariff", "provider", "model", "region", "calendar", "prices since"):
+    for column in ("tariff", "provider", "model", "region", "calendar", "prices since", "variants"):
         table.add_column(column, overflow="fold")
     for one in chosen:
-        since = max(version.valid_from for version in one.versions)
+        last = max(one.versions, key=lambda version: version.valid_from, default=None)
         table.add_row(
             *map(cell, (one.tariff, one.provider, one.model, one.region, one.calendar or "flat")),
-            f"{since:%Y-%m-%d}",
+            "none" if last is None else f"{last.valid_from:%Y-%m-%d}",
+            "" if last is None else f"{len(last.variants)}",
         )
     console().print(table)
+    if model is None:
+        count = len(catalogue.price_lists.tariffs)
+        say(f"and {count:,} of price lists: --model NAME finds those of a model")
+
+
+def _listed(catalogue: Catalogue, model: str) -> list[ListedTariff]:
+    """The listed tariffs of a model at any provider."""
+    lists = catalogue.price_lists
+    found = (lists.find(provider, model) for provider in lists.header.providers)
+    return list({one.tariff: one for one in found if one is not None}.values())
 
 
 def show_tariff(tariff: str, *, as_json: bool) -> None:
     """Print one tariff whole: every price, its span and source."""
     catalogue = _catalogue()
-    found = next((one for one in catalogue.tariffs.tariffs if one.tariff == tariff), None)
+    every: tuple[Tariff, ...] = (*catalogue.tariffs.tariffs, *catalogue.price_lists.tariffs)
+    found = next((one for one in every if one.tariff == tariff), None)
     if found is None:
         raise ConfigurationError(f"there is no tariff {tariff!r}: see `wattoken tariffs list`")
     if as_json:
@@ -79,7 +97,21 @@ def show_tariff(tariff: str, *, as_json: bool) -> None:
     say(f"{found.tariff}: provider {found.provider}, model {found.model}, region {found.region}")
     if found.calendar is not None:
         say(_calendar_line(catalogue, found.calendar))
-    console().print(_price_table(found))
+    print_tariff(found, console())
+    if isinstance(found, ListedTariff):
+        _say_of_list(found)
+
+
+def _say_of_list(tariff: ListedTariff) -> None:
+    """Print for which names of models a listed tariff is, and what is to be known of it."""
+    say(f"names: {', '.join(tariff.names) or 'none'}")
+    for pattern in tariff.patterns:
+        unlike = f", not like {' '.join(pattern.unlike)}" if pattern.unlike else ""
+        say(f"names like {' and '.join(pattern.like) or 'any'}{unlike}")
+    for remark in (*tariff.remarks, *(() if tariff.not_taken is None else (tariff.not_taken,))):
+        say(f"remark: {remark}")
+    for one in tariff.disputes:
+        say(f"disputed: {one.source} says of {differs(one.name, one.differs)}")
 
 
 def _calendar_line(catalogue: Catalogue, name: str) -> str:
@@ -96,29 +128,6 @@ def _calendar_line(catalogue: Catalogue, name: str) -> str:
     )
     holidays = "" if calendar.holidays is None else f", holidays {calendar.holidays}"
     return f"calendar {name}, zone {calendar.zone}{holidays}: {periods}"
-
-
-def _price_table(tariff: TariffEntry) -> Table:
-    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    for column in ("from", "to", "period", "token class", "USD/M", "source"):
-        number = column == "USD/M"
-        table.add_column(column, justify="right" if number else "left", overflow="fold")
-    for version in tariff.versions:
-        since, until = _moment(version.valid_from), _moment(version.valid_to)
-        for period, prices in version.prices.items():
-            for name in TOKEN_CLASSES:
-                same = "" if prices.billed_as(name) == name else f" (as {prices.billed_as(name)})"
-                table.add_row(
-                    *(since, until, cell(period), name + same, money(prices.price(name))),
-                    cell(f"{version.source}, {version.source_date}"),
-                )
-    return table
-
-
-def _moment(moment: datetime) -> str:
-    if moment == FOREVER:
-        return "open"
-    return f"{moment:%Y-%m-%d}" if (moment.hour, moment.minute) == (0, 0) else f"{moment:%F %R}"
 
 
 def show_statement(

@@ -4,37 +4,23 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import combinations, pairwise
-from typing import Final, Literal
+from typing import Final
 
 from schemas.catalogue import Catalogue
-from schemas.catalogue.entries import (
-    DAY_KINDS,
-    FOREVER,
-    REGION_ZONE,
-    TOKEN_CLASSES,
-    TariffEntry,
-)
+from schemas.catalogue.entries import DAY_KINDS, REGION_ZONE
 from schemas.catalogue.globs import matches
 from schemas.catalogue.rows import zone_offsets
-from services.billing.tariff_prices import prices_at, tariffs_of
+from schemas.catalogue.tariff_entries import FOREVER
+from services.billing.class_check import class_findings
+from services.billing.findings import Finding, Level
+from services.billing.price_list_check import list_findings
+from services.billing.tariff_prices import Tariff, every_tariff_of, prices_at
 
-Level = Literal["error", "warning", "note"]
 #: A list of holidays is asked for so long before it ends: next year's are published in November.
 HOLIDAYS_SOON: Final = timedelta(days=45)
 HOUR_SECONDS: Final = 3600
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """Something wrong (error), doubtful (warning) or worth knowing (note) about an entry."""
-
-    level: Level
-    kind: str
-    entry: str
-    message: str
 
 
 def check(catalogue: Catalogue, now: datetime) -> list[Finding]:
@@ -47,7 +33,8 @@ def check(catalogue: Catalogue, now: datetime) -> list[Finding]:
         *_demand_charges(catalogue),
         *_models(catalogue, now),
         *_zones(catalogue),
-        *_zero_prices(catalogue),
+        *class_findings(catalogue),
+        *list_findings(catalogue, now),
     ]
     order: dict[Level, int] = {"error": 0, "warning": 1, "note": 2}
     return sorted(found, key=lambda one: order[one.level])
@@ -169,7 +156,7 @@ def _models(catalogue: Catalogue, now: datetime) -> Iterator[Finding]:
 def _model(catalogue: Catalogue, name: str, provider: str, now: datetime) -> Iterator[Finding]:
     reported: set[tuple[str, datetime]] = set()
     for region in (one.region for one in catalogue.regions.regions):
-        tariffs = tariffs_of(catalogue, region, provider, name)
+        tariffs = every_tariff_of(catalogue, region, provider, name)
         if not prices_at(catalogue, tariffs, region, now):
             message = f"has no price now at provider {provider!r} in region {region}"
             yield Finding("error", "no_price", name, message)
@@ -187,7 +174,7 @@ def _model(catalogue: Catalogue, name: str, provider: str, now: datetime) -> Ite
 
 
 def _telling_hours(
-    catalogue: Catalogue, tariffs: list[TariffEntry], start: datetime, end: datetime
+    catalogue: Catalogue, tariffs: list[Tariff], start: datetime, end: datetime
 ) -> Iterator[datetime]:
     """Hours of a span in which prices do not change that meet every hour of every calendar.
 
@@ -208,7 +195,7 @@ def _telling_hours(
                 yield from (noon + timedelta(hours=number) for number in range(-26, 26))
 
 
-def _changes(tariffs: list[TariffEntry]) -> list[datetime]:
+def _changes(tariffs: list[Tariff]) -> list[datetime]:
     """When prices of a series change, from the first on."""
     versions = [version for tariff in tariffs for version in tariff.versions]
     ends = {version.valid_to for version in versions if version.valid_to < FOREVER}
@@ -229,20 +216,6 @@ def _zones(catalogue: Catalogue) -> Iterator[Finding]:
                 "is not whole hours from UTC; an hour of usage is priced by the local time at its"
                 " start",
             )
-
-
-def _zero_prices(catalogue: Catalogue) -> Iterator[Finding]:
-    for tariff in catalogue.tariffs.tariffs:
-        free = {
-            token_class
-            for version in tariff.versions
-            for prices in version.prices.values()
-            for token_class in TOKEN_CLASSES
-            if prices.price(token_class) == 0
-        }
-        if free:
-            names = ", ".join(sorted(free))
-            yield Finding("warning", "price_zero", tariff.tariff, f"bills {names} at 0")
 
 
 def _day(moment: datetime) -> str:

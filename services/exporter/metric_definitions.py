@@ -136,7 +136,15 @@ _MONEY: Final = (
         "price_usd_per_token",
         ("provider", "model", "token_class", "tou_period"),
         ("registers", "catalogue"),
-        "Price in force now of models that are shown by name; where regions differ, the highest.",
+        "Price in force now of models that are shown by name, in the standard tier for input of any"
+        " length; where regions differ, the highest.",
+    ),
+    _gauge(
+        "price_list_first_seen_timestamp_seconds",
+        ("package", "version"),
+        ("catalogue",),
+        "Day since which this version of a package's price lists is in use; what providers changed"
+        " since is not in them.",
     ),
     _gauge(
         "billing_period_charges_usd",

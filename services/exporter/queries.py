@@ -18,6 +18,7 @@ from services.exporter.rows import (
     DemandRow,
     ModelRow,
     PeakRow,
+    PriceListRow,
     PriceRow,
     RegisterRow,
     Series,
@@ -83,9 +84,10 @@ FROM peak_demand
 WHERE period_start = toStartOfMonth(now('UTC'))
 """
 
+# A sum over the month of all tenants: of the parts, which need no grouping first.
 BILLS_SQL: Final = """
 SELECT region, provider, model, tou_period, sum(toDecimal256(assumeNotNull(amount_usd), 15))
-FROM charges
+FROM charge_parts
 WHERE window_start >= toDateTime(toStartOfMonth(now('UTC')), 'UTC') AND tou_period != 'unpriced'
 GROUP BY region, provider, model, tou_period
 """
@@ -98,13 +100,21 @@ WHERE week_start = toMonday(now('UTC'))
 
 CAPACITIES_SQL: Final = "SELECT region, capacity_tokens_per_second FROM regions"
 
+# Classes that few lists price are shown where they have a price of their own: more than half of all
+# prices would else be another's once more.
 PRICES_SQL: Final = """
 SELECT provider, model, token_class, tou_period, max(usd_per_million_tokens) / 1000000
 FROM current_prices
+WHERE token_class IN ('uncached_input', 'cache_read', 'cache_write', 'output', 'reasoning')
+    OR billed_as = token_class
 GROUP BY provider, model, token_class, tou_period
 """
 
 MODELS_SQL: Final = "SELECT DISTINCT model, author, origin, license FROM model_origins"
+
+PRICE_LISTS_SQL: Final = """
+SELECT source, version, toUnixTimestamp(toDateTime(first_seen, 'UTC')) FROM price_list_sources
+"""
 
 
 def read_registers(client: Client) -> list[RegisterRow]:
@@ -161,6 +171,7 @@ def read_catalogue(client: Client) -> Catalogue:
             for provider, model, token_class, period, usd in _rows(client, PRICES_SQL)
         ],
         models=[ModelRow(*row) for row in _rows(client, MODELS_SQL)],
+        price_lists=[PriceListRow(*row) for row in _rows(client, PRICE_LISTS_SQL)],
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -33,6 +33,7 @@ from services.platform.kafka import (
 from services.platform.kafka_log import Log
 from services.platform.kafka_questions import KafkaQuestions
 from services.platform.log_beginning import ensure_beginnings
+from services.platform.rules_table import ensure_rules, ensure_thresholds
 from services.platform.settings import ClickHouseSettings, KafkaSettings
 from services.platform.succession import Succession
 from services.platform.succession_sync import refuse_added_partitions, sync_successions
@@ -140,6 +141,7 @@ def ensure_log(
     starts = log_starts(kafka, log)
     ensure_beginnings(client, log, starts, report, accept_log_start=plan.accept_log_start)
     ensure_rules(client, log, rules, report)
+    ensure_thresholds(client, log, rules, lambda: log_ends(kafka, log), report)
 
 
 def ensure_topic(
@@ -207,6 +209,11 @@ def log_starts(kafka: KafkaSettings, log: Log) -> dict[int, int]:
     Partitions that were just made may have no leader yet.
     """
     return answered(kafka, lambda questions: questions.starts(log.topic, range(log.partitions)))
+
+
+def log_ends(kafka: KafkaSettings, log: Log) -> dict[int, int]:
+    """Ask where each partition ends. Raises `UnavailableError`."""
+    return answered(kafka, lambda questions: questions.ends(log.topic, range(log.partitions)))
 
 
 def answered(kafka: KafkaSettings, question: Callable[[KafkaQuestions], T]) -> T:
@@ -316,25 +323,3 @@ def statements(text: str) -> Iterator[str]:
         lines = [line for line in part.splitlines() if not line.lstrip().startswith("--")]
         if any(line.strip() for line in lines):
             yield part
-
-
-def ensure_rules(client: Client, log: Log, rules: MeteringRules, report: Report) -> None:
-    """Write the rules, from offset 0, for each partition of the log that has none."""
-    rows = all_rows(
-        client,
-        "SELECT DISTINCT partition FROM metering_rules WHERE log = {log:String}",
-        {"log": log.name},
-    )
-    have = {int(partition) for (partition,) in rows}
-    missing = [partition for partition in range(log.partitions) if partition not in have]
-    if not missing:
-        report(f"metering rules of log {log.name}: already stored")
-        return
-    values = asdict(rules)
-    with mapped_errors():
-        client.insert(
-            "metering_rules",
-            [[log.name, partition, 0, *values.values()] for partition in missing],
-            column_names=["log", "partition", "from_offset", *values],
-        )
-    report(f"metering rules of log {log.name}: stored for {len(missing)} partitions")

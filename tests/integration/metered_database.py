@@ -21,7 +21,7 @@ from services.aggregator.core.windows import FAMILIES, Family
 from services.aggregator.decoding.labels import Labels, Series
 from services.aggregator.storage.clickhouse_sink import ClickHouseSink
 from services.platform.kafka_log import Log
-from services.platform.migrate import ensure_rules
+from services.platform.rules_table import ensure_rules
 from tests.integration.utility_oracle import Slice
 from tests.versions.database import Database
 

@@ -24,14 +24,22 @@ from services.platform.clickhouse import connect
 from services.platform.errors import DatabaseUnavailableError
 from services.platform.kafka_log import Log
 from services.platform.log_beginning import ensure_beginnings
-from services.platform.migrate import ensure_rules, migrate_tables
+from services.platform.migrate import migrate_tables
+from services.platform.rules_table import ensure_rules
 from services.platform.settings import ClickHouseSettings
 from tests.full_disk import SmallDisk, small_disk
 from tests.integration.conftest import missing
 
 LOG = Log("cluster", "topic-id", "usage", 1)
 FSYNCED_TABLES = {
-    *("slices_register", "slices_minute", "slices_hour", "checkpoints", "dead_letters"),
+    *(
+        "slices_register",
+        "slices_minute",
+        "slices_hour",
+        "slices_unit",
+        "checkpoints",
+        "dead_letters",
+    ),
     *("metering_rules", "log_partitions"),
 }
 

@@ -31,8 +31,8 @@ from services.platform.catalogue import read_catalogue, store_catalogue
 from services.platform.clickhouse import connect
 from services.platform.errors import DatabaseUnavailableError
 from services.platform.kafka_log import Log
-from services.platform.migrate import ensure_rules, migrate_tables
-from services.platform.rules_table import rules_now
+from services.platform.migrate import migrate_tables
+from services.platform.rules_table import ensure_rules, rules_now
 from services.platform.settings import ClickHouseSettings
 from services.simulator import audit
 from services.simulator.expected import VIEWS

@@ -188,7 +188,7 @@ def prices(client: Client) -> dict[str, Decimal]:
 
 def test_charges_and_statements_hold_every_row(client: Client) -> None:
     price = prices(client)
-    assert price.keys() == CLASSES.keys()
+    assert price.keys() >= CLASSES.keys()
     for entry, sign in (("usage", 1), ("debit", 1), ("credit", -1)):
         rows = client.query(
             "SELECT token_class, tokens, amount_usd FROM charges WHERE entry = {entry:String}",

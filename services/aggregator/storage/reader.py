@@ -10,13 +10,12 @@ Library errors arrive as `DatabaseUnavailableError` (a retry may help) or `Confi
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import fields
 from typing import Any, Final
 
 import numpy as np
 
 from schemas.measures import MEASURES
-from schemas.metering_rules import MeteringRules
+from schemas.metering_rules import RULE_NAMES, MeteringRules, rules_of
 from services.aggregator.arrays.key_index import Ints
 from services.aggregator.core.partition import Checkpoint
 from services.aggregator.core.series_limit import Admission
@@ -102,15 +101,14 @@ class ClickHouseReader(SinkConnection):
 
     def read_rules(self, partitions: Sequence[int]) -> dict[int, RuleBook]:
         """Read the metering rules of these partitions; one without any is missing."""
-        names = [rule.name for rule in fields(MeteringRules)]
         rows = self._all_rows(
-            f"SELECT partition, from_offset, {', '.join(names)} FROM metering_rules FINAL"
+            f"SELECT partition, from_offset, {', '.join(RULE_NAMES)} FROM metering_rules FINAL"
             " WHERE log = {log:String} AND partition IN {partitions:Array(UInt32)}",
             partitions=list(partitions),
         )
         entries: dict[int, list[tuple[int, MeteringRules]]] = {}
         for partition, from_offset, *values in sorted(rows):
-            entries.setdefault(int(partition), []).append((from_offset, MeteringRules(*values)))
+            entries.setdefault(int(partition), []).append((from_offset, rules_of(values)))
         return {partition: RuleBook(tuple(rules)) for partition, rules in entries.items()}
 
     def read_slices(

@@ -100,9 +100,9 @@ def test_failed_calls_of_litellm_use_up_nothing_either() -> None:
 
 def test_real_names_stay_before_any_call_succeeds_up_to_a_number() -> None:
     of = key()
-    failed = [event(str(n), f"gpt-{n}", failed=True) for n in range(FAILED_MODELS_MAX + 10)]
+    failed = [event(str(n), f"gpt-{n}-mini", failed=True) for n in range(FAILED_MODELS_MAX + 10)]
     found = models(read(of, *failed))
-    assert found == [f"gpt-{n}" for n in range(FAILED_MODELS_MAX)] + ["unknown"] * 10
+    assert found == [f"gpt-{n}-mini" for n in range(FAILED_MODELS_MAX)] + ["unknown"] * 10
     assert len(of.use.models) == 0
 
 
