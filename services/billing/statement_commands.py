@@ -44,7 +44,7 @@ FAILURES_SHOWN_MAX = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class Request:
     """What statements are asked for: ``currency`` and ``issued`` go before what is usual."""
 
     period: Period
@@ -53,7 +53,7 @@ class Asked:
     issued: date
 
     @classmethod
-    def of(cls, period: str, currency: str | None, issued: date | None) -> Asked:
+    def of(cls, period: str, currency: str | None, issued: date | None) -> Request:
         """Check what was given. Raises `ConfigurationError`."""
         if currency is not None and currency not in DECIMALS:
             raise ConfigurationError(f"{currency!r} is no currency of ISO 4217, such as USD or CNY")
@@ -73,7 +73,9 @@ class Asked:
         return make_bill(statement, terms, rates, self.now.date())
 
 
-def show_statement(tenant: str, asked: Asked, *, as_json: bool, files: Mapping[str, Path]) -> None:
+def show_statement(
+    tenant: str, request: Request, *, as_json: bool, files: Mapping[str, Path]
+) -> None:
     """Print a statement, or write it to files, by format.
 
     Raises `ConfigurationError` where there is none, a rate is missing, or a format cannot be
@@ -84,8 +86,8 @@ def show_statement(tenant: str, asked: Asked, *, as_json: bool, files: Mapping[s
     writer = BillWriter(files, settings.statement_font_dir)
     with closing(connect(read_settings(ClickHouseSettings))) as client:
         rates = read_rates(client)
-        statement = read_statement(client, tenant, asked.period, asked.now)
-    bill = asked.bill(statement, terms, rates)
+        statement = read_statement(client, tenant, request.period, request.now)
+    bill = request.bill(statement, terms, rates)
     for kind, path in files.items():
         writer.write(bill, kind, path)
         say(f"{path}: {path.stat().st_size:,} bytes", err=True)
@@ -96,7 +98,7 @@ def show_statement(tenant: str, asked: Asked, *, as_json: bool, files: Mapping[s
         print_statement(bill, console())
 
 
-def write_statements(asked: Asked, folder: Path, formats: Sequence[str]) -> bool:
+def write_statements(request: Request, folder: Path, formats: Sequence[str]) -> bool:
     """Write the statements of all tenants of a period to a folder; whether all could be made.
 
     Raises `ConfigurationError` and `UnavailableError`.
@@ -107,12 +109,12 @@ def write_statements(asked: Asked, folder: Path, formats: Sequence[str]) -> bool
     failures: list[str] = []
     numbers: dict[str, str] = {}
     with closing(connect(read_settings(ClickHouseSettings))) as client:
-        rates, tenants = read_rates(client), read_tenants(client, asked.period)
+        rates, tenants = read_rates(client), read_tenants(client, request.period)
         bills = BillFolder(folder, formats, writer)
         with ProgressShown("statements", len(tenants)) as progress:
-            for done, statement in enumerate(_statements(client, tenants, asked), 1):
+            for done, statement in enumerate(_statements(client, tenants, request), 1):
                 try:
-                    bill = asked.bill(statement, terms, rates)
+                    bill = request.bill(statement, terms, rates)
                 except RateMissingError as error:
                     failures.append(f"{statement.tenant}: {error}")
                 else:
@@ -128,10 +130,10 @@ def write_statements(asked: Asked, folder: Path, formats: Sequence[str]) -> bool
     return not failures
 
 
-def _statements(client: Client, tenants: Sequence[str], asked: Asked) -> Iterator[Statement]:
+def _statements(client: Client, tenants: Sequence[str], request: Request) -> Iterator[Statement]:
     for first in range(0, len(tenants), TENANTS_AT_ONCE):
         chunk = tenants[first : first + TENANTS_AT_ONCE]
-        yield from read_statements(client, chunk, asked.period, asked.now)
+        yield from read_statements(client, chunk, request.period, request.now)
 
 
 def _note_number(numbers: dict[str, str], bill: Bill) -> None:

@@ -115,7 +115,7 @@ def statement(
     `wattoken statement acme 2026-10 --pdf acme.pdf`, or of all tenants
     `wattoken statement --all 2026-10 --out bills`.
     """
-    from services.billing.statement_commands import Asked, show_statement, write_statements
+    from services.billing.statement_commands import Request, show_statement, write_statements
 
     day = None if issued is None else issued.date()
     files = {"html": html, "pdf": pdf, "csv": csv, "parquet": parquet}
@@ -124,9 +124,9 @@ def statement(
         if tenant is not None or given or as_json or out is None:
             raise typer.BadParameter("--all takes --out and --format, and no tenant or single file")
         names = [one.value for one in formats]
-        if not write_statements(Asked.of(all_period, currency, day), out, names):
+        if not write_statements(Request.of(all_period, currency, day), out, names):
             raise typer.Exit(1)
         return
     if tenant is None or period is None or out is not None:
         raise typer.BadParameter("give a tenant and a month, or --all with a month and --out")
-    show_statement(tenant, Asked.of(period, currency, day), as_json=as_json, files=given)
+    show_statement(tenant, Request.of(period, currency, day), as_json=as_json, files=given)

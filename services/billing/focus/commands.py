@@ -65,7 +65,8 @@ def export_focus(
     is over, if the rows do not sum to the statements; nothing is left at ``out`` then that was not
     there before.
     """
-    start, end = parse_period(period)
+    span = parse_period(period)
+    start, end = span.start, span.end
     export = Export(Asked(start, end, tenant, grain), out, format, issuer, refuse_unpriced)
     open_file = opener(format)
     read_at = datetime.now(UTC)
