@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass
 from datetime import date
-from decimal import Context, Decimal, Inexact, InvalidOperation
+from decimal import Decimal
 from typing import Final
 
-#: Of more digits than ClickHouse's widest sum has; what did not fit would raise.
-_EXACT: Final = Context(prec=100, traps=[Inexact, InvalidOperation])
+from services.billing.exact import difference, total
+
 NOTHING: Final = Decimal(0)
 
 
@@ -17,7 +17,7 @@ NOTHING: Final = Decimal(0)
 class Rated:
     """What a line comes to at one list: ``price`` and ``amount`` are None where none fits.
 
-    ``price`` is per million tokens, or thousand units; both are in ``currency``.
+    ``price`` is per million tokens, or thousand units; both are in ``currency``, which is '' then.
     """
 
     tou_period: str
@@ -53,9 +53,9 @@ class Line:
     @property
     def difference(self) -> Decimal | None:
         """New amount less old, of what has no price nothing; None between two currencies."""
-        if self.old.currency != self.new.currency:
+        if len({self.old.currency, self.new.currency} - {""}) > 1:
             return None
-        return _EXACT.subtract(self.new.amount or NOTHING, self.old.amount or NOTHING)
+        return difference(self.new.amount or NOTHING, self.old.amount or NOTHING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ class Sum:
     @property
     def difference(self) -> Decimal:
         """New less old."""
-        return _EXACT.subtract(self.new, self.old)
+        return difference(self.new, self.old)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +110,8 @@ class Tally:
         else:
             self.lines_same += 1
         for rated, sums in ((line.old, self._old), (line.new, self._new)):
-            sums[rated.currency] = _EXACT.add(sums[rated.currency], rated.amount or NOTHING)
+            if rated.amount is not None:
+                sums[rated.currency] = total((sums[rated.currency], rated.amount))
         self.unpriced_old += line.quantity if line.old.price is None else 0
         self.unpriced_new += line.quantity if line.new.price is None else 0
 

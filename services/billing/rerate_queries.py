@@ -23,10 +23,7 @@ _KEY: Final = (
     "window_start, tenant, region, provider, model, toString(entry) AS booked, token_class, unit,"
     " service_tier, context_band"
 )
-_PRICED: Final = (
-    "tou_period, coalesce(usd_per_million_tokens, usd_per_thousand_units) AS price, amount_usd,"
-    " currency, quantity"
-)
+_PRICED: Final = "tou_period, price, amount, currency, quantity"
 #: Each charge at both lists, and then all that are alike together. `charge_parts` is `charges` that
 #: nobody grouped by hour yet, as is done here. Sums of many slices are wider than one slice's
 #: amount, and nothing is rounded.
@@ -42,12 +39,12 @@ FROM
         tenant, provider, model, booked, token_class, unit, service_tier, context_band,
         anyIf(tou_period, list = 'old') AS old_period,
         anyIf(price, list = 'old') AS old_price,
-        sumIf(toDecimal256(amount_usd, 15), list = 'old') AS old_amount,
+        sumIf(toDecimal256(amount, 15), list = 'old') AS old_amount,
         anyIf(currency, list = 'old') AS old_currency,
         sumIf(toUInt256(quantity), list = 'old') AS old_quantity,
         anyIf(tou_period, list = 'new') AS new_period,
         anyIf(price, list = 'new') AS new_price,
-        sumIf(toDecimal256(amount_usd, 15), list = 'new') AS new_amount,
+        sumIf(toDecimal256(amount, 15), list = 'new') AS new_amount,
         anyIf(currency, list = 'new') AS new_currency,
         sumIf(toUInt256(quantity), list = 'new') AS new_quantity
     FROM
@@ -135,14 +132,23 @@ def _tables(client: Client, database: str, tables: tuple[TableRows, ...]) -> str
     for table, _, *column in sorted(all_rows(client, _COLUMNS, named)):
         columns.setdefault(table, []).append(ColumnType(*column))
     try:
-        queries = {
-            one.table: values_query(columns[one.table], one.columns, one.rows) for one in tables
-        }
+        queries = {one.table: _values(views, one, columns[one.table]) for one in tables}
         return views.over("charge_parts", queries)
     except KeyError as error:
         raise ConfigurationError(
             f"the database {database} lacks {error.args[0]!r}: run `wattoken migrate`"
         ) from None
+
+
+def _values(views: Views, table: TableRows, columns: list[ColumnType]) -> str:
+    """A table's rows as a query, without what no view reads: a reader's queries are not long."""
+    read = set(views.columns_read(table.table, [column.name for column in columns]))
+    places = [place for place, name in enumerate(table.columns) if name in read]
+    return values_query(
+        [column for column in columns if column.name in read],
+        [table.columns[place] for place in places],
+        [tuple(row[place] for place in places) for row in table.rows],
+    )
 
 
 def line_of(row: tuple[Any, ...]) -> Line:

@@ -39,6 +39,15 @@ class Views:
         found = [match["name"] for match in self._qualified().finditer(text) if match["name"]]
         return list(dict.fromkeys(map(_bare, found)))
 
+    def columns_read(self, table: str, columns: Sequence[str]) -> list[str]:
+        """Those columns of a table that some view which reads it may need; all behind a ``*``."""
+        readers = [text for text in self.texts.values() if table in self.names_in(text)]
+        every = re.compile(rf"\*\s+FROM\s+(?:{_NAME})\.`?{re.escape(table)}`?(?!\w)")
+        if any(every.search(text) for text in readers):
+            return list(columns)
+        words = {word for text in readers for word in re.findall(r"\w+", text)}
+        return [column for column in columns if column in words]
+
     def over(self, root: str, tables: Mapping[str, str]) -> str:
         """A list of CTEs for ``WITH``, the last one named ``root``: that view over other tables.
 
@@ -89,7 +98,7 @@ def values_query(
 ) -> str:
     """A query that gives these rows of the columns ``given``, of the types that a table has.
 
-    What a table has besides takes its default, as it does on an insert.
+    What ``columns`` has besides takes its default, as it does on an insert.
     """
     types = {column.name: column.type for column in columns}
     inner = ", ".join(types[name] for name in given)

@@ -8,6 +8,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from services.billing.exact import written
 from services.billing.rerate import Line, Rated, Rerating
 from services.platform.terminal import cell
 
@@ -80,11 +81,7 @@ def _price(rated: Rated, per: str) -> str:
 
 
 def _money(amount: Decimal | None) -> str:
-    """All digits of an amount, two decimals at least: `f` alone never rounds."""
-    if amount is None:
-        return "unpriced"
-    whole, _, decimals = f"{amount or Decimal(0):,f}".partition(".")
-    return f"{whole}.{decimals.rstrip('0'):0<2}"
+    return "unpriced" if amount is None else written(amount)
 
 
 def _signed(amount: Decimal) -> str:

@@ -38,8 +38,9 @@ def focus(
         Format.CSV
     ),
     issuer: Annotated[
-        str, typer.Option(help="Who sends the invoices (InvoiceIssuerName).")
-    ] = "Wattoken",
+        str | None,
+        typer.Option(help="InvoiceIssuerName; the issuer of the statements where it is not given."),
+    ] = None,
     refuse_unpriced: Annotated[
         bool, typer.Option("--refuse-unpriced", help="Fail where usage has no price.")
     ] = False,

@@ -23,21 +23,25 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from typer.testing import CliRunner
 
 from services.billing.focus import charge_queries, commands
 from services.billing.focus.csv_file import text
+from services.cli import app
 from services.platform.errors import ConfigurationError, UnavailableError
-from tests.integration import metered_database, test_billing
+from tests.integration import metered_database, test_billing, test_currencies
 from tests.integration.billing_oracle import Reading, charges_of_readings, demand_of_readings
 from tests.integration.patient_meter import patient, run
 from tests.integration.test_billing import REGIONS, SERIES, Meter, readings, tokens
-from tests.versions.database import DatabaseFactory
+from tests.versions.database import Database, DatabaseFactory
 from tests.versions.effort import examples
 
 Rows = list[dict[str, str]]
 
 
 billing_meter = test_billing.meter
+catalogue = test_currencies.catalogue
+currencies = test_currencies.database
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +60,7 @@ def here(meter: Meter, monkeypatch: pytest.MonkeyPatch) -> Meter:
 
 def export(path: Path, month: str, tenant: str | None = None, **options: Any) -> Rows:
     given: dict[str, Any] = {"grain": "hour", "format": "csv", "refuse_unpriced": False} | options
-    commands.export_focus(month, out=path, tenant=tenant, issuer="Grid", as_json=False, **given)
+    commands.export_focus(month, out=path, tenant=tenant, issuer=None, as_json=False, **given)
     with path.open(encoding="utf-8", newline="") as lines:
         return list(csv.DictReader(lines))
 
@@ -335,7 +339,7 @@ def test_parquet_says_the_same_as_csv(
         tenant=rows[0]["BillingAccountId"],
         grain="hour",
         format="parquet",
-        issuer="Wattoken",
+        issuer=None,
         refuse_unpriced=False,
         as_json=False,
     )
@@ -392,3 +396,44 @@ def test_a_month_that_runs_is_written_as_it_is(here: Meter, tmp_path: Path) -> N
     assert row["ConsumedQuantity"] == "5"
     found = json.loads(path.with_name("focus.csv.metadata.json").read_text())
     assert found["Recency"][0]["TimeSectors"][0]["TimeSectorComplete"] is False
+
+
+def test_prices_in_several_currencies_are_billed_in_that_of_the_statement(
+    currencies: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At the rates of the month's last day, exactly; the issuer is that of the statement."""
+    terms = tmp_path / "terms.yaml"
+    terms.write_text("version: test\nissuer: {name: Grid Ltd}\n", encoding="utf-8")
+    monkeypatch.setenv("WATTOKEN_STATEMENT_SETTINGS_FILE", str(terms))
+    for name, value in currencies.env.items():
+        monkeypatch.setenv(name, value)
+    rates = {"USD": Fraction(1), "CNY": Fraction("0.140512345678"), "EUR": Fraction("1.09")}
+    rows = export(tmp_path / "focus.csv", "2026-05", "all")
+    assert {row["BillingCurrency"] for row in rows} == {"USD"}
+    assert {row["InvoiceIssuerName"] for row in rows} == {"Grid Ltd"}
+    found: dict[str, Fraction] = defaultdict(Fraction)
+    for row in rows:
+        cost, price = Fraction(row["BilledCost"]), number(row["ListUnitPrice"])
+        if price is not None:
+            found[row["PricingCurrency"]] += cost
+            assert price * Fraction(row["PricingQuantity"]) == cost
+            rate = row["x_ExchangeRate"]
+            assert Fraction(rate or 1) == rates[row["PricingCurrency"]]
+    owed = test_currencies.expected()
+    assert found == {currency: owed[currency] * rates[currency] for currency in owed}
+    ran = CliRunner().invoke(app, ["statement", "all", "2026-05", "--json"])
+    bill = json.loads(ran.stdout)
+    assert sum(found.values()) == Fraction(bill["total"])
+
+
+def test_a_rate_that_is_missing_leaves_no_file(
+    currencies: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    terms = tmp_path / "terms.yaml"
+    terms.write_text("version: test\ncurrency: EUR\n", encoding="utf-8")
+    monkeypatch.setenv("WATTOKEN_STATEMENT_SETTINGS_FILE", str(terms))
+    for name, value in currencies.env.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigurationError, match="no rate of .* to EUR for 2026-05-31"):
+        export(tmp_path / "focus.csv", "2026-05", "all")
+    assert [one.name for one in tmp_path.iterdir()] == ["terms.yaml"]

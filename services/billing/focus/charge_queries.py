@@ -29,8 +29,7 @@ _OF_TENANT: Final = " AND tenant = {tenant:String}"
 _CHARGES: Final = """
 SELECT {start} AS start, tenant, provider, model, token_class, unit, region, service_tier,
        context_band, tou_period, toString(entry), tariff_id, sum(toUInt256(quantity)),
-       if(unit = '', usd_per_million_tokens, usd_per_thousand_units) AS price,
-       sum(toDecimal256(amount_usd, 15)), currency
+       price, sum(toDecimal256(amount, 15)), currency
 FROM charge_parts
 WHERE {within}
 GROUP BY ALL
@@ -38,15 +37,15 @@ ORDER BY ALL
 """
 _DEMAND: Final = """
 SELECT tenant, region, tariff_id, toUInt64(assumeNotNull(demand_tokens_per_second)),
-       assumeNotNull(usd_per_token_per_second), assumeNotNull(amount_usd), 'USD'
+       assumeNotNull(usd_per_token_per_second), assumeNotNull(amount), currency
 FROM statements
 WHERE period_start = {{start:Date}} AND line = 'demand'{tenant}
 """
 _BILLED: Final = """
-SELECT tenant, sum(toDecimal256(ifNull(amount_usd, 0), 15))
+SELECT tenant, currency, sum(toDecimal256(assumeNotNull(amount), 15))
 FROM statements
-WHERE period_start = {{start:Date}} AND line != 'total'{tenant}
-GROUP BY tenant
+WHERE period_start = {{start:Date}} AND line NOT IN ('unpriced', 'total'){tenant}
+GROUP BY tenant, currency
 """
 _METERED: Final = """
 SELECT tenant, sum(input_tokens + output_tokens)
@@ -54,8 +53,10 @@ FROM usage_hour
 WHERE {within}
 GROUP BY tenant
 """
-#: Beyond these the server groups and sorts on its disk: a month of all tenants fits in no memory.
-_ON_DISK: Final = {
+#: Beyond these the server groups and sorts on its disk: a month of all tenants fits in no memory. A
+#: block of rows is what the driver holds at once.
+_BOUNDS: Final = {
+    "max_block_size": 8192,
     "max_bytes_before_external_group_by": 1 << 30,
     "max_bytes_before_external_sort": 1 << 30,
 }
@@ -92,7 +93,7 @@ def charges(client: Client, asked: Asked) -> Iterator[Iterator[Charge]]:
     with (
         mapped_errors(),
         client.query_rows_stream(
-            text, parameters=asked.parameters(text), settings=changeable(client, _ON_DISK)
+            text, parameters=asked.parameters(text), settings=changeable(client, _BOUNDS)
         ) as rows,
     ):
         yield (_charge(row, LENGTHS[asked.grain]) for row in rows)
@@ -104,9 +105,9 @@ def demand_charges(client: Client, asked: Asked) -> list[DemandCharge]:
     return sorted(found, key=lambda one: (one.tenant, one.scope, one.demand_charge_id))
 
 
-def billed(client: Client, asked: Asked) -> dict[str, Decimal]:
-    """What each tenant's statement comes to. Raises `UnavailableError`."""
-    return dict(_all(client, _BILLED, asked))
+def billed(client: Client, asked: Asked) -> list[tuple[str, str, Decimal]]:
+    """What each tenant's statement comes to in each currency. Raises `UnavailableError`."""
+    return [(tenant, currency, amount) for tenant, currency, amount in _all(client, _BILLED, asked)]
 
 
 def metered(client: Client, asked: Asked) -> dict[str, int]:

@@ -11,9 +11,10 @@ FOCUS, the FinOps Open Cost and Usage Specification, has 65 columns for it in ve
 the recommended ChargeFrequency and ServiceSubcategory, and of the conditional ones those whose
 condition holds here: measured usage (ConsumedQuantity, ConsumedUnit), regions (RegionId,
 RegionName), unit prices and a list of them (ContractedUnitPrice, ListUnitPrice, SkuId, SkuMeter,
-SkuPriceDetails, SkuPriceId). Nothing here is provisioned, committed to, allocated, tagged or paid
-in a currency of its own, and each charge is priced in one way, so the others are left out, as the
-specification has it. Columns of our own begin with ``x_`` (attribute CustomColumnHandling).
+SkuPriceDetails, SkuPriceId), prices in another currency than the bill (PricingCurrency). Nothing
+here is provisioned, committed to, allocated or tagged, and each charge is priced in one way, so the
+others are left out, as the specification has it. Columns of our own begin with ``x_`` (attribute
+CustomColumnHandling).
 
 What the attributes ask of values, and who sees to it: NumericFormat (a number without a sign, an
 exponent or commas) and DateTimeFormat (UTC, to the second, with a Z): `csv_file`; NullHandling (an
@@ -63,6 +64,7 @@ class FocusRow:
     invoice_issuer_name: str
     list_cost: Decimal
     list_unit_price: Decimal | None
+    pricing_currency: str
     pricing_quantity: Decimal
     pricing_unit: str
     region_id: str | None
@@ -77,6 +79,7 @@ class FocusRow:
     sku_price_id: str
     x_context_band: int | None
     x_entry: str | None
+    x_exchange_rate: Decimal | None
     x_model_name: str | None
     x_service_tier: str | None
     x_tariff_id: str | None
@@ -99,11 +102,12 @@ class Column:
     scale: int
 
 
-#: Of 38 digits, which is what readers of Parquet hold, so many are behind the point. An amount is a
-#: price of 9 decimals times a quantity of 6: exact (schemas/clickhouse/0016_class_prices.sql).
+#: Of 38 digits, which is what readers of Parquet hold, so many are behind the point. A price has 9,
+#: a quantity in units of it 6, a rate of exchange 12; what is multiplied is exact.
 SCALES: Final = {
-    **dict.fromkeys(("billed_cost", "contracted_cost", "effective_cost", "list_cost"), 15),
-    **dict.fromkeys(("contracted_unit_price", "list_unit_price"), 9),
+    **dict.fromkeys(("billed_cost", "contracted_cost", "effective_cost", "list_cost"), 27),
+    **dict.fromkeys(("contracted_unit_price", "list_unit_price"), 21),
+    "x_exchange_rate": 12,
     "consumed_quantity": 0,
     "pricing_quantity": 6,
 }

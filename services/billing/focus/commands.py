@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from collections.abc import Callable, Iterable
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from decimal import Decimal
 from importlib import metadata as installed
 from itertools import islice
 from pathlib import Path
@@ -14,7 +16,9 @@ from typing import Final, Literal
 
 from clickhouse_connect.driver.client import Client
 
+from services.billing.exact import times, total
 from services.billing.focus import charge_queries as queries
+from services.billing.focus.accounts import Accounts
 from services.billing.focus.charge_queries import Asked, Grain
 from services.billing.focus.charge_rows import demand_row, plain, usage_row
 from services.billing.focus.columns import FocusRow
@@ -23,6 +27,8 @@ from services.billing.focus.metadata import Delivery, document
 from services.billing.focus.row_file import RowFile, whole_or_nothing
 from services.billing.focus.tally import Tally
 from services.billing.periods import parse_period
+from services.billing.settings import BillingSettings, read_terms
+from services.billing.statement_queries import read_rates
 from services.platform.clickhouse import connect
 from services.platform.errors import ConfigurationError, UnavailableError
 from services.platform.output import say
@@ -35,6 +41,8 @@ BLOCK_ROWS: Final = 20_000
 #: A month of all tenants is grouped before its first row comes.
 ANSWER_SECONDS: Final = 3600.0
 SHOWN_DIFFERENCES: Final = 3
+#: Who sends the invoices where neither terms nor options say it.
+NO_ISSUER: Final = "Wattoken"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +53,7 @@ class Export:
     out: Path
     format: Format
     issuer: str
+    accounts: Accounts
     refuse_unpriced: bool
 
 
@@ -55,7 +64,7 @@ def export_focus(
     tenant: str | None,
     grain: Grain,
     format: Format,
-    issuer: str,
+    issuer: str | None,
     refuse_unpriced: bool,
     as_json: bool,
 ) -> None:
@@ -65,17 +74,20 @@ def export_focus(
     is over, if the rows do not sum to the statements; nothing is left at ``out`` then that was not
     there before.
     """
-    span = parse_period(period)
-    start, end = span.start, span.end
-    export = Export(Asked(start, end, tenant, grain), out, format, issuer, refuse_unpriced)
+    month, read_at = parse_period(period), datetime.now(UTC)
     open_file = opener(format)
-    read_at = datetime.now(UTC)
-    running = read_at < export.asked.period.end
+    running = month.is_running(read_at)
+    terms = read_terms(read_settings(BillingSettings).statement_settings_file)
+    if issuer is None:
+        issuer = terms.issuer.name if terms.issuer is not None else NO_ISSUER
     settings = read_settings(ClickHouseSettings)
     with (
         closing(connect(settings, answer_seconds=ANSWER_SECONDS)) as client,
         whole_or_nothing(out) as making,
     ):
+        accounts = Accounts(terms, read_rates(client), month.days(read_at)[-1])
+        asked = Asked(month.start, month.end, tenant, grain)
+        export = Export(asked, out, format, issuer, accounts, refuse_unpriced)
         tally = _write(client, export, open_file(making))
         _refuse_what_is_wrong(client, export, tally, running=running)
     _write_metadata(export, read_at, running=running)
@@ -86,10 +98,10 @@ def _write(client: Client, export: Export, file: RowFile) -> Tally:
     period, tally = export.asked.period, Tally()
     with closing(file), ProgressShown("rows", None) as progress:
         with queries.charges(client, export.asked) as charges:
-            rows = (usage_row(one, period, export.issuer) for one in charges)
+            rows = (usage_row(one, period, export.issuer, export.accounts) for one in charges)
             _pour(rows, file, tally, progress.update)
         demand = queries.demand_charges(client, export.asked)
-        rows = (demand_row(one, period, export.issuer) for one in demand)
+        rows = (demand_row(one, period, export.issuer, export.accounts) for one in demand)
         _pour(rows, file, tally, progress.update)
     return tally
 
@@ -117,13 +129,23 @@ def _refuse_what_is_wrong(client: Client, export: Export, tally: Tally, *, runni
     if running:
         # Usage comes in while it is read: nothing that was read apart agrees.
         return
-    found = tally.differences(queries.billed(client, asked), queries.metered(client, asked))
+    found = tally.differences(_billed(client, export), queries.metered(client, asked))
     if found:
         shown = "; ".join(found[:SHOWN_DIFFERENCES])
         raise UnavailableError(
             f"{asked.start:%Y-%m} changed while it was read, or came in part: {shown}."
             " Nothing is written; run it again"
         )
+
+
+def _billed(client: Client, export: Export) -> dict[str, Decimal]:
+    """What each tenant's statement comes to, in its currency."""
+    found: dict[str, Decimal] = defaultdict(Decimal)
+    for tenant, currency, amount in queries.billed(client, export.asked):
+        rate = export.accounts.rate(currency, export.accounts.of(tenant).currency)
+        amount = amount if rate is None else times(amount, rate.rate)
+        found[tenant] = total((found[tenant], amount))
+    return found
 
 
 def opener(format: Format) -> Callable[[Path], RowFile]:

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
-from decimal import Context, Decimal, Inexact, InvalidOperation
+from decimal import Decimal
 from typing import Final
 
+from services.billing.exact import total
 from services.billing.focus.charge_rows import CORRECTION
 from services.billing.focus.columns import FocusRow
 from services.billing.focus.sku import TOKENS
 
-#: Of more digits than ClickHouse's widest sum has; what did not fit would raise.
-_EXACT: Final = Context(prec=100, traps=[Inexact, InvalidOperation])
 NOTHING: Final = Decimal(0)
 
 
@@ -30,7 +29,7 @@ class Tally:
         """Count a row."""
         self.rows += 1
         key = row.billing_account_id, row.billing_currency
-        self._costs[key] = _EXACT.add(self._costs[key], row.billed_cost)
+        self._costs[key] = total((self._costs[key], row.billed_cost))
         if row.list_unit_price is None:
             self.unpriced += abs(int(row.consumed_quantity))
         if row.consumed_unit == TOKENS and row.charge_class != CORRECTION:
@@ -45,17 +44,17 @@ class Tally:
         """BilledCost by currency."""
         found: dict[str, Decimal] = defaultdict(Decimal)
         for (_, currency), cost in self._costs.items():
-            found[currency] = _EXACT.add(found[currency], cost)
+            found[currency] = total((found[currency], cost))
         return dict(sorted(found.items()))
 
     def differences(self, billed: Mapping[str, Decimal], metered: Mapping[str, int]) -> list[str]:
         """What differs from statements and meters, of each tenant that does; nothing is best.
 
-        ``billed`` is what each tenant's statement comes to, ``metered`` its tokens.
+        ``billed`` is what each tenant's statement comes to in its currency, ``metered`` its tokens.
         """
         costs: dict[str, Decimal] = defaultdict(Decimal)
         for (tenant, _), cost in self._costs.items():
-            costs[tenant] = _EXACT.add(costs[tenant], cost)
+            costs[tenant] = total((costs[tenant], cost))
         found = []
         for tenant in sorted({*costs, *billed, *metered}):
             cost, owed = costs.get(tenant, NOTHING), billed.get(tenant, NOTHING)

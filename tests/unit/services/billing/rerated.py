@@ -29,7 +29,7 @@ NEWLY_PRICED = replace(
     service_tier="batch",
     context_band=200_000,
     quantity=5,
-    old=Rated("unpriced", None, None, "USD"),
+    old=Rated("unpriced", None, None, ""),
     new=Rated("flat", Decimal("2"), Decimal("0.00001"), "USD"),
 )
 CREDITED = replace(

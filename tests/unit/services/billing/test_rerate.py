@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from decimal import Decimal
 
-from services.billing.rerate import Sum
+from services.billing.rerate import Rated, Sum
 from tests.unit.services.billing.rerated import (
     CREDITED,
     DEARER,
@@ -20,14 +20,14 @@ def test_a_line_differs_where_its_price_does() -> None:
     assert DEARER.differs and NEWLY_PRICED.differs and CREDITED.differs
     assert not SAME.differs, "the name of a period is no money"
     assert replace(SAME, new=replace(OLD, currency="CNY")).differs
-    assert replace(DEARER, new=replace(OLD, price=None, amount=None)).differs
+    assert replace(DEARER, new=Rated("unpriced", None, None, "")).differs
 
 
 def test_a_difference_is_new_less_old() -> None:
     assert DEARER.difference == Decimal("0.6")
     assert CREDITED.difference == Decimal("0.003"), "a smaller credit is more to pay"
     assert NEWLY_PRICED.difference == Decimal("0.00001")
-    lost = replace(DEARER, new=replace(OLD, price=None, amount=None))
+    lost = replace(DEARER, new=Rated("unpriced", None, None, ""))
     assert lost.difference == Decimal(-12)
 
 

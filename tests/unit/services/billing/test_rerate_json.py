@@ -21,7 +21,7 @@ def test_a_line_says_all_that_tells_it_apart() -> None:
             "service_tier": "batch",
             "context_band": 200_000,
             "quantity": 5,
-            "old": {"tou_period": "unpriced", "price": None, "amount": None, "currency": "USD"},
+            "old": {"tou_period": "unpriced", "price": None, "amount": None, "currency": ""},
             "new": {"tou_period": "flat", "price": "2", "amount": "0.00001", "currency": "USD"},
             "difference": "0.00001",
         }

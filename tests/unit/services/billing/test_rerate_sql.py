@@ -37,6 +37,15 @@ def test_views_over_another_table_stand_on_it_and_others_stay() -> None:
     ]
 
 
+def test_columns_that_no_reader_of_a_table_names_are_not_needed() -> None:
+    columns = ["x", "price", "source", "tariffs"]
+    assert VIEWS.columns_read("tariffs", columns) == ["x", "price", "tariffs"]
+    assert VIEWS.columns_read("slices", ["x", "price"]) == ["x"], "other views are not asked"
+    assert VIEWS.columns_read("nobodys", columns) == []
+    starred = Views("grid", {**TEXTS, "all": "SELECT * FROM grid.tariffs WHERE x = 1"})
+    assert starred.columns_read("tariffs", columns) == columns
+
+
 def test_a_view_that_reads_none_of_the_tables_cannot_be_over_them() -> None:
     with pytest.raises(KeyError, match="usage"):
         VIEWS.over("usage", {"tariffs": "SELECT 1"})

@@ -8,9 +8,8 @@ from importlib import resources
 
 import pytest
 
-from services.billing.focus.charge_rows import usage_row
 from services.billing.focus.columns import COLUMNS, PRECISION, SCALES, column_name, values
-from tests.unit.services.billing.focus.charges import MONTH, USED
+from tests.unit.services.billing.focus.charges import USED, row_of
 
 #: By hand from the specification's page of each column (feature level "Mandatory").
 MANDATORY = {
@@ -47,7 +46,7 @@ def test_money_and_quantities_are_decimals_of_known_size() -> None:
 
 
 def test_values_stand_in_the_order_of_the_columns() -> None:
-    row = usage_row(USED, MONTH, "Grid")
+    row = row_of(USED)
     given = dict(zip((column.name for column in COLUMNS), values(row), strict=True))
     assert given["BilledCost"] == row.billed_cost
     assert given["x_ModelName"] == "gpt-5"

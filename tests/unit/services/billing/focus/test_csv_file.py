@@ -6,16 +6,15 @@ import csv
 from dataclasses import replace
 from pathlib import Path
 
-from services.billing.focus.charge_rows import usage_row
 from services.billing.focus.columns import COLUMNS
 from services.billing.focus.csv_file import CsvFile
-from tests.unit.services.billing.focus.charges import CREDITED, MONTH, UNPRICED, USED
+from tests.unit.services.billing.focus.charges import CREDITED, UNPRICED, USED, row_of
 
 
 def written(path: Path, *charges: object) -> list[dict[str, str]]:
     file = CsvFile(path)
     for charge in charges:
-        file.write([usage_row(charge, MONTH, "Grid")])  # type: ignore[arg-type]
+        file.write([row_of(charge)])  # type: ignore[arg-type]
     file.close()
     with path.open(encoding="utf-8", newline="") as lines:
         return list(csv.DictReader(lines))

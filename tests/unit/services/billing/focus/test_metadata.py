@@ -29,7 +29,7 @@ def test_each_column_is_described_as_it_is_written() -> None:
         "ColumnName": "BilledCost",
         "DataType": "DECIMAL",
         "NumericPrecision": 38,
-        "NumberScale": 15,
+        "NumberScale": 27,
     }
     assert found["ChargePeriodStart"] == {
         "ColumnName": "ChargePeriodStart",

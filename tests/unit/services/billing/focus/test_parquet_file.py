@@ -8,10 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from services.billing.focus.charge_rows import usage_row
 from services.billing.focus.columns import COLUMNS, values
 from services.platform.errors import ConfigurationError
-from tests.unit.services.billing.focus.charges import CREDITED, MONTH, UNPRICED, USED
+from tests.unit.services.billing.focus.charges import CREDITED, UNPRICED, USED, row_of
 
 pytest.importorskip("pyarrow", reason="pyarrow is not installed: the extra `parquet`")
 
@@ -23,7 +22,7 @@ from services.billing.focus.parquet_file import ParquetFile
 
 def test_rows_read_back_as_they_were(tmp_path: Path) -> None:
     path = tmp_path / "focus.parquet"
-    rows = [usage_row(one, MONTH, "Grid") for one in (USED, CREDITED, UNPRICED)]
+    rows = [row_of(one) for one in (USED, CREDITED, UNPRICED)]
     file = ParquetFile(path)
     file.write(rows[:2])
     file.write([])
@@ -40,13 +39,13 @@ def test_money_is_never_a_float(tmp_path: Path) -> None:
     ParquetFile(path).close()
     schema = pq.read_schema(path)
     assert not [field for field in schema if pa.types.is_floating(field.type)]
-    assert schema.field("BilledCost").type == pa.decimal128(38, 15)
+    assert schema.field("BilledCost").type == pa.decimal128(38, 27)
     assert schema.field("ListUnitPrice").nullable and not schema.field("BilledCost").nullable
 
 
 def test_a_number_that_does_not_fit_is_refused(tmp_path: Path) -> None:
     file = ParquetFile(tmp_path / "focus.parquet")
-    row = usage_row(USED, MONTH, "Grid")
-    for cost in (Decimal(10) ** 23, Decimal("1E-16")):
+    row = row_of(USED)
+    for cost in (Decimal(10) ** 11, Decimal("1E-28")):
         with pytest.raises(ConfigurationError, match=r"BilledCost has more digits.*--format csv"):
             file.write([replace(row, billed_cost=cost)])

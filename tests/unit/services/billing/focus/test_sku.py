@@ -6,7 +6,7 @@ import json
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from schemas.catalogue import TOKEN_CLASSES
@@ -53,6 +53,8 @@ def test_whatever_a_price_depends_on_is_in_its_id(change: dict[str, str]) -> Non
     assert replace(OUTPUT, **change).price_id != OUTPUT.price_id  # type: ignore[arg-type]
 
 
+@example(["a/", "", ""], ["a%2F", "", ""])
+@example(["a", "b/c", ""], ["a/b", "c", ""])
 @given(PARTS, PARTS)
 def test_two_ids_are_equal_only_if_all_parts_are(one: list[str], other: list[str]) -> None:
     assert (joined(*one) == joined(*other)) == (one == other)

@@ -5,23 +5,22 @@ from __future__ import annotations
 from dataclasses import replace
 from decimal import Decimal
 
-from services.billing.focus.charge_rows import demand_row, usage_row
 from services.billing.focus.tally import Tally
 from tests.unit.services.billing.focus.charges import (
     CREDITED,
     DEMANDED,
-    MONTH,
     SEARCHED,
     UNPRICED,
     USED,
+    row_of,
 )
 
 
 def tally() -> Tally:
     found = Tally()
     for one in (USED, CREDITED, SEARCHED, UNPRICED, replace(USED, tenant="zenith")):
-        found.add(usage_row(one, MONTH, "Grid"))
-    found.add(demand_row(DEMANDED, MONTH, "Grid"))
+        found.add(row_of(one))
+    found.add(row_of(DEMANDED))
     return found
 
 
@@ -61,7 +60,7 @@ def test_a_tenant_that_is_missing_on_one_side_tells() -> None:
 
 def test_sums_keep_more_digits_than_python_usually_does() -> None:
     found = Tally()
-    row = usage_row(USED, MONTH, "Grid")
+    row = row_of(USED)
     for cost in (Decimal(10) ** 40, Decimal("1E-15")):
         found.add(replace(row, billed_cost=cost))
     assert found.costs()["USD"] == Decimal("1" + "0" * 40 + ".000000000000001")
@@ -69,6 +68,6 @@ def test_sums_keep_more_digits_than_python_usually_does() -> None:
 
 def test_currencies_are_never_added_up() -> None:
     found = Tally()
-    for currency in ("USD", "CNY"):
-        found.add(usage_row(replace(USED, currency=currency), MONTH, "Grid"))
+    for tenant in ("acme", "dragon"):
+        found.add(row_of(replace(USED, tenant=tenant)))
     assert list(found.costs()) == ["CNY", "USD"]
