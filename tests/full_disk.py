@@ -24,6 +24,13 @@ class SmallDisk:
         self._freed = threading.Event()
         self._filling: threading.Thread | None = None
 
+    def fill_but(self, leave_bytes: int) -> None:
+        """Leave no more room than that, which others may take."""
+        about = os.statvfs(self.path)
+        with self._ballast.open("ab") as file:
+            spare = about.f_bavail * about.f_frsize - leave_bytes
+            os.posix_fallocate(file.fileno(), 0, spare)
+
     def fill(self) -> None:
         """Leave no room, until it is freed: what others delete meanwhile is taken as well."""
         self._freed.clear()

@@ -35,6 +35,13 @@ INTEGRITY = {
     ),
 }
 
+#: What ClickHouse leaves free of its disk: with less, an insert or a merge is refused before it
+#: begins. chDB's build does not look at a failed write (`WriteBufferFromFileDescriptor::nextImpl`
+#: leaves out the exception of ClickHouse's own), so on a disk without a byte it would answer an
+#: insert, or put a merged part in the place of others, with nothing in its files. What has begun
+#: has this room.
+KEEP_FREE_BYTES = 64 * 1024**2
+
 #: Names the SHA-512 where `INTEGRITY` has none: not every registry has every machine's package.
 INTEGRITY_SETTING = "WATTOKEN_CHDB_INTEGRITY"
 
@@ -124,6 +131,8 @@ def clickhouse_plan(
         "SYSTEM START LISTEN HTTP; SYSTEM START LISTEN TCP; SELECT count() FROM table FORMAT Null",
         "--input-format=LineAsString",
         "--structure=line String",
+        "--",
+        f"--storage_configuration.disks.default.keep_free_space_bytes={KEEP_FREE_BYTES}",
     ]
     return ChildPlan(
         name="clickhouse",

@@ -7,6 +7,7 @@ children see it, so nothing is left of it whatever ends the run. That needs root
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import subprocess
 from pathlib import Path
@@ -50,13 +51,15 @@ class Disk:
         _run("mkfs.ext4", "-q", "-m", "0", "-O", "^has_journal", str(image))
         _run("mount", "-o", "loop", str(image), str(self.place))
 
-    def fill(self) -> None:
-        """Take all the space there is, to the last block."""
+    def fill(self, leave_bytes: int = 0) -> None:
+        """Take all the space there is but ``leave_bytes``, to the last block."""
         with self._ballast.open("ab") as file:
             size = os.fstat(file.fileno()).st_size
             step = 1024**3
             while step >= 4096:
                 try:
+                    if self.free_bytes < leave_bytes + step:
+                        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
                     os.posix_fallocate(file.fileno(), size, step)
                 except OSError:
                     step //= 2

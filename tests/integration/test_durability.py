@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from clickhouse_connect.driver.client import Client
+from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from schemas.metering_rules import MeteringRules
 from services.aggregator.core.partition import Checkpoint
@@ -16,7 +17,11 @@ from services.aggregator.core.slices import pack
 from services.aggregator.core.windows import REGISTER
 from services.aggregator.decoding.labels import Labels, Series
 from services.aggregator.storage.clickhouse_sink import ClickHouseSink
-from services.local_stack.clickhouse import clickhouse_library, clickhouse_plan
+from services.local_stack.clickhouse import (
+    KEEP_FREE_BYTES,
+    clickhouse_library,
+    clickhouse_plan,
+)
 from services.local_stack.errors import ComponentMissing
 from services.local_stack.ports import pick_port
 from services.local_stack.supervisor import Supervisor
@@ -126,6 +131,27 @@ def test_rules_and_beginnings_are_not_written_over_on_a_full_disk(
             ensure_beginnings(client, LOG, {0: 7}, lambda line: None, accept_log_start=True)
     finally:
         disk.free()
+
+
+def test_clickhouse_begins_nothing_that_the_disk_may_have_no_room_for(
+    client: Client, disk: SmallDisk
+) -> None:
+    """A failed write is a written one to chDB, so it must not come to one."""
+    merge = "OPTIMIZE TABLE begun FINAL SETTINGS optimize_throw_if_noop = 1"
+    client.command("CREATE TABLE begun (n UInt64) ENGINE = MergeTree ORDER BY n")
+    client.command("INSERT INTO begun SELECT number FROM numbers(1000)")
+    client.command("INSERT INTO begun SELECT number FROM numbers(1000)")
+    disk.fill_but(KEEP_FREE_BYTES // 2)
+    try:
+        for begins in ("INSERT INTO begun VALUES (1)", merge):
+            with pytest.raises(ClickHouseError, match="enough"):
+                client.command(begins)
+        assert client.query("SELECT count() FROM begun").result_rows == [(2000,)]
+    finally:
+        disk.free()
+    client.command("INSERT INTO begun VALUES (1)")
+    client.command(merge)
+    assert client.query("SELECT count() FROM begun").result_rows == [(2001,)]
 
 
 def synced(client: Client) -> dict[str, int]:

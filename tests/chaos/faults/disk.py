@@ -1,7 +1,13 @@
-"""Faults of disks: one is full to the last block for a while."""
+"""Faults of disks: one is full for a while.
+
+Those of Kafka and of the id stores to the last block. That of ClickHouse to where it refuses to
+begin anything, with room for what it has begun: the local stack's ClickHouse does not look at a
+failed write (`KEEP_FREE_BYTES` in ``services/local_stack/clickhouse.py``), a real server does.
+"""
 
 from __future__ import annotations
 
+from services.local_stack.clickhouse import KEEP_FREE_BYTES
 from tests.chaos.catalogue import BROKER, CLICKHOUSE
 from tests.chaos.faults.process import bring_up
 from tests.chaos.plan import Fault
@@ -15,7 +21,7 @@ def fill(world: World, fault: Fault) -> None:
     if actor is not None:
         actor.hold()
     try:
-        disk.fill()
+        disk.fill(KEEP_FREE_BYTES // 2 if fault.target == CLICKHOUSE else 0)
         world.wait(fault.seconds)
     finally:
         disk.free()
