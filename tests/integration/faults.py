@@ -144,11 +144,11 @@ def metric(worker: Child, name: str) -> float:
     """Sum of a metric's samples as a worker shows them, its name without `wattoken_aggregator_`."""
     url = f"http://{LOOPBACK}:{worker.plan.env['WATTOKEN_AGGREGATOR_PORT']}/metrics"
     text = httpx.get(url, trust_env=False, timeout=5).text
+    name = f"wattoken_aggregator_{name}"
+    families = [one for one in text_string_to_metric_families(text) if name.startswith(one.name)]
+    assert families, f"no metric {name}: its sum would be 0 whatever happens"
     return sum(
-        sample.value
-        for family in text_string_to_metric_families(text)
-        for sample in family.samples
-        if sample.name == f"wattoken_aggregator_{name}"
+        sample.value for family in families for sample in family.samples if sample.name == name
     )
 
 

@@ -31,6 +31,7 @@ MARK_BYTES: Final = 8
 WORD_BYTES: Final = 8
 #: RocksDB's folder.
 DATABASE: Final = "ids"
+DEFAULT_COLUMN_FAMILY: Final = "default"
 
 
 class Bucket:
@@ -49,7 +50,7 @@ class Bucket:
             else:
                 path.mkdir()
                 self.moves, self._filter = 0, IdFilter.of_size(filter_bytes)
-            self._database = Rdict(str(path / DATABASE), options(cache))
+            self._database = open_database(path / DATABASE, cache)
         try:
             self._check_marks(moves)
         except BaseException:
@@ -129,6 +130,14 @@ def keys(ids: Words) -> list[bytes]:
 def mark(move: int) -> bytes:
     """The key that says that a move is in, counted from 1."""
     return move.to_bytes(MARK_BYTES, "big")
+
+
+def open_database(path: Path, cache: Cache) -> Rdict:
+    """Open RocksDB; make it where it is not. All that share a cache have that much between them."""
+    chosen = options(cache)
+    # A database that is there would otherwise be opened as its own file of options says, which
+    # knows no cache: each would have one of its own.
+    return Rdict(str(path), chosen, column_families={DEFAULT_COLUMN_FAMILY: chosen})
 
 
 def options(cache: Cache) -> Options:
