@@ -14,6 +14,16 @@ MEASURES: Final = (
     "output_tokens",
     "reasoning_output_tokens",
     "estimated_tokens",
+    "cache_write_5m_input_tokens",
+    "cache_write_1h_input_tokens",
+    "audio_input_tokens",
+    "image_input_tokens",
+    "cache_read_audio_input_tokens",
+    "cache_read_image_input_tokens",
+    "audio_output_tokens",
+    "image_output_tokens",
 )
+#: So many of them, the first, are what most events have something of; others are 0 with most.
+USUAL: Final = 8
 INPUT: Final = MEASURES.index("input_tokens")
 OUTPUT: Final = MEASURES.index("output_tokens")

@@ -30,6 +30,7 @@ from schemas.event_rules import (
     TIME_MAX,
     TIME_MIN,
     TOKENS_MAX,
+    UNITS_MAX,
     floored,
     inconsistency,
 )
@@ -62,6 +63,9 @@ def parse_time(value: Any) -> datetime:
 Name = Annotated[str, Field(min_length=1, max_length=NAME_LENGTH_MAX)]
 Model = Annotated[str, Field(min_length=1, max_length=MODEL_LENGTH_MAX)]
 Tokens = Annotated[int, Field(ge=0, le=TOKENS_MAX)]
+Quantity = Annotated[int, Field(ge=0, le=UNITS_MAX)]
+#: `SERVICE_TIERS`, which a test holds.
+Tier = Literal["standard", "batch", "flex", "priority", "fast", "scale", "reserved"]
 Time = Annotated[
     datetime,
     BeforeValidator(parse_time),
@@ -114,6 +118,77 @@ class UsageEvent(BaseModel):
     )
     reason: Annotated[str, Field(min_length=1, max_length=REASON_LENGTH_MAX)] | None = Field(
         default=None, description="For debit and credit: why."
+    )
+    service_tier: Tier | None = Field(
+        default=None,
+        description="How it was served, where prices go by that; absent: not reported, which is"
+        " billed as standard.",
+    )
+    cache_write_5m_input_tokens: Tokens | None = Field(
+        default=None,
+        description="Part of cache_write_input_tokens that is kept for 5 minutes; absent: not"
+        " reported.",
+    )
+    cache_write_1h_input_tokens: Tokens | None = Field(
+        default=None,
+        description="Part of cache_write_input_tokens that is kept for 1 hour; absent: not"
+        " reported.",
+    )
+    audio_input_tokens: Tokens | None = Field(
+        default=None, description="Part of input_tokens that is audio; absent: not reported."
+    )
+    image_input_tokens: Tokens | None = Field(
+        default=None,
+        description="Part of input_tokens that is images, and none of the audio; absent: not"
+        " reported.",
+    )
+    cache_read_audio_input_tokens: Tokens | None = Field(
+        default=None,
+        description="Part of both audio_input_tokens and cache_read_input_tokens; absent: not"
+        " reported.",
+    )
+    cache_read_image_input_tokens: Tokens | None = Field(
+        default=None,
+        description="Part of both image_input_tokens and cache_read_input_tokens; absent: not"
+        " reported.",
+    )
+    audio_output_tokens: Tokens | None = Field(
+        default=None,
+        description="Part of output_tokens that is audio, and none of the reasoning; absent: not"
+        " reported.",
+    )
+    image_output_tokens: Tokens | None = Field(
+        default=None,
+        description="Part of output_tokens that is images, and none of the audio or reasoning;"
+        " absent: not reported.",
+    )
+    web_searches: Quantity | None = Field(
+        default=None,
+        description="Searches of the web, where they are billed; absent: not reported.",
+    )
+    file_searches: Quantity | None = Field(
+        default=None,
+        description="Searches of files or vector stores, where they are billed; absent: not"
+        " reported.",
+    )
+    tool_calls: Quantity | None = Field(
+        default=None,
+        description="Calls of other tools that the provider runs and bills; absent: not reported.",
+    )
+    images: Quantity | None = Field(
+        default=None, description="Images, where they are billed by number; absent: not reported."
+    )
+    audio_milliseconds: Quantity | None = Field(
+        default=None, description="Length of audio, where that is billed; absent: not reported."
+    )
+    video_milliseconds: Quantity | None = Field(
+        default=None, description="Length of video, where that is billed; absent: not reported."
+    )
+    characters: Quantity | None = Field(
+        default=None, description="Characters, where they are billed; absent: not reported."
+    )
+    pages: Quantity | None = Field(
+        default=None, description="Pages, where they are billed; absent: not reported."
     )
 
     @model_validator(mode="after")

@@ -6,10 +6,12 @@ decoder and the pydantic model accept and reject exactly the same bytes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from bisect import bisect_left
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Final, Literal
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Final, Literal, TypeVar
 
 import msgspec
 
@@ -21,6 +23,7 @@ from schemas.event_rules import (
     TIME_MAX,
     TIME_MIN,
     TOKENS_MAX,
+    UNITS_MAX,
     floored,
     inconsistency,
 )
@@ -32,6 +35,9 @@ Name = Annotated[str, msgspec.Meta(min_length=1, max_length=NAME_LENGTH_MAX)]
 Model = Annotated[str, msgspec.Meta(min_length=1, max_length=MODEL_LENGTH_MAX)]
 Time = Annotated[datetime, msgspec.Meta(tz=True)]
 Tokens = Annotated[int, msgspec.Meta(ge=0, le=TOKENS_MAX)]
+Quantity = Annotated[int, msgspec.Meta(ge=0, le=UNITS_MAX)]
+#: `SERVICE_TIERS`, which a test holds.
+Tier = Literal["standard", "batch", "flex", "priority", "fast", "scale", "reserved"]
 
 
 class InvalidEventError(ValueError):
@@ -46,10 +52,10 @@ class InvalidEventError(ValueError):
         self.message = message
 
 
-class UncheckedEvent(
+class PlainEvent(
     msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True, omit_defaults=True
 ):
-    """A usage event whose fields are each valid; what they say together is not checked yet."""
+    """What most usage events say: with half of the fields a struct is decoded a lot faster."""
 
     id: Name
     source: Name
@@ -69,6 +75,28 @@ class UncheckedEvent(
     entry: Literal["usage", "debit", "credit"] = "usage"
     adjusts: Name | None = None
     reason: Annotated[str, msgspec.Meta(min_length=1, max_length=REASON_LENGTH_MAX)] | None = None
+
+
+class UncheckedEvent(PlainEvent, frozen=True, gc=False):
+    """A usage event whose fields are each valid; what they say together is not checked yet."""
+
+    service_tier: Tier | None = None
+    cache_write_5m_input_tokens: Tokens | None = None
+    cache_write_1h_input_tokens: Tokens | None = None
+    audio_input_tokens: Tokens | None = None
+    image_input_tokens: Tokens | None = None
+    cache_read_audio_input_tokens: Tokens | None = None
+    cache_read_image_input_tokens: Tokens | None = None
+    audio_output_tokens: Tokens | None = None
+    image_output_tokens: Tokens | None = None
+    web_searches: Quantity | None = None
+    file_searches: Quantity | None = None
+    tool_calls: Quantity | None = None
+    images: Quantity | None = None
+    audio_milliseconds: Quantity | None = None
+    video_milliseconds: Quantity | None = None
+    characters: Quantity | None = None
+    pages: Quantity | None = None
 
 
 class _TimeText(msgspec.Struct):
@@ -115,9 +143,14 @@ def problem(event: UncheckedEvent) -> str | None:
 #: Where the seventh digit of a second's fraction stands, and how long a time with one is.
 _FINER_AT: Final = len("2026-03-15T12:00:00.123456")
 _FINER_LENGTH_MIN: Final = len("2026-03-15T12:00:00.1234567Z")
+_plain: Final = msgspec.json.Decoder(PlainEvent)
 _unchecked: Final = msgspec.json.Decoder(UncheckedEvent)
 _time_text: Final = msgspec.json.Decoder(_TimeText)
 _encoder: Final = msgspec.json.Encoder()
+#: What decoders raise.
+_NO_EVENT: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+Decode = Callable[[bytes], PlainEvent]
+E = TypeVar("E", bound=PlainEvent)
 
 
 def decode(record: bytes) -> WireEvent:
@@ -127,8 +160,8 @@ def decode(record: bytes) -> WireEvent:
     ``invalid_event`` for JSON that is no usage event.
     """
     try:
-        event = _decode_finer(record)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        event = decode_unchecked(record)
+    except _NO_EVENT as error:
         raise invalid(error) from None
     try:
         return WireEvent(**msgspec.structs.asdict(event))
@@ -138,29 +171,48 @@ def decode(record: bytes) -> WireEvent:
 
 def decode_many(
     records: Sequence[bytes], *, finer_times: bool = True
-) -> tuple[list[UncheckedEvent], dict[int, InvalidEventError]]:
+) -> tuple[list[PlainEvent], dict[int, InvalidEventError]]:
     """Decode many records: the valid ones in order, and the others by their index.
+
+    Events are `UncheckedEvent` from the first one on that says more than a `PlainEvent` can.
 
     The caller still has to ask `problem` of each event, or know that it would find none. One
     record at a time: decoding all as one JSON array is no faster, and records could then run
     into one another. Where the caller knows that no time is finer than a microsecond, it is
     quicker without ``finer_times``.
     """
-    decode_one = _decode_finer if finer_times else _unchecked.decode
-    with suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return [decode_one(record) for record in records], {}
-    events: list[UncheckedEvent] = []
+    plain: Decode = partial(_decode_finer, _plain.decode) if finer_times else _plain.decode
+    whole: Decode = partial(_decode_finer, _unchecked.decode) if finer_times else _unchecked.decode
+    with suppress(*_NO_EVENT):
+        return [plain(record) for record in records], {}
+    events: list[PlainEvent] = []
     failures: dict[int, InvalidEventError] = {}
+    decode_one = plain
     for index, record in enumerate(records):
         try:
             events.append(decode_one(record))
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            failures[index] = invalid(error)
+        except _NO_EVENT:
+            try:
+                events.append(whole(record))
+                # Where one event says more, others do.
+                decode_one = whole
+            except _NO_EVENT as error:
+                failures[index] = invalid(error)
     return events, failures
 
 
-def _decode_finer(record: bytes) -> UncheckedEvent:
-    event = _unchecked.decode(record)
+def told_closer(events: Sequence[PlainEvent]) -> int:
+    """The index of the first event of `decode_many` that is an `UncheckedEvent`, or how many."""
+    return bisect_left(events, True, key=lambda event: isinstance(event, UncheckedEvent))
+
+
+def decode_unchecked(record: bytes) -> UncheckedEvent:
+    """Decode one record of which only each field is checked. Raises what msgspec does."""
+    return _decode_finer(_unchecked.decode, record)
+
+
+def _decode_finer(decode_one: Callable[[bytes], E], record: bytes) -> E:
+    event = decode_one(record)
     (time,) = read_times([_time_text.decode(record).time])
     msgspec.structs.force_setattr(event, "time", time)
     return event

@@ -6,8 +6,9 @@ they mean.
 """
 
 from schemas.catalogue.catalogue import Catalogue
-from schemas.catalogue.entries import TOKEN_CLASSES, ModelEntry, RegionEntry, TokenClass
+from schemas.catalogue.entries import ModelEntry, RegionEntry
 from schemas.catalogue.loading import CatalogueError, load_catalogue
+from schemas.catalogue.prices import TOKEN_CLASSES, TokenClass
 
 __all__ = [
     "TOKEN_CLASSES",

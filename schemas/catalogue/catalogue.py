@@ -11,17 +11,15 @@ from pydantic import model_validator
 from schemas.catalogue.entries import (
     FLAT,
     CalendarEntry,
-    DemandChargeEntry,
     Entry,
     HolidayList,
     ModelEntry,
     ProviderEntry,
     RegionEntry,
-    TariffEntry,
     Text,
-    Unpriced,
 )
 from schemas.catalogue.globs import literal_length, matches
+from schemas.catalogue.tariff_entries import DemandChargeEntry, TariffEntry, Unpriced
 
 
 class ModelsFile(Entry):

@@ -1,26 +1,13 @@
-"""One entry of each catalogue file, as pydantic models: strict about names, dates and money.
-
-Money is Decimal, read from the digits as they stand in the file; a float never touches it.
-"""
+"""What the catalogue is made of but prices: models, providers, regions, calendars, holidays."""
 
 from __future__ import annotations
 
 from datetime import UTC, date, datetime
-from decimal import Decimal
 from typing import Annotated, Final, Literal, Self
 from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-TokenClass = Literal["uncached_input", "cache_read", "cache_write", "output", "reasoning"]
-#: Every token of a request is in exactly one class, so nothing is priced twice.
-TOKEN_CLASSES: Final[tuple[TokenClass, ...]] = (
-    "uncached_input",
-    "cache_read",
-    "cache_write",
-    "output",
-    "reasoning",
-)
 DayKind = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun", "holiday", "makeup_workday"]
 WEEKDAYS: Final[tuple[DayKind, ...]] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 #: A day off by its calendar's list of holidays, whatever weekday it is; and one at a weekend that
@@ -35,17 +22,6 @@ REGION_ZONE: Final = "region"
 FLAT: Final = "flat"
 #: Names that statements use themselves.
 RESERVED_PERIODS: Final = frozenset({FLAT, "unpriced"})
-#: The end of what has no end: the last midnight that a ClickHouse DateTime can hold.
-FOREVER: Final = datetime(2106, 2, 7, tzinfo=UTC)
-#: 1 USD a token. It and 9 decimals keep any UInt64 of tokens x price inside Decimal(38).
-PRICE_MAX: Final = Decimal(1_000_000)
-PRICE_DECIMALS: Final = 9
-
-
-def _no_float(value: object) -> object:
-    if isinstance(value, float):
-        raise ValueError("money must be written as digits, never a float")
-    return value
 
 
 def _known_zone(name: str) -> str:
@@ -73,11 +49,6 @@ Day = Annotated[date, Field(ge=date(2000, 1, 1), lt=date(2100, 1, 1))]
 Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$", max_length=128)]
 ZoneName = Annotated[str, AfterValidator(_known_zone)]
 Moment = Annotated[datetime, BeforeValidator(_at_midnight_utc)]
-Usd = Annotated[
-    Decimal,
-    BeforeValidator(_no_float),
-    Field(ge=0, le=PRICE_MAX, decimal_places=PRICE_DECIMALS, allow_inf_nan=False),
-]
 
 
 class Entry(BaseModel):
@@ -239,100 +210,3 @@ class CalendarEntry(Entry):
             for period, spans in self.periods.items()
             if any(day in span.days and span.start <= hour < span.end for span in spans)
         ]
-
-
-class SameAs(Entry):
-    """Says that a token class is billed at the price of another."""
-
-    same_as: TokenClass
-
-
-class ClassPrices(Entry):
-    """USD per million tokens of each class, or ``{same_as: output}``; no class may be left out."""
-
-    uncached_input: Usd | SameAs
-    cache_read: Usd | SameAs
-    cache_write: Usd | SameAs
-    output: Usd | SameAs
-    reasoning: Usd | SameAs
-
-    @model_validator(mode="after")
-    def _one_step(self) -> Self:
-        for name in TOKEN_CLASSES:
-            self.price(name)
-        return self
-
-    def price(self, token_class: TokenClass) -> Decimal:
-        """The price of a class, in USD per million tokens."""
-        price: Decimal | SameAs = getattr(self, token_class)
-        if isinstance(price, SameAs):
-            price = getattr(self, price.same_as)
-        if isinstance(price, SameAs):
-            raise ValueError(f"{token_class}: same_as must name a class that has its own price")
-        return price
-
-    def billed_as(self, token_class: TokenClass) -> TokenClass:
-        """The class whose price is used: mostly the class itself."""
-        price: Decimal | SameAs = getattr(self, token_class)
-        return price.same_as if isinstance(price, SameAs) else token_class
-
-
-class Dated(Sourced):
-    """What holds from a moment up to another, half-open: ``[valid_from, valid_to)``."""
-
-    valid_from: Moment
-    valid_to: Moment = FOREVER
-
-    @model_validator(mode="after")
-    def _forwards(self) -> Self:
-        if not self.valid_from < self.valid_to <= FOREVER:
-            raise ValueError("valid_from must lie before valid_to")
-        return self
-
-
-class PriceVersion(Dated):
-    """The prices of a tariff in one span of time, by period of its calendar (or ``flat``)."""
-
-    prices: Annotated[dict[Slug, ClassPrices], Field(min_length=1)]
-
-
-class TariffEntry(Entry):
-    """What tokens of a model cost at a provider in a region; ``*`` stands for any.
-
-    ``calendar`` names the time-of-use calendar of its periods; without one the only period is
-    ``flat``.
-    """
-
-    tariff: Slug
-    provider: Text
-    model: Text
-    region: Text
-    calendar: Slug | None = None
-    versions: Annotated[tuple[PriceVersion, ...], Field(min_length=1)]
-
-    @model_validator(mode="after")
-    def _periods(self) -> Self:
-        for version in self.versions:
-            if self.calendar is None and set(version.prices) != {FLAT}:
-                raise ValueError(f"a tariff without a calendar has one period, {FLAT}")
-            if self.calendar is not None and FLAT in version.prices:
-                raise ValueError(f"{FLAT} belongs to tariffs without a calendar")
-        return self
-
-
-class DemandChargeEntry(Dated):
-    """USD per token/s of a tenant's highest hourly demand in a billing period.
-
-    ``region`` ``*`` measures all regions together.
-    """
-
-    demand_charge: Slug
-    region: Text
-    usd_per_token_per_second: Usd
-
-
-class Unpriced(Entry):
-    """Models that are known to have no price, and why; their usage is billed as unpriced."""
-
-    model: Text
-    reason: Text

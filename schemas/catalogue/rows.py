@@ -10,7 +10,9 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from schemas.catalogue.catalogue import Catalogue
-from schemas.catalogue.entries import REGION_ZONE, TOKEN_CLASSES
+from schemas.catalogue.entries import REGION_ZONE
+from schemas.catalogue.prices import STANDARD, TOKEN_CLASSES
+from schemas.catalogue.tariff_entries import PriceVersion
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 #: Event times lie between these (schemas/usage_event.py); zones are followed from one to the other.
@@ -83,24 +85,38 @@ def table_rows(catalogue: Catalogue) -> tuple[TableRows, ...]:
     )
 
 
+#: What a price of tokens has is '' or None in a price of units, and the other way round.
 TARIFF_COLUMNS: Final = (
-    *("tariff_id", "provider", "model", "region", "token_class", "calendar", "tou_period"),
-    *("valid_from", "valid_to", "usd_per_million_tokens", "billed_as", "source", "source_date"),
+    *("tariff_id", "provider", "model", "region", "calendar", "tou_period"),
+    *("valid_from", "valid_to", "source", "source_date"),
+    *("token_class", "service_tier", "above_input_tokens", "usd_per_million_tokens", "billed_as"),
+    *("unit", "usd_per_thousand_units"),
 )
 
 
 def _tariff_rows(catalogue: Catalogue) -> Iterator[Row]:
     for tariff in catalogue.tariffs.tariffs:
         for version in tariff.versions:
-            for period, prices in version.prices.items():
-                for token_class in TOKEN_CLASSES:
-                    yield (
-                        *(tariff.tariff, tariff.provider, tariff.model, tariff.region),
-                        *(token_class, tariff.calendar or "", period),
-                        *(version.valid_from, version.valid_to),
-                        *(prices.price(token_class), prices.billed_as(token_class)),
-                        *(version.source, version.source_date),
-                    )
+            for period in version.prices:
+                labels = (
+                    *(tariff.tariff, tariff.provider, tariff.model, tariff.region),
+                    *(tariff.calendar or "", period),
+                    *(version.valid_from, version.valid_to, version.source, version.source_date),
+                )
+                yield from ((*labels, *price) for price in _prices(version, period))
+
+
+def _prices(version: PriceVersion, period: str) -> Iterator[Row]:
+    """What each row of a version's prices in one period ends with."""
+    for variant in version.all_variants:
+        prices = variant.prices[period]
+        for name in TOKEN_CLASSES:
+            yield (
+                *(name, variant.service_tier, variant.above_input_tokens),
+                *(prices.price(name), prices.billed_as(name), "", None),
+            )
+    for unit, price in version.units.items():
+        yield ("", STANDARD, 0, None, "", unit, price)
 
 
 def _calendar_days(catalogue: Catalogue) -> Iterator[Row]:

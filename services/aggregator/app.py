@@ -17,7 +17,7 @@ from services.aggregator.core.dedup import IdsUnreadableError
 from services.aggregator.core.pacing import FlushPacing, pause
 from services.aggregator.core.slices import TotalTooLargeError
 from services.aggregator.decoding.columns import Decoder
-from services.aggregator.decoding.labels import Labels
+from services.aggregator.decoding.labels import Labels, TooManyClassesError
 from services.aggregator.decoding.pool import Decoders
 from services.aggregator.errors import (
     DatabaseBehindError,
@@ -183,7 +183,7 @@ class MeterApp(faust.App):
                     await self.sleep(REPLICA_LOOK_SECONDS)
                     continue
                 await self.fail(await self._reason(error))
-            except (WattokenError, TotalTooLargeError) as error:
+            except (WattokenError, TotalTooLargeError, TooManyClassesError) as error:
                 await self.fail(await self._reason(error))
             return
 
@@ -201,6 +201,8 @@ class MeterApp(faust.App):
         """Stop the worker: a person must decide. The error is printed once, at the end."""
         if isinstance(error, TotalTooLargeError):
             error = MeteringStoppedError(f"{error}: docs/runbook.md, 'A total is too large'")
+        if isinstance(error, TooManyClassesError):
+            error = MeteringStoppedError(str(error))
         # What comes after it may be no more than its consequence.
         self.failure = self.failure or error
         logger.error("worker stops", error=str(error))

@@ -19,6 +19,8 @@
 
     TotalTooLargeError                  core/slices.py: a sum would wrap; outside it becomes a
                                         MeteringStoppedError
+    TooManyClassesError                 decoding/labels.py: rules were changed so often that price
+                                        classes have no numbers left; outside it becomes the same
 
     Signals within the aggregator, each caught there; none of them stops it:
 

@@ -28,7 +28,7 @@ from services.aggregator.core.partition import Checkpoint, PartitionState
 from services.aggregator.core.series_limit import Admission
 from services.aggregator.core.slices import FamilySlices, SliceStore
 from services.aggregator.core.timing import RuleBook
-from services.aggregator.core.windows import HOUR, MINUTE, REGISTER
+from services.aggregator.core.windows import HOUR, MINUTE, REGISTER, UNIT
 from services.aggregator.decoding.columns import Decoder
 from services.aggregator.errors import (
     CheckpointAheadError,
@@ -61,6 +61,7 @@ class Keep:
         return {
             MINUTE.name: max(0, newest_event_ms - self.minutes_ms),
             HOUR.name: max(0, newest_event_ms - self.hours_ms),
+            UNIT.name: max(0, newest_event_ms - self.hours_ms),
         }
 
 

@@ -47,7 +47,7 @@ class Admission:
         name = SeriesName(event.entry, event.region, event.provider, event.model)
         if name[1:] == OTHER or name in self._used:
             return name
-        if event.measures[_IN] + event.measures[_OUT]:
+        if event.measures[_IN] + event.measures[_OUT] + sum(event.quantities):
             if len(self._used) >= rules.series_max:
                 return SeriesName(event.entry, *OTHER)
             self._unused.discard(name)

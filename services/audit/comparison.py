@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from services.audit.event import MEASURES, NOTHING, Totals
+from services.audit.event import Totals
 from services.audit.findings import Difference
 from services.audit.recount import REASONS, Counts, Recount, SliceKey
 from services.audit.stored_rows import (
     FAMILY_BY_VIEW,
-    VIEW_COLUMNS,
     Checkpoint,
     Family,
     StoredSlice,
     ViewKey,
-    entries,
+    view_key,
     view_totals,
 )
 
@@ -61,72 +60,85 @@ class Expected:
             self.slices.setdefault(key, {})[partition] = tuple(totals)
 
 
-def view_key(family: Family, key: SliceKey) -> ViewKey:
-    """The row of the public view that a slice is part of."""
-    return ViewKey(family.view, key.window, key.tenant, key.region, key.provider, key.model)
-
-
 def row_differences(stored: StoredFamily, expected: Expected, log: str) -> Iterator[Difference]:
     """Compare each row of a view, and the slices under it."""
     family = stored.family
-    keys = stored.keys | {
-        view_key(family, key) for key in expected.slices if key.family == family.name
-    }
-    for key in sorted(keys):
-        must = view_totals(
+    under: dict[ViewKey, list[SliceKey]] = {}
+    for one in sorted(stored.slices.keys() | expected.slices.keys()):
+        if one.family == family.name:
+            under.setdefault(view_key(family, one), []).append(one)
+    for key in sorted(stored.keys | under.keys()):
+        slices = under.get(key, [])
+        counted = [
             (one.entry, totals)
-            for one in entries(key)
+            for one in slices
             for totals in expected.slices.get(one, {}).values()
-        )
-        must = _plus(must, stored.others.get(key))
+        ]
+        held = [
+            (one.entry, row.totals) for one in slices for row in stored.slices.get(one, {}).values()
+        ]
+        others = stored.others.get(key)
+        must = _plus(view_totals(family, counted), others)
         if key in stored.moving:
-            found = view_totals(
-                (one.entry, row.totals)
-                for one in entries(key)
-                for row in stored.slices.get(one, {}).values()
-            )
-            found = _plus(found, stored.others.get(key))
+            found = _plus(view_totals(family, held), others)
         else:
-            found = stored.view.get(key, (0,) * len(VIEW_COLUMNS))
-        slices = list(_slice_differences(key, stored, expected, log))
-        detail = "; ".join(
-            f"partition {one.partition}: {one.entry} {one.measure} must be {one.expected}"
-            f" and is {one.found}"
-            for one in slices[:4]
-        )
-        if must != found:
-            for measure, wanted, is_ in zip(VIEW_COLUMNS, must, found, strict=True):
-                if wanted != is_:
-                    yield Difference(
-                        "views = log",
-                        *(measure, wanted, is_, key.view, _window(key)),
-                        *(key.region, key.provider, key.model, key.tenant),
-                        detail=detail,
-                    )
-        elif slices:
-            # They make up for each other in the sum, or the view shows what no slice holds.
-            yield from slices
+            found = stored.view.get(key, (0,) * len(family.shown))
+        below = list(_slice_differences(slices, stored, expected, log))
+        if must == found:
+            # They make up for each other in the sum, or are of what the view does not show.
+            yield from below
+        else:
+            yield from _view_differences(family, key, must, found, below)
+
+
+def _view_differences(
+    family: Family, key: ViewKey, must: Totals, found: Totals, below: Sequence[Difference]
+) -> Iterator[Difference]:
+    detail = "; ".join(
+        f"partition {one.partition}: {' '.join(filter(None, (one.entry, one.variety)))}"
+        f" {one.measure} must be {one.expected} and is {one.found}"
+        for one in below[:4]
+    )
+    for measure, wanted, is_ in zip(family.shown, must, found, strict=True):
+        if wanted != is_:
+            yield Difference(
+                "views = log",
+                *(measure, wanted, is_, key.view, _window(key)),
+                *(key.region, key.provider, key.model, key.tenant),
+                entry=key.entry,
+                variety=key.unit,
+                detail=detail,
+            )
 
 
 def _slice_differences(
-    key: ViewKey, stored: StoredFamily, expected: Expected, log: str
+    slices: Iterable[SliceKey], stored: StoredFamily, expected: Expected, log: str
 ) -> Iterator[Difference]:
-    for one in entries(key):
+    family = stored.family
+    for one in slices:
         rows, musts = stored.slices.get(one, {}), expected.slices.get(one, {})
         for partition in sorted(rows.keys() | musts.keys()):
-            must = musts.get(partition, NOTHING)
+            must = musts.get(partition, family.nothing)
             row = rows.get(partition)
-            found = NOTHING if row is None else row.totals
-            for measure, wanted, is_ in zip(MEASURES, must, found, strict=True):
+            found = family.nothing if row is None else row.totals
+            for measure, wanted, is_ in zip(family.measures, must, found, strict=True):
                 if wanted != is_:
                     yield Difference(
                         "slices = log",
-                        *(measure, wanted, is_, stored.family.table, _window(key)),
-                        *(key.region, key.provider, key.model, key.tenant),
+                        *(measure, wanted, is_, family.table),
+                        one.window if family.has_window else None,
+                        *(one.region, one.provider, one.model, one.tenant),
                         entry=one.entry,
+                        variety=variety(one),
                         log=log,
                         partition=partition,
                     )
+
+
+def variety(key: SliceKey) -> str:
+    """What else a slice is about, in words: its unit, or its price class."""
+    above = f"above {key.context_band}" if key.context_band else ""
+    return " ".join(filter(None, (key.unit, key.service_tier, above)))
 
 
 def _window(key: ViewKey) -> int | None:

@@ -130,7 +130,7 @@ def registers_against_hours(client: Client) -> tuple[list[Unequal], int] | None:
     )
     if not comparable(oldest if rows else None, datetime.now(UTC).date()):
         return None
-    register, _, hour = FAMILIES
+    register, _, hour, _ = FAMILIES
     return settled(client, lambda _: _unequal(client, (register, "1", "0"), (hour, "1", "0")))
 
 
@@ -141,7 +141,7 @@ def hours_against_minutes(client: Client, windows: Windows) -> tuple[list[Unequa
     """
     if leaves_out(client, "minute"):
         return None
-    _, minute, hour = FAMILIES
+    _, minute, hour, _ = FAMILIES
     kept = int((datetime.now(UTC) - timedelta(days=MINUTES_DAYS)).timestamp()) // 3600 * 3600
     # Whole hours only: half of one has no sum to be held against.
     since = max(-(-windows.since // 3600) * 3600, kept)
@@ -171,12 +171,13 @@ def leaves_out(client: Client, family: str) -> bool:
 
 def contradictions(client: Client, family: Family, windows: Windows) -> list[Difference]:
     """Find rows of one slice and version whose totals differ: not both were made of the log."""
-    totals = f"sipHash64({', '.join(MEASURES)})"
+    totals = f"sipHash64({', '.join(family.measures)})"
+    names = ", ".join([NAMES, *family.variety])
     rows = all_rows(
         client,
-        f"SELECT {family.key}, toString(entry) AS e, {NAMES}, log, partition, version, count()"
+        f"SELECT {family.key}, toString(entry) AS e, {names}, log, partition, version, count()"
         f" FROM {family.table} WHERE {windows.condition(family)}"
-        f" GROUP BY w, t, e, {NAMES}, log, partition, version"
+        f" GROUP BY w, t, e, {names}, log, partition, version"
         f" HAVING min({totals}) != max({totals}) LIMIT {NAMED_MAX}",
         {},
     )
@@ -188,9 +189,10 @@ def contradictions(client: Client, family: Family, windows: Windows) -> list[Dif
             tenant=row[1],
             entry=row[2],
             **dict(zip(("region", "provider", "model"), row[3:6], strict=True)),
-            log=row[6],
-            partition=int(row[7]),
-            offset=int(row[8]),
+            variety=" ".join(str(one) for one in row[6:-3] if one),
+            log=row[-3],
+            partition=int(row[-2]),
+            offset=int(row[-1]),
         )
         for *row, count in rows
     ]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, NamedTuple
 
@@ -19,7 +20,9 @@ from schemas.event_rules import (
     TIME_MAX,
     TIME_MIN,
     TOKENS_MAX,
+    UNITS_MAX,
 )
+from schemas.price_class import SERVICE_TIERS, UNITS
 
 #: What a slice adds up, in this order.
 MEASURES: Final = (
@@ -31,17 +34,28 @@ MEASURES: Final = (
     "output_tokens",
     "reasoning_output_tokens",
     "estimated_tokens",
+    "cache_write_5m_input_tokens",
+    "cache_write_1h_input_tokens",
+    "audio_input_tokens",
+    "image_input_tokens",
+    "cache_read_audio_input_tokens",
+    "cache_read_image_input_tokens",
+    "audio_output_tokens",
+    "image_output_tokens",
 )
 Totals = tuple[int, ...]
-NOTHING: Final[Totals] = (0,) * len(MEASURES)
 
 NAMES: Final = ("id", "source", "tenant", "region", "provider", "model")
 REQUIRED: Final = (*NAMES, "time", "input_tokens", "output_tokens")
-SUBSETS: Final = ("cache_read_input_tokens", "cache_write_input_tokens", "reasoning_output_tokens")
+SUBSETS: Final = (
+    *("cache_read_input_tokens", "cache_write_input_tokens", "reasoning_output_tokens"),
+    *MEASURES[8:],
+)
 WORDS: Final = {
     "status": ("ok", "error"),
     "quality": ("measured", "estimated"),
     "entry": ("usage", "debit", "credit"),
+    "service_tier": SERVICE_TIERS,
 }
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND: Final = timedelta(microseconds=1)
@@ -53,7 +67,11 @@ RFC3339: Final = re.compile(
 
 
 class Event(NamedTuple):
-    """What the meter must make of one valid record; `time_us` counts microseconds since 1970."""
+    """What the meter must make of one valid record.
+
+    `time_us` counts microseconds since 1970; what is not reported is 0 in `measures` and
+    `quantities`, to which it adds nothing.
+    """
 
     tenant: str
     source: str
@@ -64,6 +82,10 @@ class Event(NamedTuple):
     provider: str
     model: str
     measures: Totals
+    #: '' where it is not reported.
+    service_tier: str
+    #: By `UNITS`.
+    quantities: Totals
 
 
 class NotAnEventError(ValueError):
@@ -87,9 +109,8 @@ def read_event(record: bytes | None) -> Event:
     time_us = _time_us(fields["time"])
     if not _EARLIEST_US <= time_us < _LATEST_US:
         raise NotAnEventError("time must lie between the years 2000 and 2100")
-    tokens_in, tokens_out = fields["input_tokens"], fields["output_tokens"]
-    cache_read, cache_write, reasoning = (fields.get(name) or 0 for name in SUBSETS)
-    if cache_read + cache_write > tokens_in or reasoning > tokens_out:
+    tokens = {name: fields.get(name) or 0 for name in ("input_tokens", "output_tokens", *SUBSETS)}
+    if contradicts_itself(tokens):
         raise NotAnEventError("a subset exceeds its total")
     entry = fields.get("entry", "usage")
     told = [fields.get(name) is not None for name in ("adjusts", "reason")]
@@ -97,14 +118,39 @@ def read_event(record: bytes | None) -> Event:
         raise NotAnEventError("adjusts and reason belong to debits and credits, both")
     failed = fields.get("status") == "error"
     estimated = fields.get("quality") == "estimated"
-    measures = (
-        *(1, int(failed), tokens_in, cache_read, cache_write, tokens_out, reasoning),
-        tokens_in + tokens_out if estimated else 0,
-    )
+    both = tokens["input_tokens"] + tokens["output_tokens"]
+    counted = {"requests": 1, "failed_requests": int(failed), **tokens}
+    counted["estimated_tokens"] = both if estimated else 0
     return Event(
         *(fields["tenant"], fields["source"], fields["id"], time_us, entry),
-        *(fields["region"], fields["provider"], fields["model"], measures),
+        *(fields["region"], fields["provider"], fields["model"]),
+        tuple(counted[name] for name in MEASURES),
+        fields.get("service_tier") or "",
+        tuple(fields.get(name) or 0 for name in UNITS),
     )
+
+
+def contradicts_itself(tokens: Mapping[str, int]) -> bool:
+    """Whether some class of tokens is below 0: a count less its parts, which is what is priced.
+
+    Of the input that is what was read from a cache, written to one, is audio or an image; audio and
+    images from a cache would be taken out twice.
+    """
+    audio, image = tokens["audio_input_tokens"], tokens["image_input_tokens"]
+    read, written = tokens["cache_read_input_tokens"], tokens["cache_write_input_tokens"]
+    read_audio = tokens["cache_read_audio_input_tokens"]
+    read_image = tokens["cache_read_image_input_tokens"]
+    lifetimes = tokens["cache_write_5m_input_tokens"] + tokens["cache_write_1h_input_tokens"]
+    told_out = tokens["audio_output_tokens"] + tokens["image_output_tokens"]
+    classes = (
+        read - read_audio - read_image,
+        audio - read_audio,
+        image - read_image,
+        written - lifetimes,
+        tokens["output_tokens"] - tokens["reasoning_output_tokens"] - told_out,
+        tokens["input_tokens"] - read - written - audio - image + read_audio + read_image,
+    )
+    return min(classes) < 0
 
 
 def _checked(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -125,6 +171,10 @@ def _valid(name: str, value: Any) -> bool:
         return _is_count(value, TOKENS_MAX)
     if name in SUBSETS:
         return value is None or _is_count(value, TOKENS_MAX)
+    if name in UNITS:
+        return value is None or _is_count(value, UNITS_MAX)
+    if name == "service_tier" and value is None:
+        return True
     if name in WORDS:
         return type(value) is str and value in WORDS[name]
     if name == "duration_ms":

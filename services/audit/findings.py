@@ -24,6 +24,8 @@ class Difference:
     model: str = ""
     tenant: str = ""
     entry: str = ""
+    #: The price class or unit.
+    variety: str = ""
     log: str = ""
     partition: int | None = None
     offset: int | None = None

@@ -10,9 +10,9 @@ from typing import Final
 
 from clickhouse_connect.driver.client import Client
 
-from services.audit.comparison import StoredFamily, view_key
+from services.audit.comparison import StoredFamily
 from services.audit.stored import read_fingerprints, read_others, read_slices, read_view
-from services.audit.stored_rows import Family, ViewKey, Windows
+from services.audit.stored_rows import Family, ViewKey, Windows, view_key
 
 ROUNDS: Final = 12
 PAUSE_SECONDS: Final = 0.3

@@ -13,8 +13,11 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from schemas.metering_rules import HOUR_MS, MINUTE_MS, MeteringRules
+from schemas.price_class import UNITS
 from services.audit.admission import Admission, Admitted
 from services.audit.event import MEASURES, Event, NotAnEventError, Totals, read_event
+
+INPUT: Final = MEASURES.index("input_tokens")
 
 #: Why a record is refused. Of one that is broken in two ways the meter may name either, so no JSON
 #: and no event are one here.
@@ -33,7 +36,10 @@ CLOCK_STEP_MS: Final = 25 * HOUR_MS
 
 
 class SliceKey(NamedTuple):
-    """What a slice is about; `window` in seconds since 1970, `tenant` is '' where it has none."""
+    """What a slice is about; `window` in seconds since 1970, `tenant` is '' where it has none.
+
+    The last three are '' and 0 in families that keep nothing apart by them.
+    """
 
     family: str
     window: int
@@ -42,6 +48,9 @@ class SliceKey(NamedTuple):
     region: str
     provider: str
     model: str
+    service_tier: str = ""
+    context_band: int = 0
+    unit: str = ""
 
 
 @dataclass(slots=True)
@@ -162,27 +171,34 @@ class Recount:
 
     def _add(self, offset: int, event: Event, append_ms: int, rules: MeteringRules) -> None:
         series = self._admission.counted_for(event, rules)
-        seconds = event.time_us // 1_000_000
-        for family, window_ms, retention_ms, tenant in (
-            ("register", 0, 0, ""),
-            ("minute", MINUTE_MS, rules.minute_retention_ms, ""),
-            ("hour", HOUR_MS, rules.hour_retention_ms, event.tenant),
-        ):
-            window = seconds - seconds % (window_ms // 1000) if window_ms else 0
-            # A window that ended longer ago than the family keeps is left out of it.
-            if window_ms and window * 1000 < window_floor(append_ms - retention_ms, window_ms):
-                continue
-            if not self._wanted(family, window):
-                continue
-            key = SliceKey(family, window, tenant, *series)
-            if offset >= self._limits.checkpoint and offset >= self._limits.versions.get(key, 0):
-                continue
-            totals = self.slices.get(key)
-            if totals is None:
-                totals = self.slices[key] = [0] * len(MEASURES)
-            for number, amount in enumerate(event.measures):
-                if amount:
-                    totals[number] += amount
+        self._add_to(SliceKey("register", 0, "", *series), offset, event.measures)
+        minute = window_of(event, append_ms, MINUTE_MS, rules.minute_retention_ms)
+        if minute is not None:
+            self._add_to(SliceKey("minute", minute, "", *series), offset, event.measures)
+        hour = window_of(event, append_ms, HOUR_MS, rules.hour_retention_ms)
+        if hour is None:
+            return
+        key = SliceKey("hour", hour, event.tenant, *series)
+        # What counts for others in its place has no price, and so no class.
+        if series == (event.entry, event.region, event.provider, event.model):
+            key = key._replace(service_tier=event.service_tier, context_band=band(event, rules))
+        self._add_to(key, offset, event.measures)
+        for unit, quantity in zip(UNITS, event.quantities, strict=True):
+            if quantity:
+                used = SliceKey("unit", hour, event.tenant, *series, unit=unit)
+                self._add_to(used, offset, (quantity,))
+
+    def _add_to(self, key: SliceKey, offset: int, amounts: Totals) -> None:
+        if not self._wanted(key.family, key.window):
+            return
+        if offset >= self._limits.checkpoint and offset >= self._limits.versions.get(key, 0):
+            return
+        totals = self.slices.get(key)
+        if totals is None:
+            totals = self.slices[key] = [0] * len(amounts)
+        for number, amount in enumerate(amounts):
+            if amount:
+                totals[number] += amount
 
     def _prune(self, log_ms: int) -> None:
         """Forget ids that can make nothing a duplicate any more, now and then."""
@@ -199,9 +215,16 @@ def keep_ms(rules: Sequence[tuple[int, MeteringRules]]) -> int:
     return max(one.dedup_horizon_ms for _, one in rules) + CLOCK_STEP_MS
 
 
-def window_floor(time_ms: int, window_ms: int) -> int:
-    """Start of the window that holds a time, in milliseconds."""
-    return time_ms // window_ms * window_ms
+def window_of(event: Event, append_ms: int, window_ms: int, kept_ms: int) -> int | None:
+    """Start of an event's window, in seconds; None where it ended longer ago than it is kept."""
+    window = event.time_us // (1000 * window_ms) * window_ms
+    return None if window < (append_ms - kept_ms) // window_ms * window_ms else window // 1000
+
+
+def band(event: Event, rules: MeteringRules) -> int:
+    """The highest threshold that the event's input exceeds; 0 for none."""
+    size = event.measures[INPUT]
+    return max((one for one in rules.context_thresholds if one < size), default=0)
 
 
 def identity_digest(event: Event) -> bytes:

@@ -71,7 +71,7 @@ def as_json(findings: Findings) -> dict[str, Any]:
 def difference_line(one: Difference) -> str:
     """Say in one line what differs, where, and by how much."""
     window = "" if one.window is None else moment(one.window)
-    names = (one.region, one.provider, one.model, one.tenant, one.entry)
+    names = (one.region, one.provider, one.model, one.tenant, one.entry, one.variety)
     key = " · ".join(str(part) for part in (one.view, window, *names) if part)
     place = "" if one.partition is None else f"partition {one.partition}"
     if one.offset is not None:

@@ -126,8 +126,7 @@ def _read_stored(
     findings: Findings,
 ) -> list[StoredFamily]:
     """Read the families that can be recounted, and note why others cannot."""
-    register, minute, hour = FAMILIES
-    families = [minute, hour]
+    register, *families = FAMILIES
     if span.since is None and all(one.whole for one in plan):
         families.insert(0, register)
     elif span.since is not None:

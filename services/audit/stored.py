@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import fields
-from typing import Any
+from typing import Any, Final
 
 from clickhouse_connect.driver.client import Client
 
-from schemas.metering_rules import MeteringRules
+from schemas.metering_rules import RULE_NAMES, MeteringRules, rules_of
 from services.audit.admission import Admitted, SeriesName
-from services.audit.event import MEASURES, Totals
+from services.audit.event import Totals
 from services.audit.recount import SliceKey
 from services.audit.stored_rows import (
     NAMES,
-    VIEW_COLUMNS,
     Checkpoint,
     Family,
     Place,
@@ -23,6 +21,11 @@ from services.audit.stored_rows import (
     Windows,
 )
 from services.platform.clickhouse import all_rows, mapped_errors, nothing_answered
+
+#: What stands for no value: of tenant and names, of an entry, and of a column that is no text.
+NO_NAMES: Final = ("''",) * 4
+ENTRY: Final = "CAST('usage', 'Enum8(\\'usage\\' = 0, \\'debit\\' = 1, \\'credit\\' = 2)')"
+NUMBERS: Final = {"context_band": "toUInt32(0)"}
 
 
 def read_checkpoints(client: Client) -> dict[Place, Checkpoint]:
@@ -45,12 +48,11 @@ def read_beginnings(client: Client, log: str) -> dict[int, int]:
 
 def read_rules(client: Client, log: str) -> dict[int, list[tuple[int, MeteringRules]]]:
     """Read the metering rules of a log by partition, each from an offset on."""
-    names = [rule.name for rule in fields(MeteringRules)]
-    text = f"SELECT partition, from_offset, {', '.join(names)} FROM metering_rules FINAL"
+    text = f"SELECT partition, from_offset, {', '.join(RULE_NAMES)} FROM metering_rules FINAL"
     found: dict[int, list[tuple[int, MeteringRules]]] = {}
     rows = all_rows(client, f"{text} WHERE log = {{log:String}}", {"log": log})
     for partition, from_offset, *values in sorted(rows):
-        found.setdefault(int(partition), []).append((from_offset, MeteringRules(*values)))
+        found.setdefault(int(partition), []).append((from_offset, rules_of(values)))
     return found
 
 
@@ -72,37 +74,38 @@ def read_slices(
     client: Client, family: Family, log: str, windows: Windows
 ) -> Iterator[tuple[SliceKey, StoredSlice]]:
     """Read the newest row of each slice of one log."""
+    columns = ", ".join([NAMES, *family.variety, "partition", "version", *family.measures])
     text = (
-        f"SELECT {family.key}, toString(entry) AS e, {NAMES}, partition, version,"
-        f" {', '.join(MEASURES)} FROM {family.table} FINAL"
+        f"SELECT {family.key}, toString(entry) AS e, {columns} FROM {family.table} FINAL"
         f" WHERE log = {{log:String}} AND {windows.condition(family)}"
     )
-    zeros = ", ".join(["toUInt64(0)"] * (1 + len(MEASURES)))
-    answered = f"SELECT toUInt32(0), '', '', '', '', '', toUInt32(0), {zeros}"
-    for row in _stream(client, text, answered, marked=lambda row: row[7] == 0, log=log):
-        key = SliceKey(family.name, int(row[0]), *(str(part) for part in row[1:6]))
-        yield key, StoredSlice(int(row[6]), int(row[7]), tuple(map(int, row[8:])))
+    apart = [NUMBERS.get(name, "''") for name in family.variety]
+    zeros = ["toUInt64(0)"] * (1 + len(family.measures))
+    marker = ", ".join(["toUInt32(0)", *["''"] * 5, *apart, "toUInt32(0)", *zeros])
+    at = 6 + len(family.variety)
+    for row in _stream(client, text, f"SELECT {marker}", lambda row: row[at + 1] == 0, log=log):
+        names = dict(zip(family.variety, row[6:at], strict=True))
+        key = SliceKey(family.name, int(row[0]), *map(str, row[1:6]), **names)  # type: ignore[arg-type]
+        yield key, StoredSlice(int(row[at]), int(row[at + 1]), tuple(map(int, row[at + 2 :])))
 
 
 def read_others(
     client: Client, family: Family, log: str, windows: Windows
 ) -> dict[ViewKey, Totals]:
-    """Sum the slices of all other logs to what the view shows of them, in `VIEW_COLUMNS`."""
-    sums = ", ".join(f"sumIf(toUInt128({name}), entry = 'usage')" for name in MEASURES)
-    both = "toUInt128(input_tokens) + output_tokens"
+    """Sum the slices of all other logs to what the view shows of them, in `Family.shown`."""
     text = (
-        f"SELECT {family.key}, {NAMES}, {sums}, sumIf({both}, entry = 'debit'),"
-        f" sumIf({both}, entry = 'credit') FROM {family.table} FINAL"
-        f" WHERE log != {{log:String}} AND {windows.condition(family)} GROUP BY w, t, {NAMES}"
+        f"SELECT {family.key}, {family.names}, {', '.join(map(family.sum, family.shown))}"
+        f" FROM {family.table} FINAL WHERE log != {{log:String}} AND {windows.condition(family)}"
+        f" GROUP BY w, t, {family.names}"
     )
     return _view_rows(client, family, text, log=log)
 
 
 def read_view(client: Client, family: Family, windows: Windows) -> dict[ViewKey, Totals]:
-    """Read the public view, in `VIEW_COLUMNS`."""
-    columns = ", ".join(f"toUInt128({name})" for name in VIEW_COLUMNS)
+    """Read the public view, in `Family.shown`."""
+    columns = ", ".join(f"toUInt128({name})" for name in family.shown)
     text = (
-        f"SELECT {family.key}, {NAMES}, {columns} FROM {family.view}"
+        f"SELECT {family.key}, {family.names}, {columns} FROM {family.view}"
         f" WHERE {windows.condition(family)}"
     )
     return _view_rows(client, family, text)
@@ -110,15 +113,18 @@ def read_view(client: Client, family: Family, windows: Windows) -> dict[ViewKey,
 
 def read_fingerprints(client: Client, family: Family, windows: Windows) -> dict[ViewKey, int]:
     """Read what changes whenever a row under a row of the view does."""
+    # All of a slice's key: two of one version would take each other away.
+    key = ", ".join(["log", "partition", "entry", "version", *family.variety])
     text = (
-        f"SELECT {family.key}, {NAMES}, groupBitXor(cityHash64(log, partition, entry, version)),"
-        f" count() FROM {family.table} FINAL WHERE {windows.condition(family)}"
-        f" GROUP BY w, t, {NAMES}"
+        f"SELECT {family.key}, {family.names}, groupBitXor(cityHash64({key})), count()"
+        f" FROM {family.table} FINAL WHERE {windows.condition(family)}"
+        f" GROUP BY w, t, {family.names}"
     )
-    answered = "SELECT toUInt32(0), '', '', '', '', toUInt64(0), toUInt64(0)"
+    names = 5 + len(family.view_variety)
+    answered = _marker(family, ["toUInt64(0)"] * 2)
     return {
-        _view_key(family, row): hash((int(row[5]), int(row[6])))
-        for row in _stream(client, text, answered, marked=lambda row: row[6] == 0)
+        _view_key(family, row): hash((int(row[names]), int(row[names + 1])))
+        for row in _stream(client, text, answered, lambda row: row[names + 1] == 0)
     }
 
 
@@ -137,19 +143,26 @@ def read_letters(client: Client, log: str, partition: int, first: int, end: int)
 def _view_rows(
     client: Client, family: Family, text: str, **parameters: Any
 ) -> dict[ViewKey, Totals]:
-    zeros = ", ".join(["toUInt128(0)"] * len(VIEW_COLUMNS))
+    answered = _marker(family, ["toUInt128(0)"] * len(family.shown))
     # Names are never empty.
-    answered = f"SELECT toUInt32(0), '', '', '', '', {zeros}"
-    rows = _stream(client, text, answered, marked=lambda row: row[2] == "", **parameters)
-    return {_view_key(family, row): tuple(map(int, row[5:])) for row in rows}
+    rows = _stream(client, text, answered, lambda row: row[2] == "", **parameters)
+    names = 5 + len(family.view_variety)
+    return {_view_key(family, row): tuple(map(int, row[names:])) for row in rows}
+
+
+def _marker(family: Family, numbers: Sequence[str]) -> str:
+    """A row of no view, whose names are empty."""
+    names = [ENTRY if name == "entry" else "''" for name in family.view_variety]
+    return f"SELECT {', '.join(['toUInt32(0)', *NO_NAMES, *names, *numbers])}"
 
 
 def _view_key(family: Family, row: Sequence[Any]) -> ViewKey:
-    return ViewKey(family.view, int(row[0]), *(str(part) for part in row[1:5]))
+    apart = dict(zip(family.view_variety, map(str, row[5:]), strict=False))
+    return ViewKey(family.view, int(row[0]), *(str(part) for part in row[1:5]), **apart)
 
 
 def _stream(
-    client: Client, text: str, answered: str, *, marked: Any, **parameters: Any
+    client: Client, text: str, answered: str, marked: Any, **parameters: Any
 ) -> Iterator[Sequence[Any]]:
     """Give the rows of a query of many; an answer without the row that marks one is none."""
     seen = False

@@ -39,7 +39,10 @@ class StoredSlice(NamedTuple):
 
 
 class ViewKey(NamedTuple):
-    """What a row of a public view is about; `window` in seconds, `tenant` '' where it has none."""
+    """What a row of a public view is about; `window` in seconds, `tenant` '' where it has none.
+
+    The last two are '' where a view has all entries in one row, and no units.
+    """
 
     view: str
     window: int
@@ -47,6 +50,13 @@ class ViewKey(NamedTuple):
     region: str
     provider: str
     model: str
+    entry: str = ""
+    unit: str = ""
+
+
+NAMES: Final = "region, provider, model"
+#: What the views of tokens show: plain usage in the first measures, and of which entry the rest is.
+SHOWN: Final = (*MEASURES[:8], "debit_tokens", "credit_tokens")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +67,12 @@ class Family:
     view: str
     has_window: bool
     has_tenant: bool
+    #: What else keeps slices apart, besides names and entry.
+    variety: tuple[str, ...] = ()
+    measures: tuple[str, ...] = MEASURES
+    #: What of that the view keeps apart, and what it shows.
+    view_variety: tuple[str, ...] = ()
+    shown: tuple[str, ...] = SHOWN
 
     @property
     def table(self) -> str:
@@ -70,16 +86,36 @@ class Family:
         tenant = "tenant" if self.has_tenant else "''"
         return f"{window} AS w, {tenant} AS t"
 
+    @property
+    def names(self) -> str:
+        """The columns that follow, of a row of the view."""
+        return ", ".join([NAMES, *self.view_variety])
+
+    def sum(self, shown: str) -> str:
+        """What a column of the view sums up, as SQL."""
+        if "entry" in self.view_variety:
+            return f"sum(toUInt128({shown}))"
+        if shown in ("debit_tokens", "credit_tokens"):
+            entry = shown.removesuffix("_tokens")
+            return f"sumIf(toUInt128(input_tokens) + output_tokens, entry = '{entry}')"
+        return f"sumIf(toUInt128({shown}), entry = 'usage')"
+
+    @property
+    def nothing(self) -> Totals:
+        """What a slice that does not exist holds."""
+        return (0,) * len(self.measures)
+
 
 FAMILIES: Final = (
     Family("register", "registers", has_window=False, has_tenant=False),
     Family("minute", "usage_minute", has_window=True, has_tenant=False),
-    Family("hour", "usage_hour", has_window=True, has_tenant=True),
+    Family("hour", "usage_hour", True, True, ("service_tier", "context_band")),
+    Family(
+        *("unit", "usage_unit_hours", True, True, ("unit",)),
+        *(("quantity",), ("entry", "unit"), ("quantity",)),
+    ),
 )
 FAMILY_BY_VIEW: Final = {family.view: family for family in FAMILIES}
-#: The columns of the views, and of which entry each is.
-VIEW_COLUMNS: Final = (*MEASURES, "debit_tokens", "credit_tokens")
-NAMES: Final = "region, provider, model"
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,21 +144,21 @@ class Windows:
         return " AND ".join(parts)
 
 
-def entries(key: ViewKey) -> Iterable[SliceKey]:
-    """Give the slices that a row of a view is made of, one an entry."""
-    family = FAMILY_BY_VIEW[key.view].name
-    for entry in ("usage", "debit", "credit"):
-        yield SliceKey(family, key.window, key.tenant, entry, key.region, key.provider, key.model)
+def view_key(family: Family, key: SliceKey) -> ViewKey:
+    """The row of the public view that a slice is part of."""
+    names = (key.window, key.tenant, key.region, key.provider, key.model)
+    apart = {name: getattr(key, name) for name in family.view_variety}
+    return ViewKey(family.view, *names, **apart)
 
 
-def view_totals(by_entry: Iterable[tuple[str, Totals]]) -> Totals:
+def view_totals(family: Family, by_entry: Iterable[tuple[str, Totals]]) -> Totals:
     """Sum slices to a row of a view: plain usage in its measures, tokens of adjustments apart."""
-    sums = dict.fromkeys(VIEW_COLUMNS, 0)
+    sums = dict.fromkeys(family.shown, 0)
     for entry, totals in by_entry:
-        told = dict(zip(MEASURES, totals, strict=True))
-        if entry == "usage":
-            for name, amount in told.items():
-                sums[name] += amount
+        told = dict(zip(family.measures, totals, strict=True))
+        if entry == "usage" or "entry" in family.view_variety:
+            for name in sums.keys() & told.keys():
+                sums[name] += told[name]
         else:
             sums[f"{entry}_tokens"] += told["input_tokens"] + told["output_tokens"]
     return tuple(sums.values())

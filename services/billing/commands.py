@@ -11,16 +11,16 @@ from pathlib import Path
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from schemas.catalogue import TOKEN_CLASSES, Catalogue
-from schemas.catalogue.entries import FOREVER, TariffEntry
+from schemas.catalogue import Catalogue
 from schemas.catalogue.globs import matches
 from services.billing.periods import parse_period
-from services.billing.statement import Statement, money
+from services.billing.statement import Statement
 from services.billing.statement_html import render_html
 from services.billing.statement_json import document
 from services.billing.statement_queries import read_statement
 from services.billing.statement_table import print_statement
 from services.billing.tariff_check import check
+from services.billing.tariff_table import print_tariff
 from services.platform.catalogue import read_catalogue
 from services.platform.clickhouse import connect
 from services.platform.errors import ConfigurationError
@@ -56,13 +56,14 @@ def list_tariffs(model: str | None, *, as_json: bool) -> None:
         _print_json([json.loads(one.model_dump_json()) for one in chosen])
         return
     table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    for column in ("tariff", "provider", "model", "region", "calendar", "prices since"):
+    for column in ("tariff", "provider", "model", "region", "calendar", "prices since", "variants"):
         table.add_column(column, overflow="fold")
     for one in chosen:
-        since = max(version.valid_from for version in one.versions)
+        last = max(one.versions, key=lambda version: version.valid_from)
         table.add_row(
             *map(cell, (one.tariff, one.provider, one.model, one.region, one.calendar or "flat")),
-            f"{since:%Y-%m-%d}",
+            f"{last.valid_from:%Y-%m-%d}",
+            f"{len(last.variants)}",
         )
     console().print(table)
 
@@ -79,7 +80,7 @@ def show_tariff(tariff: str, *, as_json: bool) -> None:
     say(f"{found.tariff}: provider {found.provider}, model {found.model}, region {found.region}")
     if found.calendar is not None:
         say(_calendar_line(catalogue, found.calendar))
-    console().print(_price_table(found))
+    print_tariff(found, console())
 
 
 def _calendar_line(catalogue: Catalogue, name: str) -> str:
@@ -96,29 +97,6 @@ def _calendar_line(catalogue: Catalogue, name: str) -> str:
     )
     holidays = "" if calendar.holidays is None else f", holidays {calendar.holidays}"
     return f"calendar {name}, zone {calendar.zone}{holidays}: {periods}"
-
-
-def _price_table(tariff: TariffEntry) -> Table:
-    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    for column in ("from", "to", "period", "token class", "USD/M", "source"):
-        number = column == "USD/M"
-        table.add_column(column, justify="right" if number else "left", overflow="fold")
-    for version in tariff.versions:
-        since, until = _moment(version.valid_from), _moment(version.valid_to)
-        for period, prices in version.prices.items():
-            for name in TOKEN_CLASSES:
-                same = "" if prices.billed_as(name) == name else f" (as {prices.billed_as(name)})"
-                table.add_row(
-                    *(since, until, cell(period), name + same, money(prices.price(name))),
-                    cell(f"{version.source}, {version.source_date}"),
-                )
-    return table
-
-
-def _moment(moment: datetime) -> str:
-    if moment == FOREVER:
-        return "open"
-    return f"{moment:%Y-%m-%d}" if (moment.hour, moment.minute) == (0, 0) else f"{moment:%F %R}"
 
 
 def show_statement(

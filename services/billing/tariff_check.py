@@ -4,37 +4,22 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import combinations, pairwise
-from typing import Final, Literal
+from typing import Final
 
 from schemas.catalogue import Catalogue
-from schemas.catalogue.entries import (
-    DAY_KINDS,
-    FOREVER,
-    REGION_ZONE,
-    TOKEN_CLASSES,
-    TariffEntry,
-)
+from schemas.catalogue.entries import DAY_KINDS, REGION_ZONE
 from schemas.catalogue.globs import matches
 from schemas.catalogue.rows import zone_offsets
+from schemas.catalogue.tariff_entries import FOREVER, TariffEntry
+from services.billing.class_check import class_findings
+from services.billing.findings import Finding, Level
 from services.billing.tariff_prices import prices_at, tariffs_of
 
-Level = Literal["error", "warning", "note"]
 #: A list of holidays is asked for so long before it ends: next year's are published in November.
 HOLIDAYS_SOON: Final = timedelta(days=45)
 HOUR_SECONDS: Final = 3600
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """Something wrong (error), doubtful (warning) or worth knowing (note) about an entry."""
-
-    level: Level
-    kind: str
-    entry: str
-    message: str
 
 
 def check(catalogue: Catalogue, now: datetime) -> list[Finding]:
@@ -47,7 +32,7 @@ def check(catalogue: Catalogue, now: datetime) -> list[Finding]:
         *_demand_charges(catalogue),
         *_models(catalogue, now),
         *_zones(catalogue),
-        *_zero_prices(catalogue),
+        *class_findings(catalogue),
     ]
     order: dict[Level, int] = {"error": 0, "warning": 1, "note": 2}
     return sorted(found, key=lambda one: order[one.level])
@@ -229,20 +214,6 @@ def _zones(catalogue: Catalogue) -> Iterator[Finding]:
                 "is not whole hours from UTC; an hour of usage is priced by the local time at its"
                 " start",
             )
-
-
-def _zero_prices(catalogue: Catalogue) -> Iterator[Finding]:
-    for tariff in catalogue.tariffs.tariffs:
-        free = {
-            token_class
-            for version in tariff.versions
-            for prices in version.prices.values()
-            for token_class in TOKEN_CLASSES
-            if prices.price(token_class) == 0
-        }
-        if free:
-            names = ", ".join(sorted(free))
-            yield Finding("warning", "price_zero", tariff.tariff, f"bills {names} at 0")
 
 
 def _day(moment: datetime) -> str:

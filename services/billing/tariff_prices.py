@@ -8,8 +8,9 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from schemas.catalogue import Catalogue
-from schemas.catalogue.entries import FLAT, REGION_ZONE, PriceVersion, TariffEntry
+from schemas.catalogue.entries import DAY_KINDS, FLAT, REGION_ZONE, DayKind
 from schemas.catalogue.globs import ANY, literal_length, matches
+from schemas.catalogue.tariff_entries import PriceVersion, TariffEntry
 
 #: How specific a tariff is: a model by its whole name, then the longer glob; then a named
 #: provider; then a named region.
@@ -51,17 +52,35 @@ def periods_at(catalogue: Catalogue, tariff: TariffEntry, region: str, hour: dat
     """
     if tariff.calendar is None:
         return [FLAT]
-    calendar = catalogue.calendar(tariff.calendar)
+    clock = clock_at(catalogue, tariff.calendar, region, hour)
+    return [] if clock is None else list(clock.periods)
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """What a calendar shows at an hour's start: local time, kind of day, and periods (one)."""
+
+    calendar: str
+    zone: str
+    local: datetime
+    day_kind: DayKind
+    periods: tuple[str, ...]
+
+
+def clock_at(catalogue: Catalogue, name: str, region: str, hour: datetime) -> Clock | None:
+    """What a calendar shows; None where it follows a region's zone that is not known."""
+    calendar = catalogue.calendar(name)
     assert calendar is not None, "the catalogue is consistent"
     zone: str | None = calendar.zone
     if zone == REGION_ZONE:
         known = catalogue.region(region)
         zone = None if known is None else known.time_zone
     if zone is None:
-        return []
+        return None
     local = hour.astimezone(ZoneInfo(zone))
     kind = calendar.kind_of(local.date(), catalogue.holidays_of(calendar))
-    return calendar.periods_at(kind, local.hour)
+    periods = tuple(calendar.periods_at(kind, local.hour))
+    return Clock(name, zone, local, DAY_KINDS[kind - 1], periods)
 
 
 def tariffs_of(catalogue: Catalogue, region: str, provider: str, model: str) -> list[TariffEntry]:
@@ -69,12 +88,13 @@ def tariffs_of(catalogue: Catalogue, region: str, provider: str, model: str) -> 
     return [one for one in catalogue.tariffs.tariffs if fits(one, region, provider, model)]
 
 
-def prices_at(
+def fitting_at(
     catalogue: Catalogue, tariffs: Sequence[TariffEntry], region: str, hour: datetime
 ) -> list[Priced]:
-    """Of a series' tariffs, the most specific at an hour's start: one; none if it is unpriced.
+    """What of a series' tariffs fits at an hour's start, in the order in which `charges` takes it.
 
-    More than one is an overlap: nothing says which is meant.
+    The most specific comes first. Of equal ones, which is an overlap, the later version does, then
+    the last tariff and period by alphabet.
     """
     found = [
         Priced(tariff, version, period)
@@ -84,5 +104,19 @@ def prices_at(
         for period in periods_at(catalogue, tariff, region, hour)
         if period in version.prices
     ]
-    greatest = max((specificity(one.tariff) for one in found), default=None)
-    return [one for one in found if specificity(one.tariff) == greatest]
+    return sorted(found, key=_order, reverse=True)
+
+
+def _order(one: Priced) -> tuple[Specificity, datetime, str, str]:
+    return specificity(one.tariff), one.version.valid_from, one.tariff.tariff, one.period
+
+
+def prices_at(
+    catalogue: Catalogue, tariffs: Sequence[TariffEntry], region: str, hour: datetime
+) -> list[Priced]:
+    """Of a series' tariffs, the most specific at an hour's start: one; none if it is unpriced.
+
+    More than one is an overlap: nothing says which is meant.
+    """
+    found = fitting_at(catalogue, tariffs, region, hour)
+    return [one for one in found if specificity(one.tariff) == specificity(found[0].tariff)]

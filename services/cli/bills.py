@@ -10,7 +10,7 @@ import typer
 from services.cli.options import Json
 from services.cli.root import app
 
-tariffs = typer.Typer(help="The prices: check, list, show.", no_args_is_help=True)
+tariffs = typer.Typer(help="The prices: check, list, show, explain.", no_args_is_help=True)
 app.add_typer(tariffs, name="tariffs")
 
 
@@ -40,6 +40,35 @@ def show_tariff(tariff: str, as_json: Json = False) -> None:
     from services.billing.commands import show_tariff as run
 
     run(tariff, as_json=as_json)
+
+
+@tariffs.command("explain")
+def explain_tariffs(
+    tenant: Annotated[str, typer.Option(help="The customer.")],
+    hour: Annotated[str, typer.Option(help="The hour (UTC), such as 2026-11-01T10.")],
+    model: Annotated[str, typer.Option(help="The model, as the bill names it.")],
+    region: Annotated[str | None, typer.Option(help="Only usage in this region.")] = None,
+    provider: Annotated[str | None, typer.Option(help="Only usage at this provider.")] = None,
+    service_tier: Annotated[
+        str | None, typer.Option(help="Only usage of this tier; '' for what reports none.")
+    ] = None,
+    context_band: Annotated[
+        int | None, typer.Option(help="Only requests of this band of input, such as 200000.")
+    ] = None,
+    token_class: Annotated[
+        str | None, typer.Option(help="Only tokens of this class, such as output.")
+    ] = None,
+    unit: Annotated[str | None, typer.Option(help="Only this unit, such as web_searches.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Say in plain words why usage of an hour costs what it does: which tariff, and which price."""
+    from services.billing.explain_commands import explain_charges, parse_hour
+    from services.billing.explain_queries import Asked
+
+    labels = (region, provider, service_tier, context_band, token_class, unit)
+    asked = Asked(tenant, parse_hour(hour), model, *labels)
+    if not explain_charges(asked, as_json=as_json):
+        raise typer.Exit(1)
 
 
 @app.command()

@@ -136,7 +136,8 @@ _MONEY: Final = (
         "price_usd_per_token",
         ("provider", "model", "token_class", "tou_period"),
         ("registers", "catalogue"),
-        "Price in force now of models that are shown by name; where regions differ, the highest.",
+        "Price in force now of models that are shown by name, in the standard tier for input of any"
+        " length; where regions differ, the highest.",
     ),
     _gauge(
         "billing_period_charges_usd",

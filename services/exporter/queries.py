@@ -83,9 +83,10 @@ FROM peak_demand
 WHERE period_start = toStartOfMonth(now('UTC'))
 """
 
+# A sum over the month of all tenants: of the parts, which need no grouping first.
 BILLS_SQL: Final = """
 SELECT region, provider, model, tou_period, sum(toDecimal256(assumeNotNull(amount_usd), 15))
-FROM charges
+FROM charge_parts
 WHERE window_start >= toDateTime(toStartOfMonth(now('UTC')), 'UTC') AND tou_period != 'unpriced'
 GROUP BY region, provider, model, tou_period
 """
@@ -98,9 +99,13 @@ WHERE week_start = toMonday(now('UTC'))
 
 CAPACITIES_SQL: Final = "SELECT region, capacity_tokens_per_second FROM regions"
 
+# Classes that few lists price are shown where they have a price of their own: more than half of all
+# prices would else be another's once more.
 PRICES_SQL: Final = """
 SELECT provider, model, token_class, tou_period, max(usd_per_million_tokens) / 1000000
 FROM current_prices
+WHERE token_class IN ('uncached_input', 'cache_read', 'cache_write', 'output', 'reasoning')
+    OR billed_as = token_class
 GROUP BY provider, model, token_class, tou_period
 """
 

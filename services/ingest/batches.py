@@ -11,6 +11,7 @@ from typing import Any, Final, TypedDict, TypeVar
 
 import msgspec
 
+from schemas.price_class import UNITS
 from schemas.wire import WireEvent
 from services.ingest.adapters import native, openmeter
 from services.ingest.adapters.usage_fields.unread import Unread, collecting
@@ -22,7 +23,7 @@ from services.ingest.errors import (
     RequestError,
     TooLargeError,
 )
-from services.ingest.explain import CANNOT_BE_READ
+from services.ingest.explain import CANNOT_BE_READ, PRICED_PARTS
 from services.ingest.failed_calls import names_of_failed, used_nothing
 from services.ingest.keys.key import Key
 from services.ingest.native_batches import (
@@ -41,11 +42,13 @@ _COMMAS_PER_EVENT: Final = 30
 _SPACE: Final = b" \t\r\n"
 _USAGE: Final = b'"usage"'
 
+_price_facts: Final = attrgetter("service_tier", *PRICED_PARTS, *UNITS)
 _raws: Final = msgspec.json.Decoder(list[msgspec.Raw])
 
 RawEvent = bytes | msgspec.Raw
-#: Input, output, read from a cache, written to one, reasoning; None for what is not told.
-Counts = tuple[int, int, int | None, int | None, int | None]
+#: Input, output, read from a cache, written to one, reasoning; None for what is not told. Then what
+#: else the price depends on, where anything of it is told.
+Counts = tuple[int, int, int | None, int | None, int | None, *tuple[int | str | None, ...]]
 Element = TypeVar("Element")
 Adapted = TypeVar("Adapted", bound=WireEvent | None)
 
@@ -308,12 +311,14 @@ def _admit(
 
 def counts_of(event: WireEvent) -> Counts:
     """Take the counts out of an event."""
+    more = _price_facts(event)
     return (
         event.input_tokens,
         event.output_tokens,
         event.cache_read_input_tokens,
         event.cache_write_input_tokens,
         event.reasoning_output_tokens,
+        *(more if any(one is not None for one in more) else ()),
     )
 
 

@@ -2,8 +2,9 @@
 
 The first report of an identity is metered and the second is a duplicate, whichever knew more: two
 callbacks of one LiteLLM, of which one leaves out what came from a cache. Here the counts of what
-was taken are remembered for a while, so that the difference is known. It is remembered in one
-process, so of several ingests each sees what reaches itself.
+was taken are remembered for a while, so that the difference is known: a tier or a lifetime of a
+cache as well, which one report may have and the other not. It is remembered in one process, so of
+several ingests each sees what reaches itself.
 """
 
 from __future__ import annotations
@@ -11,12 +12,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from typing import Final, Literal
 
 from services.ingest.batches import Counts
 from services.ingest.records import Record
 
-#: How many calls are remembered: some 15 MB.
+#: How many calls are remembered: some 15 MB, twice that where all tell all.
 REMEMBERED_MAX: Final = 50_000
 KINDS: Final = ("input", "output", "cache_read", "cache_write", "reasoning")
 Better = Literal["first", "second", "neither"]
@@ -66,9 +68,14 @@ def better(first: Counts, second: Counts) -> Better:
 
 
 def _adds_to(less: Counts, more: Counts) -> bool:
-    return all(one is None or one == other for one, other in zip(less, more, strict=True))
+    return all(one is None or one == other for one, other in zip_longest(less, more))
 
 
 def _more(first: Counts, second: Counts) -> dict[str, int]:
-    pairs = zip(KINDS, first, second, strict=True)
-    return {kind: more for kind, one, two in pairs if (more := (two or 0) - (one or 0)) > 0}
+    told = zip(KINDS, _tokens(first), _tokens(second), strict=True)
+    return {kind: two - one for kind, one, two in told if two > one}
+
+
+def _tokens(counts: Counts) -> tuple[int, ...]:
+    tokens_in, output, read, written, reasoning, *_ = counts
+    return tokens_in, output, read or 0, written or 0, reasoning or 0

@@ -16,7 +16,9 @@ from schemas.event_rules import (
     NAME_LENGTH_MAX,
     REASON_LENGTH_MAX,
     TOKENS_MAX,
+    UNITS_MAX,
 )
+from schemas.price_class import SERVICE_TIERS, UNITS
 from schemas.usage_event import UsageEvent
 from services.ingest.errors import EventRejectedError
 from services.ingest.scanning import GUESS, afford
@@ -29,6 +31,14 @@ _SHOWN_LENGTH_MAX: Final = 40
 _NAME: Final = f"a text of 1 to {NAME_LENGTH_MAX} characters"
 _ID: Final = "a text of at least 1 character"
 _TOKENS: Final = f"an integer from 0 to {TOKENS_MAX}"
+
+#: Parts of totals that have prices of their own.
+PRICED_PARTS: Final = (
+    *("cache_write_5m_input_tokens", "cache_write_1h_input_tokens"),
+    *("audio_input_tokens", "image_input_tokens"),
+    *("cache_read_audio_input_tokens", "cache_read_image_input_tokens"),
+    *("audio_output_tokens", "image_output_tokens"),
+)
 
 #: What each field takes, in words that finish the sentence "give …".
 EXPECTED: Final[Mapping[str, str]] = {
@@ -50,6 +60,9 @@ EXPECTED: Final[Mapping[str, str]] = {
     "entry": "usage, debit or credit",
     "adjusts": f"{_ID}, or leave it out",
     "reason": f"a text of 1 to {REASON_LENGTH_MAX} characters, or leave it out",
+    "service_tier": f"{', '.join(SERVICE_TIERS)}, or leave it out",
+    **dict.fromkeys(PRICED_PARTS, f"{_TOKENS}, or leave it out"),
+    **dict.fromkeys(UNITS, f"an integer from 0 to {UNITS_MAX}, or leave it out"),
 }
 
 _CODES: Final[Mapping[str, str]] = {

@@ -11,7 +11,8 @@ import re
 from collections.abc import Collection
 from typing import Final
 
-from schemas.wire import UncheckedEvent
+from schemas.price_class import UNITS
+from schemas.wire import PlainEvent
 from services.ingest.keys.limits import KeyUse
 from services.ingest.providers import PROVIDER_UNKNOWN, in_use
 
@@ -43,13 +44,16 @@ _WORDS: Final = frozenset({
 })  # fmt: skip
 
 
-def used_nothing(event: UncheckedEvent) -> bool:
-    """Say whether it is a failed call without tokens: nothing shows that what it names exists."""
-    return event.status == "error" and not event.input_tokens and not event.output_tokens
+def used_nothing(event: PlainEvent) -> bool:
+    """Say whether it is a failed call that used nothing: nothing shows that its names exist."""
+    if event.status != "error" or event.input_tokens or event.output_tokens:
+        return False
+    # A struct of plain events has no such fields.
+    return not any([getattr(event, unit, None) for unit in UNITS])
 
 
 def names_of_failed(
-    event: UncheckedEvent,
+    event: PlainEvent,
     use: KeyUse,
     now: float,
     proven: tuple[Collection[str], Collection[str]] = ((), ()),

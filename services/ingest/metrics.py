@@ -95,7 +95,7 @@ class IngestMetrics:
         )
         self.unread = Counter(
             UNREAD_FIELDS,
-            "Numbers in usage objects that no register knows, by format and path: not metered.",
+            "Numbers and tiers in usage objects that no register knows, by format and path.",
             ["format", "field"],
             registry=self.registry,
         )

@@ -7,17 +7,17 @@ identity. Where any event has a fault there is no result, and the slow way names
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC
 from functools import lru_cache, partial
-from typing import Annotated, Any, Final, get_type_hints
+from typing import Annotated, Any, Final, NamedTuple, get_type_hints
 
 import msgspec
 from xxhash import xxh3_128_digest
 
-from schemas.event_rules import TIME_MAX, TIME_MIN, inconsistency
+from schemas.event_rules import TIME_MAX, TIME_MIN, inconsistency, tells_closer
 from schemas.identity import ID_LENGTH_MAX, compact_id, identity_hash, identity_prefix
-from schemas.wire import UncheckedEvent, read_times
+from schemas.wire import PlainEvent, UncheckedEvent, read_times
 from services.ingest.failed_calls import names_of_failed, used_nothing
 from services.ingest.keys.key import Key
 from services.ingest.providers import provider_and_model_of
@@ -27,41 +27,52 @@ from services.ingest.times import ANY_TIME, TimeLimits
 _encode: Final = msgspec.json.Encoder().encode
 #: Each decoder holds a struct type of a few kilobytes; keys that stand for the same share one.
 _DECODERS_MAX: Final = 4096
+#: Each of `CLOSER_SUBSETS`, and what they are parts of, has one of these in its name.
+_KINDS: Final = (b"_5m_", b"_1h_", b"audio_", b"image_")
 _LongId = Annotated[str, msgspec.Meta(min_length=1)]
 
 
 def records_of_array(body: bytes, key: Key, times: TimeLimits = ANY_TIME) -> list[Record] | None:
     """Turn a JSON array of native events into records; None where any of them has a fault."""
-    many, _ = _decoders(key.entry.tenant, key.entry.region, key.entry.provider)
-    try:
-        return _records(many.decode(body), key, times, body)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return None
+    return _first(key, lambda kind: kind.many.decode(body), times, body)
 
 
 def record_of_object(body: bytes, key: Key, times: TimeLimits = ANY_TIME) -> list[Record] | None:
     """Turn one native event into its record; None where it has a fault."""
-    _, one = _decoders(key.entry.tenant, key.entry.region, key.entry.provider)
-    try:
-        return _records([one.decode(body)], key, times, body)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return None
+    return _first(key, lambda kind: [kind.one.decode(body)], times, body)
 
 
 def records_of_lines(body: bytes, key: Key, times: TimeLimits = ANY_TIME) -> list[Record] | None:
     """Turn NDJSON into records; None where any line is blank or its event has a fault."""
-    _, one = _decoders(key.entry.tenant, key.entry.region, key.entry.provider)
-    try:
-        events = one.decode_lines(body)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return None
-    # The decoder would also take one event that goes over several lines.
-    if len(events) != body.count(b"\n") + (not body.endswith(b"\n")):
-        return None
-    try:
-        return _records(events, key, times, body)
-    except msgspec.ValidationError:
-        return None
+
+    def decode(kind: _Kind) -> Sequence[Any] | None:
+        events = kind.one.decode_lines(body)
+        # The decoder would also take one event that goes over several lines.
+        whole = len(events) == body.count(b"\n") + (not body.endswith(b"\n"))
+        return events if whole else None
+
+    return _first(key, decode, times, body)
+
+
+def _first(
+    key: Key,
+    decode: Callable[[_Kind], Sequence[Any] | None],
+    times: TimeLimits,
+    body: bytes,
+) -> list[Record] | None:
+    """Make records with the first kind of struct that has a place for all that the events say."""
+    for kind in _kinds(key.entry.tenant, key.entry.region, key.entry.provider):
+        try:
+            events = decode(kind)
+        except msgspec.ValidationError:
+            continue
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            return None
+        try:
+            return None if events is None else _records(events, key, times, body)
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            return None
+    return None
 
 
 def _records(
@@ -76,18 +87,22 @@ def _records(
             event.id = compact_id(event.id)
     # As text so far, which is cut to the microsecond: msgspec would round it.
     times = read_times([event.time for event in events])
+    whole = bool(events) and hasattr(events[0], "service_tier")
     if times and not (
         min(times) >= max(TIME_MIN, limits.oldest)
         and max(times) < TIME_MAX
         and max(times) <= limits.newest
     ):
         return None
+    may_tell_kinds = _may_tell_kinds(body)
     for event, time in zip(events, times, strict=True):
         # The usual case without a call.
         if (
-            (event.cache_read_input_tokens or 0) + (event.cache_write_input_tokens or 0)
+            may_tell_kinds
+            or (event.cache_read_input_tokens or 0) + (event.cache_write_input_tokens or 0)
             > event.input_tokens
             or (event.reasoning_output_tokens or 0) > event.output_tokens
+            or (whole and tells_closer(event))
             or event.entry != "usage"
             or event.adjusts is not None
             or event.reason is not None
@@ -118,6 +133,11 @@ def _records(
     ]
 
 
+def _may_tell_kinds(body: bytes) -> bool:
+    """Say whether an event may have parts of totals that few have; names may be escaped as well."""
+    return b"\\" in body or any(mark in body for mark in _KINDS)
+
+
 def _printable(events: Sequence[Any], body: bytes) -> bool:
     """Say whether all texts are fit to be shown; some that are, are found so only one by one."""
     # A control can stand in JSON as an escape only, but for DEL and those beyond ASCII.
@@ -133,7 +153,7 @@ def _printable(events: Sequence[Any], body: bytes) -> bool:
     return "".join((*texts, *(event.id for event in events))).isprintable()
 
 
-def _rename(events: Sequence[UncheckedEvent]) -> None:
+def _rename(events: Sequence[PlainEvent]) -> None:
     """Give providers and models the catalogue's names; a batch has few, mostly named so already."""
     renamed = {
         (provider, model): found
@@ -148,20 +168,30 @@ def _rename(events: Sequence[UncheckedEvent]) -> None:
             msgspec.structs.force_setattr(event, "model", names[1])
 
 
+class _Kind(NamedTuple):
+    """Decoders into a struct that fills in what a key says, of an array and of one event."""
+
+    many: msgspec.json.Decoder[list[Any]]
+    one: msgspec.json.Decoder[Any]
+
+
 @lru_cache(_DECODERS_MAX)
-def _decoders(
-    tenant: str, region: str, provider: str | None
-) -> tuple[msgspec.json.Decoder[list[UncheckedEvent]], msgspec.json.Decoder[UncheckedEvent]]:
-    """Make the decoders, of an array and of one event, that fill in what a key says.
+def _kinds(tenant: str, region: str, provider: str | None) -> tuple[_Kind, _Kind]:
+    """Make the decoders: of what most events say, which is quicker, and of all that one may say."""
+    filled = {"tenant": tenant, "region": region, "provider": provider}
+    return _kind(PlainEvent, filled), _kind(UncheckedEvent, filled)
+
+
+def _kind(event: type[PlainEvent], filled: Mapping[str, str | None]) -> _Kind:
+    """Make decoders that fill in what a key says.
 
     Fields stay in the order of the wire, which the aggregator reads fastest; so the struct is made
     again, since redefined fields would move to its end. Factories and not plain defaults: the
     encoder leaves plain defaults out.
     """
-    filled = {"tenant": tenant, "region": region, "provider": provider}
     fields: list[Any] = []
-    kinds = get_type_hints(UncheckedEvent, include_extras=True) | {"time": str, "id": _LongId}
-    for field in msgspec.structs.fields(UncheckedEvent):
+    kinds = get_type_hints(event, include_extras=True) | {"time": str, "id": _LongId}
+    for field in msgspec.structs.fields(event):
         kind = kinds[field.name]
         value = filled.get(field.name)
         if value is not None:
@@ -179,4 +209,4 @@ def _decoders(
         forbid_unknown_fields=True,
         omit_defaults=True,
     )
-    return msgspec.json.Decoder(list[struct]), msgspec.json.Decoder(struct)
+    return _Kind(msgspec.json.Decoder(list[struct]), msgspec.json.Decoder(struct))

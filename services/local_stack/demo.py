@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager, nullcontext, suppress
+from datetime import date
 from pathlib import Path
 from threading import Event
 from typing import Any, Final, TypeVar, get_args
@@ -15,6 +16,7 @@ from pydantic_settings import BaseSettings
 from rich.console import Console
 from rich.live import Live
 
+from schemas.catalogue import Catalogue, load_catalogue
 from services.local_stack.errors import ChildFailed
 from services.local_stack.infrastructure import BrokerName, Infrastructure
 from services.local_stack.live_table import LiveTable, take_snapshot
@@ -137,7 +139,12 @@ def _send(
     pipeline: Pipeline, seconds: float, rate: float, seed: int, console: Console
 ) -> Delivered:
     """Let the fleet report in a thread of its own, and show the meter meanwhile."""
-    plan = FleetPlan(seed, now_ms(), rate, seconds, ratios=RATIOS, poison_straight=0.5)
+    plan = FleetPlan(
+        *(seed, now_ms(), rate, seconds),
+        ratios=RATIOS,
+        poison_straight=0.5,
+        holidays=holidays(load_catalogue()),
+    )
     stop = Event()
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="fleet") as fleet:
         sending = fleet.submit(_report, plan, _route(pipeline), stop)
@@ -209,6 +216,11 @@ def _show(pipeline: Pipeline, sending: Future[Delivered], console: Console) -> N
                 raise ChildFailed(child.failure(f"ended with {child.ending} while it was metering"))
             with suppress(TimeoutError):
                 sending.exception(timeout=REFRESH_SECONDS)
+
+
+def holidays(catalogue: Catalogue) -> tuple[date, ...]:
+    """All public holidays that a calendar of the catalogue may have."""
+    return tuple(sorted({day for one in catalogue.tou.holidays for day in one.days_off}))
 
 
 def settings(cls: type[S], pipeline: Pipeline) -> S:

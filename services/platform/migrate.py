@@ -9,12 +9,12 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
 from clickhouse_connect.driver.client import Client
-from confluent_kafka import KafkaException
+from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import ConfigResource, NewTopic, ResourceType
 
 import schemas
@@ -33,6 +33,7 @@ from services.platform.kafka import (
 from services.platform.kafka_log import Log
 from services.platform.kafka_questions import KafkaQuestions
 from services.platform.log_beginning import ensure_beginnings
+from services.platform.rules_table import ensure_rules, ensure_thresholds
 from services.platform.settings import ClickHouseSettings, KafkaSettings
 from services.platform.succession import Succession
 from services.platform.succession_sync import refuse_added_partitions, sync_successions
@@ -140,6 +141,7 @@ def ensure_log(
     starts = log_starts(kafka, log)
     ensure_beginnings(client, log, starts, report, accept_log_start=plan.accept_log_start)
     ensure_rules(client, log, rules, report)
+    ensure_thresholds(client, log, rules, lambda: log_ends(kafka, log), report)
 
 
 def ensure_topic(
@@ -209,6 +211,11 @@ def log_starts(kafka: KafkaSettings, log: Log) -> dict[int, int]:
     return answered(kafka, lambda questions: questions.starts(log.topic, range(log.partitions)))
 
 
+def log_ends(kafka: KafkaSettings, log: Log) -> dict[int, int]:
+    """Ask where each partition ends. Raises `UnavailableError`."""
+    return answered(kafka, lambda questions: questions.ends(log.topic, range(log.partitions)))
+
+
 def answered(kafka: KafkaSettings, question: Callable[[KafkaQuestions], T]) -> T:
     """Ask twice at least, and for a while: a cluster that has just begun is not there at once.
 
@@ -233,12 +240,21 @@ def answered(kafka: KafkaSettings, question: Callable[[KafkaQuestions], T]) -> T
 def check_topic(admin: ExplainingAdmin, topic: str) -> None:
     """Refuse a topic whose records do not bear the append time."""
     resource = ConfigResource(ResourceType.TOPIC, topic)
-    try:
-        config = admin.describe_configs([resource], request_timeout=ADMIN_TIMEOUT_SECONDS)[
-            resource
-        ].result()
-    except KafkaException as error:
-        raise UnavailableError(f"cannot read the configuration of {topic}: {error}") from None
+    deadline = time.monotonic() + HEARD_SECONDS
+    while True:
+        try:
+            config = admin.describe_configs([resource], request_timeout=ADMIN_TIMEOUT_SECONDS)[
+                resource
+            ].result()
+            break
+        except KafkaException as error:
+            # Another place is just making it, and the broker asked has not heard of it yet.
+            unheard = error.args[0].code() == KafkaError.UNKNOWN_TOPIC_OR_PART
+            if not unheard or time.monotonic() > deadline:
+                raise UnavailableError(
+                    f"cannot read the configuration of {topic}: {error}"
+                ) from None
+        time.sleep(HEARD_POLL_SECONDS)
     entry = config.get("message.timestamp.type")
     if entry is not None and entry.value != "LogAppendTime":
         raise ConfigurationError(
@@ -301,10 +317,20 @@ def applied_texts(client: Client) -> dict[str, str]:
 
 
 def apply_migration(client: Client, name: str, text: str) -> None:
-    """Run all statements of a migration, and record its text."""
+    """Run all statements of a migration, and record its text.
+
+    Where it was migrated from another place meanwhile, later ones may have made what a statement
+    does not fit any more. Then this one is in, and the later ones are applied here as well.
+    """
+    try:
+        with mapped_errors():
+            for statement in statements(text):
+                client.command(statement)
+    except ConfigurationError:
+        if applied_texts(client).get(name) != checksum(text):
+            raise
+        return
     with mapped_errors():
-        for statement in statements(text):
-            client.command(statement)
         client.insert(
             "schema_migrations", [[name, checksum(text)]], column_names=["name", "checksum"]
         )
@@ -316,25 +342,3 @@ def statements(text: str) -> Iterator[str]:
         lines = [line for line in part.splitlines() if not line.lstrip().startswith("--")]
         if any(line.strip() for line in lines):
             yield part
-
-
-def ensure_rules(client: Client, log: Log, rules: MeteringRules, report: Report) -> None:
-    """Write the rules, from offset 0, for each partition of the log that has none."""
-    rows = all_rows(
-        client,
-        "SELECT DISTINCT partition FROM metering_rules WHERE log = {log:String}",
-        {"log": log.name},
-    )
-    have = {int(partition) for (partition,) in rows}
-    missing = [partition for partition in range(log.partitions) if partition not in have]
-    if not missing:
-        report(f"metering rules of log {log.name}: already stored")
-        return
-    values = asdict(rules)
-    with mapped_errors():
-        client.insert(
-            "metering_rules",
-            [[log.name, partition, 0, *values.values()] for partition in missing],
-            column_names=["log", "partition", "from_offset", *values],
-        )
-    report(f"metering rules of log {log.name}: stored for {len(missing)} partitions")

@@ -97,10 +97,7 @@ def difference_line(row: RowDifference) -> str:
 
 
 def _key(row: RowDifference) -> str:
-    parts = [
-        datetime.fromtimestamp(part, UTC).strftime("%Y-%m-%d %H:%MZ")
-        if isinstance(part, int)
-        else part
-        for part in row.key
-    ]
-    return " · ".join(parts)
+    first, *rest = row.key
+    if isinstance(first, int):
+        first = datetime.fromtimestamp(first, UTC).strftime("%Y-%m-%d %H:%MZ")
+    return " · ".join([first, *(str(part) if part != "" else "none" for part in rest)])

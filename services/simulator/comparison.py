@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from services.simulator.expected import COLUMNS, Bounds, Key, LedgerTotals, Rows
+from services.simulator.expected import Bounds, Key, LedgerTotals, Rows, ViewShape
 
 Kind = Literal["missing", "extra", "different"]
 
@@ -43,16 +43,16 @@ class MeterCounts:
     dead_letters: Mapping[str, int]
 
 
-def row_differences(view: str, expected: Rows, found: Rows) -> Iterator[RowDifference]:
-    """Compare both ways; totals are in the order of `COLUMNS`."""
+def row_differences(shape: ViewShape, expected: Rows, found: Rows) -> Iterator[RowDifference]:
+    """Compare both ways; totals are in the order of the view's columns."""
     for key in sorted(expected.keys() | found.keys()):
         must, is_ = expected.get(key), found.get(key)
         if must == is_:
             continue
-        zeros = (0,) * len(COLUMNS)
+        zeros = (0,) * len(shape.columns)
         kind: Kind = "missing" if is_ is None else "extra" if must is None else "different"
-        columns = zip(COLUMNS, must or zeros, is_ or zeros, strict=True)
-        yield RowDifference(view, key, kind, tuple(c for c in columns if c[1] != c[2]))
+        columns = zip(shape.columns, must or zeros, is_ or zeros, strict=True)
+        yield RowDifference(shape.view, key, kind, tuple(c for c in columns if c[1] != c[2]))
 
 
 def count_differences(expected: LedgerTotals, found: MeterCounts) -> Iterator[CountDifference]:

@@ -11,25 +11,20 @@ import math
 from bisect import bisect
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import date
 from itertools import accumulate, count
 from random import Random
 from typing import Final, NamedTuple
 
-from schemas.metering_rules import DAY_MS, HOUR_MS, MINUTE_MS
+from schemas.metering_rules import DAY_MS, HOUR_MS
 from services.platform.errors import ConfigurationError
 from services.simulator import profiles
 from services.simulator.gateways import gateway_weights, gateways, request_lines
+from services.simulator.lateness import late_ms
 from services.simulator.poison import POISONS
-from services.simulator.reading import (
-    METERED,
-    TOO_NEW,
-    TOO_OLD,
-    Reading,
-    event_fields,
-)
+from services.simulator.price_facts import PriceFacts
+from services.simulator.reading import METERED, TOO_NEW, TOO_OLD, Reading, event_fields
 
-#: Late readings are this old, log-uniformly: well above the rule's 5 minutes, whatever the lag.
-LATE_MS: Final = (10 * MINUTE_MS, 2 * DAY_MS)
 TOO_OLD_MS: Final = (36 * DAY_MS, 60 * DAY_MS)
 #: Far enough in the future that no delay on the way to the log makes it acceptable.
 TOO_NEW_MS: Final = (6 * HOUR_MS, 2 * DAY_MS)
@@ -70,6 +65,7 @@ class Ratios:
 class FleetPlan:
     """What the fleet sends: `rate` new events a second for `duration_seconds` from `start_ms` on.
 
+    `holidays` are days off that late events are of, beside weekends, if they are not long past.
     `poison_straight` is the part of what ingest refuses, poison and wrong times, that goes past it,
     straight onto the topic.
     """
@@ -82,6 +78,7 @@ class FleetPlan:
     tenants: tuple[str, ...] = profiles.TENANTS
     ratios: Ratios = field(default_factory=Ratios)
     poison_straight: float = 1.0
+    holidays: tuple[date, ...] = ()
 
     def __post_init__(self) -> None:
         if self.rate <= 0 or self.duration_seconds <= 0 or self.gateways < 1 or not self.tenants:
@@ -144,6 +141,7 @@ class ReadingSource:
         self._weights_until_ms = 0
         self._lines, self._line_weights = request_lines()
         self._normals = [draw.gauss(0.0, 1.0) for _ in range(2**NORMALS_BITS)]
+        self._facts = PriceFacts(plan.seed)
         ratios = plan.ratios
         parts = [ratios.poison, ratios.too_old, ratios.too_new]
         parts += [ratios.late, ratios.disorder, ratios.adjustments]
@@ -163,7 +161,7 @@ class ReadingSource:
         elif odd == 2:
             age_ms = -draw.randint(*TOO_NEW_MS)
         elif odd == 3:
-            age_ms = int(LATE_MS[0] * (LATE_MS[1] / LATE_MS[0]) ** draw.random())
+            age_ms = late_ms(at_ms, self._plan.holidays, draw)
         elif odd == 4:
             age_ms = draw.randint(*DISORDER_MS)
         reading = self._reading(number, at_ms, at_ms - age_ms)
@@ -196,7 +194,7 @@ class ReadingSource:
         reasoning = None
         if line.reasoning_share:
             reasoning = int(output_tokens * min(1.0, line.reasoning_share * 2 * random()))
-        return Reading(
+        reading = Reading(
             METERED,
             gateway.tenant,
             gateway.source,
@@ -214,6 +212,7 @@ class ReadingSource:
             "estimated" if mark > 1 - profiles.ESTIMATED_RATIO else "measured",
             200 + 12 * output_tokens,
         )
+        return self._facts.told(reading)
 
     def _tokens(self, mu: float, sigma: float) -> int:
         return 1 + int(math.exp(mu + sigma * self._normals[self._draw.getrandbits(NORMALS_BITS)]))

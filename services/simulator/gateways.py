@@ -9,6 +9,7 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from services.simulator import profiles
+from services.simulator.price_profiles import LISTENING
 from services.simulator.reading import event_time
 
 
@@ -62,7 +63,7 @@ def request_lines() -> tuple[list[Line], list[float]]:
     """Flatten models and their sizes to kinds of request with cumulated weights."""
     lines = []
     weights = []
-    for profile in profiles.MODELS:
+    for profile in (*profiles.MODELS, *LISTENING):
         total = sum(weight for weight, _ in profile.sizes)
         for weight, size in profile.sizes:
             lines.append(

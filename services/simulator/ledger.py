@@ -19,8 +19,8 @@ from services.simulator.reading import Reading
 
 #: Events of run r are numbered from r * RUN_SPAN on, so two writers never meet.
 RUN_SPAN: Final = 2**40
-#: As many fields of a reading are kept, up to and with its `entry`.
-READING_COLUMNS: Final = Reading._fields.index("entry") + 1
+#: As many fields of a reading are kept, the first: all but its `payload`.
+READING_COLUMNS: Final = Reading._fields.index("payload")
 #: Code of an acknowledgement that should have been a refusal.
 POISON_TAKEN: Final = "poison_taken"
 
@@ -40,7 +40,14 @@ CREATE TABLE IF NOT EXISTS readings (
     input_tokens INTEGER NOT NULL, output_tokens INTEGER NOT NULL,
     cache_read_input_tokens INTEGER, cache_write_input_tokens INTEGER,
     reasoning_output_tokens INTEGER,
-    status TEXT NOT NULL, quality TEXT NOT NULL, duration_ms INTEGER, entry TEXT NOT NULL
+    status TEXT NOT NULL, quality TEXT NOT NULL, duration_ms INTEGER, entry TEXT NOT NULL,
+    adjusts TEXT, reason TEXT, service_tier TEXT,
+    cache_write_5m_input_tokens INTEGER, cache_write_1h_input_tokens INTEGER,
+    audio_input_tokens INTEGER, image_input_tokens INTEGER,
+    cache_read_audio_input_tokens INTEGER, cache_read_image_input_tokens INTEGER,
+    audio_output_tokens INTEGER, image_output_tokens INTEGER,
+    web_searches INTEGER, file_searches INTEGER, tool_calls INTEGER, images INTEGER,
+    audio_milliseconds INTEGER, video_milliseconds INTEGER, characters INTEGER, pages INTEGER
 );
 -- One row for each send of a reading, written when it was answered.
 CREATE TABLE IF NOT EXISTS sends (
@@ -101,8 +108,17 @@ class Ledger:
             self.connection.execute("PRAGMA journal_mode = WAL")
             self.connection.execute("PRAGMA synchronous = OFF")
             self.connection.executescript(DDL)
+            self._widen()
         except sqlite3.Error as error:
             raise LedgerError(f"cannot use {path} as a ledger: {error}") from None
+
+    def _widen(self) -> None:
+        """Give a ledger of an older Wattoken the fields that readings had not yet: all unsaid."""
+        known = {row[1] for row in self.connection.execute("PRAGMA table_info(readings)")}
+        for name in Reading._fields[:READING_COLUMNS]:
+            if name not in known:
+                # Without a type, a column keeps what it is given; added ones come last, in order.
+                self.connection.execute(f"ALTER TABLE readings ADD COLUMN {name}")
 
     def __enter__(self) -> Self:
         return self

@@ -69,6 +69,30 @@ def time_without_zone(fields: Fields) -> bytes:
     return msgspec.json.encode({**fields, "time": str(fields["time"]).removesuffix("Z")})
 
 
+def unknown_tier(fields: Fields) -> bytes:
+    """A service tier that no contract knows."""
+    return msgspec.json.encode({**fields, "service_tier": "turbo"})
+
+
+def lifetimes_above_the_write(fields: Fields) -> bytes:
+    """More tokens kept in a cache than were written to it."""
+    wrong = {"cache_write_input_tokens": 2, "cache_write_5m_input_tokens": 3}
+    return msgspec.json.encode({**fields, "input_tokens": 10, "cache_read_input_tokens": 0} | wrong)
+
+
+def cached_audio_counted_twice(fields: Fields) -> bytes:
+    """Audio and cached tokens that do not fit into the input together."""
+    wrong = {"cache_read_input_tokens": 6, "audio_input_tokens": 6}
+    return msgspec.json.encode(
+        {**fields, "input_tokens": 10, "cache_write_input_tokens": 0, **wrong}
+    )
+
+
+def unit_of_half(fields: Fields) -> bytes:
+    """A search that was made by half."""
+    return msgspec.json.encode({**fields, "web_searches": 0.5})
+
+
 #: Every kind, with the reason it must be dead-lettered for.
 POISONS: Final[tuple[tuple[Callable[[Fields], bytes], str], ...]] = (
     (cut_off, INVALID_JSON),
@@ -81,4 +105,8 @@ POISONS: Final[tuple[tuple[Callable[[Fields], bytes], str], ...]] = (
     (tokens_as_text, INVALID_EVENT),
     (tokens_as_fraction, INVALID_EVENT),
     (time_without_zone, INVALID_EVENT),
+    (unknown_tier, INVALID_EVENT),
+    (lifetimes_above_the_write, INVALID_EVENT),
+    (cached_audio_counted_twice, INVALID_EVENT),
+    (unit_of_half, INVALID_EVENT),
 )

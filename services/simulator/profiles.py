@@ -120,16 +120,19 @@ MODELS: Final = (
     ModelProfile("self-hosted", "others", 12.0, CHAT_MIX),
 )
 
-#: Customers, none of them real.
+#: Customers, none of them real: one is written in Chinese, one is as long as some are.
 TENANTS: Final = (
     *("northwind-bank", "helios-robotics", "blue-harbor-health", "atlas-freight"),
-    *("sakura-learning", "verde-energy", "orbit-games", "kestrel-law"),
+    *("云杉示例科技有限公司", "sakura-learning", "verde-energy", "orbit-games", "kestrel-law"),
+    "joint-waterworks-and-power-stations-of-the-northern-valleys-and-their-municipalities",
 )
 
 #: Part of the requests that read from a cache, and the mean part of their input it saves.
 CACHE_HIT_RATIO: Final = 0.45
 CACHE_READ_SHARE: Final = 0.60
 CACHE_WRITE_RATIO: Final = 0.10
+#: Part of the late events that a gateway kept over days off, while it was cut off.
+BACKLOG_RATIO: Final = 0.5
 #: Part of the requests that fail, and part whose tokens the gateway estimated.
 ERROR_RATIO: Final = 0.012
 ESTIMATED_RATIO: Final = 0.02

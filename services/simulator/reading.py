@@ -23,7 +23,8 @@ EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 class Reading(NamedTuple):
     """One usage event and what must become of it. The fields are those of `UsageEvent`.
 
-    `time_ms` is event time in milliseconds since 1970, UTC. A subset of None is not reported.
+    `time_ms` is event time in milliseconds since 1970, UTC. A subset, tier or unit of None is not
+    reported.
     `payload` is None except for poison, which is sent as these bytes instead of the fields.
     """
 
@@ -46,6 +47,23 @@ class Reading(NamedTuple):
     entry: str = "usage"
     adjusts: str | None = None
     reason: str | None = None
+    service_tier: str | None = None
+    cache_write_5m_input_tokens: int | None = None
+    cache_write_1h_input_tokens: int | None = None
+    audio_input_tokens: int | None = None
+    image_input_tokens: int | None = None
+    cache_read_audio_input_tokens: int | None = None
+    cache_read_image_input_tokens: int | None = None
+    audio_output_tokens: int | None = None
+    image_output_tokens: int | None = None
+    web_searches: int | None = None
+    file_searches: int | None = None
+    tool_calls: int | None = None
+    images: int | None = None
+    audio_milliseconds: int | None = None
+    video_milliseconds: int | None = None
+    characters: int | None = None
+    pages: int | None = None
     payload: bytes | None = None
 
 

@@ -5,9 +5,18 @@ In SQL over the ledger and with nothing of the aggregator's: a mistake there can
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
-from services.simulator.expected import Bounds, LedgerTotals, Rows, ViewShape
+from services.simulator.expected import (
+    COLUMNS,
+    UNITS,
+    Bounds,
+    LedgerTotals,
+    Rows,
+    Thresholds,
+    ViewShape,
+)
 from services.simulator.ledger import POISON_TAKEN, Ledger, Outcome
 from services.simulator.reading import METERED
 
@@ -24,6 +33,9 @@ _TOTALS_SQL: Final = """
     sum(CASE entry WHEN 'debit' THEN input_tokens + output_tokens ELSE 0 END),
     sum(CASE entry WHEN 'credit' THEN input_tokens + output_tokens ELSE 0 END)
 """
+
+# What a reading says of one unit, as rows of their own; nothing and 0 are none.
+_UNIT_SQL: Final = "SELECT *, '{unit}' AS unit, {unit} AS quantity FROM readings WHERE {unit} > 0"
 
 # One row an identity. A reading without any answer was perhaps sent: its writer died before.
 # What was only refused or not taken is not on the log, so it is not in here.
@@ -59,22 +71,46 @@ def prepare(ledger: Ledger) -> None:
     ledger.connection.execute(_FATES_SQL)
 
 
-def expected_rows(ledger: Ledger, shape: ViewShape) -> Rows:
-    """Compute what a view must show, after `prepare`; windows as seconds since 1970."""
-    key = [
-        f"time_ms / {shape.window_ms} * {shape.window_ms} / 1000"
-        if name == "window_start"
-        else name
-        for name in shape.key
-    ]
+def expected_rows(ledger: Ledger, shape: ViewShape, thresholds: Thresholds = ()) -> Rows:
+    """Compute what a view must show, after `prepare`; windows as seconds since 1970.
+
+    ``thresholds`` are those of the log's rules, where the view is by band.
+    """
+    key = [_key_part(name, shape, thresholds) for name in shape.key]
+    metered = "seq IN (SELECT seq FROM fates WHERE expected = :metered AND acknowledged > 0)"
+    columns = "sum(quantity)"
+    tables = "(" + " UNION ALL ".join(_UNIT_SQL.format(unit=unit) for unit in UNITS) + ")"
+    if "unit" not in shape.key:
+        tables = "readings"
+        columns = _TOTALS_SQL if shape.columns == COLUMNS else _close_totals(shape.columns)
     cursor = ledger.connection.execute(
-        f"SELECT {', '.join(key)}, {_TOTALS_SQL} FROM readings"
-        " WHERE seq IN (SELECT seq FROM fates WHERE expected = ? AND acknowledged > 0)"
+        f"SELECT {', '.join(key)}, {columns} FROM {tables} WHERE {metered}"
         f" GROUP BY {', '.join(str(number + 1) for number in range(len(key)))}",
-        [METERED],
+        {"metered": METERED},
     )
     width = len(key)
     return {row[:width]: row[width:] for row in cursor}
+
+
+def _key_part(name: str, shape: ViewShape, thresholds: Thresholds) -> str:
+    if name == "window_start":
+        return f"time_ms / {shape.window_ms} * {shape.window_ms} / 1000"
+    if name == "service_tier":
+        return "ifnull(service_tier, '')"
+    if name == "context_band":
+        bands = [
+            f"WHEN input_tokens > {threshold} THEN {threshold}"
+            for threshold in sorted(thresholds or (), reverse=True)
+        ]
+        return f"CASE {' '.join(bands)} ELSE 0 END" if bands else "0"
+    return name
+
+
+def _close_totals(columns: Sequence[str]) -> str:
+    """Each entry has rows of its own, so an adjustment's tokens are added up as any."""
+    return ", ".join(
+        "count(*)" if name == "requests" else f"sum(ifnull({name}, 0))" for name in columns
+    )
 
 
 def ledger_totals(ledger: Ledger, late_after_ms: Bounds) -> LedgerTotals:

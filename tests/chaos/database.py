@@ -8,7 +8,8 @@ import urllib.parse
 from typing import Any, Final
 
 from services.local_stack.ports import LOOPBACK
-from tests.chaos.oracle import COLUMNS, VIEWS, Found, Place, Rows
+from tests.chaos.contributions import COLUMNS_OF, VIEWS
+from tests.chaos.oracle import Found, Place, Rows
 
 TIMEOUT_SECONDS: Final = 20.0
 
@@ -82,5 +83,5 @@ class Database:
             for name in VIEWS[view]
         ]
         width = len(names)
-        rows = self.rows(", ".join([*names, *COLUMNS]), view)
+        rows = self.rows(", ".join([*names, *COLUMNS_OF[view]]), view)
         return {tuple(row[:width]): tuple(int(value) for value in row[width:]) for row in rows}

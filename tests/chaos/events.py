@@ -33,6 +33,16 @@ MODELS: Final = (
     ("deepseek", "deepseek-v4"),
     ("google", "gemini-3-pro"),
 )
+TIERS: Final = ("standard", "batch", "flex", "priority", "fast", "scale", "reserved")
+#: Sizes of input beyond which a band begins, docs/architecture.md.
+THRESHOLDS: Final = (
+    *(32_000, 100_000, 128_000, 199_999, 200_000, 252_000),
+    *(256_000, 272_000, 512_000, 524_288, 1_000_000),
+)
+UNITS: Final = (
+    *("web_searches", "file_searches", "tool_calls", "images"),
+    *("audio_milliseconds", "video_milliseconds", "characters", "pages"),
+)
 HOT_RATIO: Final = 0.7
 MINUTE_MS: Final = 60_000
 HOUR_MS: Final = 60 * MINUTE_MS
@@ -100,10 +110,35 @@ def event_of(seed: int, sender: int, number: int) -> Event:
         fields["entry"] = draw.choice(("debit", "credit"))
         fields["adjusts"], fields["reason"] = "evt-of-long-ago", "counted wrongly"
     nature, age_ms = draw_time(draw)
-    return Event(
-        *(sender, number, nature, draw.randrange(len(ACCOUNTS)), age_ms, fields),
-        draw.randrange(1000),
-    )
+    account, style = draw.randrange(len(ACCOUNTS)), draw.randrange(1000)
+    if draw.random() < 0.3:
+        fields |= price_facts(draw, fields)
+    return Event(sender, number, nature, account, age_ms, fields, style)
+
+
+def price_facts(draw: random.Random, fields: dict[str, Any]) -> dict[str, Any]:
+    """What prices depend on, where an event tells it; some with a longer input, some with 0."""
+    facts: dict[str, Any] = {}
+    if draw.random() < 0.3:
+        # At a threshold and beyond it, so that a band that is off by one is seen.
+        facts["input_tokens"] = draw.choice(THRESHOLDS) + draw.randrange(2)
+    if draw.random() < 0.6:
+        facts["service_tier"] = draw.choice(TIERS)
+    written = fields.get("cache_write_input_tokens")
+    if written is not None:
+        facts["cache_write_5m_input_tokens"] = written // 2
+        facts["cache_write_1h_input_tokens"] = written // 3
+        facts["audio_input_tokens"] = 7 + fields["cache_read_input_tokens"] // 3
+        facts["cache_read_audio_input_tokens"] = fields["cache_read_input_tokens"] // 3
+        facts["image_input_tokens"] = 3 + fields["cache_read_input_tokens"] // 4
+        facts["cache_read_image_input_tokens"] = fields["cache_read_input_tokens"] // 4
+        facts["input_tokens"] = facts.get("input_tokens", fields["input_tokens"]) + 10
+    if draw.random() < 0.3:
+        said = fields["output_tokens"] - fields.get("reasoning_output_tokens", 0)
+        facts["audio_output_tokens"], facts["image_output_tokens"] = said // 2, said // 3
+    if draw.random() < 0.5:
+        facts[draw.choice(UNITS)] = draw.randrange(4)
+    return facts
 
 
 def draw_time(draw: random.Random) -> tuple[Nature, int]:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
+from tests.chaos.contributions import COLUMNS_OF, COUNTING, VIEWS, contributions
 from tests.chaos.events import DAY_MS, EPOCH, HOUR_MS, MINUTE_MS, identity
 from tests.chaos.ledger import ACKNOWLEDGED, UNKNOWN, EventName, Ledger
 
@@ -20,17 +21,6 @@ TOO_OLD_MS: Final = 35 * DAY_MS
 TOO_NEW_MS: Final = 5 * MINUTE_MS
 LATE_AFTER_MS: Final = 5 * MINUTE_MS
 TOKENS_MAX: Final = 10**11
-COLUMNS: Final = (
-    *("requests", "failed_requests", "input_tokens", "cache_read_input_tokens"),
-    *("cache_write_input_tokens", "output_tokens", "reasoning_output_tokens"),
-    *("estimated_tokens", "debit_tokens", "credit_tokens"),
-)
-#: The views, and the columns that make a row's key; windows as seconds since 1970.
-VIEWS: Final = {
-    "registers": ("region", "provider", "model"),
-    "usage_minute": ("window_start", "region", "provider", "model"),
-    "usage_hour": ("window_start", "tenant", "region", "provider", "model"),
-}
 Key = tuple[Any, ...]
 Rows = dict[Key, tuple[int, ...]]
 #: A log's name and a partition of it.
@@ -101,14 +91,15 @@ class Recount:
         self._sum(event)
 
     def _sum(self, event: Mapping[str, Any]) -> None:
-        values = measures(event)
         for view, names in VIEWS.items():
-            window_ms = HOUR_MS if view == "usage_hour" else MINUTE_MS
+            window_ms = MINUTE_MS if view == "usage_minute" else HOUR_MS
             window = event["time_ms"] // window_ms * window_ms // 1000
-            key = tuple(window if name == "window_start" else event[name] for name in names)
-            row = self._sums[view].setdefault(key, [0] * len(COLUMNS))
-            for index, value in enumerate(values):
-                row[index] += value
+            for said, values in contributions(view, event):
+                whole = {**event, **said, "window_start": window}
+                key = tuple(whole[name] for name in names)
+                row = self._sums[view].setdefault(key, [0] * len(values))
+                for index, value in enumerate(values):
+                    row[index] += value
 
     def suspects(self, keys: Collection[Key]) -> Iterator[str]:
         """Name the events of these minutes that are on the log more than once, and where."""
@@ -183,20 +174,6 @@ def epoch_ms(text: str) -> int:
     return since.days * DAY_MS + since.seconds * 1000 + since.microseconds // 1000
 
 
-def measures(event: Mapping[str, Any]) -> tuple[int, ...]:
-    """What an event adds to its rows, in the order of `COLUMNS`."""
-    tokens = event["input_tokens"] + event["output_tokens"]
-    entry = event.get("entry", "usage")
-    if entry != "usage":
-        return (0,) * 8 + (tokens * (entry == "debit"), tokens * (entry == "credit"))
-    return (
-        *(1, int(event.get("status") == "error"), event["input_tokens"]),
-        *(event.get("cache_read_input_tokens", 0), event.get("cache_write_input_tokens", 0)),
-        *(event["output_tokens"], event.get("reasoning_output_tokens", 0)),
-        *(tokens * (event.get("quality") == "estimated"), 0, 0),
-    )
-
-
 @dataclass(frozen=True, slots=True)
 class Difference:
     """One number that is not as it must be. ``where`` names view or table, ``key`` the row."""
@@ -244,6 +221,8 @@ def verdict(recount: Recount, ledger: Ledger, found: Found, *, settled: bool = T
         expected, shown = recount.rows(view), found.rows[view]
         compared += len(expected.keys() | shown.keys())
         differences += row_differences(view, expected, shown)
+        if view not in COUNTING:
+            continue
         deltas = [
             expected.get(key, (0,))[0] - shown.get(key, (0,))[0]
             for key in expected.keys() | shown.keys()
@@ -291,9 +270,11 @@ def ledger_differences(recount: Recount, ledger: Ledger, *, settled: bool) -> It
 
 def row_differences(view: str, expected: Rows, found: Rows) -> Iterator[Difference]:
     """Compare two sets of rows both ways."""
-    zeros = (0,) * len(COLUMNS)
+    zeros = (0,) * len(COLUMNS_OF[view])
     for key in sorted(expected.keys() | found.keys()):
-        columns = zip(COLUMNS, expected.get(key, zeros), found.get(key, zeros), strict=True)
+        columns = zip(
+            COLUMNS_OF[view], expected.get(key, zeros), found.get(key, zeros), strict=True
+        )
         for column, must, is_ in columns:
             if must != is_:
                 yield Difference(view, key, column, must, is_)

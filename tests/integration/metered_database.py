@@ -12,16 +12,17 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from schemas.measures import MEASURES
 from schemas.metering_rules import DAY_MS, MeteringRules
+from schemas.price_class import PLAIN, PriceClass
 from services.aggregator.core.dead_letters import DeadLetter
 from services.aggregator.core.partition import Checkpoint, Snapshot
-from services.aggregator.core.slices import SliceRows, label_numbers, pack, summed
-from services.aggregator.core.windows import FAMILIES, Family
-from services.aggregator.decoding.labels import Labels, Series
+from services.aggregator.core.slice_keys import pack
+from services.aggregator.core.slices import SliceRows, summed
+from services.aggregator.core.windows import FAMILIES, HOUR, UNIT, Family
+from services.aggregator.decoding.labels import Labels, Series, Unit
 from services.aggregator.storage.clickhouse_sink import ClickHouseSink
 from services.platform.kafka_log import Log
-from services.platform.migrate import ensure_rules
+from services.platform.rules_table import ensure_rules
 from tests.integration.utility_oracle import Slice
 from tests.versions.database import Database
 
@@ -33,6 +34,10 @@ LINES: Final = (
     ("nowhere", "nobody", "unheard-of"),
 )
 MINUTES: Final = 50
+CLASSES: Final = (
+    *(PLAIN, PriceClass("batch", 0)),
+    *(PriceClass("", 200_000), PriceClass("flex", 32_000)),
+)
 #: Payloads go after 30 days.
 YESTERDAY_MS: Final = time_ns() // 1_000_000 - DAY_MS
 LETTERS: Final = (
@@ -42,7 +47,7 @@ LETTERS: Final = (
 
 
 class Event(NamedTuple):
-    """One event: its time in seconds since 1970, its labels, its tokens."""
+    """One event: its time in seconds since 1970, its labels, its tokens, its price class."""
 
     time: int
     tenant: str
@@ -54,6 +59,9 @@ class Event(NamedTuple):
     input: int
     cached: int
     output: int
+    price_class: PriceClass = PLAIN
+    audio: int = 0
+    pages: int = 0
 
 
 @dataclass(frozen=True)
@@ -109,11 +117,16 @@ def rows_of(labels: Labels, family: Family, events: Sequence[Event]) -> SliceRow
     def column(value: Callable[[Event], int]) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
         return np.array([value(one) for one in events], np.int64)
 
-    tenants = column(lambda one: labels.tenants.number(one.tenant))
-    series = column(lambda one: labels.series.number(Series(*one[2:6])))
+    if family is UNIT:
+        events = [one for one in events if one.pages]
+    pages = labels.units.number(Unit("pages"))
     keys = pack(
+        family,
+        labels,
         column(lambda one: family.window_number(1000 * one.time)),
-        label_numbers(family, labels, tenants, series),
+        column(lambda one: labels.tenants.number(one.tenant)),
+        column(lambda one: labels.series.number(Series(*one[2:6]))),
+        column(lambda one: labels.classes.number(one.price_class) if family is HOUR else pages),
     )
     given = {
         "requests": column(lambda one: 1),
@@ -121,9 +134,12 @@ def rows_of(labels: Labels, family: Family, events: Sequence[Event]) -> SliceRow
         "cache_read_input_tokens": column(lambda one: one.cached),
         "output_tokens": column(lambda one: one.output),
         "estimated_tokens": column(lambda one: one.output),
+        "audio_input_tokens": column(lambda one: one.audio),
+        "quantity": column(lambda one: one.pages),
     }
     none = np.zeros(len(events), np.int64)
-    return SliceRows(*summed(keys, np.stack([given.get(one, none) for one in MEASURES], axis=1)))
+    measures = [given.get(one, none) for one in family.measures]
+    return SliceRows(*summed(keys, np.stack(measures, axis=1)))
 
 
 def checkpoint(events: Sequence[Event], partition: int) -> Checkpoint:
@@ -162,6 +178,7 @@ def _events(now: int) -> Iterable[Event]:
             tokens = 1000 * (place + 1) + 7 * number
             tenant = ("acme", "zenith")[number % 2]
             sizes = (tokens, tokens // 3, tokens // 5)
-            yield Event(time, tenant, "usage", *line, (number + place) % 2, *sizes)
+            closer = (CLASSES[number % len(CLASSES)], number % 3, 5 * (number % 4 == 1))
+            yield Event(time, tenant, "usage", *line, (number + place) % 2, *sizes, *closer)
     yield Event(minute - 7200, "acme", "debit", *LINES[0], 0, 50, 0, 5)
     yield Event(minute - 7200, "acme", "credit", *LINES[0], 1, 40, 0, 4)

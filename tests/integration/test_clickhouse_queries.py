@@ -19,7 +19,7 @@ import pytest
 from clickhouse_connect.driver.client import Client
 
 from schemas.metering_rules import DAY_MS, MeteringRules
-from services.aggregator.core.windows import FAMILIES, HOUR, MINUTE, REGISTER, Family
+from services.aggregator.core.windows import FAMILIES, HOUR, MINUTE, REGISTER, UNIT, Family
 from services.billing.statement_queries import read_statement
 from services.dead_letters.letters import Selection, count_by_reason, read_letters
 from services.exporter import queries as exporter
@@ -88,7 +88,7 @@ def test_a_worker_recovers_the_slices_it_wrote(metered: Metered, family: Family)
         assert metered.sink.find_contradiction(family, partition, 0) is None
 
 
-@pytest.mark.parametrize("family", [MINUTE, HOUR], ids=lambda family: family.name)
+@pytest.mark.parametrize("family", [MINUTE, HOUR, UNIT], ids=lambda family: family.name)
 def test_a_worker_looks_up_old_slices_and_recovers_from_a_window_on(
     metered: Metered, family: Family
 ) -> None:
@@ -155,6 +155,39 @@ def usage_hours(metered: Metered) -> dict[Any, tuple[int, ...]]:
         row["output_tokens"] += one.output
         row["estimated_tokens"] += one.output
     return {key: tuple(row[name] for name in REGISTER_COLUMNS) for key, row in hours.items()}
+
+
+def test_hours_tell_price_classes_apart_and_units_are_beside(
+    metered: Metered, client: Client
+) -> None:
+    hours: dict[Any, Counter[str]] = defaultdict(Counter)
+    units: Counter[Any] = Counter()
+    for one in metered.events:
+        key = (one.time // 3600 * 3600, *one[1:6])
+        row = hours[(*key, *one.price_class)]
+        row.update(requests=1, input_tokens=one.input, cache_read_input_tokens=one.cached)
+        row.update(output_tokens=one.output, audio_input_tokens=one.audio)
+        if one.pages:
+            units[(*key, "pages")] += one.pages
+    names = "toUnixTimestamp(window_start), tenant, toString(entry), region, provider, model"
+    measures = (
+        *("requests", "input_tokens", "cache_read_input_tokens", "output_tokens"),
+        *("audio_input_tokens", "image_input_tokens"),
+    )
+    found = client.query(
+        f"SELECT {names}, service_tier, context_band, {', '.join(measures)} FROM usage_hour_entries"
+    ).result_rows
+    assert {row[:8]: row[8:] for row in found} == {
+        key: tuple(row[name] for name in measures) for key, row in hours.items()
+    }
+    assert len(found) == len(hours)
+    found = client.query(f"SELECT {names}, unit, quantity FROM usage_unit_hours").result_rows
+    assert {row[:7]: row[7] for row in found} == units and len(found) == len(units)
+    # Each token is in one line of the charges, whatever its class.
+    ((billed,),) = client.query(
+        "SELECT sum(tokens) FROM charges WHERE token_class NOT IN ('', 'pages')"
+    ).result_rows
+    assert billed == sum(one.input + one.output for one in metered.events)
 
 
 def test_the_exporter_reads_registers_and_checkpoints(metered: Metered, client: Client) -> None:

@@ -203,6 +203,21 @@ def test_audit_finds_a_changed_a_missing_and_an_extra_row(metered: tuple[Pipelin
         assert ("usage_minute", "extra") in kinds
 
         client.command(
+            "INSERT INTO slices_unit SELECT * REPLACE (version + 1 AS version,"
+            " quantity + 1 AS quantity) FROM slices_unit FINAL"
+            " ORDER BY tenant, window_start, unit, partition LIMIT 1"
+        )
+        client.command(
+            "INSERT INTO slices_hour SELECT * REPLACE ('reserved' AS service_tier)"
+            " FROM slices_hour FINAL WHERE entry = 'usage' LIMIT 1"
+        )
+        rows = audit(pipeline, ledger)["rows"]
+        (unit,) = [row for row in rows if row["view"] == "usage_unit_hours"]
+        assert unit["columns"]["quantity"]["found"] == unit["columns"]["quantity"]["expected"] + 1
+        (tier,) = [row for row in rows if row["view"] == "usage_hour_entries"]
+        assert (tier["kind"], tier["key"][-2]) == ("extra", "reserved")
+
+        client.command(
             "DELETE FROM slices_hour WHERE (window_start, tenant, region, provider, model) IN"
             " (SELECT window_start, tenant, region, provider, model FROM usage_hour LIMIT 1)"
         )

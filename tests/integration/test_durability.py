@@ -13,8 +13,8 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from schemas.metering_rules import MeteringRules
 from services.aggregator.core.partition import Checkpoint
-from services.aggregator.core.slices import pack
-from services.aggregator.core.windows import REGISTER
+from services.aggregator.core.slice_keys import pack
+from services.aggregator.core.windows import HOUR, REGISTER
 from services.aggregator.decoding.labels import Labels, Series
 from services.aggregator.storage.clickhouse_sink import ClickHouseSink
 from services.local_stack.clickhouse import (
@@ -29,14 +29,22 @@ from services.platform.clickhouse import connect
 from services.platform.errors import DatabaseUnavailableError
 from services.platform.kafka_log import Log
 from services.platform.log_beginning import ensure_beginnings
-from services.platform.migrate import ensure_rules, migrate_tables
+from services.platform.migrate import migrate_tables
+from services.platform.rules_table import ensure_rules
 from services.platform.settings import ClickHouseSettings
 from tests.full_disk import SmallDisk, small_disk
 from tests.integration.conftest import missing
 
 LOG = Log("cluster", "topic-id", "usage", 1)
 FSYNCED_TABLES = {
-    *("slices_register", "slices_minute", "slices_hour", "checkpoints", "dead_letters"),
+    *(
+        "slices_register",
+        "slices_minute",
+        "slices_hour",
+        "slices_unit",
+        "checkpoints",
+        "dead_letters",
+    ),
     *("metering_rules", "log_partitions"),
 }
 
@@ -79,8 +87,8 @@ def sink(settings: ClickHouseSettings) -> Iterator[ClickHouseSink]:
 
 def hour_key(labels: Labels) -> Any:
     series = labels.series.number(Series("usage", "r", "p", "m"))
-    account = labels.accounts.number(np.array([labels.tenants.number("t")]), np.array([series]))
-    return pack(np.array([1]), account)
+    numbers = (1, labels.tenants.number("t"), series, 0)
+    return pack(HOUR, labels, *(np.array([number]) for number in numbers))
 
 
 QUESTIONS: dict[str, Callable[[ClickHouseSink], Any]] = {

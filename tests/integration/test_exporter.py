@@ -298,7 +298,8 @@ def assert_priced(samples: Samples, client: Client, output_tokens: int) -> None:
     """Prices, charges, capacities and models are the catalogue's."""
     (price,) = client.query(
         "SELECT usd_per_million_tokens FROM tariffs WHERE model = {model:String} AND"
-        " token_class = 'output' AND valid_from <= now() AND now() < valid_to",
+        " token_class = 'output' AND service_tier = 'standard' AND above_input_tokens = 0"
+        " AND valid_from <= now() AND now() < valid_to",
         parameters={"model": PRICED["model"]},
     ).first_row
     flat = {"tou_period": "flat"}

@@ -30,6 +30,8 @@ from tests.waiting import eventually
 pytestmark = pytest.mark.faults
 
 DAY_SECONDS = 24 * 3600
+#: What is older is refused: late events are of the last weekend, up to a week back.
+KEEP_DAYS = 36
 KILLS = 20
 #: Fewer kills of a worker at work than this, and the test would say little.
 KILLS_AT_WORK_MIN = 5
@@ -190,8 +192,8 @@ def test_clickhouse_stands_still(infrastructure: Infrastructure, tmp_path: Path)
         aggregator_pending_rows_max=str(PENDING_ROWS_MAX),
         aggregator_fetch_bytes_max=str(64 * 1024),
         # Nothing is old enough to be looked up: waiting for an answer would be a bound as well.
-        aggregator_keep_minutes_seconds=str(4 * DAY_SECONDS),
-        aggregator_keep_hours_seconds=str(4 * DAY_SECONDS),
+        aggregator_keep_minutes_seconds=str(KEEP_DAYS * DAY_SECONDS),
+        aggregator_keep_hours_seconds=str(KEEP_DAYS * DAY_SECONDS),
     ) as pipeline:
         worker = pipeline.aggregator
         pid = worker.pid

@@ -9,13 +9,14 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from clickhouse_connect.driver.client import Client
 from confluent_kafka import Producer, TopicPartition
 
-from schemas.wire import WireEvent, encode
+from schemas.price_class import UNITS
+from schemas.wire import Tier, WireEvent, encode
 from services.audit.report import as_json
 from services.audit.run import audit
 from services.audit.span import Span
@@ -91,6 +92,20 @@ def event(number: int, at: datetime, tenant: str = "acme") -> bytes:
     return encode(WireEvent(*names, 7, 3))
 
 
+def classed_events(partition: int, at: datetime) -> Iterator[bytes]:
+    """Events whose prices depend on more than the hour; some are not in the form of our own."""
+    for number, tier in enumerate((*get_args(Tier), None, None)):
+        names = (f"classed-{partition}-{number}", "gateway", "classy", at, "eu", "openai", "gpt-5")
+        more: dict[str, Any] = {"cache_write_input_tokens": 4, "cache_write_1h_input_tokens": 3}
+        more |= {"audio_input_tokens": 2, "image_output_tokens": 1, UNITS[number % 8]: 5}
+        size = (10, 32_000, 32_001, 300_000)[number % 4]
+        yield encode(WireEvent(*names, size, 3, service_tier=tier, **more))
+    fields = json.loads(event(99_000 + partition, at, "classy"))
+    yield json.dumps(fields | {"service_tier": "flex", "web_searches": 7}).encode()
+    adjusting = {"entry": "credit", "adjusts": "classed-1", "reason": "refunded", "pages": 1}
+    yield json.dumps(fields | {"id": f"valid-{98_000 + partition}", **adjusting}).encode()
+
+
 class Sender:
     """Puts records on given partitions, in transactions if wanted."""
 
@@ -114,6 +129,11 @@ def metered(
     with metering(infrastructure) as pipeline:
         ledger = tmp_path_factory.mktemp("ledger") / "ledger"
         send(pipeline, ledger, events=EVENTS)
+        plain, now = Sender(pipeline), datetime.now(UTC)
+        for partition in range(PARTITIONS):
+            for value in classed_events(partition, now):
+                plain.put(value, partition)
+        plain.flush()
         sender = Sender(pipeline, **{"transactional.id": pipeline.name})
         sender.producer.init_transactions(20)
         for commit in (True, False, True, False):
@@ -140,7 +160,9 @@ def client(metered: Pipeline) -> Iterator[Client]:
 
 def test_it_is_content_with_what_is_exact(metered: Pipeline) -> None:
     findings = assert_content(metered)
-    assert set(findings["compared"]) == {"registers", "usage_minute", "usage_hour"}
+    views = {"registers", "usage_minute", "usage_hour", "usage_unit_hours"}
+    assert set(findings["compared"]) == views
+    assert findings["compared"].pop("usage_unit_hours") > len(UNITS), "pages by entry too"
     assert min(findings["compared"].values()) > 50
     assert set(findings["moving"].values()) == {0}
     read = findings["partitions"]
@@ -157,7 +179,7 @@ def test_it_is_content_with_what_is_exact(metered: Pipeline) -> None:
 def test_a_span_is_recounted_alone(metered: Pipeline) -> None:
     whole = assert_content(metered)
     findings = assert_content(metered, last(minutes=30))
-    assert set(findings["compared"]) == {"usage_minute", "usage_hour"}
+    assert set(findings["compared"]) == {"usage_minute", "usage_hour", "usage_unit_hours"}
     assert 0 < findings["compared"]["usage_minute"] < whole["compared"]["usage_minute"]
     now = datetime.now(UTC)
     begin, end = now - timedelta(days=3), now - timedelta(minutes=20)
@@ -243,6 +265,7 @@ def rewrite(client: Client, table: str, where: str, change: str) -> None:
 
 
 KEY = ("window_start", "tenant", "region", "provider", "model", "partition")
+OF_HOURS = ("tenant", "service_tier", "context_band")
 VIEWS = {
     "slices_register": "registers",
     "slices_minute": "usage_minute",
@@ -252,7 +275,8 @@ VIEWS = {
 
 def some_row(client: Client, table: str) -> dict[str, Any]:
     names = [name for name in KEY if not (table == "slices_register" and name == "window_start")]
-    names = [name for name in names if name != "tenant" or table == "slices_hour"]
+    names = [name for name in names if name != "tenant"]
+    names += OF_HOURS if table == "slices_hour" else ()
     row = client.query(
         f"SELECT {', '.join(names)} FROM {table} FINAL WHERE entry = 'usage' AND requests > 1"
         f" ORDER BY {', '.join(names)} LIMIT 1 OFFSET 3"
@@ -315,6 +339,54 @@ def test_a_row_that_is_gone_or_too_many_is_named(
     assert {one["tenant"] for one in found} == {row["tenant"], "nobody"}
     assert all(one["expected"] == 0 for one in found if one["tenant"] == "nobody")
     assert named(findings, "hours = minutes") == []
+
+
+def test_a_unit_changed_by_hand_is_named(
+    metered: Pipeline, client: Client, kept: Callable[[str], None]
+) -> None:
+    kept("slices_unit")
+    where = "tenant = 'classy' AND unit = 'pages' AND entry = 'credit' AND partition = 1"
+    rewrite(client, "slices_unit", where, "quantity + 1 AS quantity")
+    findings = audited(metered)
+    (one,) = findings["differences"]
+    assert (one["check"], one["view"], one["measure"]) == (
+        *("views = log", "usage_unit_hours", "quantity"),
+    )
+    assert (one["expected"], one["found"]) == (PARTITIONS, PARTITIONS + 1)
+    assert (one["entry"], one["variety"], one["tenant"]) == ("credit", "pages", "classy")
+
+
+@pytest.mark.parametrize(
+    ("where", "change", "said"),
+    [
+        (
+            "service_tier = 'batch' AND context_band = 0",
+            "'priority' AS service_tier",
+            {"batch", "priority"},
+        ),
+        (
+            "context_band = 32000",
+            "toUInt32(100000) AS context_band",
+            {"above 32000", "above 100000"},
+        ),
+    ],
+)
+def test_hours_of_another_price_class_are_named(
+    metered: Pipeline,
+    client: Client,
+    kept: Callable[[str], None],
+    where: str,
+    change: str,
+    said: set[str],
+) -> None:
+    kept("slices_hour")
+    rewrite(client, "slices_hour", f"tenant = 'classy' AND partition = 0 AND {where}", change)
+    findings = audited(metered)
+    # The view adds classes up, so it says what it did.
+    assert {one["check"] for one in findings["differences"]} == {"slices = log"}
+    assert {one["tenant"] for one in findings["differences"]} == {"classy"}
+    varieties = {one["variety"] for one in findings["differences"]}
+    assert {variety for variety in said if any(variety in one for one in varieties)} == said
 
 
 def test_two_slices_that_make_up_for_each_other_are_named(
@@ -415,14 +487,15 @@ def test_an_event_counted_twice_is_named(
     row = some_row(client, "slices_minute")
     hour = row["window_start"].replace(minute=0)
     series = {name: row[name] for name in ("region", "provider", "model", "partition")}
-    (tenant,) = client.query(
-        f"SELECT tenant FROM slices_hour FINAL WHERE {condition({'window_start': hour, **series})}"
-        " ORDER BY tenant LIMIT 1"
-    ).first_row or ("",)
+    of_hour = condition({"window_start": hour, **series})
+    names = ", ".join(OF_HOURS)
+    (kept_apart,) = client.query(
+        f"SELECT {names} FROM slices_hour FINAL WHERE {of_hour} ORDER BY {names} LIMIT 1"
+    ).named_results()
     change = "requests + 1 AS requests, input_tokens + 9 AS input_tokens"
     rewrite(client, "slices_minute", condition(row), change)
     rewrite(client, "slices_register", condition(series), change)
-    where = condition({"window_start": hour, "tenant": tenant, **series})
+    where = condition({"window_start": hour, **kept_apart, **series})
     rewrite(client, "slices_hour", where, change)
     counts = "accepted + 1 AS accepted, duplicate - 1 AS duplicate"
     rewrite(client, "checkpoints", f"partition = {row['partition']}", counts)
@@ -508,11 +581,14 @@ def test_it_follows_a_system_under_load(infrastructure: Infrastructure, tmp_path
         for _ in range(3):
             findings = assert_content(pipeline)
             compared, moving = findings["compared"], findings["moving"]
+            # Few rows, and all of the running hour: those may all be moving.
+            units = compared.pop("usage_unit_hours")
             assert all(moving[view] * 2 < compared[view] for view in compared), findings["moving"]
             seen.append(sum(one["checkpoint"] for one in findings["partitions"]))
             assert_content(pipeline, last(minutes=5))
             eventually("metered on", lambda: sum(checkpoints(pipeline).values()) > seen[-1])
         assert seen == sorted(set(seen)), "it moved meanwhile"
+        assert units > 0
         running.stop()
         assert_exact(pipeline, ledger)
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 
 import clickhouse_connect
+from confluent_kafka import Producer
 
+from schemas.metering_rules import MeteringRules
+from schemas.price_class import CONTEXT_THRESHOLDS
 from services.local_stack.infrastructure import Infrastructure
 from services.local_stack.pipeline import Pipeline
 
@@ -30,6 +33,38 @@ def test_migrating_again_and_from_two_places_changes_nothing(
         assert all("exists" in lines for lines in said)
         assert client.query(question).result_rows == before
         assert before[0][0] == 3, "one set of rules for each partition"
+
+
+def test_a_log_of_before_there_were_bands_gets_them_from_its_end_on(
+    infrastructure: Infrastructure,
+) -> None:
+    with Pipeline(infrastructure, name="bands", partitions=2, services=()) as pipeline:
+        client = clickhouse_connect.get_client(
+            host=pipeline.env["WATTOKEN_CLICKHOUSE_HOST"],
+            port=int(pipeline.env["WATTOKEN_CLICKHOUSE_PORT"]),
+            database=pipeline.database,
+        )
+        question = (
+            "SELECT partition, from_offset, context_thresholds, too_old_ms FROM metering_rules"
+            " FINAL ORDER BY partition, from_offset"
+        )
+        bands = list(CONTEXT_THRESHOLDS)
+        aged = MeteringRules().too_old_ms
+        assert client.query(question).result_rows == [(0, 0, bands, aged), (1, 0, bands, aged)]
+        client.command(
+            "INSERT INTO metering_rules SELECT * REPLACE ([] AS context_thresholds,"
+            " 99 AS too_old_ms, now64(3) AS written_at) FROM metering_rules FINAL"
+            " WHERE partition = 1"
+        )
+        producer = Producer({"bootstrap.servers": infrastructure.bootstrap_servers})
+        for _ in range(7):
+            producer.produce(pipeline.topic, b"a record", None, 1)
+        assert producer.flush(30) == 0
+        assert "context bands from the ends of 1 partitions on" in pipeline.run("migrate")
+        wanted = [(0, 0, bands, aged), (1, 0, [], 99), (1, 7, bands, 99)]
+        assert client.query(question).result_rows == wanted
+        assert "context bands" not in pipeline.run("migrate")
+        assert client.query(question).result_rows == wanted
 
 
 def test_a_new_installation_from_two_places_at_once(infrastructure: Infrastructure) -> None:

@@ -9,9 +9,11 @@ from __future__ import annotations
 import itertools
 import shutil
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from clickhouse_connect.driver.client import Client
 
 from schemas.catalogue import load_catalogue
 from services.platform import migrate, supported
@@ -104,6 +106,66 @@ def test_a_database_of_an_older_release_is_brought_up_to_date(
 
 def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.glob("*.sql"))
+
+
+def be_of_before(folder: Path, first: str) -> None:
+    """Take away the migrations from this one on."""
+    for path in folder.glob("*.sql"):
+        if path.name >= first:
+            path.unlink()
+
+
+#: What the hours of one series and tenant are told apart by, and their tokens and requests.
+HOURS = (
+    "SELECT sum(requests), sum(input_tokens), sum(output_tokens), sum(debit_tokens) FROM usage_hour"
+    " WHERE tenant = 'acme'"
+)
+CLASSES = (
+    "SELECT toString(entry) AS kind, service_tier, context_band, input_tokens, audio_input_tokens"
+    " FROM usage_hour_entries WHERE tenant = 'acme' ORDER BY ALL"
+)
+
+
+def test_hours_of_before_the_price_class_mean_what_they_meant(
+    empty: Callable[[], Database], folder: Path
+) -> None:
+    database = empty()
+    be_of_before(folder, "0015")
+    migrate_tables(database)
+    names = ["window_start", "tenant", "region", "provider", "model", "entry", "log", "version"]
+    names += ["requests", "input_tokens", "output_tokens"]
+    hour = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+    key = [hour, "acme", "eu", "openai", "gpt-5.6-luna"]
+
+    def write(client: Client, *rows: list[object], columns: tuple[str, ...] = ()) -> None:
+        # Each in a part of its own, which ClickHouse is to put together.
+        for row in rows:
+            client.insert("slices_hour", [[*key, *row]], column_names=[*names, *columns])
+
+    with database.connect() as client:
+        write(client, ["usage", "a-log", 5, 1, 100, 10], ["usage", "a-log", 9, 2, 300, 30])
+        write(client, ["usage", "b-log", 2, 1, 1000, 1], ["debit", "a-log", 9, 1, 7, 1])
+        assert client.query(HOURS).result_rows == [(3, 1300, 31, 8)]
+        be_of_now(folder)
+        migrate_tables(database)
+        assert client.query(HOURS).result_rows == [(3, 1300, 31, 8)]
+        plain = [("debit", "", 0, 7, 0), ("usage", "", 0, 1300, 0)]
+        assert client.query(CLASSES).result_rows == plain
+        tiers = ("service_tier", "context_band", "audio_input_tokens")
+        write(client, ["usage", "a-log", 9, 1, 5, 1, "batch", 0, 4], columns=tiers)
+        write(client, ["usage", "a-log", 9, 1, 6, 1, "batch", 32000, 0], columns=tiers)
+        write(client, ["usage", "a-log", 11, 1, 8, 1, "batch", 32000, 3], columns=tiers)
+        # Of an older Wattoken: it names no class.
+        write(client, ["usage", "a-log", 10, 3, 400, 40])
+        for _ in range(2):
+            assert client.query(HOURS).result_rows == [(6, 1413, 43, 8)]
+            assert client.query(CLASSES).result_rows == [
+                ("debit", "", 0, 7, 0),
+                ("usage", "", 0, 1400, 0),
+                ("usage", "batch", 0, 5, 4),
+                ("usage", "batch", 32000, 8, 3),
+            ]
+            client.command("OPTIMIZE TABLE slices_hour FINAL")
 
 
 def test_a_release_gone_back_from_comes_again(empty: Callable[[], Database], folder: Path) -> None:

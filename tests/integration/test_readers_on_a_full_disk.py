@@ -31,8 +31,8 @@ from services.platform.catalogue import read_catalogue, store_catalogue
 from services.platform.clickhouse import connect
 from services.platform.errors import DatabaseUnavailableError
 from services.platform.kafka_log import Log
-from services.platform.migrate import ensure_rules, migrate_tables
-from services.platform.rules_table import rules_now
+from services.platform.migrate import migrate_tables
+from services.platform.rules_table import ensure_rules, rules_now
 from services.platform.settings import ClickHouseSettings
 from services.simulator import audit
 from services.simulator.expected import VIEWS
@@ -91,6 +91,9 @@ def fill(client: Client) -> None:
         rest |= {"version": 9, "requests": 5, "input_tokens": 700, "output_tokens": 30}
         rows = [key | rest for key in keys]
         client.insert(table, [list(row.values()) for row in rows], column_names=list(rows[0]))
+    unit = {**SERIES, "entry": "usage", "log": LOG.name, "partition": 0, "version": 9}
+    unit |= {"window_start": hour, "tenant": "acme", "unit": "pages", "quantity": 4}
+    client.insert("slices_unit", [list(unit.values())], column_names=list(unit))
     counts = {"received": 8, "accepted": 5, "duplicate": 2, "rejected": {"too_old": 1}}
     insert_checkpoint(client, LOG.name, 9, **counts)
     letter = {"log": LOG.name, "partition": 0, "offset": 3, "topic": "usage", "reason": "too_old"}

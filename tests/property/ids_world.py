@@ -21,7 +21,7 @@ from unittest.mock import patch
 import numpy as np
 from rocksdict import Rdict
 
-from schemas.measures import MEASURES
+from schemas.measures import USUAL
 from schemas.metering_rules import MeteringRules
 from services.aggregator.core.dedup import IdsUnreadableError, SeenIds
 from services.aggregator.core.judging import Records
@@ -275,8 +275,10 @@ class Process:
             1000 * np.array(self._log.true_ms[start:end], np.int64),
             zeros,
             zeros,
+            zeros,
             np.array(halves, np.uint64),
-            np.zeros((count, len(MEASURES)), np.int64),
+            np.zeros((count, USUAL), np.int64),
+            np.zeros((count, 0), np.int64),
             np.zeros(count, np.bool_),
             [],
         )

@@ -10,7 +10,8 @@ from random import Random
 from typing import Final
 
 from schemas.event_rules import DURATION_MS_MAX, TOKENS_MAX
-from services.aggregator.decoding.canonical import SUBSETS
+from schemas.price_class import SERVICE_TIERS
+from services.aggregator.decoding.canonical import CLOSER, SUBSETS
 
 Fields = list[tuple[bytes, bytes]]
 
@@ -21,6 +22,8 @@ LENGTHS: Final = (1, 2, 7, 8, 9, 15, 16, 17, 24, 32, 36, 39, 40, 41, 63, 64, 127
 LABELS: Final = (b'"a"', b'"b"', b'"aa"', b'"ab"', b'"tenant-1"', b'"openai/gpt-4.1"', b'"x y"')
 NAMES: Final = (b"id", b"source", b"tenant", b"region", b"provider", b"model")
 SUBSET_NAMES: Final = tuple(name.encode() for name in SUBSETS)
+CLOSER_NAMES: Final = tuple(name.encode() for name in CLOSER)
+TIERS: Final = tuple(f'"{tier}"'.encode() for tier in SERVICE_TIERS)
 
 TIMES: Final = tuple(
     f'"{date}T{clock}{fraction}Z"'.encode()
@@ -73,15 +76,17 @@ ODD_TIMES: Final = tuple(
 ODD_WORDS: Final = (
     *(b'"ok"', b'"error"', b'"measured"', b'"estimated"', b'"OK"', b'"ok "', b'"o\\u006b"'),
     *(b'""', b"null", b"0", b'"errors"', b'"usage"', b'"debit"', b'"ok","status":"error"'),
+    *(b'"batch"', b'"Batch"', b'"batch"flex"', b'"batch","service_tier":"flex"', b'"batc'),
+    b'"flex","service_tier":"batch"',
 )
 ANYTHING: Final = (b"null", b"true", b"[]", b"{}", b'"a"', b"1", b"", b'"', b"{", b"\xff")
 OTHER_KEYS: Final = (b"Id", b"", b"id ", b"\\u0069d", b"prompt_tokens", b"entry", b"adjusts", b"\0")
 ODD: Final = {
     **dict.fromkeys(NAMES, ODD_NAMES),
     b"time": ODD_TIMES,
-    **dict.fromkeys((b"input_tokens", b"output_tokens", *SUBSET_NAMES), ODD_NUMBERS),
+    **dict.fromkeys((b"input_tokens", b"output_tokens", *SUBSET_NAMES, *CLOSER_NAMES), ODD_NUMBERS),
     b"duration_ms": (*ODD_NUMBERS, str(DURATION_MS_MAX).encode(), b"2592000001"),
-    **dict.fromkeys((b"status", b"quality"), ODD_WORDS),
+    **dict.fromkeys((b"status", b"quality", b"service_tier"), ODD_WORDS),
     **{b"entry": (b'"usage"', b'"debit"', b'"credit"', b"null"), b"adjusts": ODD_NAMES},
     b"reason": ODD_NAMES,
 }
@@ -119,7 +124,11 @@ def plain_fields(chance: Random) -> Fields:
     optional: list[tuple[bytes, tuple[bytes, ...]]] = [(name, NUMBERS) for name in SUBSET_NAMES]
     optional += [(b"status", (b'"ok"', b'"error"')), (b"quality", (b'"measured"', b'"estimated"'))]
     optional += [(b"duration_ms", NUMBERS)]
-    return fields + [(n, chance.choice(values)) for n, values in optional if chance.random() < 0.3]
+    if chance.random() < 0.5:
+        optional += [(b"service_tier", TIERS), *((name, NUMBERS) for name in CLOSER_NAMES)]
+    often = 0.3 if len(optional) < 8 else 0.15
+    drawn = [(name, values) for name, values in optional if chance.random() < often]
+    return fields + [(name, chance.choice(values)) for name, values in drawn]
 
 
 def other_value(fields: Fields, chance: Random) -> None:

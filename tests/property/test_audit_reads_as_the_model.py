@@ -11,12 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas import wire
+from schemas.price_class import SERVICE_TIERS, UNITS
 from schemas.usage_event import UsageEvent
 from schemas.wire import InvalidEventError, WireEvent
 from services.aggregator.arrays.frames import frames_of
+from services.aggregator.arrays.narrow import widened
 from services.aggregator.decoding.columns import Decoder
 from services.aggregator.decoding.labels import Labels
-from services.audit.event import Event, NotAnEventError, read_event
+from services.audit.event import MEASURES, Event, NotAnEventError, read_event
 from tests.property.record_texts import (
     BYTE_MUTATIONS,
     FIELD_MUTATIONS,
@@ -67,7 +69,9 @@ def assert_alike(record: bytes) -> None:
         assert getattr(meter, name) == getattr(audit, name), record
     decoded = Decoder(Labels()).decode(frames_of([record]))
     assert decoded.time_us.tolist() == [audit.time_us], record
-    assert decoded.measures.tolist() == [list(audit.measures)], record
+    assert widened(decoded.measures, len(MEASURES)).tolist() == [list(audit.measures)], record
+    assert widened(decoded.units, len(UNITS)).tolist() == [list(audit.quantities)], record
+    assert ("", *SERVICE_TIERS)[int(decoded.tiers[0])] == audit.service_tier, record
 
 
 def test_every_odd_value_in_every_field() -> None:

@@ -24,14 +24,17 @@ import schemas
 from bench.generator import Load, blocks
 from schemas import wire
 from schemas.event_rules import DURATION_MS_MAX, TOKENS_MAX
+from schemas.measures import MEASURES
+from schemas.price_class import SERVICE_TIERS, UNITS
 from schemas.usage_event import UsageEvent
-from schemas.wire import UncheckedEvent, WireEvent, decode_many
+from schemas.wire import UncheckedEvent, WireEvent, decode_many, decode_unchecked
 from services.aggregator.arrays.byte_spans import Buffer
 from services.aggregator.arrays.frames import Frames, frames_of
 from services.aggregator.arrays.key_index import Ints
+from services.aggregator.arrays.narrow import widened
 from services.aggregator.core.timing import EPOCH
 from services.aggregator.decoding import columns as decoding
-from services.aggregator.decoding.canonical import SUBSETS, read
+from services.aggregator.decoding.canonical import CLOSER, SUBSETS, read
 from services.aggregator.decoding.columns import Decoded, Decoder, Failure
 from services.aggregator.decoding.labels import Labels, Series
 from services.ingest.adapters.native import adapt
@@ -64,6 +67,8 @@ class Said(NamedTuple):
     tenant: str
     series: Series
     measures: tuple[int, ...]
+    tier: str | None
+    units: tuple[int, ...]
     adjusting: bool
 
 
@@ -81,7 +86,17 @@ def said(place: int, event: UncheckedEvent) -> Said:
             event.output_tokens,
             event.reasoning_output_tokens or 0,
             event.input_tokens + event.output_tokens if event.quality == "estimated" else 0,
+            event.cache_write_5m_input_tokens or 0,
+            event.cache_write_1h_input_tokens or 0,
+            event.audio_input_tokens or 0,
+            event.image_input_tokens or 0,
+            event.cache_read_audio_input_tokens or 0,
+            event.cache_read_image_input_tokens or 0,
+            event.audio_output_tokens or 0,
+            event.image_output_tokens or 0,
         ),
+        event.service_tier,
+        tuple(getattr(event, unit) or 0 for unit in UNITS),
         event.entry != "usage" or event.adjusts is not None or event.reason is not None,
     )
 
@@ -92,8 +107,11 @@ def each_alone(values: Sequence[bytes | None]) -> tuple[list[Said], list[Uncheck
     events: list[UncheckedEvent] = []
     for place, value in enumerate(values):
         found, _ = decode_many([value or b""])
-        words += [said(place, event) for event in found]
-        events += found
+        if found:
+            event = decode_unchecked(value or b"")
+            assert msgspec.structs.asdict(event).items() >= msgspec.structs.asdict(found[0]).items()
+            words.append(said(place, event))
+            events.append(event)
     return words, events
 
 
@@ -117,7 +135,9 @@ def in_words(decoded: Decoded, labels: Labels) -> list[Said]:
         decoded.places.tolist(),
         [labels.tenants.meaning[number] for number in decoded.tenants.tolist()],
         [labels.series.meaning[number] for number in decoded.series.tolist()],
-        map(tuple, decoded.measures.tolist()),
+        map(tuple, widened(decoded.measures, len(MEASURES)).tolist()),
+        [(None, *SERVICE_TIERS)[number] for number in decoded.tiers.tolist()],
+        map(tuple, widened(decoded.units, len(UNITS)).tolist()),
         decoded.adjusting.tolist(),
         strict=True,
     )
@@ -157,15 +177,16 @@ def count_good(values: Sequence[bytes | None], frames: Frames) -> int:
     rows = np.flatnonzero(found.good).tolist()
     for row in rows:
         value = values[row] or b""
-        (event,), failures = decode_many([value])
-        assert not failures
+        event = decode_unchecked(value)
         assert int(found.time_us[row]) == (event.time - EPOCH) // MICROSECOND, value
         numbers = {name: int(column[row]) for name, column in found.numbers.items()}
         assert numbers.pop("input_tokens") == event.input_tokens, value
         assert numbers.pop("output_tokens") == event.output_tokens, value
         assert numbers.pop("failed", 0) == (event.status == "error"), value
         assert numbers.pop("estimated", 0) == (event.quality == "estimated"), value
-        for name in SUBSETS:
+        tier = numbers.pop("service_tier", 0)
+        assert (None, *SERVICE_TIERS)[tier] == event.service_tier, value
+        for name in (*SUBSETS, *CLOSER):
             assert numbers.pop(name, 0) == (getattr(event, name) or 0), value
         assert not numbers
         assert (event.entry, event.adjusts, event.reason) == ("usage", None, None), value
@@ -238,6 +259,10 @@ MAYBE: Final = {
     "status": st.sampled_from(["ok", "error"]),
     "quality": st.sampled_from(["measured", "estimated"]),
     "duration_ms": st.none() | st.integers(0, DURATION_MS_MAX),
+    "service_tier": st.none() | st.sampled_from(SERVICE_TIERS),
+    **dict.fromkeys(CLOSER, st.none() | TOKENS),
+}
+ADJUSTING: Final = {
     **{"entry": st.sampled_from(["usage", "debit"]), "adjusts": st.none() | NAME, "reason": NAME},
 }
 
@@ -256,7 +281,12 @@ def model(fields: dict[str, Any]) -> UsageEvent:
 
 @given(
     st.lists(
-        st.builds(encoded, st.fixed_dictionaries(REQUIRED, optional=MAYBE), as_model=st.booleans()),
+        st.builds(
+            encoded,
+            st.fixed_dictionaries(REQUIRED, optional=MAYBE)
+            | st.fixed_dictionaries(REQUIRED, optional=MAYBE | ADJUSTING),
+            as_model=st.booleans(),
+        ),
         min_size=1,
         max_size=4,
     ),
@@ -314,10 +344,17 @@ LEAST: Final = (
     b'{"id":"0","source":"g","tenant":"a","time":"2024-02-29T23:59:59Z","region":"e",'
     b'"provider":"p","model":"m","input_tokens":0,"output_tokens":0}'
 )
+#: The least, and what few events say.
+CLOSEST: Final = (
+    LEAST[:-1] + b',"service_tier":"priority","cache_write_1h_input_tokens":7,'
+    b'"audio_output_tokens":5,"web_searches":31,"pages":2}'
+)
 
 
 @pytest.mark.parametrize(
-    ("record", "names_bytes"), [(WHOLE, 18), (LEAST, 6)], ids=["whole", "least"]
+    ("record", "names_bytes"),
+    [(WHOLE, 18), (LEAST, 6), (CLOSEST, 6)],
+    ids=["whole", "least", "closest"],
 )
 def test_every_byte_changed_to_every_other_left_out_and_put_in(
     record: bytes, names_bytes: int
@@ -384,9 +421,13 @@ PLAIN_EVENT: Final[dict[str, Any]] = {
         *({"cache_read_input_tokens": 7}, {"cache_write_input_tokens": 0}, {"duration_ms": 950}),
         *({"reasoning_output_tokens": 64}, {"quality": "estimated"}, {"id": "x" * 128}),
         *({"input_tokens": 9_999_999}, {"output_tokens": 0}, {"model": "m\x7f"}),
+        *({"service_tier": tier} for tier in SERVICE_TIERS),
+        *({"web_searches": 0}, {"pages": 9_999_999}, {"audio_input_tokens": 5}),
         {
             **dict.fromkeys(SUBSETS, 3),
             **{"status": "error", "quality": "estimated", "duration_ms": 9_999_999},
+            **dict.fromkeys(CLOSER, 1),
+            "service_tier": "reserved",
         },
     ],
     ids=lambda more: ",".join(more) or "plain",
@@ -399,6 +440,7 @@ def test_ordinary_events_are_read_at_once(more: dict[str, Any]) -> None:
 def test_what_is_left_to_the_decoder() -> None:
     others: list[dict[str, Any]] = [
         *({"id": "é"}, {"model": 'm"'}, {"source": "a\\b"}, {"input_tokens": 10_000_000}),
+        *({"characters": 10_000_000},),
         {"entry": "debit", "adjusts": "a", "reason": "r"},
     ]
     values = [wire.encode(WireEvent(**{**PLAIN_EVENT, **more})) for more in others]
@@ -412,7 +454,7 @@ def test_valid_examples_are_read_as_the_decoder_reads_them() -> None:
     values = [wire.encode(event) for event in events]
     plain = [
         event.entry == "usage"
-        and max(event.input_tokens, event.output_tokens, event.duration_ms or 0) < 10_000_000
+        and max(n for n in msgspec.structs.astuple(event) if isinstance(n, int)) < 10_000_000
         and b"\\" not in value
         and value.isascii()
         for event, value in zip(events, values, strict=True)
@@ -433,6 +475,7 @@ def test_what_ingest_writes_of_native_events_is_read_at_once(
     entry: KeyEntry, names_labels: bool
 ) -> None:
     fields = PLAIN_EVENT | {"provider": "openai", "model": "gpt-4.1"}
+    fields |= {"pages": 2, "service_tier": "flex", "audio_input_tokens": 7, "duration_ms": 5}
     if not names_labels:
         del fields["tenant"], fields["region"]
     body = msgspec.json.encode(fields)

@@ -19,23 +19,27 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
 
+from schemas.measures import MEASURES
 from schemas.metering_rules import HOUR_MS, MINUTE_MS
 from services.aggregator import recovery
 from services.aggregator.arrays.byte_spans import Flags, Words
 from services.aggregator.core.dedup import SeenIds, Stamp
 from services.aggregator.core.slices import FamilySlices
+from services.aggregator.core.windows import HOUR, MINUTE, REGISTER, UNIT, Family
 from services.aggregator.errors import DatabaseWentBackError, MeteringStoppedError
 from services.aggregator.flush import Flusher
 from services.aggregator.recovery import Beginning
 from services.aggregator.storage import retry
 from tests.property.world import (
+    MEASURED,
     WITHIN_MS,
     Crash,
     ModelLog,
     ModelStores,
+    SliceKey,
     Worker,
     World,
-    event,
+    classed_event,
     oracle,
     run,
 )
@@ -77,7 +81,7 @@ class Schedule(RuleBasedStateMachine):
         self.world.now_ms += pause_ms
         now_ms = self.world.now_ms
         self.world.append(
-            event(number, now_ms - age_ms, tokens) for number, age_ms, tokens in events
+            classed_event(number, now_ms - age_ms, tokens) for number, age_ms, tokens in events
         )
 
     @rule(poison=st.sampled_from([b"{", b"", b"[]", b'{"id": 1}', b"\xff"]))
@@ -213,9 +217,13 @@ class Schedule(RuleBasedStateMachine):
     def equals_oracle(self) -> None:
         self._settle()
         truth, database = oracle(self.world.logs), self.world.database
-        assert measured(database.view("register")) == truth.registers
-        assert measured(database.view("minute")) == truth.minutes
-        assert measured(database.view("hour")) == truth.hours
+        for family, wanted in (
+            (REGISTER, truth.registers),
+            (MINUTE, truth.minutes),
+            (HOUR, truth.hours),
+            (UNIT, truth.units),
+        ):
+            assert measured(database.view(family.name), family) == wanted
         for log in self.world.logs:
             if not log.records:
                 continue
@@ -237,14 +245,16 @@ class Schedule(RuleBasedStateMachine):
         self.equals_oracle()
 
 
-def measured(view: dict[Any, tuple[int, ...]]) -> dict[Any, list[int]]:
+def measured(view: dict[SliceKey, tuple[int, ...]], family: Family) -> dict[Any, list[int]]:
     """A view of the model keyed and valued as the oracle does it."""
+    names = MEASURED if family.measures == MEASURES else family.measures
     result = {}
     for key, totals in view.items():
-        parts = [key.window_start_ms] if key.window_start_ms else []
-        parts += [key.tenant] if key.tenant else []
-        name = (*parts, key.series.model) if parts else key.series.model
-        result[name] = [totals[0], totals[2], totals[5]]
+        parts: list[Any] = [key.window_start_ms] if family.window_ms is not None else []
+        parts += [key.tenant] if family.has_tenant else []
+        told = dict(zip(family.measures, totals, strict=False))
+        assert not {name for name, total in told.items() if total} - {*names}
+        result[(*parts, key.series.model, *key.variety)] = [told.get(name, 0) for name in names]
     return result
 
 

@@ -10,7 +10,13 @@ from hypothesis import strategies as st
 from wattoken.client.stream_usage import AnswerReader
 
 from services.ingest.adapters import provider_usage
-from tests.unit.services.ingest.adapters.usage_writers import CLASSES, WRITERS, Used, expected
+from tests.unit.services.ingest.adapters.usage_writers import (
+    CLASSES,
+    WRITERS,
+    Used,
+    as_told,
+    expected,
+)
 
 COUNT = st.one_of(st.just(0), st.integers(min_value=0, max_value=10**6))
 USED = st.fixed_dictionaries(dict.fromkeys(CLASSES, COUNT))
@@ -43,7 +49,7 @@ def test_cumulative_chunks_count_once_whatever_silence_is_between(
     name: str, used: Used, told: list[int], data: st.DataObject
 ) -> None:
     """Grows to the whole; then nulls, empty and zero objects take nothing back."""
-    write = WRITERS[name]
+    write, used = WRITERS[name], as_told(name, used)
     whole = write(used)
     chunks: list[Any] = []
     for percent in sorted(told):
@@ -56,7 +62,7 @@ def test_cumulative_chunks_count_once_whatever_silence_is_between(
 @given(name=FORMAT, used=USED)
 @MODEST
 def test_one_chunk_is_as_good_as_none_around_it(name: str, used: Used) -> None:
-    whole = WRITERS[name](used)
+    whole = WRITERS[name](as_told(name, used))
     alone = provider_usage.read(whole, name)
     assert provider_usage.read([whole], name) == alone
     assert provider_usage.read([copy.deepcopy(whole), whole, None, whole], name) == alone
@@ -66,7 +72,7 @@ def test_one_chunk_is_as_good_as_none_around_it(name: str, used: Used) -> None:
 @MODEST
 def test_an_estimate_may_be_corrected_downwards(name: str, used: Used, more: int) -> None:
     """Neither a sum nor a maximum: the later count stands."""
-    used = {one: value + 1 for one, value in used.items()}
+    used = as_told(name, {one: value + 1 for one, value in used.items()})
     high = WRITERS[name](used | {"uncached": used["uncached"] + more})
     assert provider_usage.read([high, WRITERS[name](used)], name) == provider_usage.read(
         WRITERS[name](used), name
@@ -95,6 +101,7 @@ def test_a_later_chunk_with_caches_replaces_the_first_estimate(
             "outputTokens",
         ),
     ):
+        used = as_told("cohere", used)  # No details, which a correction need not repeat.
         whole = expected(used)
         estimate = {fresh: whole.input_tokens, read: 0, written: 0, out: 0}
         corrected = {
@@ -119,6 +126,7 @@ def test_a_later_chunk_with_caches_replaces_the_first_estimate(
 @MODEST
 def test_details_that_came_only_earlier_stay(name: str, used: Used, output: int) -> None:
     """The last chunk has the totals alone; what was cached is not forgotten."""
+    used = as_told(name, used)
     first = WRITERS[name](used | {"output": 0})
     whole = WRITERS[name](used | {"output": used["output"] + output})
     last = {key: value for key, value in whole.items() if not key.endswith("_details")}
@@ -135,7 +143,7 @@ def test_what_the_client_lets_go_changes_nothing(
     name: str, used: Used, told: list[int], data: st.DataObject
 ) -> None:
     """The client keeps few of a stream's usages; they are metered as all of them would be."""
-    write = WRITERS[name]
+    write, used = WRITERS[name], as_told(name, used)
     chunks: list[Any] = [
         write(used | {"output": used["output"] * percent // 100}) for percent in sorted(told)
     ]

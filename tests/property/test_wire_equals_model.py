@@ -15,7 +15,16 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from schemas import wire
-from schemas.event_rules import DURATION_MS_MAX, MODEL_LENGTH_MAX, NAME_LENGTH_MAX, TOKENS_MAX
+from schemas.event_rules import (
+    CLOSER_SUBSETS,
+    COUNTED_TWICE,
+    DURATION_MS_MAX,
+    MODEL_LENGTH_MAX,
+    NAME_LENGTH_MAX,
+    PRICED_APART,
+    TOKENS_MAX,
+)
+from schemas.price_class import SERVICE_TIERS, UNITS
 from schemas.usage_event import UsageEvent
 from schemas.wire import InvalidEventError
 
@@ -61,6 +70,9 @@ ODD_TEXTS: list[str] = [
     '"usage"',
     '"debit"',
     '"credit"',
+    '"batch"',
+    '"Batch"',
+    '"standard_only"',
 ]
 LONG_TEXTS = [
     f'"{unit * count}"'
@@ -144,6 +156,15 @@ PLAUSIBLE = {
         ["cache_read_input_tokens", "cache_write_input_tokens", "reasoning_output_tokens"],
         st.integers(0, 12).map(str) | st.just("null"),
     ),
+    **dict.fromkeys(
+        sorted(
+            set(PRICED_APART + COUNTED_TWICE).union(*(parts for parts, _ in CLOSER_SUBSETS))
+            | {"audio_output_tokens", "image_output_tokens"}
+        ),
+        st.integers(0, 6).map(str) | st.just("null"),
+    ),
+    **dict.fromkeys(UNITS, st.integers(0, 3).map(str) | st.just("null")),
+    "service_tier": st.sampled_from([*(f'"{tier}"' for tier in SERVICE_TIERS), '""', "null"]),
     "entry": st.sampled_from(['"usage"', '"debit"', '"credit"']),
     "adjusts": st.sampled_from(['"x"', "null"]),
     "reason": st.sampled_from(['"y"', "null"]),

@@ -17,7 +17,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from schemas.measures import MEASURES
 from schemas.metering_rules import HOUR_MS, MINUTE_MS, MeteringRules
 from services.aggregator.arrays.byte_spans import Words
 from services.aggregator.arrays.cuts import Cut
@@ -26,7 +25,8 @@ from services.aggregator.core.dedup import Settled, Sightings, Stamp
 from services.aggregator.core.judging import Records
 from services.aggregator.core.partition import Checkpoint, Snapshot
 from services.aggregator.core.series_limit import Admission
-from services.aggregator.core.slices import SliceRows, label_numbers, labels_of, pack, windows_of
+from services.aggregator.core.slice_keys import pack, unpack, varieties
+from services.aggregator.core.slices import SliceRows
 from services.aggregator.core.timing import RuleBook
 from services.aggregator.core.windows import FAMILY_BY_NAME, Family
 from services.aggregator.decoding.columns import Decoder
@@ -44,6 +44,8 @@ class SliceKey(NamedTuple):
     window_start_ms: int
     tenant: str
     series: Series
+    #: A price class or a unit, where the family keeps them apart.
+    variety: tuple[Any, ...] = ()
 
 
 T0_MS = int(datetime(2026, 3, 15, 12, 0, tzinfo=UTC).timestamp() * 1000)
@@ -57,6 +59,7 @@ RULES = MeteringRules(
     dedup_horizon_ms=HORIZON_MS,
     series_max=2,
     unused_series_max=1,
+    context_thresholds=(3, 7),
 )
 KEEP = Keep(minutes_ms=2 * MINUTE_MS, hours_ms=HOUR_MS, ids=2)
 
@@ -191,6 +194,8 @@ class Database:
     def insert_slice(
         self, log: str, family: str, key: SliceKey, version: int, totals: Totals
     ) -> None:
+        # What is left out is 0, as in a table.
+        totals = (*totals, *[0] * (len(FAMILY_BY_NAME[family].measures) - len(totals)))
         versions = self.slices[log, family, key]
         assert versions.get(version, totals) == totals, (
             f"two rows of {key} with version {version}: {versions[version]} and {totals}"
@@ -280,23 +285,27 @@ class ModelSink:
         return dict.fromkeys(partitions, RuleBook(((0, RULES),)))
 
     def _named(self, family: Family, number: int) -> SliceKey:
-        key = np.array([number])
-        tenants, numbers = labels_of(family, self._labels, key)
-        tenant = "" if tenants is None else self._labels.tenants.meaning[int(tenants[0])]
-        series = self._labels.series.meaning[int(numbers[0])]
-        return SliceKey(family.window_start_ms(int(windows_of(key)[0])), tenant, series)
+        key = unpack(family, self._labels, np.array([number]))
+        tenant, variety = "", ()
+        if key.tenants is not None and key.varieties is not None:
+            tenant = self._labels.tenants.meaning[int(key.tenants[0])]
+            variety = varieties(family, self._labels).meaning[int(key.varieties[0])]
+        series = self._labels.series.meaning[int(key.series[0])]
+        return SliceKey(family.window_start_ms(int(key.windows[0])), tenant, series, variety)
 
     def _numbered(self, family: Family, key: SliceKey) -> int:
-        windows = np.array([family.window_number(key.window_start_ms)])
-        tenants = np.array([self._labels.tenants.number(key.tenant)])
-        series = np.array([self._labels.series.number(key.series)])
-        return int(pack(windows, label_numbers(family, self._labels, tenants, series))[0])
+        window = family.window_number(key.window_start_ms)
+        tenant = self._labels.tenants.number(key.tenant)
+        series = self._labels.series.number(key.series)
+        variety = varieties(family, self._labels).number(key.variety) if key.variety else 0
+        numbers = (np.array([number]) for number in (window, tenant, series, variety))
+        return int(pack(family, self._labels, *numbers)[0])
 
     def _rows(self, family: Family, keys: Iterable[SliceKey]) -> tuple[SliceRows, Ints]:
         current = self._database.current(self._log, family.name)
         chosen = [key for key in keys if key in current]
         if not chosen:
-            return NO_ROWS, np.empty(0, np.int64)
+            return SliceRows(*no_rows(family)), np.empty(0, np.int64)
         return (
             SliceRows(
                 np.array([self._numbered(family, key) for key in chosen], np.int64),
@@ -320,7 +329,8 @@ class ModelSink:
         return self._rows(family, [self._named(family, key) for key in keys.tolist()])
 
 
-NO_ROWS = SliceRows(np.empty(0, np.int64), np.empty((0, len(MEASURES)), np.int64))
+def no_rows(family: Family) -> tuple[Ints, Ints]:
+    return np.empty(0, np.int64), np.empty((0, len(family.measures)), np.int64)
 
 
 class Step:
@@ -442,30 +452,55 @@ def event(identity: int, time_ms: int, tokens: int, **more: Any) -> bytes:
     return json.dumps(fields).encode()
 
 
+#: What an event may say beside the usual, by its tokens; images are used with and without tokens.
+CLOSER: list[dict[str, Any]] = [
+    {"images": 2},
+    {},
+    {"service_tier": "batch"},
+    {"audio_input_tokens": 1},
+    {"service_tier": "batch", "images": 1, "pages": 3},
+    {"service_tier": "standard", "image_output_tokens": 1},
+]
+
+
+def classed_event(identity: int, time_ms: int, tokens: int) -> bytes:
+    """An event whose tokens pick what else it says: so a resend need not say the same."""
+    plain = tokens == 0 and identity % 2
+    return event(identity, time_ms, tokens, **({} if plain else CLOSER[tokens % len(CLOSER)]))
+
+
+#: Measures that the oracle adds up; what events append has none of the others.
+MEASURED = (
+    *("requests", "input_tokens", "output_tokens"),
+    *("audio_input_tokens", "image_output_tokens"),
+)
+
+
 @dataclass
 class Oracle:
     """Plain sums over the logs: no slices, no versions, no batches."""
 
-    registers: dict[str, list[int]] = field(default_factory=dict)
-    minutes: dict[tuple[int, str], list[int]] = field(default_factory=dict)
-    hours: dict[tuple[int, str, str], list[int]] = field(default_factory=dict)
+    registers: dict[Any, list[int]] = field(default_factory=dict)
+    minutes: dict[Any, list[int]] = field(default_factory=dict)
+    hours: dict[Any, list[int]] = field(default_factory=dict)
+    units: dict[Any, list[int]] = field(default_factory=dict)
     counts: dict[str, dict[str, int]] = field(default_factory=dict)
 
 
 @dataclass
 class Names:
-    """Models that one log admitted: with tokens, and such that nothing was used of."""
+    """Models that one log admitted: such that something was used of, and others."""
 
     used: set[str]
     unused: set[str]
 
-    def metered_as(self, model: str, tokens: int) -> str:
-        if tokens and model not in self.used:
+    def metered_as(self, model: str, used: int) -> str:
+        if used and model not in self.used:
             if len(self.used) == RULES.series_max:
                 return "other"
             self.unused.discard(model)
             self.used.add(model)
-        if not tokens and model not in self.used | self.unused:
+        if not used and model not in self.used | self.unused:
             if len(self.unused) == RULES.unused_series_max:
                 return "other"
             self.unused.add(model)
@@ -500,16 +535,23 @@ def oracle(logs: Iterable[ModelLog]) -> Oracle:
                 continue
             counts["accepted"] += 1
             counts["late"] += append_ms - time_ms > RULES.late_after_ms
-            model = names.metered_as(fields["model"], fields["input_tokens"])
+            inputs, units = fields["input_tokens"], fields.get("images", 0) + fields.get("pages", 0)
+            model = names.metered_as(fields["model"], inputs + units)
+            hour = (time_ms // HOUR_MS * HOUR_MS, fields["tenant"], model)
+            tier = fields.get("service_tier", "")
+            band = 7 if inputs > 7 else 3 if inputs > 3 else 0
             keys: list[tuple[Any, Any]] = [
-                (truth.registers, model),
+                (truth.registers, (model,)),
                 (truth.minutes, (time_ms // MINUTE_MS * MINUTE_MS, model)),
-                (truth.hours, (time_ms // HOUR_MS * HOUR_MS, fields["tenant"], model)),
+                (truth.hours, (*hour, *(("", 0) if model == "other" else (tier, band)))),
             ]
             for totals, key in keys:
-                sums = totals.setdefault(key, [0, 0, 0])
+                sums = totals.setdefault(key, [0] * len(MEASURED))
+                for at, name in enumerate(MEASURED):
+                    sums[at] += fields.get(name, 0)
                 sums[0] += 1
-                sums[1] += fields["input_tokens"]
-                sums[2] += fields["output_tokens"]
+            for unit in ("images", "pages"):
+                if fields.get(unit):
+                    truth.units.setdefault((*hour, unit), [0])[0] += fields[unit]
         truth.counts[log.name] = dict(counts)
     return truth

@@ -89,7 +89,10 @@ def test_schemas_import_nothing_of_ours() -> None:
 #: Bills are values too: what is printed or asked of a database stands in other modules.
 BILLS = [
     ROOT / "services/billing" / f"{name}.py"
-    for name in ("statement", "statement_html", "statement_json", "tariff_check", "tariff_prices")
+    for name in (
+        *("statement", "statement_html", "statement_json", "tariff_check", "tariff_prices"),
+        *("class_check", "explanation", "explanation_text", "findings"),
+    )
 ]
 #: What makes columns of bytes; the rest of that wing is processes and pipes.
 READING = [

@@ -13,9 +13,17 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.event_rules import TIME_MAX, TIME_MIN
+from schemas.event_rules import (
+    COUNTED_TWICE,
+    PRICED_APART,
+    SUBSETS,
+    TIME_MAX,
+    TIME_MIN,
+    USUAL_SUBSETS,
+)
+from schemas.measures import INPUT, MEASURES, USUAL
 from schemas.metering_rules import MeteringRules
-from schemas.wire import decode_many, problem
+from schemas.wire import decode_unchecked, problem
 from services.aggregator.arrays.byte_spans import Words
 from services.aggregator.arrays.key_index import Ints
 from services.aggregator.core.dead_letters import PAYLOAD_BYTES_MAX, DeadLetter
@@ -24,6 +32,8 @@ from services.aggregator.decoding.columns import Decoded
 
 TIME_MS_MIN: Final = epoch_ms(TIME_MIN)
 TIME_MS_END: Final = epoch_ms(TIME_MAX)
+#: Where a measure is in a row.
+PLACE: Final = {name: place for place, name in enumerate(MEASURES)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +58,7 @@ class Records:
 class Columns:
     """Events of a batch.
 
-    `log_ms` is their log time; `seconds` counts from 1970, `tenants` and `series` are numbers of
-    `Labels`; `identities` has the shape (events, 2), `measures` (events, measures).
+    `log_ms` is their log time; `seconds` counts from 1970; the others are as in `Decoded`.
     """
 
     offsets: Ints
@@ -58,25 +67,31 @@ class Columns:
     seconds: Ints
     tenants: Ints
     series: Ints
+    tiers: Ints
     identities: Words
     measures: Ints
+    units: Ints
 
     def __len__(self) -> int:
         return len(self.identities)
 
     def only(self, wanted: NDArray[np.bool_]) -> Columns:
         """The events that are wanted; as it is where all are."""
-        if wanted.all():
-            return self
+        return self if wanted.all() else self.at(np.flatnonzero(wanted))
+
+    def at(self, events: Ints) -> Columns:
+        """The events with these indexes."""
         return Columns(
-            self.offsets[wanted],
-            self.append_ms[wanted],
-            self.log_ms[wanted],
-            self.seconds[wanted],
-            self.tenants[wanted],
-            self.series[wanted],
-            self.identities[wanted],
-            self.measures[wanted],
+            self.offsets[events],
+            self.append_ms[events],
+            self.log_ms[events],
+            self.seconds[events],
+            self.tenants[events],
+            self.series[events],
+            self.tiers[events],
+            self.identities[events],
+            self.measures[events],
+            self.units[events],
         )
 
 
@@ -116,8 +131,10 @@ def judge(records: Records, log_ms: Ints, decoded: Decoded, rules: MeteringRules
         decoded.time_us // 1_000_000,
         decoded.tenants,
         decoded.series,
+        decoded.tiers,
         decoded.identities,
         decoded.measures,
+        decoded.units,
     )
     return Judged(
         columns=columns.only(good),
@@ -131,24 +148,39 @@ def doubtful(
     decoded: Decoded, time_ms: Ints, append_ms: Ints, log_ms: Ints, rules: MeteringRules
 ) -> NDArray[np.bool_]:
     """Say which events `refusal` has to look at; it would refuse none of the others."""
-    rows = decoded.measures
     doubt: NDArray[np.bool_] = (
         decoded.adjusting
         | (append_ms - time_ms > rules.too_old_ms)
         | (time_ms - log_ms > rules.too_new_ms)
         | (time_ms < TIME_MS_MIN)
         | (time_ms >= TIME_MS_END)
-        | (rows[:, 3] + rows[:, 4] > rows[:, 2])
-        | (rows[:, 6] > rows[:, 5])
+        | contradictory(decoded.measures)
     )
     return doubt
+
+
+def contradictory(measures: Ints) -> NDArray[np.bool_]:
+    """Say whose tokens contradict one another, as `schemas.event_rules` has it."""
+
+    def summed(names: Sequence[str]) -> Ints:
+        return sum([measures[:, PLACE[name]] for name in names if PLACE[name] < width], start=none)
+
+    width = measures.shape[1]
+    none = np.zeros(len(measures), np.int64)
+    few = width <= USUAL
+    found = np.zeros(len(measures), np.bool_)
+    for parts, total in USUAL_SUBSETS if few else SUBSETS:
+        found |= summed(parts) > measures[:, PLACE[total]]
+    if not few:
+        found |= summed(PRICED_APART) - summed(COUNTED_TWICE) > measures[:, INPUT]
+    return found
 
 
 def refusal(
     value: bytes, append_ms: int, log_ms: int, rules: MeteringRules
 ) -> tuple[str, str] | None:
     """Say why a record that is an event is refused, as reason and error, or None."""
-    ((event,), _) = decode_many([value])
+    event = decode_unchecked(value)
     message = problem(event)
     if message is not None:
         return "invalid_event", message

@@ -14,22 +14,20 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from schemas.measures import INPUT, OUTPUT
 from schemas.metering_rules import MeteringRules
 from services.aggregator.arrays.frames import frames_of
 from services.aggregator.arrays.key_index import Ints
+from services.aggregator.core.additions import Additions, additions
 from services.aggregator.core.dead_letters import DeadLetter, UnwrittenLetters
 from services.aggregator.core.dedup import SeenIds, Settled
 from services.aggregator.core.judging import Columns, Judged, Records, judge
 from services.aggregator.core.log_time import LogTime
 from services.aggregator.core.series_limit import Admission, SeriesLimit
-from services.aggregator.core.slices import SliceRows, SliceStore, label_numbers, pack
+from services.aggregator.core.slices import SliceRows, SliceStore
 from services.aggregator.core.timing import RuleBook, duplicate_within_ms
-from services.aggregator.core.windows import FAMILIES, Family
 from services.aggregator.decoding.columns import Decoded, Decoder
-from services.aggregator.decoding.labels import Labels
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,22 +68,6 @@ class Snapshot:
         """How many rows it holds, all tables."""
         slices = sum(len(rows) for rows in self.rows.values())
         return slices + len(self.dead_letters) + len(self.admissions)
-
-
-@dataclass(frozen=True, slots=True)
-class Additions:
-    """Accepted events of a batch, for one family: a key, an offset and measures each."""
-
-    family: Family
-    keys: Ints
-    offsets: Ints
-    measures: Ints
-
-    def only(self, wanted: NDArray[np.bool_]) -> Additions:
-        """The events that are wanted."""
-        return Additions(
-            self.family, self.keys[wanted], self.offsets[wanted], self.measures[wanted]
-        )
 
 
 @dataclass(slots=True)
@@ -206,16 +188,24 @@ class PartitionState:
         counts &= fresh
         late = int(np.count_nonzero(judged.late & counts))
         self._count(received, judged, duplicate, late, int(log_ms[-1]))
-        counted = self._by_metered_series(columns.only(counts), rules, sifted)
-        sifted.additions += additions(counted, rules, self._decoder.labels)
+        self._add(columns.only(counts), rules, sifted)
 
-    def _by_metered_series(self, columns: Columns, rules: MeteringRules, sifted: Sifted) -> Columns:
-        tokens = columns.measures[:, INPUT] + columns.measures[:, OUTPUT]
-        series, moved = self._series_limit.metered_as(
-            columns.series, tokens, columns.offsets, rules
+    def _add(self, columns: Columns, rules: MeteringRules, sifted: Sifted) -> None:
+        """Say what events add to slices, each under the series and price class it counts for."""
+        labels = self._decoder.labels
+        used = columns.measures[:, INPUT] + columns.measures[:, OUTPUT]
+        if columns.units.shape[1]:
+            used += columns.units.sum(axis=1)
+        series, moved = self._series_limit.metered_as(columns.series, used, columns.offsets, rules)
+        classes = labels.classes.of(
+            columns.tiers, columns.measures[:, INPUT], rules.context_thresholds
         )
-        sifted.as_other += moved
-        return replace(columns, series=series) if moved else columns
+        if moved:
+            # Nothing prices what has lost its name, so it needs no class.
+            classes = np.where(series == columns.series, classes, 0)
+            columns = replace(columns, series=series)
+            sifted.as_other += moved
+        sifted.additions += additions(columns, classes, rules, labels)
 
     def _count(self, received: int, judged: Judged, duplicate: int, late: int, log_ms: int) -> None:
         rejected = 0
@@ -299,23 +289,3 @@ class PartitionState:
             # Rebuilding, or nothing read since: all seen so far lies below the checkpoint.
             self.seen.cut(self.next_offset, self._log_time.last_ms)
         return self.seen.spill(settled, memory_max, most)
-
-
-def additions(columns: Columns, rules: MeteringRules, labels: Labels) -> list[Additions]:
-    """Say what events add to each family.
-
-    Windows past a family's retention are left out, so that TTL and late events never fight.
-    """
-    if not len(columns):
-        return []
-    result = []
-    for family in FAMILIES:
-        windows = family.window_numbers(columns.seconds)
-        keys = pack(windows, label_numbers(family, labels, columns.tenants, columns.series))
-        added = Additions(family, keys, columns.offsets, columns.measures)
-        newest_append_ms = int(columns.append_ms.max())
-        if windows.min() < family.metered_from(newest_append_ms, rules):
-            first = [family.metered_from(at, rules) for at in columns.append_ms.tolist()]
-            added = added.only(windows >= np.array(first))
-        result.append(added)
-    return result

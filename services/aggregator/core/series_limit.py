@@ -1,11 +1,12 @@
 """PURE. How many series a partition meters by name; what lies beyond is metered as ``other``.
 
 Whoever may send events may invent names, and each would take a register for good. So the rules of
-the log limit how many series a partition admits: `MeteringRules.series_max` that have tokens, and
-beside them `MeteringRules.unused_series_max` that nothing was used of yet, such as names that only
-failed requests bear. A series is admitted by its first event that counts, and as a used one by its
-first with tokens. An event of a series that is not admitted as it needs is metered as ``other`` of
-the same entry: tokens and tenant stay, region, provider and model are lost.
+the log limit how many series a partition admits: `MeteringRules.series_max` that something was used
+of, tokens or units, and beside them `MeteringRules.unused_series_max` that nothing was used of yet,
+such as names that only failed requests bear. A series is admitted by its first event that counts,
+and as a used one by its first that used something. An event of a series that is not admitted as it
+needs is metered as ``other`` of the same entry: what it used and its tenant stay; region, provider,
+model and price class are lost.
 
 Who is admitted is a function of the log alone. It is kept beside the checkpoints with the offset of
 the event that did it, for slices may be ahead of their checkpoint, and must not make a series look
@@ -61,11 +62,12 @@ class SeriesLimit:
         return new
 
     def metered_as(
-        self, series: Ints, tokens: Ints, offsets: Ints, rules: MeteringRules
+        self, series: Ints, used: Ints, offsets: Ints, rules: MeteringRules
     ) -> tuple[Ints, int]:
         """The series that events count for, and how many of them are not their own.
 
-        The arrays are parallel and hold the next events that count, in the order of the log.
+        The arrays are parallel and hold the next events that count, in the order of the log;
+        ``used`` is above 0 where something was used.
         """
         if not len(series):
             return series, 0
@@ -73,7 +75,7 @@ class SeriesLimit:
         held = self._kinds[series]
         if held.min() == _USED:
             return series, 0
-        needs = np.where(tokens > 0, _USED, _UNUSED).astype(np.int8)
+        needs = np.where(used > 0, _USED, _UNUSED).astype(np.int8)
         lacking = np.flatnonzero(held < needs)
         result = series.copy()
         moved = 0

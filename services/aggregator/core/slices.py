@@ -4,9 +4,10 @@ A slice is one log partition's share of one window. Its totals are the sums over
 events of its key below some offset, its version: so a row is a pure function of the log, and
 writing it twice, late or out of order changes nothing.
 
-The slices of a family are columns: a key is window and account (tenant and series; the series alone
-in families that keep no tenants apart) packed into one integer, its place in the columns comes from
-a `KeyIndex`, and a whole batch is added with a few array operations, however many keys it touches.
+The slices of a family are columns: what a slice is about is packed into one integer
+(`core.slice_keys`), its place in the columns comes from a `KeyIndex`, and a whole batch is added
+with a few array operations, however many keys it touches. Measures that few events have take memory
+once an event of the family has them.
 """
 
 from __future__ import annotations
@@ -19,42 +20,17 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.measures import MEASURES
+from schemas.measures import USUAL
 from services.aggregator.arrays.key_index import Ints, KeyIndex
+from services.aggregator.arrays.narrow import widened
+from services.aggregator.core.slice_keys import windows_of
 from services.aggregator.core.windows import FAMILIES, Family
-from services.aggregator.decoding.labels import Labels
 
-#: A key packs window number and label number, which is an account's or a series'. A window number
-#: is its start divided by its length: 27 bits of minutes last until 2225, and memory ends long
-#: before 36 bits of label numbers do.
-LABEL_BITS: Final = 36
-LABEL_MASK: Final = (1 << LABEL_BITS) - 1
 CAPACITY_MIN: Final = 64
 
 
 class TotalTooLargeError(Exception):
     """A total would no longer fit into 63 bits; nothing of the batch may be written."""
-
-
-def label_numbers(family: Family, labels: Labels, tenants: Ints, series: Ints) -> Ints:
-    """The label numbers of tenants and series: what a family keeps apart within a window."""
-    return labels.accounts.number(tenants, series) if family.has_tenant else series
-
-
-def pack(windows: Ints, numbers: Ints) -> Ints:
-    """Pack window and label numbers into keys."""
-    return (windows << LABEL_BITS) | numbers
-
-
-def windows_of(keys: Ints) -> Ints:
-    """The window numbers in keys."""
-    return keys >> LABEL_BITS
-
-
-def labels_of(family: Family, labels: Labels, keys: Ints) -> tuple[Ints | None, Ints]:
-    """The tenants (None in a family that keeps none apart) and the series in keys, as numbers."""
-    numbers = keys & LABEL_MASK
-    return labels.accounts.meaning(numbers) if family.has_tenant else (None, numbers)
 
 
 def summed(keys: Ints, measures: Ints) -> tuple[Ints, Ints]:
@@ -72,7 +48,10 @@ def summed(keys: Ints, measures: Ints) -> tuple[Ints, Ints]:
 
 @dataclass(frozen=True, slots=True)
 class SliceRows:
-    """Slices as columns: keys, and totals of shape (keys, measures)."""
+    """Slices as columns: keys, and totals of shape (keys, measures).
+
+    The last measures may be left out, where all of them are 0.
+    """
 
     keys: Ints
     totals: Ints
@@ -100,7 +79,7 @@ class FamilySlices:
         self._index = KeyIndex()
         self._ahead: dict[int, int] = {}
         self._keys: Ints = np.zeros(CAPACITY_MIN, np.int64)
-        self._totals: Ints = np.zeros((CAPACITY_MIN, len(MEASURES)), np.int64)
+        self._totals: Ints = np.zeros((CAPACITY_MIN, min(USUAL, len(family.measures))), np.int64)
         self._dirty: NDArray[np.bool_] = np.zeros(CAPACITY_MIN, np.bool_)
 
     def _move(self, places: NDArray[np.intp] | slice, capacity: int) -> None:
@@ -108,7 +87,7 @@ class FamilySlices:
         old = self._keys[places], self._totals[places], self._dirty[places]
         used = len(old[0])
         self._keys = np.zeros(capacity, np.int64)
-        self._totals = np.zeros((capacity, len(MEASURES)), np.int64)
+        self._totals = np.zeros((capacity, old[1].shape[1]), np.int64)
         self._dirty = np.zeros(capacity, np.bool_)
         self._keys[:used], self._totals[:used], self._dirty[:used] = old
 
@@ -132,6 +111,11 @@ class FamilySlices:
             self._keys[used : used + len(new)] = keys[new]
         return places
 
+    def _widen(self, width: int) -> None:
+        """Have room for so many measures."""
+        if width > self._totals.shape[1]:
+            self._totals = np.ascontiguousarray(widened(self._totals, width))
+
     def load(self, keys: Ints, totals: Ints, versions: Ints, position: int) -> None:
         """Take over rows of the table; ``position`` is the next offset to be read.
 
@@ -141,7 +125,8 @@ class FamilySlices:
         if not len(keys):
             return
         places = self._place(keys)
-        self._totals[places] = totals
+        self._widen(totals.shape[1])
+        self._totals[places] = widened(totals, self._totals.shape[1])
         ahead = versions > position
         self._ahead.update(zip(keys[ahead].tolist(), versions[ahead].tolist(), strict=True))
 
@@ -157,7 +142,7 @@ class FamilySlices:
 
     def unknown(self, keys: Ints) -> Ints:
         """Of these keys, those of which the table must be asked before anything is added."""
-        old = keys[windows_of(keys) < self.loaded_from]
+        old = keys[windows_of(self.family, keys) < self.loaded_from]
         if not len(old):
             return old
         distinct = np.unique(old)
@@ -180,10 +165,12 @@ class FamilySlices:
             return
         distinct, totals = summed(keys, measures)
         places = self._place(distinct)
-        grown = self._totals[places] + totals
+        self._widen(totals.shape[1])
+        grown = self._totals[places]
+        grown[:, : totals.shape[1]] += totals
         # Two numbers below 2^63 wrap to a negative one.
         if grown.min() < 0:
-            raise TotalTooLargeError(f"a sum of family {self.family.name} would pass 2^63 tokens")
+            raise TotalTooLargeError(f"a sum of family {self.family.name} would pass 2^63")
         self._totals[places] = grown
         self._dirty[places] = True
 
@@ -210,7 +197,7 @@ class FamilySlices:
             return
         self.loaded_from = before
         used = len(self._index)
-        keep = (windows_of(self._keys[:used]) >= before) | self._dirty[:used]
+        keep = (windows_of(self.family, self._keys[:used]) >= before) | self._dirty[:used]
         # Moving what stays costs as much as it is, so wait until it is worth it. What is kept
         # longer is still right, and known.
         if np.count_nonzero(keep) > used * 3 // 4:

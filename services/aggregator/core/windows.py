@@ -8,7 +8,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from schemas.measures import MEASURES
 from schemas.metering_rules import HOUR_MS, MINUTE_MS, MeteringRules
+from schemas.price_class import PriceClass
+from services.aggregator.decoding.labels import Unit
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +24,15 @@ class Family:
     name: str
     window_ms: int | None
     has_tenant: bool
+    #: What else keeps slices of one window, tenant and series apart, by its fields; only where
+    #: tenants are kept apart.
+    variety: type[PriceClass] | type[Unit] | None = None
+    measures: tuple[str, ...] = MEASURES
+
+    @property
+    def variety_columns(self) -> tuple[str, ...]:
+        """The columns that tell varieties apart."""
+        return () if self.variety is None else self.variety._fields
 
     def window_number(self, time_ms: int) -> int:
         """Number of the window that holds ``time_ms``: windows since 1970-01-01T00:00Z."""
@@ -53,6 +65,7 @@ class Family:
 
 REGISTER: Final = Family("register", None, has_tenant=False)
 MINUTE: Final = Family("minute", MINUTE_MS, has_tenant=False)
-HOUR: Final = Family("hour", HOUR_MS, has_tenant=True)
-FAMILIES: Final = (REGISTER, MINUTE, HOUR)
+HOUR: Final = Family("hour", HOUR_MS, has_tenant=True, variety=PriceClass)
+UNIT: Final = Family("unit", HOUR_MS, True, Unit, ("quantity",))
+FAMILIES: Final = (REGISTER, MINUTE, HOUR, UNIT)
 FAMILY_BY_NAME: Final = {family.name: family for family in FAMILIES}

@@ -12,26 +12,33 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate
-from operator import attrgetter
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.measures import INPUT, MEASURES, OUTPUT
-from schemas.wire import UncheckedEvent, decode_many
+from schemas.wire import decode_many
 from services.aggregator.arrays.byte_spans import Buffer, Words, may_have_finer_times
 from services.aggregator.arrays.frames import Frames, frames_of
 from services.aggregator.arrays.key_index import Ints
+from services.aggregator.arrays.narrow import stacked
 from services.aggregator.arrays.seen_hash import seen_hashes
-from services.aggregator.decoding.canonical import SUBSETS, Canonical, read
+from services.aggregator.decoding.amounts import (
+    adjusting,
+    measures,
+    quick_measures,
+    quick_units,
+    tiers,
+    times_us,
+    units,
+)
+from services.aggregator.decoding.canonical import Canonical, read
 from services.aggregator.decoding.gateways import Gateways
 from services.aggregator.decoding.labels import Labels
 from services.aggregator.decoding.phrases import Phrases
 
 #: Gateways remembered at once; beyond this all that is known of texts is learnt again.
 GATEWAYS_MAX: Final = 500_000
-FAILED, ESTIMATED = MEASURES.index("failed_requests"), MEASURES.index("estimated_tokens")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +55,11 @@ class Decoded:
     """The events among some records, and why the others are none.
 
     `places` are the indexes of the records that the events come from, ascending; `time_us` counts
-    microseconds from 1970; `tenants` and `series` are numbers of `Labels`; `identities` has the
-    shape (events, 2) and `measures` (events, measures). `adjusting` marks events that are, or half
-    are, debits or credits.
+    microseconds from 1970; `tenants` and `series` are numbers of `Labels`; `tiers` are 0 where none
+    is reported, else 1 + the place in `SERVICE_TIERS`; `identities` has the shape (events, 2).
+    `measures` has the shape (events, `USUAL`), or (events, measures) if any of the others is above
+    0, and `units` (events, 0), or (events, units). `adjusting` marks events that are, or half are,
+    debits or credits.
     """
 
     count: int
@@ -58,8 +67,10 @@ class Decoded:
     time_us: Ints
     tenants: Ints
     series: Ints
+    tiers: Ints
     identities: Words
     measures: Ints
+    units: Ints
     adjusting: NDArray[np.bool_]
     failures: list[Failure]
 
@@ -82,7 +93,12 @@ class Decoded:
 
 
 #: What of `Decoded` has an entry for each event.
-COLUMNS: Final = ("places", "time_us", "tenants", "series", "identities", "measures", "adjusting")
+COLUMNS: Final = (
+    *("places", "time_us", "tenants", "series", "tiers", "identities"),
+    *("measures", "units", "adjusting"),
+)
+#: Of these, those that may be narrower in one part than in another.
+NARROW: Final = ("measures", "units")
 
 
 def joined(parts: Sequence[Decoded]) -> Decoded:
@@ -106,7 +122,12 @@ def joined(parts: Sequence[Decoded]) -> Decoded:
 
 def together(count: int, parts: Sequence[Decoded]) -> Decoded:
     """Put together what was decoded of so many records, their places being those among all."""
-    columns = {name: np.concatenate([getattr(part, name) for part in parts]) for name in COLUMNS}
+    columns: dict[str, Any] = {
+        name: (stacked if name in NARROW else np.concatenate)(
+            [getattr(part, name) for part in parts]
+        )
+        for name in COLUMNS
+    }
     failures = [failure for part in parts for failure in part.failures]
     return Decoded(count=count, failures=failures, **columns)
 
@@ -146,14 +167,18 @@ class Decoder:
         only = slice(None) if every else rows
         gateways = gateways[only]
         starts, lengths = found.ids
+        numbers = {name: column[only] for name, column in found.numbers.items()}
+        tiers = numbers.pop("service_tier", None)
         return Decoded(
             len(rows),
             rows,
             found.time_us[only],
             self._gateways.tenants[gateways],
             series[only],
+            np.zeros(len(rows), np.int64) if tiers is None else tiers,
             seen_hashes(buffer, starts[only], lengths[only], self._gateways.seeds[gateways]),
-            quick_measures({name: column[only] for name, column in found.numbers.items()}),
+            quick_measures(numbers),
+            quick_units(numbers),
             np.zeros(len(rows), np.bool_),
             [],
         )
@@ -175,10 +200,12 @@ class Decoder:
             times_us(events),
             self._gateways.tenants[gateways],
             series,
+            tiers(events),
             seen_hashes(
                 ids.buffer, ids.starts, ids.ends - ids.starts, self._gateways.seeds[gateways]
             ),
             measures(events),
+            units(events),
             adjusting(events),
             [
                 Failure(int(rows[index]), error.code, error.message)
@@ -196,63 +223,3 @@ class Decoder:
             (self._series_texts, found.series, series),
         ):
             texts.learn(buffer, starts[rows], lengths[rows], numbers[good])
-
-
-def no_measures(events: int) -> Ints:
-    """A row of zeros for each event, laid out by column: that is how they are summed."""
-    return np.zeros((events, len(MEASURES)), np.int64, order="F")
-
-
-def quick_measures(numbers: dict[str, Ints]) -> Ints:
-    """What each event adds to its slices, a row each in the order of `MEASURES`."""
-    rows = no_measures(len(numbers["input_tokens"]))
-    rows[:, 0] = 1
-    for name, column in numbers.items():
-        if name == "failed":
-            rows[:, FAILED] = column
-        elif name == "estimated":
-            rows[:, ESTIMATED] = column * (numbers["input_tokens"] + numbers["output_tokens"])
-        else:
-            rows[:, MEASURES.index(name)] = column
-    return rows
-
-
-def times_us(events: Sequence[UncheckedEvent]) -> Ints:
-    """Event times in microseconds since 1970.
-
-    Exact for all times that `schemas.wire.problem` lets pass: until 2100 a float of seconds is
-    less than half a microsecond off. Beyond, only the order of magnitude matters.
-    """
-    seconds = np.array([event.time.timestamp() for event in events], np.float64)
-    return np.rint(seconds * 1e6).astype(np.int64)
-
-
-def adjusting(events: Sequence[UncheckedEvent]) -> NDArray[np.bool_]:
-    """Say which events are, or half are, adjustments: they need a closer look."""
-    if (
-        any([event.adjusts for event in events])
-        or any([event.reason for event in events])
-        or ({event.entry for event in events} - {"usage"})
-    ):
-        plain = ("usage", None, None)
-        return np.array([(event.entry, event.adjusts, event.reason) != plain for event in events])
-    return np.zeros(len(events), np.bool_)
-
-
-def measures(events: Sequence[UncheckedEvent]) -> Ints:
-    """What each event adds to its slices, a row each in the order of `MEASURES`."""
-    rows = no_measures(len(events))
-    rows[:, 0] = 1
-    failed = [event.status == "error" for event in events]
-    if True in failed:
-        rows[:, FAILED] = failed
-    rows[:, INPUT] = [event.input_tokens for event in events]
-    rows[:, OUTPUT] = [event.output_tokens for event in events]
-    for name in SUBSETS:
-        reported = list(map(attrgetter(name), events))
-        if any(reported):
-            rows[:, MEASURES.index(name)] = [tokens or 0 for tokens in reported]
-    estimated = [event.quality == "estimated" for event in events]
-    if True in estimated:
-        rows[:, ESTIMATED] = np.where(estimated, rows[:, INPUT] + rows[:, OUTPUT], 0)
-    return rows

@@ -14,8 +14,11 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from schemas.measures import MEASURES, USUAL
+from schemas.price_class import UNITS
 from services.aggregator.arrays.key_index import Ints
-from services.aggregator.decoding.columns import Decoded, Failure, no_measures
+from services.aggregator.arrays.narrow import no_rows
+from services.aggregator.decoding.columns import Decoded, Failure
 from services.aggregator.decoding.labels import Series
 from services.aggregator.decoding.record_batch import RecordBatch
 
@@ -73,9 +76,11 @@ class Reply(msgspec.Struct, array_like=True, frozen=True, gc=False):
     time_us: Column
     tenants: Column
     series: Column
+    tiers: Column
     identities: bytes
-    #: By index of `MEASURES`, those that are not all 0.
+    #: By index of `MEASURES` and of `UNITS`, those that are not all 0.
     measures: dict[int, Column]
+    units: dict[int, Column]
     adjusting: bytes | None
     failures: list[tuple[int, str, str]]
     new_tenants: list[str]
@@ -113,7 +118,6 @@ def read_request(source: BufferedIOBase) -> list[RecordBatch] | None:
 
 def reply(decoded: Decoded, new_tenants: list[str], new_series: list[Series]) -> list[bytes]:
     """Write a reply, in parts."""
-    used = np.flatnonzero(decoded.measures.any(axis=0)).tolist()
     whole = len(decoded.places) == decoded.count
     payload = _encode(
         Reply(
@@ -123,8 +127,10 @@ def reply(decoded: Decoded, new_tenants: list[str], new_series: list[Series]) ->
             Column.of(decoded.time_us),
             Column.of(decoded.tenants),
             Column.of(decoded.series),
+            Column.of(decoded.tiers),
             decoded.identities.tobytes(),
-            {index: Column.of(decoded.measures[:, index]) for index in used},
+            _used(decoded.measures),
+            _used(decoded.units),
             decoded.adjusting.tobytes() if decoded.adjusting.any() else None,
             [(failure.index, failure.code, failure.message) for failure in decoded.failures],
             new_tenants,
@@ -146,9 +152,7 @@ def read_reply(source: BufferedIOBase) -> Reply | None:
 def columns(reply: Reply, tenants: Ints, series: Ints) -> Decoded:
     """Make columns of a reply; ``tenants`` and ``series`` give our numbers for the sender's."""
     events = reply.events
-    measures = no_measures(events)
-    for index, column in reply.measures.items():
-        measures[:, index] = column.numbers(events)
+    many = max(reply.measures, default=0) >= USUAL
     adjusting: NDArray[np.bool_] = (
         np.zeros(events, np.bool_)
         if reply.adjusting is None
@@ -160,11 +164,26 @@ def columns(reply: Reply, tenants: Ints, series: Ints) -> Decoded:
         reply.time_us.numbers(events),
         tenants[reply.tenants.numbers(events)],
         series[reply.series.numbers(events)],
+        reply.tiers.numbers(events),
         np.frombuffer(reply.identities, np.uint64).reshape(-1, 2),
-        measures,
+        _rows(reply.measures, events, len(MEASURES) if many else USUAL),
+        _rows(reply.units, events, len(UNITS) if reply.units else 0),
         adjusting,
         [Failure(*failure) for failure in reply.failures],
     )
+
+
+def _used(rows: Ints) -> dict[int, Column]:
+    """The columns of some rows that are not all 0."""
+    used = np.flatnonzero(rows.any(axis=0)).tolist()
+    return {index: Column.of(rows[:, index]) for index in used}
+
+
+def _rows(columns: dict[int, Column], events: int, width: int) -> Ints:
+    rows = no_rows(events, width)
+    for index, column in columns.items():
+        rows[:, index] = column.numbers(events)
+    return rows
 
 
 def _read(source: BufferedIOBase, size: int) -> bytes | None:

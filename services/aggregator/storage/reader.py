@@ -10,14 +10,13 @@ Library errors arrive as `DatabaseUnavailableError` (a retry may help) or `Confi
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import fields
 from typing import Any, Final
 
 import numpy as np
 
-from schemas.measures import MEASURES
-from schemas.metering_rules import MeteringRules
+from schemas.metering_rules import RULE_NAMES, MeteringRules, rules_of
 from services.aggregator.arrays.key_index import Ints
+from services.aggregator.arrays.narrow import stacked
 from services.aggregator.core.partition import Checkpoint
 from services.aggregator.core.series_limit import Admission
 from services.aggregator.core.slices import SliceRows
@@ -102,15 +101,14 @@ class ClickHouseReader(SinkConnection):
 
     def read_rules(self, partitions: Sequence[int]) -> dict[int, RuleBook]:
         """Read the metering rules of these partitions; one without any is missing."""
-        names = [rule.name for rule in fields(MeteringRules)]
         rows = self._all_rows(
-            f"SELECT partition, from_offset, {', '.join(names)} FROM metering_rules FINAL"
+            f"SELECT partition, from_offset, {', '.join(RULE_NAMES)} FROM metering_rules FINAL"
             " WHERE log = {log:String} AND partition IN {partitions:Array(UInt32)}",
             partitions=list(partitions),
         )
         entries: dict[int, list[tuple[int, MeteringRules]]] = {}
         for partition, from_offset, *values in sorted(rows):
-            entries.setdefault(int(partition), []).append((from_offset, MeteringRules(*values)))
+            entries.setdefault(int(partition), []).append((from_offset, rules_of(values)))
         return {partition: RuleBook(tuple(rules)) for partition, rules in entries.items()}
 
     def read_slices(
@@ -127,7 +125,7 @@ class ClickHouseReader(SinkConnection):
     def find_contradiction(self, family: Family, partition: int, first_window: int) -> str | None:
         """Name a key and version of which rows with distinct totals are stored, or None."""
         key = ", ".join([*key_columns(family), "version"])
-        totals = f"sipHash64({', '.join(MEASURES)})"
+        totals = f"sipHash64({', '.join(family.measures)})"
         rows = self._all_rows(
             f"SELECT {key} FROM slices_{family.name}"
             " WHERE log = {log:String} AND partition = {partition:UInt32}"
@@ -163,7 +161,7 @@ class ClickHouseReader(SinkConnection):
         return (
             SliceRows(
                 np.concatenate([rows.keys for rows, _ in found]),
-                np.concatenate([rows.totals for rows, _ in found]),
+                stacked([rows.totals for rows, _ in found]),
             ),
             np.concatenate([versions for _, versions in found]),
         )
@@ -176,7 +174,9 @@ class ClickHouseReader(SinkConnection):
         ]
         if not blocks:
             raise nothing_answered()
-        keys, totals, versions = (np.concatenate(parts) for parts in zip(*blocks, strict=True))
+        all_keys, all_totals, all_versions = zip(*blocks, strict=True)
+        keys, versions = np.concatenate(all_keys), np.concatenate(all_versions)
+        totals = stacked(all_totals)
         slices = versions > 0
         if slices.all():
             raise nothing_answered()

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import numpy as np
 
-from schemas.measures import MEASURES
+from schemas.measures import USUAL
 from services.aggregator.arrays.key_index import Ints
+from services.aggregator.arrays.narrow import narrowed, stacked
 from services.aggregator.core.partition import Snapshot
-from services.aggregator.core.slices import (
-    TotalTooLargeError,
-    label_numbers,
-    labels_of,
-    pack,
-    windows_of,
-)
+from services.aggregator.core.slice_keys import KeyColumns, pack, unpack, varieties
+from services.aggregator.core.slices import TotalTooLargeError
 from services.aggregator.core.timing import epoch_ms
 from services.aggregator.core.windows import Family
 from services.aggregator.decoding.labels import Labels, Series
@@ -26,13 +22,15 @@ from services.aggregator.storage.native_block import NativeBlock
 T = TypeVar("T", bound=Hashable)
 
 INT64_MAX = np.iinfo(np.int64).max
+#: Columns of keys that hold numbers, and of which type; all others are texts.
+NUMBERS: Final = {"context_band": np.dtype(np.uint32)}
 
 
 def key_columns(family: Family) -> list[str]:
     """The columns of a family's table that make up the slice key within a partition."""
     window = [] if family.window_ms is None else ["window_start"]
     tenant = ["tenant"] if family.has_tenant else []
-    return [*window, *tenant, "entry", "region", "provider", "model"]
+    return [*window, *tenant, *Series._fields, *family.variety_columns]
 
 
 def to_time(time_ms: int) -> datetime:
@@ -48,48 +46,70 @@ def slice_block(
     if not changed:
         return None
     keys = np.concatenate([snapshot.rows[family.name].keys for snapshot in changed])
-    totals = np.concatenate([snapshot.rows[family.name].totals for snapshot in changed])
+    totals = stacked([snapshot.rows[family.name].totals for snapshot in changed])
     counts = [len(snapshot.rows[family.name]) for snapshot in changed]
     block = NativeBlock(len(keys))
-    if family.window_ms is not None:
-        seconds = windows_of(keys) * (family.window_ms // 1000)
-        block.add_numbers("window_start", "DateTime('UTC')", seconds.astype(np.uint32))
-    tenants, series = labels_of(family, labels, keys)
-    if tenants is not None:
-        tenants, indexes = np.unique(tenants, return_inverse=True)
-        names = [labels.tenants.meaning[number] for number in tenants.tolist()]
-        block.add_texts("tenant", names, indexes)
-    series, indexes = np.unique(series, return_inverse=True)
-    meanings = [labels.series.meaning[number] for number in series.tolist()]
-    for name, texts in zip(Series._fields, zip(*meanings, strict=True), strict=True):
-        distinct = list(dict.fromkeys(texts))
-        where = {text: index for index, text in enumerate(distinct)}
-        block.add_texts(name, distinct, np.array([where[text] for text in texts])[indexes])
+    add_key(block, family, unpack(family, labels, keys), labels)
     block.add_texts("log", [log_name], np.zeros(len(keys), np.int64))
     partitions = np.array([snapshot.partition for snapshot in changed], np.uint32)
     block.add_numbers("partition", "UInt32", np.repeat(partitions, counts))
     versions = np.array([snapshot.checkpoint.next_offset for snapshot in changed], np.uint64)
     block.add_numbers("version", "UInt64", np.repeat(versions, counts))
-    for name, column in zip(MEASURES, totals.T, strict=True):
+    for name, column in zip(family.measures, totals.T, strict=False):
         # The table says 0 where a column is missing.
         if column.any():
             block.add_numbers(name, "UInt64", column.astype(np.uint64))
     return block
 
 
+def add_key(block: NativeBlock, family: Family, key: KeyColumns, labels: Labels) -> None:
+    """Add the columns that make up the keys."""
+    if family.window_ms is not None:
+        seconds = key.windows * (family.window_ms // 1000)
+        block.add_numbers("window_start", "DateTime('UTC')", seconds.astype(np.uint32))
+    if key.tenants is not None:
+        tenants, indexes = np.unique(key.tenants, return_inverse=True)
+        names = [labels.tenants.meaning[number] for number in tenants.tolist()]
+        block.add_texts("tenant", names, indexes)
+    add_meanings(block, Series._fields, key.series, labels.series.meaning)
+    if key.varieties is not None:
+        known = varieties(family, labels)
+        add_meanings(block, family.variety_columns, key.varieties, known.meaning)
+
+
+def add_meanings(
+    block: NativeBlock, names: Sequence[str], numbers: Ints, meaning: Mapping[int, tuple[Any, ...]]
+) -> None:
+    """Add columns of these names: what the numbers mean, which are few."""
+    distinct, indexes = np.unique(numbers, return_inverse=True)
+    meanings = [meaning[number] for number in distinct.tolist()]
+    for name, values in zip(names, zip(*meanings, strict=True), strict=True):
+        if name in NUMBERS:
+            column = np.array(values, NUMBERS[name])[indexes]
+            block.add_numbers(name, "UInt32", column)
+        else:
+            texts = list(dict.fromkeys(values))
+            where = {text: index for index, text in enumerate(texts)}
+            block.add_texts(name, texts, np.array([where[text] for text in values])[indexes])
+
+
 def key_values(family: Family, keys: Ints, labels: Labels) -> dict[str, list[Any]]:
     """The columns that make up the keys, windows as seconds since 1970."""
     values: dict[str, list[Any]] = {}
+    key = unpack(family, labels, keys)
     if family.window_ms is not None:
-        seconds = windows_of(keys) * (family.window_ms // 1000)
-        values["window_start"] = seconds.tolist()
-    tenants, series = labels_of(family, labels, keys)
-    if tenants is not None:
-        known = labels.tenants.meaning
-        values["tenant"] = [known[number] for number in tenants.tolist()]
-    names = [labels.series.meaning[number] for number in series.tolist()]
+        values["window_start"] = (key.windows * (family.window_ms // 1000)).tolist()
+    if key.tenants is not None:
+        tenants = labels.tenants.meaning
+        values["tenant"] = [tenants[number] for number in key.tenants.tolist()]
+    series = [labels.series.meaning[number] for number in key.series.tolist()]
     for index, column in enumerate(Series._fields):
-        values[column] = [name[index] for name in names]
+        values[column] = [one[index] for one in series]
+    if key.varieties is not None:
+        known = varieties(family, labels)
+        meanings = [known.meaning[number] for number in key.varieties.tolist()]
+        for index, column in enumerate(family.variety_columns):
+            values[column] = [one[index] for one in meanings]
     return values
 
 
@@ -98,7 +118,7 @@ def select_slices(family: Family) -> str:
     # A number of seconds: as times, the driver would make an object for each row.
     window = [] if family.window_ms is None else ["toUnixTimestamp(window_start) AS seconds"]
     names = [name for name in key_columns(family) if name != "window_start"]
-    columns = ", ".join([*window, *names, *MEASURES, "version"])
+    columns = ", ".join([*window, *names, *family.measures, "version"])
     return (
         f"SELECT {columns} FROM slices_{family.name} FINAL"
         " WHERE log = {log:String} AND partition = {partition:UInt32}"
@@ -109,21 +129,38 @@ def rows_of(
     family: Family, columns: list[Sequence[Any]], labels: Labels
 ) -> tuple[Ints, Ints, Ints]:
     """Keys, totals and versions of a block, in the order of `select_slices`."""
-    windows = tenants = np.zeros(len(columns[0]), np.int64)
+    windows = tenants = kinds = np.zeros(len(columns[0]), np.int64)
     if family.window_ms is not None:
         windows = family.window_numbers(np.asarray(columns.pop(0), np.int64))
     if family.has_tenant:
         tenants = numbers_of(columns.pop(0), labels.tenants.number)
-    names = zip(*columns[:4], strict=True)
+    names = zip(*columns[: len(Series._fields)], strict=True)
     series = numbers_of(names, lambda one: labels.series.number(Series(*one)))
-    totals = np.stack([np.asarray(column, np.uint64) for column in columns[4:-1]], axis=1)
+    del columns[: len(Series._fields)]
+    if family.variety is not None:
+        number, make = varieties(family, labels).number, family.variety._make
+        kinds = numbers_of(variety_rows(family, columns), lambda one: number(make(one)))
+    *measures, versions = columns
+    totals = np.stack([np.asarray(column, np.uint64) for column in measures], axis=1)
     if totals.max(initial=0) > INT64_MAX:
         raise TotalTooLargeError(f"slices_{family.name} holds a sum above 2^63")
     return (
-        pack(windows, label_numbers(family, labels, tenants, series)),
-        totals.astype(np.int64),
-        np.asarray(columns[-1], np.uint64).astype(np.int64),
+        pack(family, labels, windows, tenants, series, kinds),
+        narrowed(totals.astype(np.int64), USUAL),
+        np.asarray(versions, np.uint64).astype(np.int64),
     )
+
+
+def variety_rows(family: Family, columns: list[Sequence[Any]]) -> list[tuple[Any, ...]]:
+    """Take the columns that tell varieties apart, the first of some: a row each."""
+    width = len(family.variety_columns)
+    # Numbers come as an array, whose entries would be neither small nor quick as parts of keys.
+    taken = [
+        np.asarray(column).tolist() if name in NUMBERS else column
+        for name, column in zip(family.variety_columns, columns[:width], strict=True)
+    ]
+    del columns[:width]
+    return list(zip(*taken, strict=True))
 
 
 def no_slice(family: Family) -> str:
@@ -132,7 +169,12 @@ def no_slice(family: Family) -> str:
     texts = ["''"] if family.has_tenant else []
     texts += ["CAST('usage' AS Enum8('usage' = 0, 'debit' = 1, 'credit' = 2))"]
     texts += ["toLowCardinality('')"] * 3
-    return f"SELECT {', '.join([*window, *texts, *['toUInt64(0)'] * (len(MEASURES) + 1)])}"
+    texts += [
+        "toUInt32(0)" if name in NUMBERS else "toLowCardinality('')"
+        for name in family.variety_columns
+    ]
+    zeros = ["toUInt64(0)"] * (len(family.measures) + 1)
+    return f"SELECT {', '.join([*window, *texts, *zeros])}"
 
 
 def numbers_of(things: Iterable[T], number: Callable[[T], int]) -> Ints:
@@ -155,8 +197,8 @@ def from_window(family: Family) -> str:
 
 def key_type(family: Family) -> str:
     """The ClickHouse type of a list of keys of a family."""
-    kinds = ["DateTime('UTC')"] if family.window_ms is not None else []
-    kinds += ["String"] * (len(key_columns(family)) - len(kinds))
+    special = {"window_start": "DateTime('UTC')", **dict.fromkeys(NUMBERS, "UInt32")}
+    kinds = [special.get(name, "String") for name in key_columns(family)]
     return f"Array(Tuple({', '.join(kinds)}))"
 
 

@@ -4,21 +4,22 @@ Beside the GenAI conventions of today and of before: the AI SDK's (`ai.*`), Open
 (`llm.token_count.*`), Traceloop's (`llm.*`), Sentry's (`gen_ai.usage.input_tokens.cached`),
 pydantic-ai's (`gen_ai.usage.details.*`), Semantic Kernel's and Microsoft.Extensions.AI's
 (`gen_ai.response.*`) and Langfuse's. Of several names that are there the first counts, and counts
-must agree.
+must agree. What a price depends on besides is in `price_attributes.py`.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
-from services.ingest.adapters.usage_fields.register import (
+from services.ingest.adapters import price_attributes
+from services.ingest.adapters.usage_fields.fields import (
     Quantity,
-    Register,
     inside,
     known,
     other_unit,
     total,
 )
+from services.ingest.adapters.usage_fields.register import Register
 
 Names = tuple[str, ...]
 
@@ -133,6 +134,7 @@ ATTRIBUTES: Final = USAGE | {
     *MODEL,
     *RESPONSE_ID,
     *(OPERATION, REQUEST_TYPE, SPAN_KIND, AI_OPERATION, OBSERVATION_TYPE, LEVEL, ERROR, QUALITY),
+    *price_attributes.NAMES,
 }
 #: Under which numbers tell usage. One that begins so and is not in `REGISTER` is not metered, and
 #: is noted: tomorrow's name of a count.
@@ -146,20 +148,16 @@ REGISTER: Final = Register(
     inside(Quantity.CACHE_READ, *CACHE_READ),
     inside(Quantity.CACHE_WRITE, *CACHE_WRITE),
     inside(Quantity.REASONING, *REASONING),
-    # Kinds of content, which lie inside the totals, and what the totals less a part are.
+    *price_attributes.FIELDS,
+    # What lies inside the totals, and what the totals less a part are.
     known(
-        "gen_ai.usage.details.input_audio_tokens",
-        "gen_ai.usage.details.output_audio_tokens",
+        # Nothing tells whether these are of the input or of the output.
         "gen_ai.usage.details.audio_tokens",
         "gen_ai.usage.details.accepted_prediction_tokens",
         "gen_ai.usage.details.rejected_prediction_tokens",
-        "gen_ai.usage.details.text_prompt_tokens",
-        "gen_ai.usage.details.text_candidates_tokens",
         # pydantic-ai says again, in details, what Anthropic's usage object has.
         "gen_ai.usage.details.input_tokens",
         "gen_ai.usage.details.output_tokens",
-        "llm.token_count.prompt_details.audio",
-        "llm.token_count.completion_details.audio",
         "ai.usage.inputTokenDetails.noCacheTokens",
         "ai.usage.outputTokenDetails.textTokens",
     ),

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any, Final
 
-from schemas.event_rules import TOKENS_MAX
+from schemas.event_rules import TOKENS_MAX, UNITS_MAX
 from services.ingest.errors import EventRejectedError
 from services.ingest.explain import EXPECTED, shown_value
 
 #: 10**11 has 12 digits; more than this is out of range whatever they are.
 _DIGITS_MAX: Final = 20
 _EXPECTED: Final = EXPECTED["input_tokens"]
+_SECONDS_MAX: Final = UNITS_MAX // 1000
 
 
 def count(fields: Mapping[str, Any], name: str, where: str = "", *, digits: bool = False) -> int:
@@ -45,6 +47,27 @@ def optional_count(
 ) -> int | None:
     """Read a count that may be absent or null: None then, which is not 0."""
     return None if fields.get(name) is None else count(fields, name, where, digits=digits)
+
+
+def milliseconds(fields: Mapping[str, Any], name: str, where: str = "") -> int | None:
+    """Read seconds, which may have a fraction; what is finer than a millisecond is cut off.
+
+    None where they are absent or null. Raises `EventRejectedError` for anything but a number in
+    range.
+    """
+    value = fields.get(name)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise EventRejectedError(
+            "wrong_type", f"{where}{name} is {shown_value(value)}: give a number of seconds"
+        )
+    if not 0 <= value <= _SECONDS_MAX:
+        raise EventRejectedError(
+            "out_of_range",
+            f"{where}{name} is {shown_value(value)}: give seconds from 0 to {_SECONDS_MAX}",
+        )
+    return int(Decimal(repr(value)) * 1000)
 
 
 def part(fields: Mapping[str, Any], name: str, where: str = "") -> Mapping[str, Any]:

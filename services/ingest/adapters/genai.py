@@ -25,8 +25,10 @@ from services.ingest.adapters.assembly import (
 )
 from services.ingest.adapters.counts import agreed, optional_count
 from services.ingest.adapters.langfuse import usage_details
+from services.ingest.adapters.span_prices import with_prices
 from services.ingest.adapters.totals import (
     INCLUSIVE,
+    NO_TOKENS,
     Inclusion,
     Reading,
     Totals,
@@ -121,7 +123,7 @@ def adapt(record: GenAiRecord, key: KeyEntry, received: datetime) -> WireEvent |
             **provider_and_model(
                 model, provider.lower() if isinstance(provider, str) else provider, key
             ),
-            **totals(record).fields(),
+            **with_prices(totals(record), attributes).fields(),
         }
     )
 
@@ -130,7 +132,7 @@ def totals(record: GenAiRecord) -> Totals:
     """Read what the call used; raises `EventRejectedError`."""
     attributes = record.attributes
     if not record.has_usage:
-        return canonical(Reading(0, 0), OTEL_GENAI)
+        return NO_TOKENS
     input_only = _is_input_only(attributes)
     if names.USAGE_DETAILS in attributes and not any(
         attributes.get(name) is not None for name in (*names.INPUT, *names.OUTPUT)

@@ -1,8 +1,10 @@
 """PURE: LiteLLM's StandardLoggingPayload, as its generic API callback posts it.
 
 LiteLLM turns every provider's usage into OpenAI's convention: `usage_formats/litellm.py` reads it,
-from `metadata.usage_object` and from the totals in the payload itself. What is beside these fields
-(messages, response, costs) is skipped without being built.
+from `metadata.usage_object` and from the totals in the payload itself. The tier is that of the
+answer, else of its usage, else the one that was asked for: streams are logged without (its
+`service_tier_utils`). What is beside these fields (messages, the answer's text, costs) is skipped
+without being built.
 """
 
 from __future__ import annotations
@@ -24,14 +26,18 @@ from services.ingest.adapters.assembly import (
     provider_and_model,
 )
 from services.ingest.adapters.clock import unix_ns
-from services.ingest.adapters.totals import INCLUSIVE, Reading, Totals, canonical
+from services.ingest.adapters.price_facts import fields_beside
+from services.ingest.adapters.served import beside_usage
+from services.ingest.adapters.totals import NO_TOKENS, Totals
 from services.ingest.errors import EventRejectedError
 from services.ingest.explain import shown_value
 from services.ingest.keys.entry import KeyEntry
 
 #: As its `openmeter` callback names itself, so that a call which both report counts once.
 SOURCE: Final = "litellm-proxy"
+_FORMAT: Final = "litellm"
 _USAGE: Final = "metadata.usage_object."
+_TIER: Final = "service_tier"
 #: What LiteLLM writes for a response that has no id: Python's text of None.
 _NO_ID: Final = "None"
 
@@ -56,6 +62,8 @@ class _Payload(msgspec.Struct):
     endTime: msgspec.Raw = msgspec.Raw(b"null")
     cache_hit: Any = None
     metadata: _Metadata | None = None
+    response: msgspec.Raw = msgspec.Raw(b"null")
+    model_parameters: msgspec.Raw = msgspec.Raw(b"null")
 
 
 _decoder: Final = msgspec.json.Decoder(_Payload)
@@ -85,7 +93,7 @@ def adapt(raw: bytes | msgspec.Raw, key: KeyEntry) -> WireEvent | None:
             "duration_ms": duration_ms(start_ns, end_ns),
             "status": _status(payload),
             **_provider_and_model(payload, key),
-            **_totals(payload, usage).fields(),
+            **_quantities(payload, usage),
         }
     )
 
@@ -135,6 +143,14 @@ def _status(payload: _Payload) -> str:
             )
 
 
+def _quantities(payload: _Payload, usage: object) -> dict[str, Any]:
+    totals = _totals(payload, usage)
+    beside = beside_usage(payload.response)
+    if totals.service_tier is None and beside.get(_TIER) is None:
+        beside[_TIER] = beside_usage(payload.model_parameters).get(_TIER)
+    return fields_beside(totals, beside, _FORMAT)
+
+
 def _totals(payload: _Payload, usage: object) -> Totals:
     whole = dict(usage) if isinstance(usage, dict) else {}
     for name in ("prompt_tokens", "completion_tokens", "total_tokens"):
@@ -142,5 +158,5 @@ def _totals(payload: _Payload, usage: object) -> Totals:
             whole[name] = given
     if payload.status == "failure" and not whole:
         # It says nothing of what it used, so that was nothing.
-        return canonical(Reading(0, 0), INCLUSIVE)
-    return provider_usage.read_objects([whole], "litellm", _USAGE)
+        return NO_TOKENS
+    return provider_usage.read_objects([whole], _FORMAT, _USAGE)

@@ -1,7 +1,8 @@
 """PURE: native events. The API key fills in what it knows: tenant, region, perhaps provider.
 
 Instead of our own token fields an event may carry the provider's usage object as it came
-(`provider_usage.py`).
+(`provider_usage.py`), with what its answer says beside that: the tier in the provider's own word,
+and units.
 """
 
 from __future__ import annotations
@@ -16,19 +17,25 @@ from schemas.wire import Name, UncheckedEvent, WireEvent
 from services.ingest.adapters import provider_usage
 from services.ingest.adapters.assembly import assemble
 from services.ingest.adapters.field_sizes import check_field
+from services.ingest.adapters.price_facts import PARTS, UNITS, fields_beside
+from services.ingest.adapters.totals import NO_TOKENS
 from services.ingest.errors import EventRejectedError
 from services.ingest.explain import explain
 from services.ingest.keys.entry import KeyEntry
 from services.ingest.providers import provider_and_model_of
 
 #: What a usage object tells; an event with one has none of them itself.
-_COUNTS: Final = (
+_TOKENS: Final = (
     "input_tokens",
     "output_tokens",
     "cache_read_input_tokens",
     "cache_write_input_tokens",
     "reasoning_output_tokens",
+    *PARTS,
 )
+_COUNTS: Final = (*_TOKENS, *UNITS)
+#: What providers tell of the price beside their usage object.
+_BESIDE: Final = ("service_tier", *UNITS)
 
 
 LongId = Annotated[str, msgspec.Meta(min_length=1)]
@@ -127,18 +134,20 @@ def _is_failure_without_counts(fields: Mapping[str, Any]) -> bool:
 
 def _from_usage(fields: dict[str, Any]) -> WireEvent:
     """Make an event of one whose counts are in a provider's usage object."""
-    beside = [name for name in _COUNTS if name in fields]
+    beside = [name for name in _TOKENS if name in fields]
     if beside:
         raise EventRejectedError(
             "unknown_field",
             f"{beside[0]} is given beside usage: leave out one of them, so nothing counts twice",
         )
-    event = {name: value for name, value in fields.items() if name not in provider_usage.FIELDS}
-    event = _with_provider(event)
-    if fields.get("usage") is None and event.get("status") == "error":
-        return assemble(event | {"input_tokens": 0, "output_tokens": 0})
-    totals = provider_usage.read(fields.get("usage"), fields.get("usage_format"))
-    return assemble(event | totals.fields())
+    told = {name: fields[name] for name in _BESIDE if fields.get(name) is not None}
+    taken = (*provider_usage.FIELDS, *_BESIDE)
+    event = _with_provider({name: value for name, value in fields.items() if name not in taken})
+    usage, usage_format = fields.get("usage"), fields.get("usage_format")
+    if usage is None and event.get("status") == "error":
+        return assemble(event | fields_beside(NO_TOKENS, told, str(usage_format)))
+    totals = provider_usage.read(usage, usage_format)
+    return assemble(event | fields_beside(totals, told, str(usage_format)))
 
 
 def _with_provider(fields: dict[str, Any]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ of four forms:
 ========================================  =======================================================
 
 Counts may be digits as text. All totals include their parts but those of a usage object, which
-`provider_usage.py` reads.
+`provider_usage.py` reads. The tier and units may stand beside any of them.
 """
 
 from __future__ import annotations
@@ -31,16 +31,25 @@ from services.ingest.adapters.assembly import assemble, provider_and_model
 from services.ingest.adapters.counts import count, optional_count
 from services.ingest.adapters.field_sizes import check_field, check_fields
 from services.ingest.adapters.native import foreign_tenant
-from services.ingest.adapters.totals import INCLUSIVE, Reading, canonical, check_total
+from services.ingest.adapters.price_facts import PARTS, UNITS, fields_beside
+from services.ingest.adapters.totals import (
+    INCLUSIVE,
+    NO_TOKENS,
+    Reading,
+    canonical,
+    check_total,
+)
 from services.ingest.adapters.usage_fields import unread
-from services.ingest.adapters.usage_fields.register import (
+from services.ingest.adapters.usage_fields.fields import (
     Quantity,
-    Register,
     inside,
     known,
     other_unit,
+    tier,
     total,
+    unit,
 )
+from services.ingest.adapters.usage_fields.register import Register
 from services.ingest.errors import EventRejectedError
 from services.ingest.explain import EXPECTED, shown_value
 from services.ingest.keys.entry import KeyEntry
@@ -55,6 +64,9 @@ REGISTER: Final = Register(
     inside(Quantity.CACHE_READ, "cache_read_input_tokens"),
     inside(Quantity.CACHE_WRITE, "cache_write_input_tokens"),
     inside(Quantity.REASONING, "reasoning_output_tokens"),
+    *(inside(quantities[0], name) for name, quantities in PARTS.items()),
+    *(unit(quantities[0], name) for name, quantities in UNITS.items()),
+    tier("service_tier"),
     other_unit("cost", "duration_ms"),
     known("usage.*", "usage[].*"),
 )
@@ -64,7 +76,9 @@ _SUBSETS: Final = (
     "cache_read_input_tokens",
     "cache_write_input_tokens",
     "reasoning_output_tokens",
+    *PARTS,
 )
+_TIER: Final = "service_tier"
 _KINDS: Final = {"input": "input_tokens", "output": "output_tokens"}
 _DATA: Final = "data."
 #: The forms of quantities, each by its first field, and the fields that tell it.
@@ -91,9 +105,10 @@ class _Envelope(msgspec.Struct):
 #: What is read of its data, which may hold whole conversations beside.
 _DATA_FIELDS: Final = frozenset(
     (
-        *("model", "provider", "tenant", "type", "total_tokens"),
+        *("model", "provider", "tenant", "type", "total_tokens", _TIER),
         *_OWN_FIELDS,
         *_SUBSETS,
+        *UNITS,
         *(name for form in _FORMS.values() for name in form),
     )
 )
@@ -228,7 +243,7 @@ def _provider_and_model(data: dict[str, Any], key: KeyEntry) -> dict[str, Any]:
     return provider_and_model(model, data.get("provider"), key)
 
 
-def _quantities(data: dict[str, Any]) -> dict[str, int | None]:
+def _quantities(data: dict[str, Any]) -> dict[str, Any]:
     forms = [name for name, fields in _FORMS.items() if _any(data, fields)]
     if "usage" in forms and len(forms) > 1:
         raise EventRejectedError(
@@ -237,21 +252,22 @@ def _quantities(data: dict[str, Any]) -> dict[str, int | None]:
             " counts twice",
         )
     told = [name for name in forms if name != "usage" or data.get("usage") is not None]
+    beside = _units(data) | {_TIER: data.get(_TIER)}
     if not told and data.get("status") == "error":
         # A failed call that says nothing of what it used, used nothing.
-        return {"input_tokens": 0, "output_tokens": 0}
+        return fields_beside(NO_TOKENS, beside, str(data.get("usage_format")))
     match forms:
         case ["usage"]:
-            return provider_usage.read(data.get("usage"), data.get("usage_format")).fields()
+            usage_format = data.get("usage_format")
+            totals = provider_usage.read(data.get("usage"), usage_format)
+            return fields_beside(totals, beside, str(usage_format))
         case ["input_tokens", *_]:
-            return _subsets(data) | {
-                "input_tokens": _count(data, "input_tokens"),
-                "output_tokens": _count(data, "output_tokens"),
-            }
+            counts = {name: _count(data, name) for name in ("input_tokens", "output_tokens")}
+            return _subsets(data) | counts | beside
         case ["prompt_tokens", *_]:
-            return _subsets(data) | _prompt_and_completion(data)
+            return _subsets(data) | _prompt_and_completion(data) | beside
         case ["tokens"]:
-            return _one_kind(data)
+            return _one_kind(data) | beside
     raise EventRejectedError(
         "no_token_counts",
         "data has no token counts: give prompt_tokens and completion_tokens, or input_tokens and"
@@ -265,6 +281,10 @@ def _any(data: dict[str, Any], names: tuple[str, ...]) -> bool:
 
 def _subsets(data: dict[str, Any]) -> dict[str, int | None]:
     return {name: optional_count(data, name, _DATA, digits=True) for name in _SUBSETS}
+
+
+def _units(data: dict[str, Any]) -> dict[str, int | None]:
+    return {name: optional_count(data, name, _DATA, digits=True) for name in UNITS}
 
 
 def _prompt_and_completion(data: dict[str, Any]) -> dict[str, int | None]:

@@ -1,9 +1,9 @@
 """PURE: what Portkey's gateway posts from its log hook (`default.log`) after a request.
 
 That is the hook's whole context: request and response with their texts, and the request's headers,
-among which are the config with the providers' keys. Only the response's usage, id, time and model,
-the status, the provider and the request's model are read; all else is passed over, and nothing of
-it is kept, shown or logged.
+among which are the config with the providers' keys. Only the response's usage, id, time, model and
+tier, the kinds of its tools' calls, the status, the provider and the request's model are read; all
+else is passed over, and nothing of it is kept, shown or logged.
 """
 
 from __future__ import annotations
@@ -28,7 +28,19 @@ from services.ingest.adapters.assembly import (
 )
 from services.ingest.adapters.clock import unix_ns
 from services.ingest.adapters.counts import count, optional_count, part
-from services.ingest.adapters.totals import Inclusion, Reading, Totals, canonical, check_total
+from services.ingest.adapters.price_facts import fields_beside, with_price_facts
+from services.ingest.adapters.served import Answer, told_by
+from services.ingest.adapters.totals import (
+    NO_TOKENS,
+    Inclusion,
+    Reading,
+    Totals,
+    canonical,
+    check_total,
+)
+from services.ingest.adapters.usage_fields.reading import gather
+from services.ingest.adapters.usage_fields.register import Register
+from services.ingest.adapters.usage_formats.openai_fields import PRICE_FACTS
 from services.ingest.errors import EventRejectedError
 from services.ingest.explain import shown_value
 from services.ingest.keys.entry import KeyEntry
@@ -41,6 +53,8 @@ _INCLUSIONS: Final = tuple(
 )
 _USAGE: Final = "response.json.usage."
 _FAILED_FROM: Final = 400
+_CHAT: Final = "openai_chat"
+_PRICE_FACTS: Final = Register("portkey", *PRICE_FACTS)
 #: By the kind of request, where its usage is not like that of a chat completion.
 _FORMATS: Final = {"messages": "anthropic", "createModelResponse": "openai_responses"}
 
@@ -53,7 +67,7 @@ class _Request(msgspec.Struct):
     json: _RequestJson | None = None
 
 
-class _ResponseJson(msgspec.Struct):
+class _ResponseJson(Answer):
     id: Any = None
     model: Any = None
     created: msgspec.Raw = msgspec.Raw(b"null")
@@ -105,7 +119,7 @@ def adapt(raw: bytes | msgspec.Raw, key: KeyEntry, received: datetime) -> WireEv
             "time": _time(body, received),
             "status": "error" if failed else "ok",
             **_provider_and_model(context, body, key),
-            **_totals(context.requestType, body.usage).fields(),
+            **_quantities(context.requestType, body),
         }
     )
 
@@ -137,19 +151,25 @@ def _provider_and_model(context: _Context, body: _ResponseJson, key: KeyEntry) -
     return provider_and_model(model, context.provider or None, key)
 
 
-def _totals(request_type: object, usage: object) -> Totals:
-    if usage is None:
-        return canonical(Reading(0, 0), _INCLUSIONS[0])
+def _quantities(request_type: object, body: _ResponseJson) -> dict[str, Any]:
     usage_format = _FORMATS.get(request_type) if isinstance(request_type, str) else None
-    if usage_format is not None:
+    if usage_format is None:
+        usage_format = _CHAT
+        if isinstance(body.usage, dict) and "input_tokens" in body.usage:
+            usage_format = _CHAT if "prompt_tokens" in body.usage else "openai_responses"
+    return fields_beside(_totals(usage_format, body.usage), told_by(body), usage_format)
+
+
+def _totals(usage_format: str, usage: object) -> Totals:
+    if usage is None:
+        return NO_TOKENS
+    if usage_format != _CHAT:
         return provider_usage.read(usage, usage_format)
     if not isinstance(usage, dict):
         raise EventRejectedError(
             "wrong_type", f"{_USAGE[:-1]} is {shown_value(usage)}: give the provider's usage object"
         )
-    if "prompt_tokens" not in usage and "input_tokens" in usage:
-        return provider_usage.read(usage, "openai_responses")
-    return _translated(usage)
+    return with_price_facts(_translated(usage), gather(usage, _PRICE_FACTS, _USAGE))
 
 
 def _translated(usage: Mapping[str, Any]) -> Totals:

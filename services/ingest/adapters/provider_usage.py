@@ -11,7 +11,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from services.ingest.adapters.totals import Totals, check_parts
+from services.ingest.adapters.price_facts import with_price_facts
+from services.ingest.adapters.totals import Totals
 from services.ingest.adapters.usage_fields import unread
 from services.ingest.adapters.usage_formats import (
     anthropic,
@@ -131,7 +132,8 @@ def fitting(objects: Sequence[UsageObject], but: str) -> list[str]:
 
 def _totals(chosen: UsageFormat, objects: Sequence[UsageObject], where: str) -> Totals:
     chunks = [chosen.gather(one, chosen.register, where) for one in objects]
-    return check_parts(chosen.settle(chosen.merge(chunks)))
+    told = chosen.merge(chunks) if len(chunks) > 1 else chunks[0]
+    return with_price_facts(chosen.settle(told), told)
 
 
 def _object(usage: Any) -> UsageObject:

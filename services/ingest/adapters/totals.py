@@ -6,9 +6,11 @@ is beside a total is added here and nowhere else, so nothing can be added twice.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
 
+from schemas.event_rules import COUNTED_TWICE, PRICED_APART, SUBSETS
 from services.ingest.errors import EventRejectedError
 
 
@@ -46,10 +48,27 @@ class Totals:
     cache_read_input_tokens: int | None
     cache_write_input_tokens: int | None
     reasoning_output_tokens: int | None
+    #: What a price depends on besides (`price_facts.py`), by the event's fields; absent: not told.
+    parts: Mapping[str, int] = field(default_factory=dict)
+    units: Mapping[str, int] = field(default_factory=dict)
+    service_tier: str | None = None
 
-    def fields(self) -> dict[str, int | None]:
+    def fields(self) -> dict[str, Any]:
         """The same as fields of an event."""
-        return {name: getattr(self, name) for name in self.__slots__}
+        return {
+            **{name: getattr(self, name) for name in _COUNTS},
+            **self.parts,
+            **self.units,
+            "service_tier": self.service_tier,
+        }
+
+
+#: Of what failed and says nothing of what it used.
+NO_TOKENS: Final = Totals(0, 0, None, None, None)
+_COUNTS: Final = (
+    *("input_tokens", "output_tokens", "cache_read_input_tokens"),
+    *("cache_write_input_tokens", "reasoning_output_tokens"),
+)
 
 
 def canonical(reading: Reading, inclusion: Inclusion) -> Totals:
@@ -79,25 +98,30 @@ def check_total(totals: Totals, total: int | None, name: str) -> Totals:
     return totals
 
 
-def check_parts(totals: Totals) -> Totals:
+def check_parts(totals: Totals, *, apart: bool = False) -> Totals:
     """Refuse parts above their total: something is counted twice or missing.
 
-    Raises `EventRejectedError` as an event's own check does, before it is one.
+    ``apart`` also refuses tokens in two classes that are priced apart. Raises `EventRejectedError`
+    as an event's own check does, before it is one.
     """
-    cached = (totals.cache_read_input_tokens or 0) + (totals.cache_write_input_tokens or 0)
-    for part, whole, name, of in (
-        (cached, totals.input_tokens, "cached tokens, read and written,", "input_tokens"),
-        (
-            totals.reasoning_output_tokens or 0,
-            totals.output_tokens,
-            "reasoning tokens",
-            "output_tokens",
-        ),
-    ):
-        if part > whole:
-            raise EventRejectedError(
-                "subset_exceeds_total",
-                f"{name} are {part} and must not exceed {of}, which are {whole}: correct one of"
-                " them",
-            )
+    counts = {name: value for name, value in totals.fields().items() if isinstance(value, int)}
+    for parts, total in SUBSETS:
+        told = [name for name in parts if name in counts]
+        added, whole = sum(counts[name] for name in told), counts.get(total, 0)
+        if added > whole:
+            raise _too_many(" + ".join(told), added, total, whole)
+    added = sum(counts.get(name, 0) for name in PRICED_APART)
+    added -= sum(counts.get(name, 0) for name in COUNTED_TWICE)
+    if apart and added > totals.input_tokens:
+        raise _too_many(
+            "cached, audio and image tokens, each counted once,",
+            *(added, "input_tokens", totals.input_tokens),
+        )
     return totals
+
+
+def _too_many(parts: str, added: int, total: str, whole: int) -> EventRejectedError:
+    return EventRejectedError(
+        "subset_exceeds_total",
+        f"{parts} are {added} and must not exceed {total}, which are {whole}: correct one of them",
+    )

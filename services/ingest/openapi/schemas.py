@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from schemas.price_class import SERVICE_TIERS
 from schemas.usage_event import UsageEvent
 from services.ingest.adapters.provider_usage import FORMATS
 from services.ingest.errors import EVENT_CODES, RequestError
@@ -69,20 +70,25 @@ def components() -> dict[str, Schema]:
 def _event() -> Schema:
     """The event as a gateway may send it: what its key says is optional, and so are the totals.
 
-    The totals are because `usage` may give them, as the provider worded them.
+    The totals are because `usage` may give them, as the provider worded them; so may the tier be.
     """
     schema: Schema = UsageEvent.model_json_schema()
     for name in FROM_THE_KEY:
         schema["properties"][name]["description"] += " Left out: the API key's."
     optional = {*FROM_THE_KEY, "input_tokens", "output_tokens"}
     schema["required"] = [name for name in schema["required"] if name not in optional]
+    tier = schema["properties"]["service_tier"]
+    tier["anyOf"] = [{"type": "string"}, {"type": "null"}]
+    tier["description"] += (
+        f" One of {', '.join(SERVICE_TIERS)}; beside `usage` the provider's word."
+    )
     schema["properties"]["usage"] = {
         "anyOf": [
             {"type": "object"},
             {"type": "array", "items": {"type": ["object", "null"]}, "minItems": 1},
         ],
         "description": "The provider's usage object as it is, instead of the token counts; or all"
-        " those of one stream, in the order they came.",
+        " those of one stream, in the order they came. Tier and units may stand beside it.",
     }
     schema["properties"]["usage_format"] = {
         "enum": sorted(FORMATS),

@@ -21,7 +21,8 @@ READ_NAMES: Final = frozenset(
         *("entry", "adjusts", "reason", "usage_format", "specversion", "type", "datacontenttype"),
         *("litellm_call_id", "custom_llm_provider", "call_type", "startTime", "endTime"),
         *("schema_version", "event_id", "emitted_at", "model_requested", "model_response"),
-        *("requestType", "created", "created_at", "modality", "object", "service_tier"),
+        *("requestType", "created", "created_at", "modality", "object", "ttl", "speed"),
+        *("service_tier", "serviceTier", "trafficType", "traffic_type"),
     }
 )
 #: What these texts lie in; elsewhere they are part of a conversation.
@@ -29,10 +30,16 @@ READ_WITHIN: Final = frozenset(
     {
         *("", "data", "usage", "metadata", "usage_object", "request", "response", "json"),
         *("iterations", "promptTokensDetails", "cacheTokensDetails", "candidatesTokensDetails"),
+        *("prompt_tokens_details", "cache_tokens_details", "candidates_tokens_details"),
+        *("responseTokensDetails", "response_tokens_details", "toolUsePromptTokensDetails"),
+        *("tool_use_prompt_tokens_details", "cacheDetails", "serviceTier"),
+        *("model_parameters", "output", "action"),
     }
 )
 #: Under such names digits are counts or times, whatever the rest of the name.
-_COUNT_NAME: Final = re.compile(rb"(?:tokens|[cC]ount|Nano|Time|_at)$")
+_COUNT_NAME: Final = re.compile(
+    rb"(?:tokens|[cC]ount|Nano|Time|_at|searches|calls|images|milliseconds|characters|pages)$"
+)
 _DIGITS: Final = re.compile(rb"-?[0-9]{1,20}(?:\.[0-9]{1,12})?$")
 #: What keys of all kinds look like; such a text stays nowhere.
 _SECRET: Final = re.compile(

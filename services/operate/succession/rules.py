@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, fields, replace
-from typing import Final
+from dataclasses import replace
 
 from clickhouse_connect.driver.client import Client
 
 from schemas.metering_rules import DAY_MS, MeteringRules
-from services.platform.clickhouse import all_rows, mapped_errors
+from services.platform import rules_table
 from services.platform.errors import ConfigurationError
-
-NAMES: Final = [rule.name for rule in fields(MeteringRules)]
 
 
 def rules_by_partition(client: Client, log: str) -> dict[int, MeteringRules]:
@@ -20,15 +17,9 @@ def rules_by_partition(client: Client, log: str) -> dict[int, MeteringRules]:
 
     Raises `UnavailableError` and `ConfigurationError`.
     """
-    rows = all_rows(
-        client,
-        f"SELECT partition, from_offset, {', '.join(NAMES)} FROM metering_rules FINAL"
-        " WHERE log = {log:String}",
-        {"log": log},
-    )
     return {
-        int(partition): MeteringRules(*(int(value) for value in values))
-        for partition, _, *values in sorted(rows)
+        partition: entries[-1][1]
+        for partition, entries in rules_table.read_rules(client, log).items()
     }
 
 
@@ -64,13 +55,6 @@ def store_rules(
     client: Client, log: str, from_offsets: Mapping[int, int], rules: MeteringRules
 ) -> None:
     """Insert rules that hold from an offset on, by partition."""
-    values = asdict(rules)
-    with mapped_errors():
-        client.insert(
-            "metering_rules",
-            [
-                [log, partition, offset, *values.values()]
-                for partition, offset in from_offsets.items()
-            ],
-            column_names=["log", "partition", "from_offset", *values],
-        )
+    rules_table.store_rules(
+        client, log, [(partition, offset, rules) for partition, offset in from_offsets.items()]
+    )

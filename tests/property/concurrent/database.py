@@ -15,8 +15,8 @@ import numpy as np
 from schemas.measures import MEASURES
 from services.aggregator.core.partition import Checkpoint
 from services.aggregator.core.series_limit import Admission
-from services.aggregator.core.slices import labels_of, windows_of
-from services.aggregator.core.windows import FAMILIES, FAMILY_BY_NAME
+from services.aggregator.core.slice_keys import unpack, varieties
+from services.aggregator.core.windows import FAMILIES, FAMILY_BY_NAME, UNIT
 from tests.property.concurrent.log import LABELS, ModelLog
 from tests.property.concurrent.oracle import NOTHING, Key, Sums
 
@@ -24,7 +24,6 @@ Totals = tuple[int, ...]
 FAMILY_NAMES = tuple(family.name for family in FAMILIES)
 #: Where among a row's totals the oracle's three are; the others are 0 in what schedules append.
 MEASURED = [MEASURES.index(name) for name in ("requests", "input_tokens", "output_tokens")]
-OTHERS = [number for number in range(len(MEASURES)) if number not in MEASURED]
 _names: dict[tuple[str, int], Key] = {}
 
 
@@ -32,12 +31,15 @@ def name_of(family_name: str, number: int) -> Key:
     """A slice by name from its number; a number means the same in all schedules."""
     known = _names.get((family_name, number))
     if known is None:
-        family, key = FAMILY_BY_NAME[family_name], np.array([number])
-        tenants, series = labels_of(family, LABELS, key)
-        tenant = "" if tenants is None else LABELS.tenants.meaning[int(tenants[0])]
-        window = int(windows_of(key)[0])
-        model = LABELS.series.meaning[int(series[0])].model
-        known = _names[family_name, number] = Key(family.window_start_ms(window), tenant, model)
+        family = FAMILY_BY_NAME[family_name]
+        key = unpack(family, LABELS, np.array([number]))
+        tenant, variety = "", ()
+        if key.tenants is not None and key.varieties is not None:
+            tenant = LABELS.tenants.meaning[int(key.tenants[0])]
+            variety = varieties(family, LABELS).meaning[int(key.varieties[0])]
+        start_ms = family.window_start_ms(int(key.windows[0]))
+        model = LABELS.series.meaning[int(key.series[0])].model
+        known = _names[family_name, number] = Key(start_ms, tenant, model, variety)
     return known
 
 
@@ -74,8 +76,8 @@ class Database:
         self._judge_closed(log, partition, version)
         key = name_of(family, number)
         truth = log.partitions[partition].truth
-        wanted, found = truth.sums(family, key, version), measured(totals)
-        if found != wanted or any(totals[at] for at in OTHERS):
+        wanted, found = truth.sums(family, key, version), measured(family, totals)
+        if found != wanted or sum(totals) != sum(found):
             self._violated(
                 f"{family} row {key} of partition {partition}, version {version}:"
                 f" {found} is written, {wanted} is right"
@@ -154,12 +156,14 @@ class Database:
         sums: dict[Key, Sums] = {}
         for families in self.slices.values():
             for number, (_, totals) in families[family].items():
-                add(sums, name_of(family, number), measured(totals))
+                add(sums, name_of(family, number), measured(family, totals))
         return sums
 
 
-def measured(totals: Totals) -> Any:
+def measured(family: str, totals: Totals) -> Any:
     """Of a row's totals those that the oracle knows."""
+    if family == UNIT.name:
+        return (*totals, 0, 0)
     return tuple(totals[at] for at in MEASURED)
 
 

@@ -20,7 +20,7 @@ from schemas.metering_rules import MeteringRules
 from services.aggregator.arrays.frames import frames_of
 from services.aggregator.core.judging import Records
 from services.aggregator.core.timing import RuleBook
-from services.aggregator.decoding.columns import Decoded, Decoder
+from services.aggregator.decoding.columns import Decoded, Decoder, together
 from services.aggregator.decoding.labels import Labels
 from services.platform.errors import UnavailableError
 from services.platform.kafka_log import Log
@@ -39,7 +39,7 @@ PATTERN_MS = 1_773_576_000_000
 
 @lru_cache(maxsize=100_000)
 def event(identity: int, time_ms: int, tokens: int) -> bytes:
-    """A usage event as a record; ``identity`` picks its id, tenant and model."""
+    """A usage event as a record; ``identity`` picks its id, tenant and model, tokens the rest."""
     fields = {
         "id": f"id-{identity}",
         "source": "gateway",
@@ -50,6 +50,8 @@ def event(identity: int, time_ms: int, tokens: int) -> bytes:
         "model": f"m-{identity // 2 % 2}",
         "input_tokens": tokens,
         "output_tokens": 1,
+        **({} if tokens != 1 else {"service_tier": "batch"}),
+        **({} if tokens != 2 else {"pages": 2}),
     }
     value = json.dumps(fields).encode()
     _drawn[value] = (identity, time_ms, tokens)
@@ -84,15 +86,10 @@ def decoded_of(values: Sequence[bytes]) -> Decoded:
     ]
     if not parts:
         return replace(_decoded_once(b"").cut(0, 0), count=len(values), failures=failures)
-    return Decoded(
-        count=len(values),
+    return replace(
+        together(len(values), parts),
         places=np.array(places),
         time_us=np.array(times_us),
-        tenants=np.concatenate([part.tenants for part in parts]),
-        series=np.concatenate([part.series for part in parts]),
-        identities=np.concatenate([part.identities for part in parts]),
-        measures=np.concatenate([part.measures for part in parts]),
-        adjusting=np.concatenate([part.adjusting for part in parts]),
         failures=failures,
     )
 

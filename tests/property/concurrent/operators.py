@@ -61,10 +61,12 @@ def change_rules(world: World) -> None:
     mishaps.kill_all(world)
     if world.choices.chance(128):
         traffic.append(world)
+    horizon_ms = world.choices.pick(HORIZONS_MS)
     rules = replace(
         RULES,
-        dedup_horizon_ms=world.choices.pick(HORIZONS_MS),
+        dedup_horizon_ms=horizon_ms,
         too_old_ms=world.choices.pick([6 * HOUR_MS, 3 * HOUR_MS]),
+        context_thresholds=RULES.context_thresholds if horizon_ms == HORIZONS_MS[0] else (),
     )
     for partition in world.log.partitions:
         partition.change_rules(rules)

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from schemas.metering_rules import HOUR_MS, MINUTE_MS, MeteringRules
 
-#: requests, input tokens, output tokens
+#: requests, input tokens, output tokens; of units only how many
 Sums = tuple[int, int, int]
 NOTHING: Sums = (0, 0, 0)
 #: As far behind the log's time may an event be judged, after a broker's clock was ahead.
@@ -26,6 +26,8 @@ class Key(NamedTuple):
     window_start_ms: int
     tenant: str
     model: str
+    #: Tier and context band, or a unit.
+    variety: tuple[Any, ...] = ()
 
 
 class Counts(NamedTuple):
@@ -68,6 +70,7 @@ class PartitionTruth:
             "register": {},
             "minute": {},
             "hour": {},
+            "unit": {},
         }
         self.rejected_offsets: list[int] = []
         self.decisions: list[str] = []
@@ -124,19 +127,23 @@ class PartitionTruth:
         model, tenant = event["model"], event["tenant"]
         minute_ms = event["ms"] // MINUTE_MS * MINUTE_MS
         hour_ms = event["ms"] // HOUR_MS * HOUR_MS
-        places = [("register", Key(0, "", model))]
+        used: Sums = (1, event["input_tokens"], event["output_tokens"])
+        places = [("register", Key(0, "", model), used)]
         # A window that ended longer ago than the retention may be deleted, so it gets nothing.
         if minute_ms + MINUTE_MS > append_ms - rules.minute_retention_ms:
-            places.append(("minute", Key(minute_ms, "", model)))
+            places.append(("minute", Key(minute_ms, "", model), used))
         if hour_ms + HOUR_MS > append_ms - rules.hour_retention_ms:
-            places.append(("hour", Key(hour_ms, tenant, model)))
-        for family, key in places:
+            exceeded = [one for one in rules.context_thresholds if event["input_tokens"] > one]
+            price_class = (event.get("service_tier", ""), max(exceeded, default=0))
+            places.append(("hour", Key(hour_ms, tenant, model, price_class), used))
+            if event.get("pages"):
+                pages = Key(hour_ms, tenant, model, ("pages",))
+                places.append(("unit", pages, (event["pages"], 0, 0)))
+        for family, key, more in places:
             offsets, sums = self.slices[family].setdefault(key, ([], []))
             requests, inputs, outputs = sums[-1] if sums else NOTHING
             offsets.append(offset)
-            sums.append(
-                (requests + 1, inputs + event["input_tokens"], outputs + event["output_tokens"])
-            )
+            sums.append((requests + more[0], inputs + more[1], outputs + more[2]))
 
     def sums(self, family: str, key: Key, below: int) -> Sums:
         """The sums of a slice over the accepted events below an offset."""

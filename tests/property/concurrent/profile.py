@@ -23,6 +23,7 @@ RULES = MeteringRules(
     dedup_horizon_ms=HORIZON_MS,
     minute_retention_ms=4 * HOUR_MS,
     hour_retention_ms=24 * HOUR_MS,
+    context_thresholds=(1,),
 )
 IDS_UNLIMITED = 10_000
 ROWS_UNLIMITED = 10_000

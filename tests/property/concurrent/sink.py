@@ -8,16 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from schemas.measures import MEASURES
 from services.aggregator.arrays.key_index import Ints
 from services.aggregator.core.partition import Checkpoint, Snapshot
 from services.aggregator.core.series_limit import Admission
-from services.aggregator.core.slices import SliceRows, windows_of
+from services.aggregator.core.slice_keys import windows_of
+from services.aggregator.core.slices import SliceRows
 from services.aggregator.core.timing import RuleBook
 from services.aggregator.core.windows import FAMILIES, Family
 from tests.property.concurrent.log import ModelLog
-
-NO_ROWS = SliceRows(np.empty(0, np.int64), np.empty((0, len(MEASURES)), np.int64))
 
 
 class ModelSink:
@@ -142,7 +140,7 @@ class ModelSink:
             if not stored:
                 return as_rows({})
             numbers = np.array(list(stored), np.int64)
-            wanted = numbers[windows_of(numbers) >= first_window].tolist()
+            wanted = numbers[windows_of(family, numbers) >= first_window].tolist()
             return as_rows({number: stored[number] for number in wanted})
 
         found: tuple[SliceRows, Ints] = self._read(f"read {family.name}s", rows)
@@ -163,7 +161,7 @@ class ModelSink:
 def as_rows(stored: dict[int, Any]) -> tuple[SliceRows, Ints]:
     """Rows by number, with their versions, as columns."""
     if not stored:
-        return NO_ROWS, np.empty(0, np.int64)
+        return SliceRows(np.empty(0, np.int64), np.empty((0, 0), np.int64)), np.empty(0, np.int64)
     versions, totals = zip(*stored.values(), strict=True)
     return (
         SliceRows(np.array(list(stored), np.int64), np.array(totals, np.int64)),

@@ -6,9 +6,22 @@ import json
 
 import pytest
 
+from schemas import price_class
 from schemas.identity import identity_hash
-from schemas.wire import InvalidEventError, decode
-from tests.chaos.events import Nature, cloud_event, event_of, identity, log_key, log_record, native
+from schemas.price_class import CONTEXT_THRESHOLDS, SERVICE_TIERS
+from schemas.wire import InvalidEventError, WireEvent, decode
+from tests.chaos.events import (
+    THRESHOLDS,
+    TIERS,
+    UNITS,
+    Nature,
+    cloud_event,
+    event_of,
+    identity,
+    log_key,
+    log_record,
+    native,
+)
 
 NUMBERS = range(2000)
 NOW_MS = 1_795_000_000_123
@@ -35,6 +48,27 @@ def test_every_nature_is_what_the_contract_makes_of_it() -> None:
         else:
             assert decode(record).id == event.fields["id"]
     assert seen == set(Nature)
+
+
+def test_events_tell_all_that_the_contract_knows() -> None:
+    """And each as it is meant: what is written here by itself is read as the contract's."""
+    told: set[str] = set()
+    for number in NUMBERS:
+        event = event_of(1, 0, number)
+        if event.nature is Nature.METERED:
+            read = decode(log_record(event, NOW_MS))
+            fields = {name: getattr(read, name) for name in event.fields}
+            assert fields == event.fields
+            told |= fields.keys()
+    assert told | {"tenant", "time", "region", "duration_ms"} == set(WireEvent.__struct_fields__)
+
+
+def test_tiers_thresholds_and_units_are_the_contracts() -> None:
+    assert TIERS == SERVICE_TIERS
+    assert THRESHOLDS == CONTEXT_THRESHOLDS
+    assert UNITS == price_class.UNITS
+    sizes = {event_of(1, 0, number).fields["input_tokens"] for number in NUMBERS}
+    assert sizes > {size + more for size in THRESHOLDS for more in (0, 1)}
 
 
 def test_keys_are_those_that_ingest_gives() -> None:

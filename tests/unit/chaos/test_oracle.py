@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
+from tests.chaos.contributions import COLUMNS_OF, VIEWS
 from tests.chaos.events import DAY_MS, Nature, event_of, log_record, whole
 from tests.chaos.ledger import ABORTED, ACKNOWLEDGED, REFUSED, UNKNOWN, EventName, Ledger
-from tests.chaos.oracle import VIEWS, Difference, Found, Recount, judge, verdict
+from tests.chaos.oracle import Difference, Found, Recount, judge, verdict
 
 NOW_MS = 1_795_000_000_000
 LOG = "cluster/topic"
@@ -79,7 +80,7 @@ def test_nothing_wrong_is_exact(meter: Meter) -> None:
     assert judged.rejected > 0 and judged.rows_compared > 20
 
 
-@pytest.mark.parametrize("view", VIEWS)
+@pytest.mark.parametrize("view", ["registers", "usage_minute", "usage_hour"])
 @pytest.mark.parametrize(("change", "lost", "doubled"), [(-1, 1, 0), (1, 0, 1)])
 def test_an_event_dropped_from_or_doubled_in_a_view(
     meter: Meter, view: str, change: int, lost: int, doubled: int
@@ -94,6 +95,31 @@ def test_an_event_dropped_from_or_doubled_in_a_view(
         f"{view} [{', '.join(map(str, key))}] input_tokens: must be {row[2]},"
         f" is {row[2] + 17 * change}",
     ]
+
+
+@pytest.mark.parametrize("view", ["usage_hour_entries", "usage_unit_hours"])
+def test_a_change_of_one_in_what_prices_go_by(meter: Meter, view: str) -> None:
+    for place, name in enumerate(COLUMNS_OF[view]):
+        found = meter.found()
+        key, row = max(found.rows[view].items(), key=lambda item: item[1][place])
+        found.rows[view][key] = (*row[:place], row[place] + 1, *row[place + 1 :])
+        judged = verdict(meter.recount, meter.ledger, found)
+        assert [(one.where, one.key, one.column) for one in judged.differences] == [
+            (view, key, name)
+        ]
+        assert judged.double_counted == (name == "requests")
+
+
+@pytest.mark.parametrize(("part", "other"), [(-1, 1), (-2, "none")])
+def test_a_row_in_another_class_is_found(meter: Meter, part: int, other: object) -> None:
+    found = meter.found()
+    rows = found.rows["usage_hour_entries"]
+    key = min(rows)
+    moved = list(key)
+    moved[part] = other
+    rows[tuple(moved)] = rows.pop(key)
+    judged = verdict(meter.recount, meter.ledger, found)
+    assert {one.key for one in judged.differences} == {key, tuple(moved)}
 
 
 def test_one_lost_and_one_doubled_do_not_cancel(meter: Meter) -> None:

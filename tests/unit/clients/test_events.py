@@ -6,13 +6,15 @@ import json
 import time
 import uuid
 from datetime import UTC, datetime, timedelta, timezone
-from typing import Any
+from typing import Any, get_type_hints
 
 import pytest
 from pydantic import BaseModel
 from wattoken.client.errors import InvalidEventError
-from wattoken.client.events import EVENT_BYTES_MAX, encode
+from wattoken.client.events import EVENT_BYTES_MAX, UsageFields, encode
 from wattoken.client.ids import compact_id, new_id
+
+from schemas.usage_event import UsageEvent
 
 
 class Usage(BaseModel):
@@ -24,6 +26,11 @@ def test_none_is_absent_and_zero_is_zero() -> None:
     fields = {"model": "m", "input_tokens": 0, "output_tokens": None, "region": None}
     line = encode(fields, {"region": "eu", "source": "s"})
     assert json.loads(line) == {"model": "m", "input_tokens": 0, "region": "eu", "source": "s"}
+
+
+def test_every_field_of_the_schema_can_be_given() -> None:
+    taken = set(get_type_hints(UsageFields))
+    assert taken == set(UsageEvent.model_fields) | {"usage", "usage_format"}
 
 
 def test_times_are_written_in_utc() -> None:

@@ -15,6 +15,7 @@ import pytest
 from pydantic import BaseModel
 from wattoken.client.events import encode
 
+from schemas.price_class import UNITS
 from services.ingest.adapters import litellm, native
 from services.ingest.keys.entry import KeyEntry
 
@@ -103,7 +104,94 @@ def test_it_counts_as_litellms_own_callback(
     assert ours.time == own.time == datetime(2026, 3, 15, 12, tzinfo=UTC)
 
 
-def test_only_numbers_go(callback: ModuleType) -> None:
+ANTHROPIC_FAST = {"service_tier": "standard", "speed": "fast"}
+PLAIN = {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15}
+SEARCHES = [
+    {"type": "web_search_call", "status": "completed", "action": {"type": "search"}},
+    {"type": "web_search_call", "status": "completed", "action": {"type": "open_page"}},
+    {"type": "file_search_call", "status": "completed"},
+    {"type": "message", "content": [{"type": "output_text", "text": "secret"}]},
+]
+
+
+@pytest.mark.parametrize(
+    ("given", "tier", "units"),
+    [
+        (payload(PLAIN), None, {}),
+        (payload(PLAIN, response={"service_tier": "flex"}), "flex", {}),
+        (payload(PLAIN, model_parameters={"service_tier": "priority"}), "priority", {}),
+        (
+            payload(
+                PLAIN,
+                response={"service_tier": "default"},
+                model_parameters={"service_tier": "priority"},
+            ),
+            "standard",
+            {},
+        ),
+        (
+            payload(
+                PLAIN | {"service_tier": "batch"}, model_parameters={"service_tier": "priority"}
+            ),
+            "batch",
+            {},
+        ),
+        (payload(PLAIN | ANTHROPIC_FAST), "fast", {}),
+        (payload(PLAIN | {"speed": "fast"}, model_parameters={"service_tier": "flex"}), "fast", {}),
+        (
+            payload(PLAIN | {"speed": "standard"}, model_parameters={"service_tier": "flex"}),
+            "flex",
+            {},
+        ),
+        (payload(PLAIN, model_parameters={"service_tier": "auto"}), None, {}),
+        (payload(PLAIN, response="redacted-by-litellm"), None, {}),
+        (
+            payload(PLAIN, response={"output": SEARCHES}),
+            None,
+            {"web_searches": 1, "file_searches": 1},
+        ),
+        (
+            payload(
+                PLAIN,
+                response={"output": SEARCHES, "tool_usage": {"web_search": {"num_requests": 3}}},
+            ),
+            None,
+            {"web_searches": 3, "file_searches": 1},
+        ),
+        (
+            payload(PLAIN | {"server_tool_use": {"web_search_requests": 2}}),
+            None,
+            {"web_searches": 2},
+        ),
+        (
+            payload(
+                {"prompt_tokens": 0, "completion_tokens": 0},
+                status="failure",
+                metadata=None,
+                prompt_tokens=None,
+                completion_tokens=None,
+                total_tokens=None,
+                model_parameters={"service_tier": "default"},
+            ),
+            "standard",
+            {},
+        ),
+    ],
+)
+def test_it_tells_of_the_price_what_litellms_own_callback_tells(
+    callback: ModuleType, given: dict[str, Any], tier: str | None, units: dict[str, int]
+) -> None:
+    own = litellm.adapt(msgspec.Raw(json.dumps(given).encode()), KEY)
+    line = encode(callback.fields_of({"standard_logging_object": given}), {})
+    ours = native.adapt(line, KEY)
+    assert own is not None
+    assert ours.service_tier == own.service_tier == tier
+    for name in UNITS:
+        assert getattr(ours, name) == getattr(own, name) == units.get(name), name
+    assert b"secret" not in line
+
+
+def test_only_numbers_and_the_tier_go(callback: ModuleType) -> None:
     usage = {
         "prompt_tokens": 1,
         "completion_tokens": 9,
@@ -111,6 +199,8 @@ def test_only_numbers_go(callback: ModuleType) -> None:
         "prompt_tokens_details": {"audio_tokens": None},
         "note": "secret",
         "flag": True,
+        "service_tier": "standard",
+        "speed": Details(text="secret"),
     }
     fields = callback.fields_of({"standard_logging_object": payload(usage)})
     assert fields["usage"] == {
@@ -118,4 +208,5 @@ def test_only_numbers_go(callback: ModuleType) -> None:
         "completion_tokens": 9,
         "total_tokens": 0,
         "completion_tokens_details": {"reasoning_tokens": 4},
+        "service_tier": "standard",
     }

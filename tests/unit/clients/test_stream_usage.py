@@ -111,3 +111,37 @@ def test_usage_in_a_choice_or_in_groqs_object() -> None:
     assert read("openai_chat", inside).usages == [usage]
     assert read("openai_chat", inside | {"usage": usage}).usages == [usage]
     assert read("openai_chat", {"choices": [], "x_groq": {"usage": usage}}).usages == [usage]
+
+
+def test_the_tier_that_served_is_the_last_one_told() -> None:
+    asked: dict[str, Any] = {"type": "response.created", "response": {"service_tier": "auto"}}
+    served = {"service_tier": "flex", "usage": {"input_tokens": 3, "output_tokens": 1}}
+    done: dict[str, Any] = {"type": "response.completed", "response": served}
+    assert read("openai_responses", asked).beside == {"service_tier": "auto"}
+    assert read("openai_responses", asked, done).beside == {"service_tier": "flex"}
+    chunk: dict[str, Any] = {"choices": [], "service_tier": "priority"}
+    assert read("openai_chat", chunk, {"choices": []}).beside == {"service_tier": "priority"}
+
+
+def test_searches_count_once_whether_the_stream_ends_or_breaks_off() -> None:
+    searched = {"type": "web_search_call", "action": {"type": "search"}, "status": "completed"}
+    opened = {"type": "web_search_call", "action": {"type": "open_page"}, "status": "completed"}
+    items = [searched, opened, {"type": "message"}, searched]
+    steps = [{"type": "response.output_item.done", "item": item} for item in items]
+    end: dict[str, Any] = {"type": "response.completed", "response": {"output": items}}
+    assert read("openai_responses", *steps[:3]).beside == {"web_searches": 1}
+    assert read("openai_responses", *steps, end).beside == {"web_searches": 2}
+    billed: dict[str, Any] = {"tool_usage": {"web_search": {"num_requests": 1}}, "output": items}
+    assert read("openai_responses", *steps, {"response": billed}).beside == {"web_searches": 1}
+
+
+def test_a_whole_answer_tells_its_tier() -> None:
+    reader = AnswerReader("openai_chat", streamed=False)
+    reader.feed(b'{"service_tier": "default", "usage": {"prompt_tokens": 1}}')
+    reader.end()
+    assert reader.beside == {"service_tier": "default"}
+
+
+def test_a_tier_inside_usage_is_left_to_ingest() -> None:
+    usage = {"input_tokens": 3, "output_tokens": 1, "service_tier": "batch"}
+    assert read("anthropic", {"usage": usage}).beside == {}

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from pydantic import ValidationError
 
+from schemas import usage_event, wire
+from schemas.event_rules import CLOSER_SUBSETS
 from schemas.json_schema import JSON_SCHEMA_PATH, json_schema
+from schemas.measures import MEASURES
+from schemas.price_class import SERVICE_TIERS, UNITS
 from schemas.usage_event import UsageEvent
 
 FIELDS: dict[str, Any] = {
@@ -67,3 +71,57 @@ def test_of_a_key_given_twice_both_must_be_valid() -> None:
 def test_of_a_time_given_twice_only_the_last_must_be_in_range() -> None:
     record = '{"time": "1990-01-01T00:00:00Z", ' + json.dumps(FIELDS)[1:]
     assert UsageEvent.model_validate_json(record).time.year == 2026
+
+
+def test_tiers_and_units_are_those_of_the_contract() -> None:
+    assert get_args(wire.Tier) == get_args(usage_event.Tier) == SERVICE_TIERS
+    fields = tuple(UsageEvent.model_fields)
+    assert wire.WireEvent.__struct_fields__ == fields
+    assert fields[-len(UNITS) :] == UNITS
+    assert set(MEASURES) - set(fields) == {"requests", "failed_requests", "estimated_tokens"}
+
+
+PARTS = {
+    "cache_read_input_tokens": 4,
+    "cache_write_input_tokens": 3,
+    "cache_write_5m_input_tokens": 2,
+    "cache_write_1h_input_tokens": 1,
+    "audio_input_tokens": 3,
+    "image_input_tokens": 2,
+    "cache_read_audio_input_tokens": 1,
+    "cache_read_image_input_tokens": 1,
+    "reasoning_output_tokens": 2,
+    "audio_output_tokens": 2,
+    "image_output_tokens": 1,
+}
+
+
+def test_parts_may_make_up_all_of_their_totals() -> None:
+    event = UsageEvent.model_validate(FIELDS | PARTS)
+    assert event.image_output_tokens == 1
+
+
+@pytest.mark.parametrize("name", sorted(PARTS))
+def test_no_part_may_have_one_token_more(name: str) -> None:
+    changed = PARTS | {name: PARTS[name] + 1}
+    if name == "cache_read_audio_input_tokens":
+        # It makes room in the input; so its totals are what it must not exceed.
+        changed |= {"cache_read_audio_input_tokens": 3, "cache_read_image_input_tokens": 2}
+    if name == "cache_read_image_input_tokens":
+        changed |= {"cache_read_image_input_tokens": 3}
+    with pytest.raises(ValidationError, match="must not exceed"):
+        UsageEvent.model_validate(FIELDS | changed)
+
+
+@pytest.mark.parametrize("name", sorted({part for parts, _ in CLOSER_SUBSETS for part in parts}))
+def test_a_part_of_what_is_not_reported_may_only_be_none(name: str) -> None:
+    bare = {key: value for key, value in PARTS.items() if key.endswith("output_tokens")}
+    assert getattr(UsageEvent.model_validate(FIELDS | bare | {name: 0}), name) == 0
+    if name not in ("audio_input_tokens", "image_input_tokens"):
+        with pytest.raises(ValidationError, match=f"{name} must not exceed"):
+            UsageEvent.model_validate(FIELDS | bare | {name: 1})
+
+
+def test_the_error_names_what_is_reported() -> None:
+    with pytest.raises(ValidationError, match="\naudio|  audio_output_tokens must not exceed"):
+        UsageEvent.model_validate(FIELDS | {"audio_output_tokens": 6})

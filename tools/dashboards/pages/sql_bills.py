@@ -12,16 +12,24 @@ from tools.dashboards.queries import CLICKHOUSE_TYPE, IN_REGIONS, sql_rows, sql_
 
 GREEN, ORANGE = "green", "orange"
 IN_TENANTS: Final = "tenant IN (${tenant:singlequote})"
+#: Everything here is added up, and sums of the parts of `charges` need no grouping first.
 CHARGED: Final = (
-    f"FROM charges\nWHERE $__timeFilter(window_start) AND {IN_TENANTS} AND {IN_REGIONS}"
+    f"FROM charge_parts\nWHERE $__timeFilter(window_start) AND {IN_TENANTS} AND {IN_REGIONS}"
 )
 #: Decimal to the last digit in ClickHouse; only what is drawn becomes a float.
 USD_DRAWN: Final = "toFloat64(sum(amount_usd)) AS usd"
 
 
-def _by(column: str) -> str:
+#: A token's class, or what was billed beside tokens.
+WHAT: Final = "if(unit = '', token_class, unit)"
+#: A request that reports no tier is billed as standard.
+TIER: Final = "if(service_tier = '', 'standard', service_tier)"
+
+
+def _by(column: str, expression: str | None = None) -> str:
+    selected = column if expression is None else f"{expression} AS {column}"
     return f"""
-SELECT {column}, {USD_DRAWN}
+SELECT {selected}, {USD_DRAWN}
 {CHARGED} AND amount_usd IS NOT NULL
 GROUP BY {column}
 ORDER BY usd DESC
@@ -102,10 +110,10 @@ ORDER BY time, tenant
             About(
                 "Charges by token class",
                 "Every token is in exactly one: cached input is not in uncached input, reasoning is"
-                " not in output.",
+                " not in output. Searches and the like are by their unit.",
                 *(USD, 8),
             ),
-            sql_rows(_by("token_class")),
+            sql_rows(_by("what", WHAT)),
             each_row=True,
         ),
         shares(
@@ -118,10 +126,28 @@ ORDER BY time, tenant
             sql_rows(_by("region")),
             each_row=True,
         ),
+        bars(
+            About(
+                "Charges by service tier",
+                "As which tier requests were billed; those that report none are standard.",
+                *(USD, 12),
+            ),
+            sql_rows(_by("tier", TIER)),
+            each_row=True,
+        ),
+        bars(
+            About(
+                "Charges by length of input",
+                "By the threshold that a request's input tokens exceed; 0 is what exceeds none.",
+                *(USD, 12),
+            ),
+            sql_rows(_by("above_input_tokens", "toString(context_band)")),
+            each_row=True,
+        ),
         rows(
             About(
                 "Charges by model",
-                "Tokens, charge, and what a million tokens came to.",
+                "Tokens, charges (searches and the like too), and what a million tokens came to.",
                 *(USD, 24, 10),
             ),
             sql_rows(
@@ -131,8 +157,9 @@ SELECT
     model,
     toFloat64(sum(c.tokens)) AS tokens,
     sum(c.amount_usd) AS charged,
-    toFloat64(charged) / sumIf(c.tokens, c.amount_usd IS NOT NULL) * 1000000 AS per_million
-{CHARGED.replace("charges", "charges AS c")}
+    toFloat64(sumIf(c.amount_usd, c.unit = ''))
+        / nullIf(sumIf(c.tokens, c.amount_usd IS NOT NULL), 0) * 1000000 AS per_million
+{CHARGED.replace("charge_parts", "charge_parts AS c")}
 GROUP BY provider, model
 ORDER BY charged DESC
 """

@@ -2,18 +2,25 @@
 
 One quantity may stand under several names. Given twice it counts once: the names must say the
 same. A 0 beside another's count says nothing: gateways fill the names that they do not use with 0.
+Of what is no token the first name that is not 0 counts, for others may count more or less by it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
-from services.ingest.adapters.counts import count, optional_count, part
-from services.ingest.adapters.usage_fields.register import Field, Quantity, Register
+from services.ingest.adapters.counts import count, milliseconds, part
+from services.ingest.adapters.usage_fields.fields import Field, FieldClass, Quantity
+from services.ingest.adapters.usage_fields.paths import Leaf
+from services.ingest.adapters.usage_fields.register import Register
 from services.ingest.errors import EventRejectedError
 from services.ingest.explain import EXPECTED
+
+#: What was written to a cache, by how long it stays; alone they are all of it.
+LIFETIMES: Final = (Quantity.CACHE_WRITE_5M, Quantity.CACHE_WRITE_1H)
+_TOKENS: Final = (Quantity.INPUT, Quantity.OUTPUT, Quantity.SUM)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +31,8 @@ class Told:
     #: Leads to the object's fields, for messages, such as ``usage.``.
     where: str
     counts: dict[Quantity, int] = field(default_factory=dict)
+    #: How the request was served; None where it is not told.
+    service_tier: str | None = None
     #: Whether this was made of several objects: then a sum may have got lost.
     merged: bool = False
 
@@ -64,16 +73,47 @@ class Told:
 
 
 def gather(usage: Mapping[str, Any], register: Register, where: str) -> Told:
-    """Read every quantity that the register knows.
+    """Read every quantity that the register knows, and the tier.
 
     Raises `EventRejectedError` for what is no count, and for names that contradict each other.
     """
-    told = Told(register, where)
-    for quantity, fields in register.by_quantity.items():
-        found = one_count(quantity, _readings(usage, fields, where))
+    told = Told(register, where, service_tier=register.tier(usage).tier)
+    present = usage.keys() & register.heads
+    for quantity, fields, heads in register.by_heads:
+        if heads.isdisjoint(present):
+            continue
+        readings = _readings(usage, present, fields, where)
+        if fields[0].field_class in (FieldClass.UNIT, FieldClass.INSTEAD):
+            found = _first_count(readings)
+        else:
+            found = one_count(quantity, readings)
         if found is not None:
             told.counts[quantity] = found
+    _tokens_of_units(told)
+    written = sum(told.amount(one) for one in LIFETIMES)
+    if written:
+        told.counts.setdefault(Quantity.CACHE_WRITE, written)
     return told
+
+
+def _tokens_of_units(told: Told) -> None:
+    """Decide between tokens and what is billed instead of them: without either, none were used."""
+    counts, instead = told.counts, told.register.instead
+    if any(counts.get(one) for one in _TOKENS):
+        for one in instead:
+            counts.pop(one, None)
+    elif any(counts.get(one) for one in instead):
+        counts.setdefault(Quantity.INPUT, 0)
+        counts.setdefault(Quantity.OUTPUT, 0)
+
+
+def _first_count(readings: Iterator[tuple[str, int]]) -> int | None:
+    found: int | None = None
+    for _, value in readings:
+        found = value
+        if value:
+            break
+    return found
 
 
 def one_count(what: str, readings: Iterator[tuple[str, int]]) -> int | None:
@@ -94,19 +134,26 @@ def one_count(what: str, readings: Iterator[tuple[str, int]]) -> int | None:
 
 
 def _readings(
-    usage: Mapping[str, Any], fields: tuple[Field, ...], where: str
+    usage: Mapping[str, Any], present: Set[str], fields: tuple[Field, ...], where: str
 ) -> Iterator[tuple[str, int]]:
     for one in fields:
-        holder, place = usage, where
-        *parents, name = one.path.split(".")
-        for parent in parents:
-            holder = part(holder, parent, place)
-            place += f"{parent}."
-        if one.summed:
-            counts = part(holder, name, place)
-            told = [key for key, value in counts.items() if value is not None]
-            if told:
-                added = sum(count(counts, key, f"{place}{name}.") for key in told)
-                yield f"the sum of {place}{name}", added
-        elif (value := optional_count(holder, name, place)) is not None:
-            yield f"{place}{name}", value
+        if one.heads.isdisjoint(present):
+            continue
+        found: int | None = None
+        for leaf in one.leaves:
+            for holder in leaf.holders(usage, where):
+                value = _value(one, leaf, holder, f"{where}{leaf.holder_place}")
+                found = value if found is None else found + (value or 0)
+        if found is not None:
+            place = f"{where}{one.leaves[0].place}"
+            yield (f"the sum of {place}" if one.summed else place), found
+
+
+def _value(one: Field, leaf: Leaf, holder: Mapping[str, Any], place: str) -> int | None:
+    if one.in_seconds:
+        return milliseconds(holder, leaf.name, place)
+    if not one.summed:
+        return count(holder, leaf.name, place)
+    counts = part(holder, leaf.name, place)
+    told = [key for key, value in counts.items() if value is not None]
+    return sum(count(counts, key, f"{place}{leaf.name}.") for key in told) if told else None

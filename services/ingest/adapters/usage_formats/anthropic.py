@@ -9,6 +9,10 @@
 `message` that was declined before its fallback is not billed here. Some gateways have added the
 compaction already: then the totals are the sum of the list.
 
+`cache_creation` says how long what was written stays in the cache, `service_tier` and `speed` how
+it was served, `server_tool_use` what was searched (its SDK's `Usage`). Fetched pages and searches
+among tools cost nothing but their tokens.
+
 Kimi, Qwen and Z.ai speak this too, some with OpenAI's names beside it: there `prompt_tokens` is all
 input (maximhq/bifrost issue 5510), and is held against the sum.
 """
@@ -21,20 +25,23 @@ from typing import Any, Final
 from services.ingest.adapters.counts import optional_count, part
 from services.ingest.adapters.totals import Inclusion, Totals, canonical
 from services.ingest.adapters.usage_fields import unread
-from services.ingest.adapters.usage_fields.reading import Told, gather
-from services.ingest.adapters.usage_fields.register import (
+from services.ingest.adapters.usage_fields.fields import (
     FieldClass,
     Quantity,
-    Register,
     beside,
     breakdown,
     inside,
     known,
     other_unit,
+    tier,
     total,
+    unit,
 )
+from services.ingest.adapters.usage_fields.reading import Told, gather
+from services.ingest.adapters.usage_fields.register import Register
 from services.ingest.adapters.usage_fields.streams import latest_with_caches_beside
-from services.ingest.adapters.usage_formats.openai_fields import INPUT_DETAILS
+from services.ingest.adapters.usage_fields.tiers import SPEEDS
+from services.ingest.adapters.usage_formats.openai_fields import INPUT_DETAILS, SERVICE_TIER
 from services.ingest.adapters.usage_formats.settling import (
     UsageFormat,
     UsageObject,
@@ -57,6 +64,11 @@ _ITERATION: Final = {
     "cache_creation_input_tokens": Quantity.COMPACTION_CACHE_WRITE,
     "output_tokens": Quantity.COMPACTION_OUTPUT,
 }
+#: Of what it writes to a cache, how long that stays.
+_LIFETIMES: Final = {
+    "ephemeral_5m_input_tokens": Quantity.COMPACTION_CACHE_WRITE_5M,
+    "ephemeral_1h_input_tokens": Quantity.COMPACTION_CACHE_WRITE_1H,
+}
 _TOTALS: Final = {
     "input_tokens": Quantity.INPUT,
     "cache_read_input_tokens": Quantity.CACHE_READ,
@@ -74,6 +86,14 @@ REGISTER: Final = Register(
     beside(Quantity.CACHE_WRITE, "cache_creation_input_tokens"),
     breakdown(FieldClass.BESIDE, Quantity.CACHE_WRITE, "cache_creation"),
     inside(
+        Quantity.CACHE_WRITE_5M,
+        *("cache_creation.ephemeral_5m_input_tokens", "claude_cache_creation_5_m_tokens"),
+    ),
+    inside(
+        Quantity.CACHE_WRITE_1H,
+        *("cache_creation.ephemeral_1h_input_tokens", "claude_cache_creation_1_h_tokens"),
+    ),
+    inside(
         Quantity.REASONING,
         *("output_tokens_details.thinking_tokens", "output_tokens_details.reasoning_tokens"),
     ),
@@ -83,6 +103,9 @@ REGISTER: Final = Register(
         *("iterations[].cache_creation.*", "iterations[].output_tokens_details.*"),
         *(f"{holder}.*" for holder in INPUT_DETAILS),
     ),
+    SERVICE_TIER,
+    tier("speed", words=SPEEDS),
+    unit(Quantity.WEB_SEARCHES, "server_tool_use.web_search_requests"),
     other_unit("server_tool_use.*", "cost", "credits"),
 )
 
@@ -124,6 +147,13 @@ def _add_compactions(told: Told, iterations: list[dict[str, Any]]) -> None:
     ):
         return  # The totals have them already.
     told.counts.update({_ITERATION[name]: value for name, value in compacted.items()})
+    for one in iterations:
+        if one.get("type") == _COMPACTION:
+            lifetimes = part(one, "cache_creation", f"{told.where}iterations[].")
+            for name, quantity in _LIFETIMES.items():
+                value = optional_count(lifetimes, name, f"{told.where}iterations[].cache_creation.")
+                if value is not None:
+                    told.counts[quantity] = told.amount(quantity) + value
 
 
 def _add(sums: dict[str, int], iteration: Mapping[str, Any], where: str) -> None:

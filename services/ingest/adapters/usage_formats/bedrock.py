@@ -3,7 +3,8 @@
 `inputTokens` leaves out both caches (docs.aws.amazon.com/bedrock, "Prompt caching": total input is
 the three together). `totalTokens` was seen with the caches and without. The older names, which end
 in Count, repeat the newer (they are in the same object) or stand alone (invocation logs).
-`cacheDetails` breaks the writes down by lifetime. A stream tells usage once, in `metadata`.
+`cacheDetails` breaks the writes down by lifetime. A stream tells usage once, in `metadata`. The
+tier stands beside the usage in the answer (`serviceTier`), and is read where it was put inside.
 """
 
 from __future__ import annotations
@@ -11,15 +12,16 @@ from __future__ import annotations
 from typing import Final
 
 from services.ingest.adapters.totals import Inclusion, Totals
-from services.ingest.adapters.usage_fields.reading import Told
-from services.ingest.adapters.usage_fields.register import (
+from services.ingest.adapters.usage_fields.fields import (
     Quantity,
-    Register,
     beside,
-    known,
+    inside,
     other_unit,
+    tier,
     total,
 )
+from services.ingest.adapters.usage_fields.reading import Told
+from services.ingest.adapters.usage_fields.register import Register
 from services.ingest.adapters.usage_fields.streams import latest_with_caches_beside
 from services.ingest.adapters.usage_formats.settling import UsageFormat, settle
 
@@ -46,7 +48,9 @@ CONVERSE: Final = UsageFormat(
             Quantity.CACHE_WRITE,
             *("cacheWriteInputTokens", "cacheWriteInputTokenCount", "cacheWriteInputTokensCount"),
         ),
-        known("cacheDetails[].inputTokens"),
+        inside(Quantity.CACHE_WRITE_5M, "cacheDetails[ttl=5m].inputTokens"),
+        inside(Quantity.CACHE_WRITE_1H, "cacheDetails[ttl=1h].inputTokens"),
+        tier("serviceTier.type", "service_tier"),
         other_unit("serverToolUsage.*", "invocationLatency", "firstByteLatency", "latencyMs"),
     ),
     _settle,

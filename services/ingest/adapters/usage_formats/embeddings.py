@@ -3,7 +3,7 @@
 OpenAI and Mistral say `prompt_tokens` and `total_tokens`, Voyage, Jina and DashScope the total
 alone, Cohere `billed_units`, Bedrock's Titan `inputTextTokenCount`, Gemini `promptTokenCount`,
 Vertex AI `token_count`, Ollama `prompt_eval_count`, the AI SDK `tokens`. They are one number: given
-twice it must be the same. Rerankers that bill searches tell no tokens.
+twice it must be the same. Some bill searches, images or seconds instead, and tell no tokens.
 """
 
 from __future__ import annotations
@@ -11,30 +11,35 @@ from __future__ import annotations
 from typing import Final
 
 from services.ingest.adapters.totals import Totals
-from services.ingest.adapters.usage_fields.reading import Told, gather
-from services.ingest.adapters.usage_fields.register import (
-    FieldClass,
+from services.ingest.adapters.usage_fields.fields import (
+    Field,
     Quantity,
-    Register,
     inside,
     known,
     other_unit,
     total,
 )
+from services.ingest.adapters.usage_fields.reading import Told, gather
+from services.ingest.adapters.usage_fields.register import Register
+from services.ingest.adapters.usage_formats import cohere, gemini
 from services.ingest.adapters.usage_formats import openai_fields as names
-from services.ingest.adapters.usage_formats.settling import UsageFormat, UsageObject
+from services.ingest.adapters.usage_formats.settling import (
+    UsageFormat,
+    UsageObject,
+    check_tokens,
+)
 from services.ingest.errors import EventRejectedError
 from services.ingest.explain import EXPECTED
 
 
+def _not_of_sessions(fields: tuple[Field, ...]) -> tuple[Field, ...]:
+    """Leave out the details of live sessions, so that their objects are not taken for these."""
+    return tuple(field for field in fields if "_token_details" not in field.path)
+
+
 def _gather(usage: UsageObject, register: Register, where: str) -> Told:
-    told = gather(usage, register, where)
-    if Quantity.INPUT not in told.counts and register.has_unit(usage, FieldClass.OTHER_UNIT):
-        raise EventRejectedError(
-            "no_token_counts",
-            f"{where}{register.has_unit(usage, FieldClass.OTHER_UNIT)} counts no tokens, and there"
-            " are none beside it: leave the event out",
-        )
+    told = cohere.with_units_alone(gather(usage, register, where))
+    check_tokens(told, usage)
     return told
 
 
@@ -77,13 +82,17 @@ INPUT_ONLY: Final = UsageFormat(
             "prompt_eval_cached_count",
         ),
         known(
-            *(one.path for one in names.CONTENT if "_token_details" not in one.path),
-            *("promptTokensDetails[].*", "text_tokens_details.*", "billed_units.image_tokens"),
+            *(one.path for one in _not_of_sessions(names.CONTENT)),
+            *("text_tokens_details.*", "billed_units.image_tokens"),
         ),
+        *gemini.PROMPT_KINDS,
+        names.SERVICE_TIER,
+        *map(_not_of_sessions, (names.KINDS, names.UNITS, names.UNITS_INSTEAD)),
+        *cohere.UNITS,
         other_unit(
             *(one.path for one in names.OTHER_UNITS),
             *("total_duration", "load_duration", "prompt_eval_duration"),
-            *("billed_units.search_units", "billed_units.images", "image_pixels", "text_pixels"),
+            *("image_pixels", "text_pixels"),
             *("billableCharacterCount", "billable_character_count"),
         ),
     ),

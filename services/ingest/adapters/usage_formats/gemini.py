@@ -9,12 +9,18 @@ The Live API calls candidates `responseTokenCount`, and its total leaves thought
 are no part of the response (discuss.ai.google.dev/t/188765: prompt 522, response 42, total 564,
 thoughts 136); where a total has them in, that is taken too. Each of its turns is a request.
 
+Details tell tokens by kind of content: those of the prompt include what is cached of each. A
+document is read as images of its pages (ai.google.dev/gemini-api/docs/document-processing); video
+has no price of its own. `trafficType` tells the tier on Vertex AI, `serviceTier` elsewhere.
+
 Chunks of a stream are cumulative: `streams.latest`. The names of Google's Python SDK, with
 underscores, are read too.
 """
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from services.ingest.adapters.totals import (
@@ -25,37 +31,65 @@ from services.ingest.adapters.totals import (
     canonical,
     check_total,
 )
-from services.ingest.adapters.usage_fields.reading import Told
-from services.ingest.adapters.usage_fields.register import (
+from services.ingest.adapters.usage_fields.fields import (
     Field,
     Quantity,
-    Register,
     beside,
     inside,
     known,
+    tier,
     total,
 )
+from services.ingest.adapters.usage_fields.reading import Told
+from services.ingest.adapters.usage_fields.register import Register
 from services.ingest.adapters.usage_formats.settling import UsageFormat
 
 GEMINI: Final = Inclusion(caches=True, reasoning=False)
 #: Thoughts counted as candidates.
 GEMINI_INCLUSIVE: Final = INCLUSIVE
 
+_CAPITAL: Final = re.compile(r"(?=[A-Z])")
+_OTHER_KINDS: Final = "TEXT+VIDEO+MODALITY_UNSPECIFIED"
+
+
+def _in_both_cases(name: str) -> tuple[str, str]:
+    """Write a name as the API does, and as Google's Python SDK."""
+    return name, _CAPITAL.sub("_", name).lower()
+
+
+def _by_kind(
+    of: str,
+    classed: Callable[..., tuple[Field, ...]],
+    audio: Quantity,
+    images: Quantity,
+) -> Iterator[tuple[Field, ...]]:
+    """Class the tokens of one total by kind."""
+
+    def of_kinds(kinds: str) -> Iterator[str]:
+        for name in _in_both_cases(f"{of}TokensDetails[modality={{}}].tokenCount"):
+            yield name.format(kinds)
+
+    yield classed(audio, *of_kinds("AUDIO"))
+    yield classed(images, *of_kinds("IMAGE+DOCUMENT"))
+    yield known(*of_kinds(_OTHER_KINDS))
+
+
+#: Embeddings' as well.
+PROMPT_KINDS: Final = (*_by_kind("prompt", inside, Quantity.AUDIO_INPUT, Quantity.IMAGE_INPUT),)
 _SHARED: Final[tuple[tuple[Field, ...], ...]] = (
     total(Quantity.INPUT, "promptTokenCount", "prompt_token_count"),
     total(Quantity.SUM, "totalTokenCount", "total_token_count"),
     inside(Quantity.CACHE_READ, "cachedContentTokenCount", "cached_content_token_count"),
     beside(Quantity.REASONING, "thoughtsTokenCount", "thoughts_token_count"),
     beside(Quantity.MORE_INPUT, "toolUsePromptTokenCount", "tool_use_prompt_token_count"),
-    known(
-        *("promptTokensDetails[].*", "prompt_tokens_details[].*"),
-        *("cacheTokensDetails[].*", "cache_tokens_details[].*"),
-        *("candidatesTokensDetails[].*", "candidates_tokens_details[].*"),
-        *("responseTokensDetails[].*", "response_tokens_details[].*"),
-        *("toolUsePromptTokensDetails[].*", "tool_use_prompt_tokens_details[].*"),
-        *("thoughtsTokensDetails[].*", "thoughts_tokens_details[].*"),
-        "billablePromptTokenCount",
-    ),
+    *PROMPT_KINDS,
+    *_by_kind("cache", inside, Quantity.CACHED_AUDIO, Quantity.CACHED_IMAGE),
+    *_by_kind("toolUsePrompt", beside, Quantity.MORE_AUDIO_INPUT, Quantity.MORE_IMAGE_INPUT),
+    *_by_kind("candidates", inside, Quantity.AUDIO_OUTPUT, Quantity.IMAGE_OUTPUT),
+    *_by_kind("response", inside, Quantity.AUDIO_OUTPUT, Quantity.IMAGE_OUTPUT),
+    known(*(f"{name}[].*" for name in _in_both_cases("thoughtsTokensDetails"))),
+    known("billablePromptTokenCount"),
+    tier("trafficType", "traffic_type", "serviceTier", "service_tier"),
 )
 
 

@@ -2,7 +2,8 @@
 
 `prompt_tokens` includes the caches, Anthropic's too: adding them again is its best-known bug.
 Reasoning is inside `completion_tokens`, but where the sum says that it is beside (xAI), or where
-there is more of it than completion (Perplexity).
+there is more of it than completion (Perplexity). Audio that Gemini read from a cache is left out of
+its `audio_tokens`: it counts as cached, of no kind that is told.
 """
 
 from __future__ import annotations
@@ -10,15 +11,16 @@ from __future__ import annotations
 from typing import Final
 
 from services.ingest.adapters.totals import INCLUSIVE, Inclusion, Totals, canonical
-from services.ingest.adapters.usage_fields.reading import Told
-from services.ingest.adapters.usage_fields.register import (
+from services.ingest.adapters.usage_fields.fields import (
     Quantity,
-    Register,
     inside,
     known,
-    other_unit,
+    tier,
     total,
 )
+from services.ingest.adapters.usage_fields.reading import Told
+from services.ingest.adapters.usage_fields.register import Register
+from services.ingest.adapters.usage_fields.tiers import SPEEDS
 from services.ingest.adapters.usage_formats import openai_fields as names
 from services.ingest.adapters.usage_formats.openai import check_misses
 from services.ingest.adapters.usage_formats.settling import UsageFormat, check_sum, reading
@@ -49,10 +51,12 @@ USAGE: Final = UsageFormat(
         names.CACHE_WRITE,
         names.CACHE_MISS,
         inside(Quantity.REASONING, *names.REASONING_DETAILS, "reasoning_tokens"),
+        *names.PRICE_FACTS,
+        tier("speed", words=SPEEDS),
+        names.UNITS_INSTEAD,
         names.CONTENT,
         names.OTHER_UNITS,
         known("input_tokens", "output_tokens", "citation_tokens", "iterations[].*"),
-        other_unit("speed", "inference_geo"),
     ),
     _settle,
 )

@@ -10,15 +10,15 @@ from __future__ import annotations
 
 from typing import Final
 
-from services.ingest.adapters.usage_fields.reading import Told, gather
-from services.ingest.adapters.usage_fields.register import (
+from services.ingest.adapters.usage_fields.fields import (
     Quantity,
-    Register,
     inside,
     known,
     other_unit,
     total,
 )
+from services.ingest.adapters.usage_fields.reading import Told, gather
+from services.ingest.adapters.usage_fields.register import Register
 from services.ingest.adapters.usage_formats.settling import (
     UsageFormat,
     UsageObject,

@@ -11,20 +11,20 @@ from __future__ import annotations
 from typing import Final
 
 from services.ingest.adapters.totals import Inclusion, Totals
-from services.ingest.adapters.usage_fields.reading import Told, gather
-from services.ingest.adapters.usage_fields.register import (
-    FieldClass,
+from services.ingest.adapters.usage_fields.fields import (
     Quantity,
-    Register,
     beside,
     inside,
     known,
     total,
 )
+from services.ingest.adapters.usage_fields.reading import Told, gather
+from services.ingest.adapters.usage_fields.register import Register
 from services.ingest.adapters.usage_formats import openai_fields as names
 from services.ingest.adapters.usage_formats.settling import (
     UsageFormat,
     UsageObject,
+    check_tokens,
     foreign,
     settle,
     settle_inclusive,
@@ -40,6 +40,8 @@ _PROMPT: Final = (
     names.CACHE_READ,
     names.CACHE_WRITE,
     names.CACHE_MISS,
+    *names.PRICE_FACTS,
+    names.UNITS_INSTEAD,
     names.CONTENT,
     names.OTHER_UNITS,
     # The other API's names, which some gateways give too: the same once more, or 0.
@@ -90,12 +92,7 @@ def _gather_responses(usage: UsageObject, register: Register, where: str) -> Tol
     for name in _ANTHROPIC_FIELDS:
         if usage.get(name):
             raise foreign(told, name, "Anthropic", "anthropic")
-    if told.get(Quantity.INPUT) is None and register.has_unit(usage, FieldClass.OTHER_UNIT):
-        raise EventRejectedError(
-            "no_token_counts",
-            f"{where}{register.has_unit(usage, FieldClass.OTHER_UNIT)} counts no tokens, and there"
-            " are none beside it: leave the event out",
-        )
+    check_tokens(told, usage)
     return told
 
 
@@ -108,6 +105,8 @@ def _responses(name: str) -> Register:
         names.CACHE_READ,
         names.CACHE_WRITE,
         inside(Quantity.REASONING, *_REASONING, *names.REASONING_DETAILS),
+        *names.PRICE_FACTS,
+        names.UNITS_INSTEAD,
         names.CONTENT,
         names.OTHER_UNITS,
         known("prompt_tokens", "completion_tokens"),

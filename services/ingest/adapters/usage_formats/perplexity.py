@@ -11,14 +11,14 @@ from __future__ import annotations
 from typing import Final
 
 from services.ingest.adapters.totals import Inclusion, Totals
-from services.ingest.adapters.usage_fields.reading import Told, gather
-from services.ingest.adapters.usage_fields.register import (
+from services.ingest.adapters.usage_fields.fields import (
     Quantity,
-    Register,
     beside,
     known,
     total,
 )
+from services.ingest.adapters.usage_fields.reading import Told, gather
+from services.ingest.adapters.usage_fields.register import Register
 from services.ingest.adapters.usage_formats import openai_fields as names
 from services.ingest.adapters.usage_formats.settling import (
     UsageFormat,
@@ -62,6 +62,7 @@ CHAT: Final = UsageFormat(
         # Only held against the sum.
         beside(Quantity.MORE_INPUT, _CITATIONS),
         known(*names.REASONING_DETAILS),
+        *names.PRICE_FACTS,
         names.CONTENT,
         names.OTHER_UNITS,
     ),

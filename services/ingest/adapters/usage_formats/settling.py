@@ -14,8 +14,11 @@ from services.ingest.adapters.totals import (
     canonical,
     check_total,
 )
+from services.ingest.adapters.usage_fields.fields import (
+    Quantity,
+)
 from services.ingest.adapters.usage_fields.reading import Told, gather
-from services.ingest.adapters.usage_fields.register import Quantity, Register
+from services.ingest.adapters.usage_fields.register import Register
 from services.ingest.adapters.usage_fields.streams import latest
 from services.ingest.errors import EventRejectedError
 
@@ -79,3 +82,14 @@ def foreign(told: Told, path: str, owner: str, usage_format: str) -> EventReject
         "unknown_field",
         f"{told.where}{path} is a field of {owner}'s usage: set usage_format to {usage_format}",
     )
+
+
+def check_tokens(told: Told, usage: UsageObject) -> None:
+    """Refuse an object that tells no input, and tells something else that is not metered."""
+    unit = told.register.unit(usage) if told.get(Quantity.INPUT) is None else None
+    if unit is not None:
+        raise EventRejectedError(
+            "no_token_counts",
+            f"{told.where}{unit} counts no tokens, and there are none beside it: leave the event"
+            " out",
+        )

@@ -1,10 +1,8 @@
-"""What a catalogue entry may say."""
+"""What entries of regions, calendars and holidays may say."""
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
-from decimal import Decimal
-from typing import Any
+from datetime import date
 
 import pytest
 from pydantic import ValidationError
@@ -13,82 +11,15 @@ from schemas.catalogue.entries import (
     DAY_KINDS,
     WEEKDAYS,
     CalendarEntry,
-    ClassPrices,
     HolidayList,
     HourRange,
-    PriceVersion,
     RegionEntry,
-    TariffEntry,
 )
 
-PRICES: dict[str, Any] = {
-    "uncached_input": "1",
-    "cache_read": "0.1",
-    "cache_write": {"same_as": "uncached_input"},
-    "output": "6",
-    "reasoning": {"same_as": "output"},
-}
-VERSION: dict[str, Any] = {
-    "valid_from": "2026-01-01T00:00:00Z",
-    "source": "list",
-    "source_date": "2026-01-01",
-    "prices": {"flat": PRICES},
-}
-TARIFF: dict[str, Any] = {"tariff": "t", "provider": "p", "model": "m", "region": "*"}
 
-
-def test_a_class_is_billed_at_its_own_price_or_as_another() -> None:
-    prices = ClassPrices.model_validate(PRICES)
-    assert prices.price("reasoning") == Decimal(6)
-    assert prices.billed_as("reasoning") == "output"
-    assert prices.billed_as("cache_read") == "cache_read"
-
-
-@pytest.mark.parametrize("missing", PRICES)
-def test_no_class_may_be_left_out(missing: str) -> None:
-    with pytest.raises(ValidationError, match=missing):
-        ClassPrices.model_validate({key: PRICES[key] for key in PRICES if key != missing})
-
-
-@pytest.mark.parametrize(
-    ("price", "complaint"),
-    [
-        (0.1, "float"),
-        ("-1", "greater than or equal to 0"),
-        ("1000000.000000001", r"less than or equal to Decimal\(.1000000.\)"),
-        ("0.0000000001", "decimal places"),
-        ("NaN", "finite"),
-        ({"same_as": "reasoning"}, "its own price"),
-    ],
-)
-def test_prices_that_are_none(price: object, complaint: str) -> None:
-    with pytest.raises(ValidationError, match=complaint):
-        ClassPrices.model_validate(PRICES | {"output": price})
-
-
-def test_a_day_is_its_midnight_in_utc_and_a_time_needs_its_zone() -> None:
-    version = PriceVersion.model_validate(
-        VERSION | {"valid_to": datetime.fromisoformat("2026-02-01T02:00:00+02:00")}
-    )
-    assert version.valid_to == datetime(2026, 2, 1, tzinfo=UTC)
-    with pytest.raises(ValidationError, match="zone"):
-        PriceVersion.model_validate(VERSION | {"valid_to": datetime(2026, 2, 1)})  # noqa: DTZ001
-
-
-def test_a_span_runs_forwards() -> None:
-    with pytest.raises(ValidationError, match="before valid_to"):
-        PriceVersion.model_validate(VERSION | {"valid_to": "2026-01-01T00:00:00Z"})
+def test_hours_run_forwards() -> None:
     with pytest.raises(ValidationError, match="forwards"):
         HourRange.model_validate({"from": 23, "to": 2})
-
-
-def test_flat_prices_and_calendars_exclude_each_other() -> None:
-    assert TariffEntry.model_validate(TARIFF | {"versions": [VERSION]}).calendar is None
-    with pytest.raises(ValidationError, match="flat"):
-        TariffEntry.model_validate(TARIFF | {"versions": [VERSION], "calendar": "c"})
-    peak = VERSION | {"prices": {"peak": PRICES}}
-    with pytest.raises(ValidationError, match="one period, flat"):
-        TariffEntry.model_validate(TARIFF | {"versions": [peak]})
 
 
 def test_zones_are_known_ones() -> None:

@@ -40,7 +40,12 @@ def test_each_price_is_a_row_of_its_own() -> None:
         dict(zip(tables["tariffs"].columns, row, strict=True)) for row in tables["tariffs"].rows
     ]
     versions = [one for tariff in catalogue.tariffs.tariffs for one in tariff.versions]
-    assert len(tariffs) == len(TOKEN_CLASSES) * sum(len(one.prices) for one in versions)
+    of_tokens = [row for row in tariffs if row["unit"] == ""]
+    assert len(of_tokens) == len(TOKEN_CLASSES) * sum(
+        len(one.prices) * len(one.all_variants) for one in versions
+    )
+    of_units = sum(len(one.prices) * len(one.units) for one in versions)
+    assert len(tariffs) == len(of_tokens) + of_units
     reasoning = [row for row in tariffs if row["token_class"] == "reasoning"]
     assert {row["billed_as"] for row in reasoning} == {"output"}
     kinds = sum(len(one.day_kinds) for one in catalogue.tou.calendars)

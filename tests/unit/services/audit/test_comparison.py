@@ -10,16 +10,16 @@ from services.audit.comparison import (
     letter_differences,
     row_differences,
 )
-from services.audit.event import NOTHING
+from services.audit.event import MEASURES
 from services.audit.recount import Counts, SliceKey
 from services.audit.report import difference_line
-from services.audit.stored_rows import FAMILIES, Checkpoint, StoredSlice, ViewKey
+from services.audit.stored_rows import FAMILIES, Checkpoint, StoredSlice, ViewKey, view_key
 
-HOUR = FAMILIES[2]
+HOUR, UNIT = FAMILIES[2:]
 USED = SliceKey("hour", 3600, "acme", "usage", "eu", "p", "m")
 ROW = ViewKey("usage_hour", 3600, "acme", "eu", "p", "m")
-TOTALS = (1, 0, 7, 0, 0, 3, 0, 0)
-SHOWN = (*TOTALS, 0, 0)
+TOTALS = (1, 0, 7, 0, 0, 3, 0, 0, *[0] * 8)
+SHOWN = (*TOTALS[:8], 0, 0)
 TWICE = tuple(2 * amount for amount in SHOWN)
 
 
@@ -88,12 +88,49 @@ def test_adjustments_are_shown_apart_and_other_logs_are_added() -> None:
     assert list(row_differences(stored, expected, "log")) == []
 
 
+def test_price_classes_are_one_row_of_the_view_and_slices_of_their_own() -> None:
+    stored, expected = both()
+    batch = USED._replace(service_tier="batch", context_band=200_000)
+    audio = MEASURES.index("audio_input_tokens")
+    told = (*TOTALS[:audio], 5, *TOTALS[audio + 1 :])
+    stored.slices[batch], expected.slices[batch] = {0: StoredSlice(0, 9, told)}, {0: told}
+    stored.view[ROW] = tuple(3 * amount for amount in SHOWN)
+    assert list(row_differences(stored, expected, "log")) == []
+    expected.slices[batch] = {0: TOTALS}
+    (one,) = row_differences(stored, expected, "log")
+    assert difference_line(one) == (
+        "slices = log: slices_hour · 1970-01-01T01:00:00Z · eu · p · m · acme · usage ·"
+        " batch above 200000; partition 0: audio_input_tokens must be 0 and is 5"
+    )
+
+
+def test_units_are_compared_by_entry_and_unit() -> None:
+    keys = [
+        SliceKey("unit", 3600, "acme", entry, "eu", "p", "m", unit="pages")
+        for entry in ("usage", "credit")
+    ]
+    rows = [view_key(UNIT, key) for key in keys]
+    slices = {key: {0: StoredSlice(0, 9, (4,))} for key in keys}
+    stored = StoredFamily(UNIT, slices, {rows[0]: (10,)}, {rows[0]: (14,), rows[1]: (4,)})
+    expected = Expected({key: {0: (4,)} for key in keys})
+    assert list(row_differences(stored, expected, "log")) == []
+    stored.view[rows[1]] = (5,)
+    (one,) = row_differences(stored, expected, "log")
+    assert (one.view, one.measure, one.expected, one.found) == (
+        "usage_unit_hours",
+        "quantity",
+        4,
+        5,
+    )
+    assert (one.entry, one.variety) == ("credit", "pages")
+
+
 def test_of_a_row_that_moved_only_the_slices_are_compared() -> None:
     stored, expected = both()
     stored.moving = {ROW}
     stored.view = {}
     assert list(row_differences(stored, expected, "log")) == []
-    stored.slices[USED][1] = StoredSlice(1, 12, NOTHING)
+    stored.slices[USED][1] = StoredSlice(1, 12, HOUR.nothing)
     assert {one.measure for one in row_differences(stored, expected, "log")} == {
         "requests",
         "input_tokens",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -150,12 +151,12 @@ def test_rules_change_at_their_offset() -> None:
 def test_windows_past_a_familys_retention_are_left_out_of_it() -> None:
     rules = MeteringRules(minute_retention_ms=HOUR_MS, hour_retention_ms=DAY_MS)
     for age_ms, families in (
-        (HOUR_MS - MINUTE_MS, {"register", "minute", "hour"}),
-        (HOUR_MS + MINUTE_MS, {"register", "hour"}),
+        (HOUR_MS - MINUTE_MS, {"register", "minute", "hour", "unit"}),
+        (HOUR_MS + MINUTE_MS, {"register", "hour", "unit"}),
         (26 * HOUR_MS, {"register"}),
     ):
         one = recount(rules=[(0, rules)])
-        one.read(0, NOON + age_ms, record())
+        one.read(0, NOON + age_ms, record(images=1))
         assert {key.family for key in one.slices} == families
 
 
@@ -168,7 +169,45 @@ def test_an_estimated_debit_counts_in_its_own_entry() -> None:
         "quality": "estimated",
     }
     one.read(0, NOON, record(status="error", reasoning_output_tokens=2, **adjusting))
-    assert one.slices[REGISTER._replace(entry="debit")] == [1, 1, 7, 0, 0, 3, 2, 10]
+    assert one.slices[REGISTER._replace(entry="debit")] == [1, 1, 7, 0, 0, 3, 2, 10, *[0] * 8]
+
+
+def test_hours_are_kept_apart_by_price_class_and_units_are_counted_beside() -> None:
+    banded = replace(RULES, context_thresholds=(5, 7))
+    one = recount(rules=[(0, banded), (2, replace(RULES, context_thresholds=()))])
+    one.read(0, NOON, record("a", service_tier="batch", web_searches=2, pages=0))
+    one.read(1, NOON, record("b", input_tokens=8, image_input_tokens=3, pages=1))
+    one.read(2, NOON, record("c", web_searches=4))
+    hour = SliceKey("hour", NOON // 1000, "t", "usage", "eu", "p", "m")
+    image = MEASURES.index("image_input_tokens")
+    assert {
+        key: (totals[2], totals[image])
+        for key, totals in one.slices.items()
+        if key.family == "hour"
+    } == {
+        hour._replace(service_tier="batch", context_band=5): (7, 0),
+        hour._replace(context_band=7): (8, 3),
+        hour: (7, 0),
+    }
+    unit = hour._replace(family="unit")
+    assert {key: totals for key, totals in one.slices.items() if key.family == "unit"} == {
+        unit._replace(unit="web_searches"): [6],
+        unit._replace(unit="pages"): [1],
+    }
+    assert one.slices[REGISTER][2] == 22
+
+
+def test_what_counts_for_other_has_no_class() -> None:
+    one = recount(rules=[(0, replace(RULES, series_max=1, unused_series_max=1))])
+    one.read(0, NOON, record("a", service_tier="batch"))
+    one.read(
+        1,
+        NOON,
+        record("b", service_tier="batch", model="m2", input_tokens=0, output_tokens=0, images=3),
+    )
+    other = SliceKey("hour", NOON // 1000, "t", "usage", "other", "other", "other")
+    assert one.slices[other][0] == 1
+    assert one.slices[other._replace(family="unit", unit="images")] == [3]
 
 
 def test_ids_that_cannot_matter_any_more_are_forgotten() -> None:

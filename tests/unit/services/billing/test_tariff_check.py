@@ -69,7 +69,21 @@ def test_the_shipped_catalogue_has_no_errors() -> None:
 
 
 def test_a_sound_catalogue_has_no_findings() -> None:
-    assert found(sound()) == set()
+    files = sound()
+    assert found(files) == set()
+    every = [variant(tier, above) for tier in ("batch", "flex") for above in (0, 199_999, 200_000)]
+    units = {"web_searches": "10", "audio_milliseconds": "0.0001"}
+    files["tariffs"]["tariffs"] = [tariff("t", with_variants(*every, units=units))]
+    assert found(files) == set()
+
+
+def test_a_finding_says_what_is_wrong_and_which_bands_there_are() -> None:
+    files = sound()
+    band_that_nothing_is_metered_in(files)
+    (one,) = check(Catalogue.model_validate(files), NOW)
+    assert one.entry == "t"
+    assert one.message.startswith("has prices above 200,001 input tokens, where no band begins")
+    assert one.message.endswith("512,000, 524,288, 1,000,000")
 
 
 def no_tariffs(files: Files) -> None:
@@ -166,6 +180,39 @@ def zero(files: Files) -> None:
     files["tariffs"]["tariffs"] = [tariff("t", version(flat=prices("0")))]
 
 
+def variant(tier: str, above: int = 0, amount: str = "1") -> Files:
+    return {
+        "service_tier": tier,
+        "above_input_tokens": above,
+        "prices": {"flat": prices(amount)},
+    }
+
+
+def with_variants(*variants: Files, **more: object) -> Files:
+    return version() | {"variants": variants} | more
+
+
+def band_that_nothing_is_metered_in(files: Files) -> None:
+    files["tariffs"]["tariffs"] = [tariff("t", with_variants(variant("standard", 200_001)))]
+
+
+def tier_without_a_price_for_short_input(files: Files) -> None:
+    files["tariffs"]["tariffs"] = [tariff("t", with_variants(variant("batch", 200_000)))]
+
+
+def tier_without_a_price_any_more(files: Files) -> None:
+    had = version(until="2026-05-01") | {"variants": [variant("batch")]}
+    files["tariffs"]["tariffs"] = [tariff("t", had, version("2026-05-01"))]
+
+
+def variant_at_zero(files: Files) -> None:
+    files["tariffs"]["tariffs"] = [tariff("t", with_variants(variant("batch", amount="0")))]
+
+
+def unit_at_zero(files: Files) -> None:
+    files["tariffs"]["tariffs"] = [tariff("t", with_variants(units={"pages": "0"}))]
+
+
 def demand_charge(name: str, since: str = "2026-01-01") -> Files:
     span = {"demand_charge": name, "region": "*", "valid_from": f"{since}T00:00:00Z"}
     return SOURCE | span | {"usd_per_token_per_second": "1"}
@@ -199,6 +246,11 @@ def demand_in_mid_month(files: Files) -> None:
         (holidays_that_ended, {("warning", "holidays_end")}),
         (half_hour, {("warning", "half_hour_zone")}),
         (zero, {("warning", "price_zero")}),
+        (variant_at_zero, {("warning", "price_zero")}),
+        (unit_at_zero, {("warning", "price_zero")}),
+        (band_that_nothing_is_metered_in, {("error", "band_not_metered")}),
+        (tier_without_a_price_for_short_input, {("error", "class_gap")}),
+        (tier_without_a_price_any_more, {("warning", "tier_dropped")}),
         (two_demand_charges, {("error", "demand_overlap")}),
         (demand_in_mid_month, {("warning", "demand_mid_month")}),
     ],

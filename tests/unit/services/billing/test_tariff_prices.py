@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from schemas.catalogue import load_catalogue
-from services.billing.tariff_prices import prices_at, tariffs_of
+from schemas.catalogue import TokenClass, load_catalogue
+from services.billing.tariff_prices import fitting_at, prices_at, tariffs_of
 
 CATALOGUE = load_catalogue(Path(__file__).parents[3] / "integration" / "billing_catalogue")
 
@@ -83,3 +83,69 @@ def test_each_hour_of_three_months_at_deepseek(model: str) -> None:
         periods.append(expected and expected[0])
     # Worked Sundays and Saturdays (2026-09-20, 2026-10-10) are weekends to DeepSeek.
     assert periods.count("peak") == {"deepseek-v4-pro": 7 * 50, "deepseek-flash": 7 * 31 - 3}[model]
+
+
+def test_what_fits_is_in_the_order_in_which_it_would_win() -> None:
+    """Of equal ones, which the check refuses, the later version comes first, then the last name."""
+    tariffs = tariffs_of(CATALOGUE, "new-york", "grid", "office-model")
+    noon, night = (datetime(2026, 7, 29, hour, tzinfo=UTC) for hour in (16, 23))
+
+    def names(hour: datetime) -> list[tuple[str, str]]:
+        found = fitting_at(CATALOGUE, tariffs, "new-york", hour)
+        return [(one.tariff.tariff, one.period) for one in found]
+
+    behind = [("offices-by-day", "day"), ("everything-in-new-york", "flat")]
+    assert names(noon) == [("offices", "open"), *behind]
+    assert names(night) == behind
+    twins = [one.model_copy(update={"tariff": name}) for one in tariffs[:1] for name in ("a", "b")]
+    found = fitting_at(CATALOGUE, twins, "new-york", noon)
+    assert [one.tariff.tariff for one in found] == ["b", "a"]
+    assert len(prices_at(CATALOGUE, twins, "new-york", noon)) == 2
+
+
+README = Path(__file__).parents[4] / "README.md"
+
+
+def test_the_first_event_of_the_readme_has_a_price() -> None:
+    body = README.read_text(encoding="utf-8").split("curl -i", 1)[1].split("```", 1)[0]
+    provider, model = (
+        body.split(f'"{name}": "')[1].split('"')[0] for name in ("provider", "model")
+    )
+    catalogue, now = load_catalogue(), datetime.now(UTC)
+    for region in catalogue.regions.regions:
+        tariffs = tariffs_of(catalogue, region.region, provider, model)
+        assert prices_at(catalogue, tariffs, region.region, now), region.region
+
+
+@pytest.mark.parametrize(
+    ("provider", "model", "tier", "band", "token_class", "price"),
+    [
+        # Read off the providers' lists once more, by eye.
+        ("openai", "gpt-5", "flex", 0, "cache_read", "0.0625"),
+        ("openai", "gpt-5", "priority", 0, "output", "20"),
+        ("openai", "gpt-5.6-luna", "", 256_000, "output", "1.2"),
+        ("openai", "gpt-5.6-luna", "", 272_000, "output", "1.8"),
+        ("openai", "gpt-5.6-luna", "batch", 272_000, "uncached_input", "0.2"),
+        ("openai", "gpt-5.6-luna", "scale", 0, "output", None),
+        ("azure.ai.openai", "gpt-5.6-luna", "", 272_000, "cache_write", "0.5"),
+        ("azure.ai.openai", "gpt-5.6-luna", "batch", 0, "output", None),
+        ("anthropic", "claude-opus-5.5", "", 0, "cache_write_1h", "8"),
+        ("anthropic", "claude-opus-5.5", "fast", 1_000_000, "cache_write_1h", "16"),
+        ("anthropic", "claude-opus-5.5", "", 0, "cache_write_5m", "5"),
+        ("gcp.gemini", "gemini-3.1-pro", "batch", 200_000, "cache_read", "0.4"),
+        ("gcp.gemini", "gemini-3.1-flash-lite", "", 0, "audio_input", "0.5"),
+        ("openai", "gpt-realtime-2", "", 0, "cache_read_audio", "0.4"),
+        ("openai", "gpt-realtime-2", "", 0, "audio_output", "64"),
+        ("x_ai", "grok-4.7", "", 199_999, "output", "12"),
+        ("minimax", "minimax-m3", "", 512_000, "cache_read", "0.12"),
+    ],
+)
+def test_what_the_shipped_tariffs_ask_of_a_class(
+    provider: str, model: str, tier: str, band: int, token_class: TokenClass, price: str | None
+) -> None:
+    catalogue, day = load_catalogue(), datetime(2026, 11, 23, tzinfo=UTC)
+    tariffs = tariffs_of(catalogue, "us-east", provider, model)
+    (found,) = prices_at(catalogue, tariffs, "us-east", day)
+    variant = found.version.variant_for(tier, band)
+    asked = None if variant is None else variant.prices[found.period].price(token_class)
+    assert asked == (None if price is None else Decimal(price))

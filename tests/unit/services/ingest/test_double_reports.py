@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
 import pytest
 
-from services.ingest.batches import Counts
+from schemas.wire import WireEvent
+from services.ingest.batches import Counts, counts_of
 from services.ingest.double_reports import DoubleReports, better
 from services.ingest.records import Record
 
@@ -23,6 +28,12 @@ def record(name: str) -> Record:
         (RICH, POOR, "first"),
         ((100, 20, 0, None, None), (100, 20, 80, None, None), "neither"),
         ((100, 20, None, None, None), (105, 20, None, None, None), "neither"),
+        # What a price depends on is known as well.
+        (POOR, (*POOR, "flex", 5), "second"),
+        ((*POOR, "flex", None), POOR, "first"),
+        ((*POOR, "flex", None), (*POOR, "flex", 5), "second"),
+        ((*POOR, "flex", None), (*POOR, "batch", 5), "neither"),
+        ((*POOR, "flex", None), RICH, "neither"),
     ],
 )
 def test_which_knew_more(first: Counts, second: Counts, found: str) -> None:
@@ -35,6 +46,23 @@ def test_the_better_second_report_is_known_with_what_it_had_more() -> None:
     found = reports.note("litellm", [record("a"), record("c")], [RICH, RICH])
     assert found.reports == {("cloudevents", "litellm", "second"): 1}
     assert found.unmetered_tokens == {"cache_read": 80, "cache_write": 5}
+
+
+def test_a_tier_that_only_the_second_told_is_no_token() -> None:
+    reports = DoubleReports()
+    reports.note("cloudevents", [record("a")], [POOR])
+    found = reports.note("litellm", [record("a")], [(*POOR, "flex", 5)])
+    assert found.reports == {("cloudevents", "litellm", "second"): 1}
+    assert not found.unmetered_tokens
+
+
+def test_what_is_remembered_of_an_event_is_short_where_it_tells_little() -> None:
+    fields: dict[str, Any] = dict.fromkeys(("id", "source", "tenant", "region", "provider"), "a")
+    fields |= {"input_tokens": 7, "output_tokens": 2}
+    event = WireEvent(time=datetime(2026, 3, 15, tzinfo=UTC), model="m", **fields)
+    assert counts_of(event) == (7, 2, None, None, None)
+    more = msgspec.structs.replace(event, service_tier="flex", pages=0)
+    assert counts_of(more) == (7, 2, None, None, None, "flex", *[None] * 15, 0)
 
 
 def test_a_resend_is_no_difference() -> None:

@@ -100,9 +100,9 @@ def test_failed_calls_of_litellm_use_up_nothing_either() -> None:
 
 def test_real_names_stay_before_any_call_succeeds_up_to_a_number() -> None:
     of = key()
-    failed = [event(str(n), f"gpt-{n}", failed=True) for n in range(FAILED_MODELS_MAX + 10)]
+    failed = [event(str(n), f"gpt-{n}-mini", failed=True) for n in range(FAILED_MODELS_MAX + 10)]
     found = models(read(of, *failed))
-    assert found == [f"gpt-{n}" for n in range(FAILED_MODELS_MAX)] + ["unknown"] * 10
+    assert found == [f"gpt-{n}-mini" for n in range(FAILED_MODELS_MAX)] + ["unknown"] * 10
     assert len(of.use.models) == 0
 
 
@@ -132,3 +132,14 @@ def test_what_is_refused_uses_up_no_name_either() -> None:
     batch = read(of, event("a", "one", failed=False, region="us"), {"id": "b"})
     assert [item["code"] for item in batch.rejections] == ["region_not_allowed", "missing_field"]
     assert len(of.use.models) == len(of.use.providers) == len(of.use.regions) == 0
+
+
+@pytest.mark.parametrize("slow", [False, True], ids=["the quick way", "one by one"])
+def test_a_failed_call_that_searched_used_something(slow: bool) -> None:
+    of = key()
+    beside = [{"id": "broken"}] if slow else []
+    batch = read(of, event("f", "own", failed=True, web_searches=2), *beside)
+    assert models(batch) == ["own"]
+    assert len(of.use.models) == 1
+    nothing = event("g", "made-up-1", failed=True, web_searches=0)
+    assert models(read(of, nothing, *beside)) == ["unknown"]

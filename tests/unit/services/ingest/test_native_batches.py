@@ -7,11 +7,17 @@ from typing import Any
 
 import pytest
 
+from schemas.event_rules import CLOSER_SUBSETS
 from services.ingest.adapters.native import adapt
 from services.ingest.keys.entry import KeyEntry
 from services.ingest.keys.key import Key
 from services.ingest.keys.limits import NO_LIMITS, Allowance, KeyUse
-from services.ingest.native_batches import record_of_object, records_of_array, records_of_lines
+from services.ingest.native_batches import (
+    _may_tell_kinds,
+    record_of_object,
+    records_of_array,
+    records_of_lines,
+)
 from services.ingest.records import to_record
 
 ENTRY = KeyEntry(id="abcd", hmac_sha256="0" * 64, tenant="acme", region="eu", provider="openai")
@@ -22,7 +28,12 @@ GOOD: list[dict[str, Any]] = [
     {"id": "g", "provider": "vllm", "model": "Qwen/Qwen3-32B"},
     {"id": "c", "time": "2026-03-15T13:00:00.123456+01:00"},
     {"id": "d", "cache_read_input_tokens": 0, "reasoning_output_tokens": 2, "status": "error"},
+    {"id": "h", "service_tier": "batch", "pages": 0, "audio_output_tokens": 2, "web_searches": 3},
+    {"id": "i", "status": "error", "input_tokens": 0, "output_tokens": 0, "images": 1},
     {"id": "e", "entry": "debit", "adjusts": "a", "reason": "r", "quality": "measured"},
+    {"id": "h", "service_tier": "batch", "web_searches": 2, "audio_output_tokens": 2},
+    {"id": "i", "cache_write_input_tokens": 1, "cache_write_1h_input_tokens": 1},
+    {"id": "j", "status": "error", "input_tokens": 0, "output_tokens": 0, "pages": 1},
 ]
 
 
@@ -61,9 +72,16 @@ def test_events_of_several_tenants_have_keys_of_their_own() -> None:
     "bad",
     [
         *[b"{}", b"1", b"", b"[" * 5000, b'{"id":"\xff"}', event(extra=1), event(id="")],
+        *[event(service_tier="default"), event(web_searches=-1), event(pages="1")],
+        *[event(cache_write_1h_input_tokens=1), event(audio_input_tokens=2)],
+        *[event(image_input_tokens=1, cache_read_input_tokens=1), event(audio_output_tokens=3)],
+        event(image_input_tokens=2).replace(b"image_", b"\\u0069mage_"),
         *[event(tenant="globex"), event(time="1999-12-31T23:59:59Z"), event(input_tokens=-1)],
         *[event(cache_read_input_tokens=2), event(entry="debit"), event(time="2026-03-15T12:00")],
         event(time="0001-01-01T00:00:00+01:00"),
+        *[event(audio_output_tokens=3), event(cache_write_5m_input_tokens=1)],
+        *[event(audio_input_tokens=1, image_input_tokens=1), event(service_tier="economy")],
+        event(cache_read_input_tokens=1, audio_input_tokens=1),
     ],
 )
 def test_one_fault_and_there_is_nothing(bad: bytes) -> None:
@@ -98,3 +116,12 @@ def test_keys_of_another_region_do_not_share_a_decoder() -> None:
 @pytest.mark.parametrize("body", [b"", b"\n\n", event() + b" " + event(), event() + b"\n\n"])
 def test_lines_that_are_not_one_event_each_are_left_to_the_slow_way(body: bytes) -> None:
     assert not records_of_lines(body, key())
+
+
+def test_each_part_that_few_have_is_looked_at() -> None:
+    """The quick way looks for these in a whole body, before it looks at any event."""
+    for name in {name for subset in CLOSER_SUBSETS for name in (*subset.parts, subset.total)}:
+        if name not in ("input_tokens", "cache_read_input_tokens", "cache_write_input_tokens"):
+            assert _may_tell_kinds(event(**{name: 1})), name
+    assert _may_tell_kinds(event(audio_output_tokens=1))
+    assert not _may_tell_kinds(event(reasoning_output_tokens=1, cache_read_input_tokens=1))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 
 import pytest
 
+from schemas.catalogue import load_catalogue
 from services.local_stack import demo
 from services.local_stack.demo import result_fields
 from services.platform.errors import ConfigurationError
@@ -47,6 +49,12 @@ def test_fields_add_up() -> None:
         "clickhouse_version": "c",
         "elapsed_seconds": 1.3,
     }
+
+
+def test_holidays_are_those_of_the_catalogue() -> None:
+    days = demo.holidays(load_catalogue())
+    assert date(2026, 10, 1) in days
+    assert list(days) == sorted(set(days))
 
 
 def test_any_difference_is_not_exact() -> None:

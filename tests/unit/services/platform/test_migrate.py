@@ -12,7 +12,6 @@ import pytest
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import NewTopic
 
-from schemas.metering_rules import MeteringRules
 from services.platform import migrate
 from services.platform.errors import ConfigurationError, UnavailableError
 from services.platform.kafka_log import Log
@@ -22,7 +21,6 @@ from services.platform.migrate import (
     check_topic,
     checksum,
     describe_made,
-    ensure_rules,
     make_topic,
     migrate_tables,
     statements,
@@ -169,23 +167,6 @@ def test_an_old_server_is_refused_before_anything_is_made(
     with pytest.raises(ConfigurationError, match="too old"):
         migrate_tables(ClickHouseSettings(), lambda _: None)
     assert database.commands == []
-
-
-def test_rules_are_written_from_the_first_offset_where_there_are_none() -> None:
-    database: Any = Database([(0,), (2,)])
-    ensure_rules(database, LOG, MeteringRules(), lambda _: None)
-    ((table, rows, columns),) = database.inserted
-    assert table == "metering_rules"
-    (row,) = rows
-    assert dict(zip(columns, row, strict=True)) == {
-        "log": "cluster/topic-id",
-        "partition": 1,
-        "from_offset": 0,
-        **{name: getattr(MeteringRules(), name) for name in MeteringRules.__dataclass_fields__},
-    }
-    database = Database([(0,), (1,), (2,), (7,)])
-    ensure_rules(database, LOG, MeteringRules(), lambda _: None)
-    assert database.inserted == []
 
 
 class Admin:

@@ -52,6 +52,12 @@ def test_a_difference_is_one_line() -> None:
     )
 
 
+def test_only_the_first_of_a_key_is_a_time() -> None:
+    """A band is a number too, and a tier may be none."""
+    row = RowDifference("usage_hour_entries", (3600, "a", "", 200_000), "extra", ())
+    assert "1970-01-01 01:00Z · a · none · 200000" in difference_line(row)
+
+
 def test_exact_is_said() -> None:
     text = printed(result())
     assert "exact" in text

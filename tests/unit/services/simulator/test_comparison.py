@@ -8,40 +8,56 @@ from typing import Any
 import pytest
 
 from services.simulator.comparison import MeterCounts, count_differences, row_differences
-from services.simulator.expected import Bounds, LedgerTotals
+from services.simulator.expected import (
+    REGISTERS,
+    USAGE_HOUR_ENTRIES,
+    USAGE_MINUTE,
+    USAGE_UNIT_HOURS,
+    Bounds,
+    LedgerTotals,
+    ViewShape,
+)
 
 ROW = (2, 0, 200, 0, 0, 20, 0, 0, 0, 0)
 KEY = ("eu", "openai", "luna")
 
 
 def test_equal_rows_differ_in_nothing() -> None:
-    assert list(row_differences("registers", {KEY: ROW}, {KEY: ROW})) == []
+    assert list(row_differences(REGISTERS, {KEY: ROW}, {KEY: ROW})) == []
 
 
 def test_missing_row() -> None:
-    (found,) = row_differences("registers", {KEY: ROW}, {})
+    (found,) = row_differences(REGISTERS, {KEY: ROW}, {})
     assert (found.kind, found.key) == ("missing", KEY)
     assert found.columns == (("requests", 2, 0), ("input_tokens", 200, 0), ("output_tokens", 20, 0))
 
 
 def test_extra_row() -> None:
-    (found,) = row_differences("registers", {}, {KEY: ROW})
+    (found,) = row_differences(REGISTERS, {}, {KEY: ROW})
     assert found.kind == "extra"
     assert ("requests", 0, 2) in found.columns
 
 
 def test_extra_row_of_zeros_is_found_too() -> None:
-    (found,) = row_differences("registers", {}, {KEY: (0,) * 10})
+    (found,) = row_differences(REGISTERS, {}, {KEY: (0,) * 10})
     assert found.kind == "extra"
 
 
 @pytest.mark.parametrize("column", range(10))
 def test_a_change_of_one_in_any_column(column: int) -> None:
     changed = tuple(value + (place == column) for place, value in enumerate(ROW))
-    (found,) = row_differences("usage_minute", {(60, *KEY): ROW}, {(60, *KEY): changed})
+    (found,) = row_differences(USAGE_MINUTE, {(60, *KEY): ROW}, {(60, *KEY): changed})
     assert found.kind == "different"
     assert len(found.columns) == 1
     assert found.columns[0][2] - found.columns[0][1] == 1
+
+
+@pytest.mark.parametrize("shape", [USAGE_HOUR_ENTRIES, USAGE_UNIT_HOURS])
+def test_columns_are_those_of_the_view(shape: ViewShape) -> None:
+    row = tuple(range(len(shape.columns)))
+    (found,) = row_differences(shape, {KEY: row}, {KEY: (*row[:-1], 99)})
+    assert found.view == shape.view
+    assert found.columns == ((shape.columns[-1], row[-1], 99),)
 
 
 EXPECTED = LedgerTotals(

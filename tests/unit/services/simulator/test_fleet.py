@@ -8,10 +8,18 @@ from dataclasses import replace
 import pytest
 
 from schemas.metering_rules import DAY_MS, MINUTE_MS, MeteringRules
-from schemas.wire import decode
+from schemas.wire import WireEvent, decode
 from services.platform.errors import ConfigurationError
 from services.simulator.fleet import FleetPlan, Ratios, emissions
-from services.simulator.reading import METERED, TOO_NEW, TOO_OLD, Reading, log_key, log_record
+from services.simulator.reading import (
+    METERED,
+    TOO_NEW,
+    TOO_OLD,
+    Reading,
+    event_time,
+    log_key,
+    log_record,
+)
 
 #: A Sunday, 20:00 UTC: Monday morning in Shanghai, Sunday afternoon in New York.
 START_MS = 1_773_604_800_000
@@ -76,7 +84,7 @@ def test_nothing_lies_near_a_limit_of_the_rules() -> None:
         expected = emission.reading.expected
         if expected == METERED:
             assert abs(age_ms - RULES.late_after_ms) > slack_ms or age_ms > 10 * MINUTE_MS - 1
-            assert -1 < age_ms < 2 * DAY_MS + 1
+            assert -1 < age_ms < 10 * DAY_MS
         elif expected == TOO_OLD:
             assert age_ms >= RULES.too_old_ms + DAY_MS
         elif expected == TOO_NEW:
@@ -86,10 +94,35 @@ def test_nothing_lies_near_a_limit_of_the_rules() -> None:
 def test_every_valid_reading_is_a_valid_event() -> None:
     ratios = Ratios(adjustments=0.1)
     entries = set()
-    for emission in emissions(replace(PLAN, ratios=ratios, duration_seconds=5)):
+    told = set()
+    for emission in emissions(replace(PLAN, ratios=ratios)):
         if emission.reading.payload is None:
-            entries.add(decode(log_record(emission.reading)).entry)
+            event = decode(log_record(emission.reading))
+            entries.add(event.entry)
+            told |= {name for name in event.__struct_fields__ if getattr(event, name)}
     assert entries == {"usage", "debit", "credit"}
+    # A fleet of seconds has something of each field, so each is compared when it is audited.
+    assert told == set(WireEvent.__struct_fields__)
+
+
+def test_some_inputs_are_long() -> None:
+    sizes = [emission.reading.input_tokens for emission in emissions(PLAN)]
+    for threshold in (32_000, 100_000, 200_000, 256_000):
+        assert sum(size > threshold for size in sizes) > 1
+
+
+def test_a_cut_off_gateway_reports_what_it_kept_over_days_off() -> None:
+    """At hours in which a working day would be at its peak."""
+    ratios = Ratios(late=0.5)
+    weekdays: Counter[int] = Counter()
+    hours: Counter[int] = Counter()
+    for emission in emissions(replace(PLAN, start_ms=START_MS - 3 * DAY_MS, ratios=ratios)):
+        if emission.at_ms - emission.reading.time_ms > 2 * DAY_MS + 60_000:
+            time = event_time(emission.reading.time_ms)
+            weekdays[time.weekday()] += emission.reading.expected == METERED
+            hours[time.hour] += emission.reading.expected == METERED
+    assert {day for day, events in weekdays.items() if events} == {5, 6}
+    assert min(hours[hour] for hour in range(24)) > 50
 
 
 def test_poison_for_ingest_bears_no_tenant() -> None:

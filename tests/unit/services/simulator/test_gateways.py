@@ -8,6 +8,7 @@ import pytest
 
 from services.simulator import profiles
 from services.simulator.gateways import gateway_weights, gateways, request_lines
+from services.simulator.price_profiles import LISTENING
 
 #: A Sunday, 20:00 UTC: Monday morning in Shanghai, Sunday afternoon in New York.
 START_MS = 1_773_604_800_000
@@ -48,4 +49,4 @@ def test_request_lines_cover_every_model_at_every_provider() -> None:
     assert len(lines) == len(weights)
     assert weights == sorted(weights)
     served = {(line.provider, line.model) for line in lines}
-    assert served == {(model.provider, model.model) for model in profiles.MODELS}
+    assert served == {(model.provider, model.model) for model in (*profiles.MODELS, *LISTENING)}

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,7 @@ from services.simulator.errors import LedgerError
 from services.simulator.ledger import RUN_SPAN, Answer, Ledger, Outcome
 from services.simulator.reading import METERED, Reading
 
-READING = Reading(METERED, "acme", "gw", "e1", 1, "eu", "openai", "luna", 100, 10, 5)
+READING = Reading(METERED, "acme", "gw", "e1", 1, "eu", "openai", "luna", 100, 10, 5, pages=7)
 
 
 def test_a_reading_is_kept_whole(tmp_path: Path) -> None:
@@ -24,9 +26,10 @@ def test_a_reading_is_kept_whole(tmp_path: Path) -> None:
         names = [column[1] for column in ledger.connection.execute("PRAGMA table_info(readings)")]
         (send,) = ledger.connection.execute("SELECT * FROM sends").fetchall()
     assert row[0] == run.number * RUN_SPAN + 4
-    assert names == ["seq", *Reading._fields[:17]]
-    assert row[1:] == READING[:17]
-    assert row[-4:] == ("ok", "measured", None, "usage")
+    assert names == ["seq", *Reading._fields[:-1]]
+    assert row[1:] == READING[:-1]
+    assert row[14:18] == ("ok", "measured", None, "usage")
+    assert row[-1] == 7
     assert send == (row[0], 1, 10, 12, "wrong_type")
 
 
@@ -54,6 +57,22 @@ def test_what_was_written_outlives_its_writer(tmp_path: Path) -> None:
     assert done.returncode == -9
     with Ledger(path) as ledger:
         assert ledger.connection.execute("SELECT count(*) FROM readings").fetchone() == (1,)
+
+
+def test_a_ledger_of_an_older_version_goes_on(tmp_path: Path) -> None:
+    """It kept the fields up to `entry`; what it has says nothing of the others."""
+    path = tmp_path / "ledger"
+    with closing(sqlite3.connect(path)) as old:
+        names = ", ".join(Reading._fields[: Reading._fields.index("adjusts")])
+        old.execute(f"CREATE TABLE readings (seq INTEGER PRIMARY KEY, {names})")
+        old.execute(f"INSERT INTO readings VALUES (1{', 2' * 17})")
+        old.commit()
+    for _ in range(2):
+        with Ledger(path) as ledger:
+            run = ledger.begin("run", 1)
+            ledger.record(run, [(4, READING)])
+            rows = ledger.connection.execute("SELECT entry, adjusts, pages FROM readings")
+            assert rows.fetchall()[:2] == [(2, None, None), ("usage", None, 7)]
 
 
 def test_another_file_is_no_ledger(tmp_path: Path) -> None:

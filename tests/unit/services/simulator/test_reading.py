@@ -15,6 +15,9 @@ READING = Reading(
     *(METERED, "tenant", "source", "id", 1_773_576_000_250, "region", "provider", "model"),
     *(500, 60, 40, None, 0),
     duration_ms=1_000,
+    service_tier="batch",
+    audio_input_tokens=50,
+    web_searches=0,
 )
 
 
@@ -34,6 +37,8 @@ def test_log_record_holds_every_field() -> None:
     assert event.cache_write_input_tokens is None
     assert event.reasoning_output_tokens == 0
     assert event.duration_ms == 1_000
+    assert (event.service_tier, event.audio_input_tokens) == ("batch", 50)
+    assert (event.web_searches, event.pages) == (0, None)
 
 
 def test_native_body_leaves_the_tenant_to_the_key_and_is_valid_with_it() -> None:

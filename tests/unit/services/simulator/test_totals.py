@@ -6,13 +6,21 @@ from collections.abc import Iterator
 
 import pytest
 
+from schemas import price_class
+from schemas.measures import MEASURES
 from services.simulator.expected import (
+    CLOSE_COLUMNS,
     REGISTERS,
+    UNITS,
     USAGE_HOUR,
+    USAGE_HOUR_ENTRIES,
     USAGE_MINUTE,
+    USAGE_UNIT_HOURS,
+    VIEWS,
     Bounds,
     LedgerTotals,
     Rows,
+    shapes,
 )
 from services.simulator.ledger import POISON_TAKEN, Answer, Ledger, Outcome, Run
 from services.simulator.reading import INVALID_JSON, METERED, TOO_OLD, Reading
@@ -81,6 +89,58 @@ def test_totals_of_all_three_views(ledger: Ledger, run: Run) -> None:
         (NOON - 3600, "globex", *SERIES): (1, 1, 100, 0, 0, 10, 0, 0, 0, 0),
         (NOON, "acme", *SERIES): (3, 0, 300, 40, 7, 30, 4, 110, 110, 11),
     }
+
+
+def test_hours_by_class_and_entry(ledger: Ledger, run: Run) -> None:
+    told = {"cache_write_input_tokens": 9, "cache_write_5m_input_tokens": 5}
+    sent(ledger, run, reading(1, service_tier="batch", **told, audio_input_tokens=3), ACK)
+    sent(ledger, run, reading(2, service_tier="batch", cache_write_1h_input_tokens=0), ACK)
+    sent(ledger, run, reading(3, input_tokens=200), ACK)
+    sent(ledger, run, reading(4, input_tokens=201, image_output_tokens=2), ACK)
+    sent(ledger, run, reading(5, input_tokens=301, entry="debit", service_tier="flex"), ACK)
+    prepare(ledger)
+    hour, none = (NOON, "acme", *SERIES), (0,) * 8
+    # requests input read write output reasoning, then what is told closely of caches and kinds
+    expected = {
+        (*hour, "usage", "batch", 0): (2, 200, 0, 9, 20, 0, 5, 0, 3, 0, 0, 0, 0, 0),
+        (*hour, "usage", "", 100): (1, 200, 0, 0, 10, 0, *none),
+        (*hour, "usage", "", 200): (1, 201, 0, 0, 10, 0, *none[1:], 2),
+        (*hour, "debit", "flex", 300): (1, 301, 0, 0, 10, 0, *none),
+    }
+    assert expected_rows(ledger, USAGE_HOUR_ENTRIES, (100, 200, 300)) == expected
+    bands = expected_rows(ledger, USAGE_HOUR_ENTRIES, ())
+    assert {key[-1] for key in bands} == {0}
+
+
+def test_without_one_rule_of_bands_they_are_added_up(ledger: Ledger, run: Run) -> None:
+    sent(ledger, run, reading(1), ACK)
+    sent(ledger, run, reading(2, input_tokens=900), ACK)
+    prepare(ledger)
+    (shape,) = [one for one in shapes(None) if one.view == "usage_hour_entries"]
+    (row,) = expected_rows(ledger, shape, None).items()
+    assert row[0] == (NOON, "acme", *SERIES, "usage", "")
+    assert row[1][:2] == (2, 1_000)
+    assert shapes((1,)) == VIEWS
+
+
+def test_hours_by_unit(ledger: Ledger, run: Run) -> None:
+    sent(ledger, run, reading(1, web_searches=2, pages=0), ACK, ACK)
+    sent(ledger, run, reading(2, web_searches=3, characters=10**11), ACK)
+    sent(ledger, run, reading(3, images=1, entry="credit"), ACK)
+    sent(ledger, run, reading(4, images=4, expected=TOO_OLD), ACK)
+    prepare(ledger)
+    hour = (NOON, "acme", *SERIES)
+    assert expected_rows(ledger, USAGE_UNIT_HOURS) == {
+        (*hour, "usage", "web_searches"): (5,),
+        (*hour, "usage", "characters"): (10**11,),
+        (*hour, "credit", "images"): (1,),
+    }
+
+
+def test_every_unit_and_measure_of_the_contract_is_compared() -> None:
+    assert UNITS == price_class.UNITS
+    shown = {*CLOSE_COLUMNS, "failed_requests", "estimated_tokens"}
+    assert shown == set(MEASURES)
 
 
 def test_a_resend_counts_once_and_as_a_duplicate(ledger: Ledger, run: Run) -> None:

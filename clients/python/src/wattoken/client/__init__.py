@@ -10,5 +10,14 @@ from wattoken.client.counts import Counts
 from wattoken.client.errors import ConfigurationError, MeterError
 from wattoken.client.events import UsageFields
 from wattoken.client.meter import Meter
+from wattoken.client.served import PriceFields, beside_usage
 
-__all__ = ["ConfigurationError", "Counts", "Meter", "MeterError", "UsageFields"]
+__all__ = [
+    "ConfigurationError",
+    "Counts",
+    "Meter",
+    "MeterError",
+    "PriceFields",
+    "UsageFields",
+    "beside_usage",
+]

@@ -5,9 +5,10 @@
     app = FastAPI()
     app.add_middleware(MeterMiddleware, meter=Meter.from_env(), provider="openai")
 
-It looks at the answers as they pass, changes nothing, and holds nothing up. Streams carry usage
-only if the request said so (OpenAI: ``stream_options.include_usage``), in their last chunk. When
-the client goes away before that, the event is an estimate by characters, and marked as one.
+It looks at the answers as they pass, changes nothing, and holds nothing up. The tier that served
+and the searches that an answer lists go with its usage. Streams carry usage only if the request
+said so (OpenAI: ``stream_options.include_usage``), in their last chunk. When the client goes away
+before that, the event is an estimate by characters, and marked as one.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any, Final
 
 from wattoken.client.meter import Meter
+from wattoken.client.served import in_our_words
 from wattoken.client.stream_usage import AnswerReader, UsageFormat, estimated_input_tokens
 
 Message = MutableMapping[str, Any]
@@ -86,14 +88,14 @@ class MeterMiddleware:
             self._meter.record(
                 model=model, provider=self._provider, region=self._region,
                 usage=reader.usages if reader.streamed else reader.usages[-1],
-                usage_format=reader.format, duration_ms=duration_ms,
+                usage_format=reader.format, duration_ms=duration_ms, **reader.beside,
             )  # fmt: skip
         elif reader.characters:
             self._meter.record(
                 model=model, provider=self._provider, region=self._region,
                 input_tokens=estimated_input_tokens(bytes(watched.request)),
                 output_tokens=reader.estimated_output_tokens, quality="estimated",
-                duration_ms=duration_ms,
+                duration_ms=duration_ms, **in_our_words(reader.beside),
             )  # fmt: skip
 
 

@@ -19,7 +19,9 @@ class UsageFields(TypedDict, total=False):
 
     Either the token counts, where ``input_tokens`` includes what was read from or written to a
     cache and ``output_tokens`` includes reasoning; or ``usage`` as the provider answered it, with
-    ``usage_format`` saying whose shape that is. See Wattoken's event schema for the rest.
+    ``usage_format`` saying whose shape that is. Beside ``usage`` the ``service_tier`` may be in the
+    provider's word, and units (``web_searches`` to ``pages``) may be told; `beside_usage` reads
+    both from an answer. See Wattoken's event schema for the rest.
     """
 
     model: Required[str]
@@ -31,6 +33,23 @@ class UsageFields(TypedDict, total=False):
     cache_read_input_tokens: int | None
     cache_write_input_tokens: int | None
     reasoning_output_tokens: int | None
+    service_tier: str | None
+    cache_write_5m_input_tokens: int | None
+    cache_write_1h_input_tokens: int | None
+    audio_input_tokens: int | None
+    image_input_tokens: int | None
+    cache_read_audio_input_tokens: int | None
+    cache_read_image_input_tokens: int | None
+    audio_output_tokens: int | None
+    image_output_tokens: int | None
+    web_searches: int | None
+    file_searches: int | None
+    tool_calls: int | None
+    images: int | None
+    audio_milliseconds: int | None
+    video_milliseconds: int | None
+    characters: int | None
+    pages: int | None
     usage: object
     usage_format: str | None
     status: Literal["ok", "error"] | None

@@ -1,4 +1,4 @@
-"""A LiteLLM callback: each call with its caches, reasoning, provider and region.
+"""A LiteLLM callback: each call with its caches, reasoning, tier, provider and region.
 
 ::
 
@@ -23,6 +23,7 @@ from typing import Any, Final, cast
 from litellm.integrations.custom_logger import CustomLogger
 from wattoken.client.events import UsageFields, numbers
 from wattoken.client.meter import Meter
+from wattoken.client.served import PriceFields, beside_usage
 
 #: As LiteLLM's `openmeter` callback names itself, so that a call which both report counts once.
 SOURCE: Final = "litellm-proxy"
@@ -31,6 +32,8 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _RESPONSE_ID_LENGTH_MIN: Final = 16
 #: Where a deployment's region is, by provider: Bedrock, Vertex AI, and LiteLLM's own setting.
 _REGIONS: Final = ("aws_region_name", "vertex_location", "region_name")
+#: What a usage object says of how it was served, in words: its only texts that go.
+_SERVED_AS: Final = ("service_tier", "speed")
 
 
 class WattokenLogger(CustomLogger):
@@ -97,10 +100,22 @@ def fields_of(kwargs: Mapping[str, Any]) -> UsageFields | None:
         # A failed call that says nothing of what it used, used nothing.
         "usage": _usage(payload) or ({} if payload["status"] == "success" else None),
         "usage_format": "litellm",
+        **_served(payload),
         "status": "ok" if payload["status"] == "success" else "error",
         "duration_ms": max(0, round((payload["endTime"] - payload["startTime"]) * 1000)),
     }
     return cast(UsageFields, fields)
+
+
+def _served(payload: Mapping[str, Any]) -> PriceFields:
+    """The tier of the answer, else of its usage, else the one that was asked for; and searches."""
+    found = beside_usage(payload.get("response"))
+    usage = _part(_part(payload, "metadata"), "usage_object")
+    told = "service_tier" in found or usage.get("service_tier") or usage.get("speed") == "fast"
+    asked = _part(payload, "model_parameters").get("service_tier")
+    if not told and isinstance(asked, str):
+        found["service_tier"] = asked
+    return found
 
 
 def _identity(payload: Mapping[str, Any]) -> str | None:
@@ -139,8 +154,12 @@ def _part(mapping: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 
 
 def _usage(payload: Mapping[str, Any]) -> dict[str, Any]:
-    """Take the counts, and nothing else, out of the usage object, with the payload's totals."""
-    usage = numbers(_part(_part(payload, "metadata"), "usage_object"))
+    """Take the counts and how it was served out of the usage object, with the payload's totals."""
+    told = _part(_part(payload, "metadata"), "usage_object")
+    usage = numbers(told)
+    for name in _SERVED_AS:
+        if isinstance(told.get(name), str):
+            usage[name] = told[name]
     for name in ("prompt_tokens", "completion_tokens", "total_tokens"):
         if payload.get(name) is not None:
             usage[name] = payload[name]

@@ -1,4 +1,4 @@
-"""PURE: reads an answer of an LLM API as it passes by, whole or streamed, for its usage.
+"""PURE: reads an answer of an LLM API as it passes by, whole or streamed, for its usage and tier.
 
 Knows OpenAI's chat and responses API and Anthropic's messages, and whatever speaks like them. The
 usages of a stream are kept as they came: which of them counts is ingest's to say, by format. Only
@@ -11,6 +11,8 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
+
+from wattoken.client.served import PriceFields, beside_usage, calls
 
 UsageFormat = Literal[
     "openai_chat",
@@ -25,6 +27,7 @@ UsageFormat = Literal[
 
 #: A line or an answer longer than this is let pass unread.
 _BYTES_MAX: Final = 4 * 1024 * 1024
+_ITEM_DONE: Final = "response.output_item.done"
 #: A rule of thumb of tokenizers, for answers that broke off before their usage came.
 _CHARACTERS_PER_TOKEN: Final = 4
 
@@ -43,6 +46,9 @@ class AnswerReader:
     #: Characters of answer seen so far.
     characters: int = 0
     _left: bytearray = field(default_factory=bytearray)
+    _told: PriceFields = field(default_factory=PriceFields)
+    #: Items of the answer that are done, for a stream that ends before it lists them all.
+    _items: list[dict[str, Any]] = field(default_factory=list)
 
     def feed(self, data: bytes) -> None:
         """Read the next bytes."""
@@ -70,6 +76,11 @@ class AnswerReader:
         """Tokens of the answer so far, by its characters, rounded up."""
         return -(-self.characters // _CHARACTERS_PER_TOKEN)
 
+    @property
+    def beside(self) -> PriceFields:
+        """What was told beside the usage so far, and what a price depends on."""
+        return {**calls(self._items), **self._told}
+
     def _line(self, line: bytes) -> None:
         name, _, value = line.partition(b":")
         if name == b"data":
@@ -94,6 +105,10 @@ class AnswerReader:
             if isinstance(holder.get("usage"), dict):
                 self._keep(holder["usage"])
                 self.complete = chunk.get("type") != "message_start"
+            # The latest stands: a stream begins with the tier that was asked for.
+            self._told |= beside_usage(holder)
+        if chunk.get("type") == _ITEM_DONE:
+            self._items += _listed([chunk.get("item")])
         self.characters += _characters(chunk)
 
     def _keep(self, usage: Mapping[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -11,7 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from schemas.event_rules import SUBSETS, inconsistency
 from schemas.metering_rules import DAY_MS, MeteringRules
+from schemas.wire import UncheckedEvent, decode_unchecked
 from services.aggregator.arrays.frames import frames_of
 from services.aggregator.arrays.key_index import Ints
 from services.aggregator.core.dead_letters import PAYLOAD_BYTES_MAX
@@ -21,6 +24,7 @@ from services.aggregator.core.judging import (
     Columns,
     Judged,
     Records,
+    contradictory,
     dead_letter,
     doubtful,
     judge,
@@ -163,6 +167,21 @@ def test_no_rule_lets_an_event_of_another_century_pass(time_ms: int, accepted: i
             {"output_tokens": 3, "reasoning_output_tokens": 4},
             "reasoning_output_tokens must not exceed output_tokens",
         ),
+        (
+            {"cache_write_5m_input_tokens": 1},
+            "cache_write_5m_input_tokens must not exceed cache_write_input_tokens",
+        ),
+        (
+            {"audio_input_tokens": 6, "image_input_tokens": 5},
+            "audio_input_tokens + image_input_tokens must not exceed input_tokens",
+        ),
+        (
+            {"cache_read_input_tokens": 6, "audio_input_tokens": 5},
+            "cache_read_input_tokens + cache_write_input_tokens + audio_input_tokens +"
+            " image_input_tokens must not exceed input_tokens together (less"
+            " cache_read_audio_input_tokens and cache_read_image_input_tokens): say of each token"
+            " what it is priced as, once",
+        ),
         ({"adjusts": "id-1"}, "adjusts and reason belong to entry debit or credit only"),
         ({"entry": "credit"}, "entry debit and credit need both adjusts and reason"),
     ],
@@ -177,9 +196,11 @@ def test_what_contradicts_itself_is_refused(fields: dict[str, Any], error: str) 
 def test_what_just_does_not_contradict_itself_is_accepted() -> None:
     whole = {"cache_read_input_tokens": 6, "cache_write_input_tokens": 4}
     adjustment = {"entry": "debit", "adjusts": "id-1", "reason": "metered twice"}
+    cached_audio = {"audio_input_tokens": 5, "cache_read_audio_input_tokens": 1}
     values = [
         event(1, T0_MS, 10, output_tokens=3, reasoning_output_tokens=3, **whole),
         event(2, T0_MS, 10, **adjustment),
+        event(3, T0_MS, 10, cache_read_input_tokens=6, **cached_audio),
     ]
     assert letters(judged(values)) == []
 
@@ -212,6 +233,31 @@ def test_whatever_would_be_refused_is_doubted(
     times = decoded.time_us // 1000, np.array([append_ms]), np.array([log_ms])
     if not doubtful(decoded, *times, rules).any():
         assert refusal(value, append_ms, log_ms, rules) is None
+
+
+PARTS: Final = sorted({name for parts, _ in SUBSETS for name in parts})
+
+
+@given(
+    st.integers(0, 6),
+    st.dictionaries(st.sampled_from(PARTS), st.integers(0, 4), max_size=6),
+    st.booleans(),
+)
+def test_tokens_are_doubted_where_they_contradict_one_another_and_only_there(
+    tokens: int, parts: dict[str, int], canonical: bool
+) -> None:
+    value = event(1, T0_MS, tokens, output_tokens=5, **{name: parts[name] for name in parts})
+    if canonical:
+        fields = json.loads(value)
+        value = json.dumps(
+            {name: fields[name] for name in UncheckedEvent.__struct_fields__ if name in fields},
+            separators=(",", ":"),
+        ).encode()
+    # Of what is read at once, as the first is not: its names are new.
+    decoder = Decoder(Labels())
+    for _ in range(2):
+        (doubt,) = contradictory(decoder.decode(frames_of([value])).measures)
+        assert doubt == (inconsistency(decode_unchecked(value)) is not None)
 
 
 def test_a_part_of_the_records_is_cut_out_of_each_sequence() -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from schemas.metering_rules import DAY_MS, HOUR_MS, MINUTE_MS, MeteringRules
+from schemas.price_class import PriceClass
 from services.aggregator.arrays.byte_spans import Words
 from services.aggregator.arrays.cuts import Cut
 from services.aggregator.arrays.key_index import Ints
@@ -15,10 +17,12 @@ from services.aggregator.core.dedup import SeenIds, Sightings
 from services.aggregator.core.judging import Records
 from services.aggregator.core.log_time import CLOCK_STEP_MAX_MS
 from services.aggregator.core.partition import Checkpoint, PartitionState, Snapshot
+from services.aggregator.core.slice_keys import unpack, varieties
 from services.aggregator.core.slices import SliceRows, SliceStore
 from services.aggregator.core.timing import RuleBook
+from services.aggregator.core.windows import HOUR, UNIT, Family
 from services.aggregator.decoding.columns import Decoder
-from services.aggregator.decoding.labels import Labels
+from services.aggregator.decoding.labels import Labels, Unit
 from tests.property.world import T0_MS, event
 
 LABELS = Labels()
@@ -375,3 +379,129 @@ def test_a_flush_forgets_by_its_checkpoint_and_not_by_what_was_read_since() -> N
     assert len(partition.seen) == 4
     partition.flushed(snapshot)
     assert len(partition.seen) == 3
+
+
+def named(snapshot: Snapshot, family: Family) -> dict[tuple[str, str, Any], tuple[int, ...]]:
+    """The rows of a family with tenants, by tenant, model and variety."""
+    rows = snapshot.rows[family.name]
+    key = unpack(family, LABELS, rows.keys)
+    assert key.tenants is not None and key.varieties is not None
+    known = varieties(family, LABELS).meaning
+    names = zip(key.tenants.tolist(), key.series.tolist(), key.varieties.tolist(), strict=True)
+    return {
+        (LABELS.tenants.meaning[tenant], LABELS.series.meaning[series].model, known[kind]): tuple(
+            totals
+        )
+        for (tenant, series, kind), totals in zip(names, rows.totals.tolist(), strict=True)
+    }
+
+
+def tokens(snapshot: Snapshot) -> dict[PriceClass, int]:
+    """Input tokens of the hours by price class."""
+    return {kind: totals[2] for (_, _, kind), totals in named(snapshot, HOUR).items()}
+
+
+def test_hours_are_kept_apart_by_price_class_and_nothing_else_is() -> None:
+    partition = state()
+    feed(
+        partition,
+        event(1, T0_MS, 10),
+        event(7, T0_MS, 20, service_tier="batch"),
+        event(13, T0_MS, 200_000, service_tier="batch"),
+        event(19, T0_MS, 200_001),
+        event(25, T0_MS, 5, service_tier="standard"),
+        event(31, T0_MS, 7, service_tier="batch"),
+    )
+    snapshot = taken(partition)
+    assert tokens(snapshot) == {
+        PriceClass("", 0): 10,
+        PriceClass("batch", 0): 27,
+        # Of 200,000 tokens the threshold of 199,999 is exceeded, that of 200,000 is not.
+        PriceClass("batch", 199_999): 200_000,
+        PriceClass("", 200_000): 200_001,
+        PriceClass("standard", 0): 5,
+    }
+    assert [len(snapshot.rows[family]) for family in ("register", "minute")] == [1, 1]
+    assert sums(snapshot, "register") == 400_043
+
+
+def test_bands_are_those_of_the_rules_in_force_at_the_events_offset() -> None:
+    rules = RuleBook(
+        (
+            (0, MeteringRules(context_thresholds=())),
+            (2, MeteringRules(context_thresholds=(5, 9))),
+            (4, MeteringRules(context_thresholds=(7,))),
+        )
+    )
+    partition = PartitionState(0, rules, Checkpoint(0, 0), SliceStore({}), SeenIds(), 0, DECODER)
+    feed(partition, *(event(1 + 6 * number, T0_MS, 10) for number in range(3)))
+    feed(partition, *(event(31 + 6 * number, T0_MS, 10) for number in range(2)))
+    assert tokens(taken(partition)) == {
+        PriceClass("", 0): 20,
+        PriceClass("", 9): 20,
+        PriceClass("", 7): 10,
+    }
+
+
+def test_units_have_rows_of_their_own_where_something_was_used() -> None:
+    partition = state()
+    feed(
+        partition,
+        event(1, T0_MS, 10, web_searches=2, pages=0),
+        event(7, T0_MS, 10, web_searches=3, images=1, service_tier="batch"),
+        event(7, T0_MS, 10, web_searches=3),
+        event(2, T0_MS, 10, images=4),
+        event(3, T0_MS, 10, entry="credit", adjusts="id-1", reason="refunded", web_searches=1),
+    )
+    snapshot = taken(partition)
+    assert named(snapshot, UNIT) == {
+        ("tenant-1", "m-1", Unit("web_searches")): (5,),
+        ("tenant-1", "m-1", Unit("images")): (1,),
+        ("tenant-0", "m-2", Unit("images")): (4,),
+        ("tenant-1", "m-0", Unit("web_searches")): (1,),
+    }
+    assert snapshot.row_count == sum(map(len, snapshot.rows.values())) + 3, "and what is admitted"
+
+
+def test_what_counts_for_other_keeps_its_units_and_loses_its_class() -> None:
+    rules = MeteringRules(series_max=1, unused_series_max=1)
+    partition = PartitionState(
+        0, RuleBook(((0, rules),)), Checkpoint(0, 0), SliceStore({}), SeenIds(), 0, DECODER
+    )
+    feed(
+        partition,
+        event(1, T0_MS, 40_000, service_tier="batch"),
+        event(2, T0_MS, 40_000, service_tier="batch", pages=2),
+    )
+    snapshot = taken(partition)
+    assert {
+        (model, kind): total[2] for (_, model, kind), total in named(snapshot, HOUR).items()
+    } == {
+        ("m-1", PriceClass("batch", 32_000)): 40_000,
+        ("other", PriceClass("", 0)): 40_000,
+    }
+    assert named(snapshot, UNIT) == {("tenant-0", "other", Unit("pages")): (2,)}
+
+
+def test_a_series_of_which_only_units_were_used_is_a_used_one() -> None:
+    rules = MeteringRules(series_max=5, unused_series_max=1)
+    partition = PartitionState(
+        0, RuleBook(((0, rules),)), Checkpoint(0, 0), SliceStore({}), SeenIds(), 0, DECODER
+    )
+    feed(partition, event(0, T0_MS, 0), event(1, T0_MS, 0, images=1), event(2, T0_MS, 0, images=1))
+    snapshot = taken(partition)
+    assert sorted(model for _, model, _ in named(snapshot, HOUR)) == ["m-0", "m-1", "m-2"]
+    assert [one.used for one in snapshot.admissions] == [False, True, True]
+
+
+def test_units_past_the_retention_of_hours_are_left_out() -> None:
+    rules = MeteringRules(too_old_ms=500 * DAY_MS)
+    partition = PartitionState(
+        0, RuleBook(((0, rules),)), Checkpoint(0, 0), SliceStore({}), SeenIds(), 0, DECODER
+    )
+    feed(
+        partition,
+        event(1, T0_MS - 401 * DAY_MS, 10, pages=1),
+        event(2, T0_MS - 399 * DAY_MS, 10, pages=2),
+    )
+    assert named(taken(partition), UNIT) == {("tenant-0", "m-2", Unit("pages")): (2,)}

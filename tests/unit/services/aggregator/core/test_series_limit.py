@@ -119,4 +119,4 @@ def test_it_is_a_function_of_the_log_wherever_one_goes_on(
 @pytest.mark.parametrize("name", ["series_max", "unused_series_max"])
 def test_a_limit_is_above_nothing(name: str) -> None:
     with pytest.raises(ValueError, match=name):
-        MeteringRules(**{name: 0})
+        MeteringRules(**{name: 0})  # type: ignore[arg-type]

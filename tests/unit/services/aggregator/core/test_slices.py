@@ -4,18 +4,12 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.measures import MEASURES
+from schemas.measures import MEASURES, USUAL
 from schemas.metering_rules import MINUTE_MS
 from services.aggregator.arrays.key_index import Ints
-from services.aggregator.core.slices import (
-    FamilySlices,
-    label_numbers,
-    labels_of,
-    pack,
-    summed,
-    windows_of,
-)
-from services.aggregator.core.windows import HOUR, MINUTE, REGISTER
+from services.aggregator.core.slice_keys import pack
+from services.aggregator.core.slices import FamilySlices, summed
+from services.aggregator.core.windows import MINUTE, REGISTER, UNIT
 from services.aggregator.decoding.labels import Labels
 
 ONE = (1, 0, 10, 0, 0, 5, 0, 0)
@@ -26,7 +20,8 @@ def ints(*values: int) -> Ints:
 
 
 def key(minute: int, label: int = 7) -> int:
-    return int(pack(ints(minute), ints(label))[0])
+    nobody = ints(0)
+    return int(pack(MINUTE, Labels(), ints(minute), nobody, ints(label), nobody)[0])
 
 
 def add(slices: FamilySlices, *minutes: int) -> None:
@@ -145,16 +140,52 @@ def test_eviction_never_moves_back() -> None:
     assert slices.loaded_from == 5
 
 
-def test_packed_numbers_come_out_again() -> None:
-    labels = Labels()
-    most = (1 << 27) - 1, (1 << 32) - 1, (1 << 31) - 1
-    for window, *numbers in [(0, 0, 0), (1, 2, 3), (1, 3, 2), most]:
-        keys = pack(ints(window), label_numbers(HOUR, labels, *map(ints, numbers)))
-        assert keys[0] >= 0
-        tenants, series = labels_of(HOUR, labels, keys)
-        assert tenants is not None
-        assert [*windows_of(keys), *tenants, *series] == [window, *numbers]
-    keys = pack(ints(29_600_000), label_numbers(MINUTE, labels, ints(5), ints(7)))
-    assert windows_of(keys).tolist() == [29_600_000]
-    tenants, series = labels_of(MINUTE, labels, keys)
-    assert (tenants, series.tolist()) == (None, [7])
+def wide(*totals: int) -> Ints:
+    """A row of all measures, the last of them given."""
+    return np.array([[*ONE, *[0] * (len(MEASURES) - len(ONE) - len(totals)), *totals]], np.int64)
+
+
+def test_measures_that_few_have_take_room_when_one_comes() -> None:
+    slices = FamilySlices(MINUTE, 0)
+    add(slices, 1, 2)
+    assert slices.take_dirty().totals.shape == (2, USUAL)
+    slices.add(ints(key(2), key(3)), np.concatenate((wide(4), wide(5))))
+    add(slices, 1)
+    found = slices.take_dirty()
+    assert found.totals.shape == (3, len(MEASURES))
+    twice = (2, 0, 20, 0, 0, 10, 0, 0)
+    assert dict(found.items()) == {
+        key(1): (*twice, *[0] * 8),
+        key(2): (*twice, *[0] * 7, 4),
+        key(3): (*ONE, *[0] * 7, 5),
+    }
+
+
+def test_what_is_loaded_may_be_wider_or_narrower_than_what_is_there() -> None:
+    slices = FamilySlices(MINUTE, 0)
+    load(slices, 1, version=5, position=5)
+    slices.load(ints(key(2)), wide(7), ints(5), 5)
+    load(slices, 3, version=5, position=5)
+    add(slices, 1, 2, 3)
+    twice = (2, 0, 20, 0, 0, 10, 0, 0)
+    assert taken(slices) == {
+        key(1): (*twice, *[0] * 8),
+        key(2): (*twice, *[0] * 7, 7),
+        key(3): (*twice, *[0] * 8),
+    }
+
+
+def test_growing_and_forgetting_keep_what_few_have() -> None:
+    slices = FamilySlices(MINUTE, 0)
+    slices.add(ints(key(1)), wide(7))
+    add(slices, *range(2, 200))
+    assert taken(slices)[key(1)][-1] == 7
+    slices.evict(before_ms=150 * MINUTE_MS)
+    slices.add(ints(key(199)), wide(1))
+    assert taken(slices) == {key(199): (2, 0, 20, 0, 0, 10, 0, 0, *[0] * 7, 1)}
+
+
+def test_units_have_one_measure() -> None:
+    slices = FamilySlices(UNIT, 0)
+    slices.add(ints(5, 5, 6), np.array([[2], [3], [4]], np.int64))
+    assert taken(slices) == {5: (5,), 6: (4,)}

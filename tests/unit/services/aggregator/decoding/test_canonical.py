@@ -10,10 +10,12 @@ import numpy as np
 import pytest
 
 from schemas.event_rules import MODEL_LENGTH_MAX, NAME_LENGTH_MAX, TIME_MAX, TIME_MIN
+from schemas.price_class import SERVICE_TIERS
 from services.aggregator.arrays.byte_spans import Buffer
 from services.aggregator.arrays.frames import frames_of
 from services.aggregator.core.timing import EPOCH
-from services.aggregator.decoding.canonical import Canonical, read, times_us
+from services.aggregator.decoding.canonical import Canonical, read
+from services.aggregator.decoding.canonical_times import times_us
 
 EVENT = (
     '{"id":"id-1","source":"gw","tenant":"acme","time":"2026-03-15T12:00:00.250Z","region":"eu",'
@@ -21,7 +23,8 @@ EVENT = (
 )
 TAIL = (
     ',"cache_read_input_tokens":1,"cache_write_input_tokens":2,"reasoning_output_tokens":3,'
-    '"status":"error","quality":"estimated","duration_ms":950'
+    '"status":"error","quality":"estimated","duration_ms":950,"service_tier":"batch",'
+    '"cache_write_1h_input_tokens":2,"image_output_tokens":4,"file_searches":5'
 )
 
 
@@ -57,6 +60,10 @@ def test_what_it_finds() -> None:
         "reasoning_output_tokens": [0, 3, 0],
         "failed": [0, 1, 0],
         "estimated": [0, 1, 0],
+        "service_tier": [0, 2, 0],
+        "cache_write_1h_input_tokens": [0, 2, 0],
+        "image_output_tokens": [0, 4, 0],
+        "file_searches": [0, 5, 0],
     }
 
 
@@ -73,6 +80,7 @@ def test_nothing_to_read() -> None:
 OPTIONAL = [
     *('"cache_read_input_tokens":0', '"cache_write_input_tokens":9999999'),
     *('"reasoning_output_tokens":64', '"status":"ok"', '"quality":"measured"', '"duration_ms":0'),
+    *('"service_tier":"flex"', '"audio_input_tokens":5', '"pages":9999999'),
 ]
 
 
@@ -88,6 +96,21 @@ def test_any_of_the_optional_fields_in_their_order() -> None:
     for field in OPTIONAL:
         if field != '"status":"ok"':
             assert not is_good(",".join([EVENT, field, field]) + "}")
+
+
+@pytest.mark.parametrize("tier", SERVICE_TIERS)
+def test_a_tier_is_its_place(tier: str) -> None:
+    found = read_all(EVENT + f',"service_tier":"{tier}"}}', EVENT + "}")
+    assert found.good.all()
+    assert found.numbers["service_tier"].tolist() == [1 + SERVICE_TIERS.index(tier), 0]
+
+
+@pytest.mark.parametrize(
+    "tier", ["", "Batch", "batch2", 'batch"flex', 'batch" ', "null", 'batch","service_tier":"flex']
+)
+def test_what_is_no_tier_is_left_over(tier: str) -> None:
+    assert not is_good(EVENT + f',"service_tier":"{tier}"}}')
+    assert not is_good(EVENT + f',"service_tier":"{tier}","pages":1}}')
 
 
 @pytest.mark.parametrize("name", ["id-1", "gw", "acme", "eu", "openai", "gpt"])

@@ -13,17 +13,28 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.event_rules import TIME_MAX, TIME_MIN
+from schemas.measures import MEASURES, USUAL
 from schemas.metering_rules import DAY_MS, MINUTE_MS, MeteringRules
-from schemas.wire import UncheckedEvent, decode_many, encode
+from schemas.price_class import SERVICE_TIERS, UNITS
+from schemas.wire import UncheckedEvent, decode_many, decode_unchecked, encode
 from schemas.wire import decode as wire_decode
 from services.aggregator.arrays.frames import frames_of
+from services.aggregator.arrays.narrow import widened
 from services.aggregator.core.dedup import SeenIds
 from services.aggregator.core.judging import Records
 from services.aggregator.core.partition import Checkpoint, PartitionState, Snapshot
 from services.aggregator.core.slices import SliceStore
 from services.aggregator.core.timing import EPOCH, RuleBook, epoch_ms
 from services.aggregator.decoding import columns as decoding
-from services.aggregator.decoding.columns import Decoded, Decoder, Failure, joined, times_us
+from services.aggregator.decoding.amounts import times_us
+from services.aggregator.decoding.columns import (
+    COLUMNS,
+    NARROW,
+    Decoded,
+    Decoder,
+    Failure,
+    joined,
+)
 from services.aggregator.decoding.labels import Labels
 from tests.property.world import T0_MS, event
 
@@ -33,6 +44,8 @@ def compact(value: bytes) -> bytes:
     return encode(wire_decode(value))
 
 
+#: What was written to a cache, and for how long it is kept.
+WRITTEN = {"cache_write_input_tokens": 4, "cache_write_1h_input_tokens": 3}
 VALUES = (
     event(1, T0_MS, 10),
     event(2, T0_MS - 6 * MINUTE_MS, 20),
@@ -49,6 +62,10 @@ VALUES = (
     compact(event(9, T0_MS, 9, cache_read_input_tokens=3, status="error", quality="estimated")),
     b"{}",
     compact(event(10, T0_MS - 6 * MINUTE_MS, 5, reasoning_output_tokens=1)),
+    event(11, T0_MS, 9, service_tier="batch", audio_input_tokens=2, web_searches=3),
+    compact(event(12, T0_MS, 6, service_tier="flex", **WRITTEN, pages=2)),
+    event(13, T0_MS, 7, cache_write_5m_input_tokens=1),
+    event(14, T0_MS, 8),
 )
 
 
@@ -58,15 +75,17 @@ def decode(values: Sequence[bytes | None], labels: Labels) -> Decoded:
 
 
 def read(time: str) -> UncheckedEvent:
-    ((decoded,), _) = decode_many([event(1, T0_MS, 1, time=time)])
-    return decoded
+    return decode_unchecked(event(1, T0_MS, 1, time=time))
 
 
 def assert_same(one: Decoded, other: Decoded) -> None:
     assert one.count == other.count
     assert one.failures == other.failures
-    for name in ("places", "time_us", "tenants", "series", "identities", "measures", "adjusting"):
+    for name in COLUMNS:
         column, expected = getattr(one, name), getattr(other, name)
+        if name in NARROW:
+            # However much was left out that is 0 everywhere.
+            column, expected = widened(column, len(MEASURES)), widened(expected, len(MEASURES))
         assert column.shape == expected.shape and column.dtype == expected.dtype, name
         assert (column == expected).all(), name
 
@@ -74,16 +93,33 @@ def assert_same(one: Decoded, other: Decoded) -> None:
 def test_says_which_records_are_events_and_why_the_others_are_none() -> None:
     decoded = decode(VALUES, Labels())
     assert decoded.count == len(VALUES)
-    assert decoded.places.tolist() == [0, 1, 4, 6, 7, 8, 9, 10, 11, 12, 14]
+    assert decoded.places.tolist() == [0, 1, 4, 6, 7, 8, 9, 10, 11, 12, 14, 15, 16, 17, 18]
     assert [(failure.index, failure.code) for failure in decoded.failures] == [
         (2, "invalid_json"),
         (3, "invalid_json"),
         (5, "invalid_event"),
         (13, "invalid_event"),
     ]
-    assert decoded.measures[:, 2].tolist() == [10, 20, 40, 10, 7, 7, 7, 7, 10, 9, 5]
-    assert decoded.measures[9].tolist() == [1, 1, 9, 3, 0, 1, 0, 10]
-    assert decoded.adjusting.tolist() == [False] * 4 + [True] * 2 + [False] * 5
+    inputs = [10, 20, 40, 10, 7, 7, 7, 7, 10, 9, 5, 9, 6, 7, 8]
+    assert decoded.measures[:, 2].tolist() == inputs
+    assert decoded.measures[9].tolist() == [1, 1, 9, 3, 0, 1, 0, 10, *[0] * 8]
+    assert decoded.measures[11].tolist() == [1, 0, 9, 0, 0, 1, 0, 0, 0, 0, 2, *[0] * 5]
+    assert decoded.measures[12].tolist() == [1, 0, 6, 0, 4, 1, 0, 0, 0, 3, *[0] * 6]
+    assert decoded.adjusting.tolist() == [False] * 4 + [True] * 2 + [False] * 9
+    tiers = SERVICE_TIERS.index("batch") + 1, SERVICE_TIERS.index("flex") + 1
+    assert decoded.tiers.tolist() == [0] * 11 + [*tiers, 0, 0]
+    events, units = np.nonzero(decoded.units)
+    assert [(int(event), UNITS[unit]) for event, unit in zip(events, units, strict=True)] == [
+        (11, "web_searches"),
+        (12, "pages"),
+    ]
+    assert decoded.units[events, units].tolist() == [3, 2]
+
+
+def test_what_few_events_say_takes_no_room_where_none_says_it() -> None:
+    decoded = decode(VALUES[:15], Labels())
+    assert decoded.measures.shape == (11, USUAL)
+    assert decoded.units.shape == (11, 0)
 
 
 def test_identities_are_alike_where_the_events_are() -> None:

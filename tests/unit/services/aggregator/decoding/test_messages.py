@@ -7,8 +7,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from schemas.measures import MEASURES, USUAL
 from services.aggregator.arrays.key_index import Ints
-from services.aggregator.decoding.columns import Decoded
+from services.aggregator.arrays.narrow import widened
+from services.aggregator.decoding.columns import COLUMNS, NARROW, Decoded
 from services.aggregator.decoding.labels import Labels, Series
 from services.aggregator.decoding.messages import (
     Column,
@@ -45,8 +47,10 @@ def test_batches_arrive_as_they_were(requests: list[list[RecordBatch]]) -> None:
 def equal(one: Decoded, other: Decoded) -> None:
     """Assert that two decoders say the same, in the same types."""
     assert (one.count, one.failures) == (other.count, other.failures)
-    for name in ("places", "time_us", "tenants", "series", "identities", "measures", "adjusting"):
+    for name in COLUMNS:
         column, expected = getattr(one, name), getattr(other, name)
+        if name in NARROW:
+            column, expected = widened(column, len(MEASURES)), widened(expected, len(MEASURES))
         assert np.array_equal(column, expected), name
         assert column.dtype == expected.dtype, name
 
@@ -60,7 +64,7 @@ def test_columns_arrive_as_they_were(values: list[bytes | None]) -> None:
     found = read_reply(BytesIO(b"".join(reply(sent, ["acme"], [SERIES]))))
     assert found is not None
     assert (found.new_tenants, found.new_series) == (["acme"], [SERIES])
-    same = np.arange(10)
+    same = np.arange(20)
     equal(columns(found, same, same), sent)
 
 
@@ -117,6 +121,10 @@ def test_what_is_the_usual_case_takes_no_room() -> None:
     assert found is not None
     assert (found.places, found.adjusting, found.failures) == (None, None, [])
     assert sorted(found.measures) == [0, 2, 5]
+    assert (found.tiers, found.units) == (Column(0, b""), {})
+    same = np.arange(4)
+    told = columns(found, same, same)
+    assert (told.measures.shape, told.units.shape) == ((4, USUAL), (4, 0))
 
 
 def test_what_is_cut_short_is_the_end() -> None:

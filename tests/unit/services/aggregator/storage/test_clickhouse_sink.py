@@ -15,12 +15,14 @@ import pytest
 from clickhouse_connect.driver.exceptions import DatabaseError, OperationalError
 
 from schemas.measures import MEASURES
-from schemas.metering_rules import HOUR_MS, MINUTE_MS, MeteringRules
+from schemas.metering_rules import HOUR_MS, MINUTE_MS, MeteringRules, row_of
+from schemas.price_class import PLAIN, PriceClass
 from services.aggregator.core.dead_letters import DeadLetter
 from services.aggregator.core.partition import Checkpoint, Snapshot
-from services.aggregator.core.slices import SliceRows, TotalTooLargeError, label_numbers, pack
-from services.aggregator.core.windows import FAMILIES, HOUR, MINUTE, REGISTER, Family
-from services.aggregator.decoding.labels import Labels, Series
+from services.aggregator.core.slice_keys import pack, varieties
+from services.aggregator.core.slices import SliceRows, TotalTooLargeError
+from services.aggregator.core.windows import FAMILIES, HOUR, MINUTE, REGISTER, UNIT, Family
+from services.aggregator.decoding.labels import Labels, Series, Unit
 from services.aggregator.storage import connection
 from services.aggregator.storage.clickhouse_sink import ClickHouseSink
 from services.aggregator.storage.reader import LOOK_UP_KEYS_MAX
@@ -34,7 +36,8 @@ NOON_MS = 1_773_576_000_000  # 2026-03-15T12:00:00Z
 NOON = datetime(2026, 3, 15, 12, tzinfo=UTC)
 FIRST = Series("usage", "eu", "openai", "gpt")
 SECOND = Series("credit", "us", "anthropic", "claude")
-TOTALS = dict(zip(MEASURES, (3, 1, 700, 20, 10, 30, 5, 0), strict=True))
+TOTALS = dict(zip(MEASURES, (3, 1, 700, 20, 10, 30, 5, 0, *[0] * 7, 4), strict=True))
+BATCH = PriceClass("batch", 200_000)
 
 
 class Answer:
@@ -116,12 +119,18 @@ def sink(labels: Labels, drivers: list[Driver]) -> ClickHouseSink:
 
 
 def key_of(
-    labels: Labels, family: Family, series: Series, tenant: str = "acme", at_ms: int = NOON_MS
+    labels: Labels,
+    family: Family,
+    series: Series,
+    tenant: str = "acme",
+    at_ms: int = NOON_MS,
+    variety: PriceClass | Unit = PLAIN,
 ) -> int:
     windows = np.array([family.window_number(at_ms)])
     tenants = np.array([labels.tenants.number(tenant)])
     numbered = np.array([labels.series.number(series)])
-    return int(pack(windows, label_numbers(family, labels, tenants, numbered))[0])
+    kinds = np.array([varieties(family, labels).number(variety) if family.variety else 0])
+    return int(pack(family, labels, windows, tenants, numbered, kinds)[0])
 
 
 def rows(keys: Sequence[int], *totals: dict[str, int]) -> SliceRows:
@@ -143,18 +152,25 @@ def test_a_slice_is_written_whole_in_each_family(
         *(4, 90),
         register=rows([key_of(labels, REGISTER, FIRST)], TOTALS),
         minute=rows([key_of(labels, MINUTE, SECOND, at_ms=NOON_MS + MINUTE_MS)], TOTALS),
-        hour=rows([key_of(labels, HOUR, FIRST, "zeta")], TOTALS),
+        hour=rows([key_of(labels, HOUR, FIRST, "zeta", variety=BATCH)], TOTALS),
+        unit=SliceRows(
+            np.array([key_of(labels, UNIT, FIRST, "zeta", variety=Unit("pages"))]),
+            np.array([[9]], np.int64),
+        ),
     )
     sink.write_rows(iter([one]))
     common = {"log": LOG.name, "partition": 4, "version": 90}
     measured = {name: total for name, total in TOTALS.items() if total}
     written = {table: (names, found) for table, names, found in drivers[0].blocks}
-    assert list(written) == ["slices_register", "slices_minute", "slices_hour"]
+    assert list(written) == ["slices_register", "slices_minute", "slices_hour", "slices_unit"]
     assert written["slices_register"][1] == [FIRST._asdict() | common | measured]
     minute = {"window_start": NOON_MS // 1000 + 60}
     assert written["slices_minute"][1] == [minute | SECOND._asdict() | common | measured]
     hour = {"window_start": NOON_MS // 1000, "tenant": "zeta"}
-    assert written["slices_hour"][1] == [hour | FIRST._asdict() | common | measured]
+    price_class = {"service_tier": "batch", "context_band": 200_000}
+    assert written["slices_hour"][1] == [hour | FIRST._asdict() | price_class | common | measured]
+    unit = {"unit": "pages"}
+    assert written["slices_unit"][1] == [hour | FIRST._asdict() | unit | common | {"quantity": 9}]
     for names, found in written.values():
         assert names == list(found[0])
     assert not drivers[0].inserts
@@ -287,7 +303,7 @@ def test_checkpoints_are_read_as_they_were_written(
 
 def test_offsets_starts_and_rules_by_partition(sink: ClickHouseSink, drivers: list[Driver]) -> None:
     long, short = MeteringRules(), MeteringRules(dedup_horizon_ms=HOUR_MS)
-    values = {rules: [getattr(rules, name) for name in rules.__slots__] for rules in (long, short)}
+    values = {rules: row_of(rules) for rules in (long, short)}
     drivers[0].answers = [
         [([(0, 5), (1, 9)],)],
         [([(0, 2)],)],
@@ -304,19 +320,24 @@ def block(family: Family, *found: tuple[Any, ...]) -> list[list[Any]]:
     """Columns of an answer: seconds and tenant if the family has them, series, totals, version."""
     marker: list[Any] = [0] if family.window_ms is not None else []
     marker += [""] if family.has_tenant else []
-    marker += ["usage", "", "", "", *[0] * len(MEASURES), 0]
+    marker += ["usage", "", "", ""]
+    marker += [0 if name == "context_band" else "" for name in family.variety_columns]
+    marker += [*[0] * len(family.measures), 0]
     return [list(column) for column in zip(*found, marker, strict=True)]
 
 
 def test_slices_are_read_with_their_versions(
     sink: ClickHouseSink, labels: Labels, drivers: list[Driver]
 ) -> None:
-    stored = (NOON_MS // 1000, "zeta", *SECOND, *TOTALS.values(), 40)
-    new = (NOON_MS // 1000, "new", "usage", "eu", "openai", "new", *TOTALS.values(), 41)
+    stored = (NOON_MS // 1000, "zeta", *SECOND, *PLAIN, *TOTALS.values(), 40)
+    series = Series("usage", "eu", "openai", "new")
+    new = (NOON_MS // 1000, "new", *series, *BATCH, *TOTALS.values(), 41)
     drivers[0].answers = [[block(HOUR, stored), block(HOUR, new)]]
     found, versions = sink.read_slices(HOUR, 3, HOUR.window_number(NOON_MS))
-    series = Series("usage", "eu", "openai", "new")
-    keys = [key_of(labels, HOUR, SECOND, "zeta"), key_of(labels, HOUR, series, "new")]
+    keys = [
+        key_of(labels, HOUR, SECOND, "zeta"),
+        key_of(labels, HOUR, series, "new", variety=BATCH),
+    ]
     assert found.keys.tolist() == keys and versions.tolist() == [40, 41]
     assert found.totals.tolist() == [list(TOTALS.values())] * 2
     asked = drivers[0].asked[0][1]
@@ -361,19 +382,19 @@ def test_a_stored_total_that_is_held_in_no_int64(
 def test_a_look_up_asks_for_the_keys_and_no_more_at_once_than_it_may(
     sink: ClickHouseSink, labels: Labels, drivers: list[Driver]
 ) -> None:
-    key = key_of(labels, HOUR, FIRST, "acme")
+    key = key_of(labels, HOUR, FIRST, "acme", variety=BATCH)
     minutes = [
         key_of(labels, MINUTE, SECOND, at_ms=NOON_MS + number * MINUTE_MS)
         for number in range(LOOK_UP_KEYS_MAX + 1)
     ]
-    stored = (NOON_MS // 1000, "acme", *FIRST, *TOTALS.values(), 7)
+    stored = (NOON_MS // 1000, "acme", *FIRST, *BATCH, *TOTALS.values(), 7)
     drivers[0].answers = [[block(HOUR, stored)]]
     found, versions = sink.look_up("hour", 3, np.array([key]))
     assert found.keys.tolist() == [key] and versions.tolist() == [7]
     assert drivers[0].asked[0][1] == {
         "log": LOG.name,
         "partition": 3,
-        "keys": [(NOON, "acme", *FIRST)],
+        "keys": [(NOON, "acme", *FIRST, *BATCH)],
     }
     last = (NOON_MS // 1000 + 60 * LOOK_UP_KEYS_MAX, *SECOND, *TOTALS.values(), 8)
     drivers[0].answers = [[block(MINUTE)], [block(MINUTE, last)]]

@@ -10,13 +10,15 @@ from typing import Any, Final
 import numpy as np
 import pytest
 
-from schemas.measures import MEASURES
+from schemas.measures import MEASURES, USUAL
 from schemas.metering_rules import HOUR_MS, MINUTE_MS
+from schemas.price_class import PLAIN, PriceClass
 from services.aggregator.arrays.key_index import Ints
 from services.aggregator.core.partition import Checkpoint, Snapshot
-from services.aggregator.core.slices import SliceRows, TotalTooLargeError, label_numbers, pack
-from services.aggregator.core.windows import FAMILIES, HOUR, MINUTE, REGISTER, Family
-from services.aggregator.decoding.labels import Labels, Series
+from services.aggregator.core.slice_keys import pack, varieties
+from services.aggregator.core.slices import SliceRows, TotalTooLargeError
+from services.aggregator.core.windows import FAMILIES, HOUR, MINUTE, REGISTER, UNIT, Family
+from services.aggregator.decoding.labels import Labels, Series, Unit
 from services.aggregator.storage.slice_blocks import (
     from_window,
     key_columns,
@@ -41,6 +43,14 @@ SERIES: Final = (
     Series("usage", "us", "gpt", "openai"),
 )
 TENANTS: Final = ("acme", "zeta")
+#: Likewise.
+VARIETIES: Final[dict[str, list[Any]]] = {
+    HOUR.name: [
+        *(PriceClass("batch", 0), PriceClass("batch", 2**32 - 1), PriceClass("flex", 0), PLAIN),
+        PriceClass("of a later release", 5),
+    ],
+    UNIT.name: [Unit("images"), Unit("pages"), Unit("of a later release")],
+}
 
 
 @pytest.fixture
@@ -53,12 +63,21 @@ def labels() -> Labels:
     return labels
 
 
-def keys_of(labels: Labels, family: Family, *slices: tuple[int, str, Series]) -> Ints:
-    """The keys of slices that are given as time, tenant and series."""
+def keys_of(
+    labels: Labels, family: Family, *slices: tuple[int, str, Series], last: bool = False
+) -> Ints:
+    """The keys of slices that are given as time, tenant and series, of one variety each."""
+    known = VARIETIES.get(family.name, [])
+    kinds = [varieties(family, labels).number(one) for one in known] or [0]
+    kind = np.array([kinds[-1 if last else at % len(kinds)] for at in range(len(slices))], np.int64)
     windows = np.array([family.window_number(time_ms) for time_ms, _, _ in slices], np.int64)
     tenants = np.array([labels.tenants.number(tenant) for _, tenant, _ in slices], np.int64)
     series = np.array([labels.series.number(one) for _, _, one in slices], np.int64)
-    return pack(windows, label_numbers(family, labels, tenants, series))
+    return pack(family, labels, windows, tenants, series, kind)
+
+
+def ones(family: Family, rows: int) -> Ints:
+    return np.ones((rows, len(family.measures)), np.int64)
 
 
 def snapshot(partition: int, next_offset: int, family: Family, rows: SliceRows) -> Snapshot:
@@ -96,7 +115,7 @@ def test_what_was_written_is_read_back(family: Family, labels: Labels) -> None:
         for series in SERIES
     ]
     keys = np.unique(keys_of(labels, family, *slices))
-    totals = np.arange(len(keys) * len(MEASURES)).reshape(len(keys), -1) * 10**9
+    totals = 1 + np.arange(len(keys) * len(family.measures)).reshape(len(keys), -1) * 10**9
     first, second = SliceRows(keys[:2], totals[:2]), SliceRows(keys[2:], totals[2:])
     rows = written(
         family, [snapshot(0, 70, family, first), snapshot(3, 2**40, family, second)], labels
@@ -114,11 +133,11 @@ def test_another_worker_finds_the_same_slices_by_numbers_of_its_own(
     family: Family, labels: Labels
 ) -> None:
     slices = [(NOON_MS, "zeta", SERIES[1]), (NOON_MS + HOUR_MS, "acme", SERIES[2])]
-    rows = SliceRows(keys_of(labels, family, *slices), np.ones((2, len(MEASURES)), np.int64))
+    rows = SliceRows(keys_of(labels, family, *slices, last=True), ones(family, 2))
     found = written(family, [snapshot(0, 1, family, rows)], labels)
     other = Labels()
     keys, _, _ = rows_of(family, answer(family, found), other)
-    assert keys.tolist() == keys_of(other, family, *slices).tolist()
+    assert keys.tolist() == keys_of(other, family, *slices, last=True).tolist()
     assert other.series.number(SERIES[1]) != labels.series.number(SERIES[1])
 
 
@@ -126,12 +145,13 @@ def test_a_window_is_written_as_its_start_and_a_register_has_none(labels: Labels
     late = (NOON_MS + HOUR_MS - 1, "acme", SERIES[0])
     starts = {}
     for family in FAMILIES:
-        rows = SliceRows(keys_of(labels, family, late), np.ones((1, len(MEASURES)), np.int64))
+        rows = SliceRows(keys_of(labels, family, late), ones(family, 1))
         (row,) = written(family, [snapshot(0, 1, family, rows)], labels)
-        assert [name for name in row if name in key_columns(HOUR)] == key_columns(family)
+        others = {"log", "partition", "version", *family.measures}
+        assert [name for name in row if name not in others] == key_columns(family)
         starts[family] = row.get("window_start")
     noon = NOON_MS // 1000
-    assert starts == {REGISTER: None, MINUTE: noon + 59 * 60, HOUR: noon}
+    assert starts == {REGISTER: None, MINUTE: noon + 59 * 60, HOUR: noon, UNIT: noon}
 
 
 def test_a_measure_that_is_nowhere_is_not_written(labels: Labels) -> None:
@@ -141,6 +161,17 @@ def test_a_measure_that_is_nowhere_is_not_written(labels: Labels) -> None:
     rows = written(REGISTER, [snapshot(0, 1, REGISTER, SliceRows(keys, totals))], labels)
     assert [row["input_tokens"] for row in rows] == [0, 2**63 - 1, 0]
     assert set(MEASURES) & set(rows[0]) == {"input_tokens"}
+
+
+def test_measures_that_one_partition_has_and_another_has_not(labels: Labels) -> None:
+    first, second = keys_of(labels, REGISTER, (0, "", SERIES[0]), (0, "", SERIES[1]))
+    narrow = SliceRows(np.array([first]), np.ones((1, USUAL), np.int64))
+    whole = SliceRows(np.array([second]), ones(REGISTER, 1))
+    rows = written(
+        REGISTER, [snapshot(0, 1, REGISTER, narrow), snapshot(1, 1, REGISTER, whole)], labels
+    )
+    assert [row["image_output_tokens"] for row in rows] == [0, 1]
+    assert [row["requests"] for row in rows] == [1, 1]
 
 
 def test_where_nothing_changed_there_is_no_block(labels: Labels) -> None:
@@ -156,7 +187,7 @@ def test_where_nothing_changed_there_is_no_block(labels: Labels) -> None:
 def test_a_key_is_asked_for_by_what_it_is_stored_as(family: Family, labels: Labels) -> None:
     slices = [(NOON_MS, "zeta", SERIES[1]), (NOON_MS + HOUR_MS, "acme", SERIES[2])]
     keys = keys_of(labels, family, *slices)
-    rows = SliceRows(keys, np.ones((2, len(MEASURES)), np.int64))
+    rows = SliceRows(keys, ones(family, 2))
     stored = written(family, [snapshot(0, 1, family, rows)], labels)
     asked = key_values(family, keys, labels)
     assert set(asked) == set(key_columns(family))
@@ -168,7 +199,11 @@ def test_a_key_is_asked_for_by_what_it_is_stored_as(family: Family, labels: Labe
     [
         (REGISTER, "Array(Tuple(String, String, String, String))"),
         (MINUTE, "Array(Tuple(DateTime('UTC'), String, String, String, String))"),
-        (HOUR, "Array(Tuple(DateTime('UTC'), String, String, String, String, String))"),
+        (
+            HOUR,
+            "Array(Tuple(DateTime('UTC'), String, String, String, String, String, String, UInt32))",
+        ),
+        (UNIT, "Array(Tuple(DateTime('UTC'), String, String, String, String, String, String))"),
     ],
     ids=lambda value: getattr(value, "name", None),
 )
@@ -176,7 +211,8 @@ def test_keys_are_sent_in_a_type_that_has_a_place_for_each_column(
     family: Family, kind: str
 ) -> None:
     assert key_type(family) == kind
-    assert len(key_columns(family)) == kind.count("String") + kind.count("DateTime")
+    kinds = [kind.count(name) for name in ("String", "DateTime", "UInt32")]
+    assert len(key_columns(family)) == sum(kinds)
 
 
 @pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
@@ -185,12 +221,13 @@ def test_the_row_that_marks_an_answer_fits_the_others(family: Family) -> None:
     names, values = selected(select_slices(family)), selected(no_slice(family))
     assert len(values) == len(names)
     for name, value in zip(names, values, strict=True):
-        assert ("UInt" in value) == (name in {"window_start", *MEASURES, "version"}), name
+        numbers = {"window_start", "context_band", *family.measures, "version"}
+        assert ("UInt" in value) == (name in numbers), name
 
 
 def test_only_a_family_with_windows_is_read_from_a_window_on() -> None:
     assert from_window(REGISTER) == ""
-    for family in (MINUTE, HOUR):
+    for family in (MINUTE, HOUR, UNIT):
         # It is added to a condition that is there already.
         assert from_window(family).startswith(" AND window_start >= {from_time:")
 
@@ -208,7 +245,7 @@ def test_a_sum_that_does_not_fit_is_refused_instead_of_turning_negative(
 
 def test_an_answer_without_rows_is_no_slices(labels: Labels) -> None:
     keys, totals, versions = rows_of(HOUR, answer(HOUR, []), labels)
-    assert (len(keys), totals.shape, len(versions)) == (0, (0, len(MEASURES)), 0)
+    assert (len(keys), totals.shape, len(versions)) == (0, (0, USUAL), 0)
     assert keys.dtype == totals.dtype == versions.dtype == np.dtype(np.int64)
 
 

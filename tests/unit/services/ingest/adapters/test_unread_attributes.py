@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from services.ingest.adapters.attributes import ATTRIBUTES, REGISTER, USAGE_PREFIXES
+from services.ingest.adapters.price_attributes import PARTS
+from services.ingest.adapters.usage_fields.fields import Quantity
 from services.ingest.batches import Batch, BatchLimits
 from services.ingest.gateway_batches import Signal, otlp
 from services.ingest.keys.ring import KeyRing
@@ -95,11 +97,27 @@ def test_what_is_no_number_is_not(encoding: str, value: dict[str, Any]) -> None:
 
 @both_encodings
 def test_every_name_that_is_read_or_classed_is_known(encoding: str) -> None:
-    """Of those that begin as usage does; each alone, for several that differ are refused."""
+    """Of those that begin as usage does; each alone, for several that differ are refused.
+
+    But what is cached of a kind, which says nothing without both that it is a part of.
+    """
     named = [*ATTRIBUTES, *(field.path for field in REGISTER.fields)]
     known = [name for name in named if name.startswith(USAGE_PREFIXES)]
-    spans = [span(i + 1, CALL | {name: {"intValue": "5"}}) for i, name in enumerate(known)]
-    assert read(encoding, *spans).unread == {}
+    cached = {"gen_ai.usage.cache_read.input_tokens": {"intValue": "5"}}
+    wholes = {
+        name: cached | {PARTS[kind][0]: {"intValue": "5"}}
+        for part, kind in (
+            (Quantity.CACHED_AUDIO, Quantity.AUDIO_INPUT),
+            (Quantity.CACHED_IMAGE, Quantity.IMAGE_INPUT),
+        )
+        for name in PARTS[part]
+    }
+    spans = [
+        span(number + 1, CALL | wholes.get(name, {}) | {name: {"intValue": "5"}})
+        for number, name in enumerate(known)
+    ]
+    batch = read(encoding, *spans)
+    assert batch.unread == {}
 
 
 @both_encodings

@@ -9,6 +9,7 @@ from typing import Any
 import jsonschema_rs
 import pytest
 
+from schemas.price_class import SERVICE_TIERS
 from services.ingest.app import create_app
 from services.ingest.errors import RequestError
 from services.ingest.keys.ring import KeyRing
@@ -60,3 +61,14 @@ def test_an_event_without_what_its_key_says_fits_its_schema() -> None:
     assert validator.is_valid(event)
     assert not validator.is_valid(event | {"extra": 1})
     assert not validator.is_valid({name: value for name, value in event.items() if name != "id"})
+
+
+def test_a_tier_beside_usage_may_be_in_the_providers_word() -> None:
+    event = {"id": "a", "source": "gw", "time": "2026-03-15T12:00:00Z", "model": "m"}
+    event |= {"usage": {"input_tokens": 1}, "usage_format": "openai_responses"}  # type: ignore[dict-item]
+    schema = DOCUMENT["components"]["schemas"]["Event"]
+    validator = jsonschema_rs.Draft202012Validator(schema)
+    assert validator.is_valid(event | {"service_tier": "on_demand", "web_searches": 1})
+    assert not validator.is_valid(event | {"service_tier": 1})
+    for tier in SERVICE_TIERS:
+        assert tier in schema["properties"]["service_tier"]["description"]

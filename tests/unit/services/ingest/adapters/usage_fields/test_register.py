@@ -8,16 +8,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from services.ingest.adapters.price_facts import PARTS, UNITS
 from services.ingest.adapters.provider_usage import FORMATS
-from services.ingest.adapters.usage_fields.register import (
+from services.ingest.adapters.usage_fields.fields import (
     FieldClass,
     Quantity,
-    Register,
     breakdown,
+    inside,
     known,
     other_unit,
+    tier,
     total,
+    unit,
 )
+from services.ingest.adapters.usage_fields.register import Register
+from services.ingest.adapters.usage_fields.tiers import SPEEDS
 from tests.unit.services.ingest.adapters.usage_writers import CLASSES, WRITERS
 
 REGISTER = Register(
@@ -26,6 +31,11 @@ REGISTER = Register(
     breakdown(FieldClass.BESIDE, Quantity.CACHE_WRITE, "written"),
     other_unit("cost.*"),
     known("list[].tokens", "rows[].*"),
+    inside(Quantity.AUDIO_INPUT, "kinds[kind=AUDIO].tokens"),
+    known("kinds[kind=TEXT].tokens"),
+    unit(Quantity.WEB_SEARCHES, "tools.web+news"),
+    tier("tier", "how.tier"),
+    tier("speed", words=SPEEDS),
 )
 
 
@@ -44,6 +54,16 @@ REGISTER = Register(
         ({"list": [1, 2]}, ["list[]"]),
         ({"new": True, "text": "5", "none": None, "empty": {}}, []),
         ({"prompt": {"new": 1}}, ["prompt.new"]),
+        ({"tools": {"web": 1, "news": 2, "new": 3}}, ["tools.new"]),
+        # A word decides what a number is, or what it costs: one that nobody knows is named as well.
+        ({"kinds": [{"kind": "AUDIO", "tokens": 1}, {"kind": "text", "tokens": 2}]}, []),
+        ({"kinds": [{"kind": "SMELL", "tokens": 1}]}, ["kinds[].kind.SMELL"]),
+        ({"kinds": [{"kind": 7, "tokens": 1}, 8]}, ["kinds[].kind", "kinds[]"]),
+        ({"tier": "default", "speed": "standard", "how": {"tier": "auto"}}, []),
+        ({"tier": "new", "how": {"tier": "newer"}}, ["tier.new", "how.tier.newer"]),
+        ({"tier": None, "how": "x"}, []),
+        # Of two that contradict each other neither is metered.
+        ({"tier": "batch", "speed": "fast"}, ["tier.batch", "speed.fast"]),
     ],
 )
 def test_unread(usage: dict[str, Any], unread: list[str]) -> None:
@@ -53,6 +73,8 @@ def test_unread(usage: dict[str, Any], unread: list[str]) -> None:
 def test_a_path_is_classed_once() -> None:
     with pytest.raises(ValueError, match="made-up: a is classed twice"):
         Register("made-up", total(Quantity.INPUT, "a"), known("a"))
+    with pytest.raises(ValueError, match=r"made-up: a\.c is classed twice"):
+        Register("made-up", unit(Quantity.IMAGES, "a.b+c"), known("a.c"))
 
 
 def test_an_object_that_is_no_providers_is_not_walked_for_ever() -> None:
@@ -77,6 +99,25 @@ def test_what_is_read_is_a_count_of_tokens(name: str) -> None:
     for field in FORMATS[name].register.fields:
         if field.quantity is not None:
             assert field.field_class not in (FieldClass.OTHER_UNIT, FieldClass.KNOWN), field.path
+        else:
+            assert field.field_class in (
+                *(FieldClass.OTHER_UNIT, FieldClass.KNOWN, FieldClass.TOTAL),
+                FieldClass.TIER,
+            ), field.path
+
+
+def test_each_field_of_an_event_is_read_of_some_format() -> None:
+    read = {one for name in FORMATS for one in FORMATS[name].register.by_quantity}
+    assert {quantity for alike in (*PARTS.values(), *UNITS.values()) for quantity in alike} <= (
+        # Compactions are read one by one.
+        read | {Quantity.COMPACTION_CACHE_WRITE_5M, Quantity.COMPACTION_CACHE_WRITE_1H}
+    )
+
+
+def test_what_is_there_and_is_no_token_is_named() -> None:
+    assert REGISTER.unit({"prompt": 1, "cost": {"a": 2}}) == "cost.a"
+    assert REGISTER.unit({"tools": {"news": 1}}) == "tools.news"
+    assert REGISTER.unit({"prompt": 1, "new": 1, "list": [{"tokens": 1}]}) is None
 
 
 JSON = st.recursive(
