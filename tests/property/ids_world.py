@@ -19,7 +19,7 @@ from typing import Any
 from unittest.mock import patch
 
 import numpy as np
-from rocksdict import Rdict
+from rocksdict import Cache, Rdict
 
 from schemas.measures import USUAL
 from schemas.metering_rules import MeteringRules
@@ -32,6 +32,7 @@ from services.aggregator.decoding.columns import Decoded, Decoder
 from services.aggregator.decoding.labels import Labels, Series
 from services.aggregator.recovery import rebuild_from
 from services.aggregator.storage import seen_bucket, seen_place
+from services.aggregator.storage.seen_bucket import open_database
 from services.aggregator.storage.seen_store import SeenStores
 from services.platform.errors import UnavailableError
 from tests.memory_disk import MEMORY_DISK
@@ -306,7 +307,7 @@ class IdsWorld:
         # A schedule must go the same way each time, down to which file is damaged.
         numbers = itertools.count()
         self._patches = (
-            patch.object(seen_bucket, "Rdict", self._open_database),
+            patch.object(seen_bucket, "open_database", self._open_database),
             patch.object(seen_place, "token_hex", lambda _: f"{next(numbers):08}"),
         )
         for patched in self._patches:
@@ -314,8 +315,8 @@ class IdsWorld:
         self.stores = self._new_stores()
         self.process = self._start()
 
-    def _open_database(self, *args: Any) -> Database:
-        return Database(self.disk, Rdict(*args))
+    def _open_database(self, path: Path, cache: Cache) -> Database:
+        return Database(self.disk, open_database(path, cache))
 
     def _new_stores(self) -> SeenStores:
         return SeenStores(self.disk.folder, "cluster/log", 4096, 1 << 16, lambda: self.seconds)

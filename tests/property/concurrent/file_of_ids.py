@@ -22,8 +22,7 @@ class Entries:
 class FileOfIds:
     """As much of `Rdict` as the store uses."""
 
-    def __init__(self, path: str, options: Any) -> None:
-        folder = Path(path)
+    def __init__(self, folder: Path, cache: Any) -> None:
         # Like RocksDB it makes its own folder, and none above it.
         folder.mkdir(exist_ok=True)
         self._path = folder / "entries"

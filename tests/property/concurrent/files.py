@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
-import rocksdict
 
 from services.aggregator.storage import seen_bucket, seen_place, seen_store
+from services.aggregator.storage.seen_bucket import open_database
 from services.aggregator.storage.store_files import claim, read_sealed, write_sealed
 from tests.property.concurrent.file_of_ids import Entries, FileOfIds
 
@@ -98,9 +98,9 @@ class SteppedDatabase:
 
     rocksdb = False
 
-    def __init__(self, path: str, options: Any) -> None:
-        make: Any = rocksdict.Rdict if SteppedDatabase.rocksdb else FileOfIds
-        self._real = stepped(WRITE, "ids are opened", lambda: make(path, options))
+    def __init__(self, path: Path, cache: Any) -> None:
+        make: Any = open_database if SteppedDatabase.rocksdb else FileOfIds
+        self._real = stepped(WRITE, "ids are opened", lambda: make(path, cache))
 
     def get(self, keys: Any) -> Any:
         return stepped(READ, "ids are read", lambda: self._real.get(keys))
@@ -164,7 +164,7 @@ def modelled_files(*, rocksdb: bool = False) -> Iterator[None]:
     """Put the store's steps under the schedule's control."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(SteppedDatabase, "rocksdb", rocksdb)
-        patch.setattr(seen_bucket, "Rdict", SteppedDatabase)
+        patch.setattr(seen_bucket, "open_database", SteppedDatabase)
         for module in (seen_bucket, seen_place):
             patch.setattr(module, "write_sealed", _write)
             patch.setattr(module, "read_sealed", _read)
