@@ -10,8 +10,9 @@ import hashlib
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from clickhouse_connect.driver.client import Client
 from confluent_kafka import KafkaError, KafkaException
@@ -46,6 +47,8 @@ T = TypeVar("T")
 #: How long brokers may take to hear of a topic that was just made.
 HEARD_SECONDS = 15.0
 HEARD_POLL_SECONDS = 0.2
+#: How long another place that migrates as well may take for one migration.
+OTHER_PLACE_SECONDS = 5.0
 #: How long and how much of what ingest refused is kept, in one partition.
 REJECTED_RETENTION_MS = 14 * DAY_MS
 REJECTED_CONFIG = {"retention.bytes": str(1024**3), "segment.bytes": str(1024**3 // 16)}
@@ -319,21 +322,43 @@ def applied_texts(client: Client) -> dict[str, str]:
 def apply_migration(client: Client, name: str, text: str) -> None:
     """Run all statements of a migration, and record its text.
 
-    Where it was migrated from another place meanwhile, later ones may have made what a statement
-    does not fit any more. Then this one is in, and the later ones are applied here as well.
+    It may be migrated from another place meanwhile. One that is ahead may have made what a
+    statement does not fit any more: then this one is in, and the later ones are applied here as
+    well. One that is behind may just have made again, as it was before, what a statement needs:
+    then it is tried until that place has come as far, or goes on no more.
     """
-    try:
-        with mapped_errors():
-            for statement in statements(text):
-                client.command(statement)
-    except ConfigurationError:
-        if applied_texts(client).get(name) != checksum(text):
-            raise
-        return
+    while True:
+        before = last_applied(client)
+        try:
+            with mapped_errors():
+                for statement in statements(text):
+                    client.command(statement)
+            break
+        except ConfigurationError:
+            if applied_texts(client).get(name) == checksum(text):
+                break
+            if not is_migrated_elsewhere(client, before):
+                raise
     with mapped_errors():
         client.insert(
             "schema_migrations", [[name, checksum(text)]], column_names=["name", "checksum"]
         )
+
+
+def last_applied(client: Client) -> datetime:
+    """When a migration was last applied, from wherever."""
+    ((at,),) = all_rows(client, "SELECT max(applied_at) FROM schema_migrations", {})
+    return cast("datetime", at)
+
+
+def is_migrated_elsewhere(client: Client, since: datetime) -> bool:
+    """Whether another place applies migrations: waits a while for the next that it applies."""
+    deadline = time.monotonic() + OTHER_PLACE_SECONDS
+    while last_applied(client) == since:
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(HEARD_POLL_SECONDS)
+    return True
 
 
 def statements(text: str) -> Iterator[str]:

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 
 import clickhouse_connect
+import pytest
 from confluent_kafka import Producer
 
 from schemas.metering_rules import MeteringRules
 from schemas.price_class import CONTEXT_THRESHOLDS
 from services.local_stack.infrastructure import Infrastructure
 from services.local_stack.pipeline import Pipeline
+from services.platform.clickhouse import connect
+from services.platform.errors import ConfigurationError
+from services.platform.migrate import MIGRATIONS, applied_texts, apply_migration, statements
+from services.platform.settings import ClickHouseSettings
 
 
 def test_migrating_again_and_from_two_places_changes_nothing(
@@ -96,3 +103,36 @@ def test_a_migration_that_was_changed_takes_nothing_back_from_later_ones(
             f" AND database = '{pipeline.database}'"
         ).result_rows
         assert columns == [("UInt128",)]
+
+
+def test_a_place_that_is_behind_is_waited_for(infrastructure: Infrastructure) -> None:
+    """It makes views as they were before what this place applied, and then as they are to be."""
+    texts = {path.name: path.read_text() for path in sorted(MIGRATIONS.glob("*.sql"))}
+    ours, theirs = "0016_class_prices.sql", "0015_price_class.sql"
+    settings = ClickHouseSettings(
+        clickhouse_port=infrastructure.ports.clickhouse_http, clickhouse_database="behind"
+    )
+    with closing(connect(settings, database="default")) as server:
+        server.command("CREATE DATABASE behind")
+    client, another = connect(settings), connect(settings)
+    assert applied_texts(client) == {}
+    for name in [name for name in texts if name < ours]:
+        apply_migration(client, name, texts[name])
+    (hours,) = [
+        statement
+        for statement in statements(texts["0011_wide_sums.sql"])
+        if "VIEW usage_hour_entries " in statement
+    ]
+    another.command(hours)
+
+    def goes_on() -> None:
+        time.sleep(1.0)
+        apply_migration(another, theirs, texts[theirs])
+
+    with ThreadPoolExecutor(1) as places:
+        going = places.submit(goes_on)
+        apply_migration(client, ours, texts[ours])
+        going.result()
+    assert ours in applied_texts(client)
+    with pytest.raises(ConfigurationError, match="no_such_column"):
+        apply_migration(client, "0099_wrong.sql", "SELECT no_such_column FROM checkpoints")
