@@ -14,6 +14,7 @@ from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
 from services.aggregator.settings import AggregatorSettings
+from services.billing.settings import BillingSettings
 from services.exporter.settings import ExporterSettings
 from services.ingest.settings import IngestSettings
 from services.platform.settings import (
@@ -39,6 +40,7 @@ SECTIONS: Final[tuple[tuple[str, type[Settings], str], ...]] = (
         "Read by aggregator, exporter, and the commands that reach the database.",
     ),
     ("Catalogue", CatalogueSettings, "Read by `wattoken migrate`, `wattoken tariffs` and ingest."),
+    ("Statements", BillingSettings, "Read by `wattoken statement`."),
     ("Ingest", IngestSettings, "Read by `wattoken ingest`."),
     ("Aggregator", AggregatorSettings, "Read by `wattoken aggregator`."),
     ("Exporter", ExporterSettings, "Read by `wattoken exporter`."),

@@ -1,8 +1,8 @@
 """The catalogue: who makes which model, where tokens are served, and what they cost.
 
-Five YAML files (`models`, `providers`, `regions`, `tariffs`, `tou`), the pydantic models that they
-are held to, and a loader. `wattoken migrate` puts them into ClickHouse; docs/tariffs.md says what
-they mean.
+Six YAML files (`models`, `providers`, `regions`, `tariffs`, `tou`, `rates`), the pydantic models
+that they are held to, and a loader. `wattoken migrate` puts them into ClickHouse; docs/tariffs.md
+says what they mean.
 """
 
 from schemas.catalogue.catalogue import Catalogue

@@ -19,6 +19,7 @@ from schemas.catalogue.entries import (
     Text,
 )
 from schemas.catalogue.globs import literal_length, matches
+from schemas.catalogue.rates import RatesFile
 from schemas.catalogue.tariff_entries import DemandChargeEntry, TariffEntry, Unpriced
 
 
@@ -61,7 +62,7 @@ class TouFile(Entry):
 
 
 class Catalogue(Entry):
-    """All five files, consistent with each other: names are unique and what is named exists."""
+    """All six files, consistent with each other: names are unique and what is named exists."""
 
     models: ModelsFile
     #: Without it everyone goes by the name that is given.
@@ -69,6 +70,8 @@ class Catalogue(Entry):
     regions: RegionsFile
     tariffs: TariffsFile
     tou: TouFile
+    #: Without it nothing is converted.
+    rates: RatesFile = RatesFile(version="none")
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

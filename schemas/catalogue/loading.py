@@ -17,6 +17,7 @@ from schemas.catalogue.catalogue import (
     TouFile,
 )
 from schemas.catalogue.entries import Entry
+from schemas.catalogue.rates import RatesFile
 
 SHIPPED: Final = Path(__file__).parent
 F = TypeVar("F", bound=Entry)
@@ -43,14 +44,20 @@ def load_catalogue(folder: Path | None = None) -> Catalogue:
     """
     if folder is not None and not folder.is_dir():
         raise CatalogueError(f"{folder} is no folder")
-    models = _read(_path("models.yaml", folder), ModelsFile)
-    providers = _read(_path("providers.yaml", folder), ProvidersFile)
-    regions = _read(_path("regions.yaml", folder), RegionsFile)
-    tariffs = _read(_path("tariffs.yaml", folder), TariffsFile)
-    tou = _read(_path("tou.yaml", folder), TouFile)
+    models = read_file(_path("models.yaml", folder), ModelsFile)
+    providers = read_file(_path("providers.yaml", folder), ProvidersFile)
+    regions = read_file(_path("regions.yaml", folder), RegionsFile)
+    tariffs = read_file(_path("tariffs.yaml", folder), TariffsFile)
+    tou = read_file(_path("tou.yaml", folder), TouFile)
+    rates = read_file(_path("rates.yaml", folder), RatesFile)
     try:
         return Catalogue(
-            models=models, providers=providers, regions=regions, tariffs=tariffs, tou=tou
+            models=models,
+            providers=providers,
+            regions=regions,
+            tariffs=tariffs,
+            tou=tou,
+            rates=rates,
         )
     except ValidationError as error:
         raise CatalogueError(f"the catalogue contradicts itself: {_problem(error)}") from None
@@ -62,7 +69,8 @@ def _path(name: str, folder: Path | None) -> Path:
     return SHIPPED / name
 
 
-def _read(path: Path, shape: type[F]) -> F:
+def read_file(path: Path, shape: type[F]) -> F:
+    """Read one YAML file, its numbers digit by digit. Raises `CatalogueError`."""
     try:
         # _ExactLoader is a SafeLoader: it builds plain values only.
         content: Any = yaml.load(path.read_text(encoding="utf-8"), Loader=_ExactLoader)

@@ -55,7 +55,8 @@ PRICE_MAX: Final = Decimal(1_000_000)
 PRICE_DECIMALS: Final = 9
 
 
-def _no_float(value: object) -> object:
+def no_float(value: object) -> object:
+    """Refuse a float: money is read digit by digit."""
     if isinstance(value, float):
         raise ValueError("money must be written as digits, never a float")
     return value
@@ -75,7 +76,7 @@ def _known_unit(name: str) -> str:
 
 Usd = Annotated[
     Decimal,
-    BeforeValidator(_no_float),
+    BeforeValidator(no_float),
     Field(ge=0, le=PRICE_MAX, decimal_places=PRICE_DECIMALS, allow_inf_nan=False),
 ]
 Tier = Annotated[str, AfterValidator(_known_tier)]

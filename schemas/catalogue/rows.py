@@ -10,6 +10,7 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from schemas.catalogue.catalogue import Catalogue
+from schemas.catalogue.currencies import USD
 from schemas.catalogue.entries import REGION_ZONE
 from schemas.catalogue.prices import STANDARD, TOKEN_CLASSES
 from schemas.catalogue.tariff_entries import PriceVersion
@@ -69,6 +70,20 @@ def table_rows(catalogue: Catalogue) -> tuple[TableRows, ...]:
         ),
         TableRows("tariffs", TARIFF_COLUMNS, tuple(_tariff_rows(catalogue))),
         TableRows(
+            "exchange_rates",
+            (
+                *("from_currency", "to_currency", "day", "rate", "source", "source_date"),
+                "max_age_days",
+            ),
+            tuple(
+                (
+                    *(one.from_currency, one.to_currency, one.date, one.rate),
+                    *(one.source, one.source_date, catalogue.rates.max_age_days),
+                )
+                for one in catalogue.rates.rates
+            ),
+        ),
+        TableRows(
             "demand_charges",
             (
                 *("demand_charge_id", "region", "valid_from", "valid_to"),
@@ -89,8 +104,8 @@ def table_rows(catalogue: Catalogue) -> tuple[TableRows, ...]:
 TARIFF_COLUMNS: Final = (
     *("tariff_id", "provider", "model", "region", "calendar", "tou_period"),
     *("valid_from", "valid_to", "source", "source_date"),
-    *("token_class", "service_tier", "above_input_tokens", "usd_per_million_tokens", "billed_as"),
-    *("unit", "usd_per_thousand_units"),
+    *("currency", "token_class", "service_tier", "above_input_tokens", "price"),
+    *("usd_per_million_tokens", "billed_as", "unit", "usd_per_thousand_units"),
 )
 
 
@@ -108,15 +123,18 @@ def _tariff_rows(catalogue: Catalogue) -> Iterator[Row]:
 
 def _prices(version: PriceVersion, period: str) -> Iterator[Row]:
     """What each row of a version's prices in one period ends with."""
+    in_usd = version.currency == USD
     for variant in version.all_variants:
         prices = variant.prices[period]
         for name in TOKEN_CLASSES:
+            price = prices.price(name)
             yield (
-                *(name, variant.service_tier, variant.above_input_tokens),
-                *(prices.price(name), prices.billed_as(name), "", None),
+                *(version.currency, name, variant.service_tier, variant.above_input_tokens, price),
+                *(price if in_usd else None, prices.billed_as(name), "", None),
             )
     for unit, price in version.units.items():
-        yield ("", STANDARD, 0, None, "", unit, price)
+        in_thousands = price if in_usd else None
+        yield (version.currency, "", STANDARD, 0, price, None, "", unit, in_thousands)
 
 
 def _calendar_days(catalogue: Catalogue) -> Iterator[Row]:

@@ -8,6 +8,7 @@ from typing import Annotated, Final, Self
 
 from pydantic import Field, model_validator
 
+from schemas.catalogue.currencies import USD, Currency
 from schemas.catalogue.entries import FLAT, Entry, Moment, Slug, Sourced, Text
 from schemas.catalogue.prices import STANDARD, ClassPrices, PriceVariant, Unit, Usd
 
@@ -32,9 +33,11 @@ class PriceVersion(Dated):
     """The prices of a tariff in one span of time, by period of its calendar (or ``flat``).
 
     ``prices`` are those of the standard tier for input of any length; ``variants`` are for other
-    tiers and for longer input. ``units`` are USD per thousand of what is billed beside tokens, in
-    all periods and tiers.
+    tiers and for longer input. ``units`` are per thousand of what is billed beside tokens, in all
+    periods and tiers. All prices of a version are in its ``currency``.
     """
+
+    currency: Currency = USD
 
     prices: Annotated[dict[Slug, ClassPrices], Field(min_length=1)]
     variants: tuple[PriceVariant, ...] = ()

@@ -46,8 +46,9 @@ SPILL_IDS_MAX = 20_000
 IDS_MAX_FACTOR = 5
 #: But a few batches in any case.
 IDS_MAX_LEAST = 200_000
-#: Dead letters, a batch's more or less, that wait in memory for the database; then reading pauses.
-DEAD_LETTER_BYTES_MAX = 32 * 1024 * 1024
+#: Dead letters and adjustments, a batch's more or less, that wait in memory for the database; then
+#: reading pauses.
+HELD_BYTES_MAX = 32 * 1024 * 1024
 
 
 class Acknowledge(Protocol):
@@ -199,8 +200,8 @@ class Meter:
         BATCHES.inc()
         RECORDS.inc(len(records))
         EVENTS_AS_OTHER.inc(sifted.as_other)
-        letters_bytes = sum(state.dead_letter_bytes for state in self.states.values())
-        if self.pending_rows >= self._pending_rows_max or letters_bytes >= DEAD_LETTER_BYTES_MAX:
+        held_bytes = sum(state.held_bytes for state in self.states.values())
+        if self.pending_rows >= self._pending_rows_max or held_bytes >= HELD_BYTES_MAX:
             self._room.clear()
         elif self._full:
             logger.warning("reading pauses: too many ids are in memory", ids=self.ids_in_memory)

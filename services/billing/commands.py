@@ -1,31 +1,22 @@
-"""`wattoken tariffs` and `wattoken statement`: the edges that read, print and write files."""
+"""`wattoken tariffs`: the edges that read the catalogue and print it."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime
-from pathlib import Path
 
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from schemas.catalogue import Catalogue
 from schemas.catalogue.globs import matches
-from services.billing.periods import parse_period
-from services.billing.statement import Statement
-from services.billing.statement_html import render_html
-from services.billing.statement_json import document
-from services.billing.statement_queries import read_statement
-from services.billing.statement_table import print_statement
 from services.billing.tariff_check import check
 from services.billing.tariff_table import print_tariff
 from services.platform.catalogue import read_catalogue
-from services.platform.clickhouse import connect
 from services.platform.errors import ConfigurationError
 from services.platform.output import say
-from services.platform.settings import CatalogueSettings, ClickHouseSettings, read_settings
+from services.platform.settings import CatalogueSettings, read_settings
 from services.platform.terminal import cell, console
 
 
@@ -97,50 +88,6 @@ def _calendar_line(catalogue: Catalogue, name: str) -> str:
     )
     holidays = "" if calendar.holidays is None else f", holidays {calendar.holidays}"
     return f"calendar {name}, zone {calendar.zone}{holidays}: {periods}"
-
-
-def show_statement(
-    tenant: str, period: str, *, as_json: bool, html: Path | None, pdf: Path | None
-) -> None:
-    """Print a statement, or write it to files.
-
-    Raises `ConfigurationError` where there is none, or PDFs cannot be made here.
-    """
-    start, end = parse_period(period)
-    render_pdf = _pdf_renderer() if pdf is not None else None
-    client = connect(read_settings(ClickHouseSettings))
-    try:
-        statement = read_statement(client, tenant, start, end, datetime.now(UTC))
-    finally:
-        client.close()
-    if html is not None:
-        _write(html, render_html(statement).encode())
-    if pdf is not None and render_pdf is not None:
-        _write(pdf, render_pdf(statement))
-    if as_json:
-        _print_json(document(statement))
-    elif html is None and pdf is None:
-        print_statement(statement, console())
-
-
-def _pdf_renderer() -> Callable[[Statement], bytes]:
-    try:
-        from services.billing.statement_pdf import render_pdf
-    except ModuleNotFoundError as error:
-        if error.name != "reportlab":
-            raise
-        raise ConfigurationError(
-            "PDF needs reportlab: pip install 'wattoken[bills]', or use --html"
-        ) from error
-    return render_pdf
-
-
-def _write(path: Path, content: bytes) -> None:
-    try:
-        path.write_bytes(content)
-    except OSError as error:
-        raise ConfigurationError(f"cannot write {path}: {error.strerror}") from None
-    say(f"{path}: {len(content):,} bytes", err=True)
 
 
 def _print_json(value: object) -> None:

@@ -11,10 +11,10 @@ from typing import Any, Final
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
+from services.billing.exact import money
 from services.billing.explain_queries import Asked, Charge, read_charges
 from services.billing.explanation import Explanation, explain
 from services.billing.explanation_text import headline, reasons
-from services.billing.statement import money
 from services.billing.stored_catalogue import read_stored_catalogue
 from services.platform.clickhouse import connect
 from services.platform.errors import ConfigurationError
@@ -61,7 +61,7 @@ def explain_charges(asked: Asked, *, as_json: bool) -> bool:
             _print(explanation, found)
     for charge in doubtful:
         say(
-            f"error: the bill has {money(charge.usd)} by {charge.tariff_id} for"
+            f"error: the bill has {charge.currency} {money(charge.price)} by {charge.tariff_id} for"
             f" {charge.token_class or charge.unit}, which this does not explain: please report it",
             err=True,
         )
@@ -74,14 +74,15 @@ def contradicted(explanation: Explanation, charges: list[Charge]) -> list[Charge
 
 
 def _billed(charge: Charge) -> tuple[Any, ...]:
-    return charge.tariff_id, charge.tou_period, charge.usd
+    return charge.tariff_id, charge.tou_period, charge.currency, charge.price
 
 
 def _explained(explanation: Explanation, charge: Charge) -> tuple[Any, ...]:
-    price = explanation.price_of(charge.token_class, charge.unit).usd
-    if price is None or explanation.chosen is None:
-        return "unpriced", "unpriced", None
-    return explanation.chosen.tariff.tariff, explanation.chosen.period, price
+    price = explanation.price_of(charge.token_class, charge.unit).price
+    chosen = explanation.chosen
+    if price is None or chosen is None:
+        return "unpriced", "unpriced", "", None
+    return chosen.tariff.tariff, chosen.period, chosen.version.currency, price
 
 
 def _print(explanation: Explanation, charges: list[Charge]) -> None:
@@ -90,17 +91,18 @@ def _print(explanation: Explanation, charges: list[Charge]) -> None:
     for sentence in reasons(explanation, of_units=of_units):
         say(f"  {sentence}")
     table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    for column in ("entry", "what", "billed as", "quantity", "price", "USD"):
-        number = column in ("quantity", "price", "USD")
+    for column in ("entry", "what", "billed as", "quantity", "price", "amount"):
+        number = column in ("quantity", "price", "amount")
         table.add_column(column, justify="right" if number else "left", overflow="fold")
     for one in charges:
         each = "thousand" if one.unit else "million tokens"
         billed_as = explanation.price_of(one.token_class, one.unit).billed_as
-        price = "unpriced" if one.usd is None else f"{money(one.usd)} a {each}"
+        price = "unpriced" if one.price is None else f"{money(one.price)} a {each}"
+        currency = f"{one.currency} " if one.currency else ""
         table.add_row(
             *(cell(one.entry), cell(one.token_class or one.unit)),
             *(cell("" if billed_as == one.token_class else billed_as), f"{one.quantity:,}"),
-            *(price, money(one.amount_usd)),
+            *(price, currency + money(one.amount)),
         )
     console().print(table)
 
@@ -125,8 +127,9 @@ def _document(explanation: Explanation, charges: list[Charge]) -> dict[str, Any]
                 "tariff_id": one.tariff_id,
                 "tou_period": one.tou_period,
                 "quantity": one.quantity,
-                "usd": None if one.usd is None else f"{one.usd:f}",
-                "amount_usd": None if one.amount_usd is None else f"{one.amount_usd:f}",
+                "currency": one.currency or None,
+                "price": None if one.price is None else f"{one.price:f}",
+                "amount": None if one.amount is None else f"{one.amount:f}",
             }
             for one in charges
         ],

@@ -17,7 +17,7 @@ from services.platform.errors import ConfigurationError
 
 COLUMNS: Final = """
     region, provider, service_tier, context_band, entry, token_class, unit, tou_period, tariff_id,
-    quantity, coalesce(usd_per_million_tokens, usd_per_thousand_units) AS usd, amount_usd
+    quantity, currency, price, amount
 """
 HOUR: Final = "tenant = {tenant:String} AND window_start = toDateTime({hour:UInt32}, 'UTC')"
 LINES: Final = f"SELECT {COLUMNS} FROM charges WHERE {HOUR} AND model = {{model:String}}"
@@ -53,7 +53,7 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Charge:
-    """A row of `charges`: ``usd`` is per million tokens, or per thousand of ``unit``."""
+    """A row of `charges`: ``price`` is per million tokens, or per thousand of ``unit``."""
 
     place: Place
     entry: str
@@ -62,8 +62,9 @@ class Charge:
     tou_period: str
     tariff_id: str
     quantity: int
-    usd: Decimal | None
-    amount_usd: Decimal | None
+    currency: str
+    price: Decimal | None
+    amount: Decimal | None
 
 
 def read_charges(client: Client, asked: Asked) -> list[Charge]:

@@ -50,12 +50,12 @@ class Considered:
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """What a token class or unit costs: USD per million tokens, or per thousand units.
+    """What a token class or unit costs: a million tokens, or a thousand units.
 
-    ``usd`` is None where it is unpriced; ``billed_as`` is the class whose price it is.
+    ``price`` is None where it is unpriced; ``billed_as`` is the class whose price it is.
     """
 
-    usd: Decimal | None
+    price: Decimal | None
     billed_as: str
 
 

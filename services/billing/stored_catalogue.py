@@ -26,7 +26,7 @@ Fields = dict[str, Any]
 #: Of what the tables do not say.
 _SOURCE: Final = {"source": "ClickHouse", "source_date": date(1970, 1, 1)}
 #: What tells the versions of a tariff apart, and those of others.
-_VERSION: Final = ("valid_from", "valid_to", "source", "source_date")
+_VERSION: Final = ("valid_from", "valid_to", "source", "source_date", "currency")
 _TARIFF: Final = ("provider", "model", "region", "calendar")
 
 
@@ -107,11 +107,11 @@ def _versions(prices: list[Fields]) -> list[Fields]:
 def _version(rows: list[Fields]) -> Fields:
     """The prices, variants and units of one version."""
     variants: dict[tuple[str, int], dict[str, Fields]] = defaultdict(lambda: defaultdict(dict))
-    units = {row["unit"]: row["usd_per_thousand_units"] for row in rows if row["unit"]}
+    units = {row["unit"]: row["price"] for row in rows if row["unit"]}
     for row in rows:
         if not row["unit"]:
             name, own = row["token_class"], row["billed_as"] == row["token_class"]
-            price = row["usd_per_million_tokens"] if own else {"same_as": row["billed_as"]}
+            price = row["price"] if own else {"same_as": row["billed_as"]}
             place = (row["service_tier"], row["above_input_tokens"])
             variants[place][row["tou_period"]][name] = price
     standard = variants.pop((STANDARD, 0), {})

@@ -14,6 +14,7 @@ from schemas.catalogue.globs import matches
 from schemas.catalogue.rows import zone_offsets
 from schemas.catalogue.tariff_entries import FOREVER, TariffEntry
 from services.billing.class_check import class_findings
+from services.billing.currency_check import currency_findings
 from services.billing.findings import Finding, Level
 from services.billing.tariff_prices import prices_at, tariffs_of
 
@@ -33,6 +34,7 @@ def check(catalogue: Catalogue, now: datetime) -> list[Finding]:
         *_models(catalogue, now),
         *_zones(catalogue),
         *class_findings(catalogue),
+        *currency_findings(catalogue, now),
     ]
     order: dict[Level, int] = {"error": 0, "warning": 1, "note": 2}
     return sorted(found, key=lambda one: order[one.level])

@@ -12,7 +12,7 @@ from rich.table import Table
 from schemas.catalogue import TOKEN_CLASSES
 from schemas.catalogue.prices import BILLED_AS
 from schemas.catalogue.tariff_entries import FOREVER, PriceVersion, TariffEntry
-from services.billing.statement import money
+from services.billing.exact import money
 from services.platform.terminal import cell
 
 #: Period, tier, threshold, token class or unit, price, and what it is the price of.
@@ -29,8 +29,8 @@ def print_tariff(tariff: TariffEntry, console: Console) -> None:
             highlight=False,
         )
         table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
-        for column in ("period", "tier", "above", "what", "USD", "each"):
-            number = column in ("above", "USD")
+        for column in ("period", "tier", "above", "what", version.currency, "each"):
+            number = column in ("above", version.currency)
             # A number is never broken; names fold where the terminal is narrow.
             table.add_column(
                 column, justify="right" if number else "left", no_wrap=number, overflow="fold"
@@ -54,8 +54,8 @@ def price_rows(version: PriceVersion) -> Iterator[PriceRow]:
                 same = "" if prices.billed_as(name) == name else f" (as {prices.billed_as(name)})"
                 price = money(prices.price(name))
                 yield period, variant.service_tier, above, name + same, price, "million tokens"
-    for unit, usd in version.units.items():
-        yield "", "", "", unit, money(usd), "thousand"
+    for unit, price_of_unit in version.units.items():
+        yield "", "", "", unit, money(price_of_unit), "thousand"
 
 
 def _moment(moment: datetime) -> str:

@@ -23,6 +23,9 @@ import services.cli.operate
 import services.cli.local
 import services.cli.traffic
 import services.cli.bills
+import services.cli.rerate
+import services.cli.focus
+import services.cli.reconcile
 import services.cli.keys
 import services.cli.rejected
 import services.cli.gateways  # noqa: F401

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -9,6 +11,17 @@ import typer
 
 from services.cli.options import Json
 from services.cli.root import app
+
+
+class Format(StrEnum):
+    """What the statements of all tenants may be written as."""
+
+    PDF = "pdf"
+    HTML = "html"
+    JSON = "json"
+    CSV = "csv"
+    PARQUET = "parquet"
+
 
 tariffs = typer.Typer(help="The prices: check, list, show, explain.", no_args_is_help=True)
 app.add_typer(tariffs, name="tariffs")
@@ -73,13 +86,47 @@ def explain_tariffs(
 
 @app.command()
 def statement(
-    tenant: Annotated[str, typer.Argument(help="The customer.")],
-    period: Annotated[str, typer.Argument(help="The month (UTC), such as 2026-11.")],
+    tenant: Annotated[str | None, typer.Argument(help="The customer.")] = None,
+    period: Annotated[str | None, typer.Argument(help="The month (UTC), such as 2026-11.")] = None,
     html: Annotated[Path | None, typer.Option(help="Write the bill as an HTML page.")] = None,
     pdf: Annotated[Path | None, typer.Option(help="Write the bill as a PDF.")] = None,
+    csv: Annotated[Path | None, typer.Option(help="Write its lines as CSV.")] = None,
+    parquet: Annotated[Path | None, typer.Option(help="Write its lines as Parquet.")] = None,
+    all_period: Annotated[
+        str | None,
+        typer.Option("--all", metavar="PERIOD", help="The statements of all tenants of a month."),
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="With --all: the folder to write to.")] = None,
+    formats: Annotated[
+        list[Format],
+        typer.Option("--format", help="With --all: what to write; may be given several times."),
+    ] = [Format.PDF, Format.CSV],  # noqa: B006
+    currency: Annotated[
+        str | None, typer.Option(help="Bill in this currency, such as CNY.")
+    ] = None,
+    issued: Annotated[
+        datetime | None,
+        typer.Option(formats=["%Y-%m-%d"], help="Day of issue; today where it is not given."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Print what a tenant used and owes for a month, to the last digit."""
-    from services.billing.commands import show_statement
+    """Print what a tenant used and owes for a month, to the last digit; or write it to files.
 
-    show_statement(tenant, period, as_json=as_json, html=html, pdf=pdf)
+    `wattoken statement acme 2026-10 --pdf acme.pdf`, or of all tenants
+    `wattoken statement --all 2026-10 --out bills`.
+    """
+    from services.billing.statement_commands import Request, show_statement, write_statements
+
+    day = None if issued is None else issued.date()
+    files = {"html": html, "pdf": pdf, "csv": csv, "parquet": parquet}
+    given = {kind: path for kind, path in files.items() if path is not None}
+    if all_period is not None:
+        if tenant is not None or given or as_json or out is None:
+            raise typer.BadParameter("--all takes --out and --format, and no tenant or single file")
+        names = [one.value for one in formats]
+        if not write_statements(Request.of(all_period, currency, day), out, names):
+            raise typer.Exit(1)
+        return
+    if tenant is None or period is None or out is not None:
+        raise typer.BadParameter("give a tenant and a month, or --all with a month and --out")
+    show_statement(tenant, Request.of(period, currency, day), as_json=as_json, files=given)

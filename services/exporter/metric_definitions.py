@@ -137,14 +137,14 @@ _MONEY: Final = (
         ("provider", "model", "token_class", "tou_period"),
         ("registers", "catalogue"),
         "Price in force now of models that are shown by name, in the standard tier for input of any"
-        " length; where regions differ, the highest.",
+        " length; where regions differ, the highest. Only prices in USD.",
     ),
     _gauge(
         "billing_period_charges_usd",
         (*_SERIES, "tou_period"),
         ("registers", "bills"),
         "What this billing period's usage comes to so far, adjustments included, all tenants;"
-        " unpriced usage is not in it, nor are demand charges.",
+        " unpriced usage is not in it, nor what is priced in another currency, nor demand charges.",
     ),
     _gauge(
         "billing_period_start_timestamp_seconds",

@@ -83,11 +83,12 @@ FROM peak_demand
 WHERE period_start = toStartOfMonth(now('UTC'))
 """
 
-# A sum over the month of all tenants: of the parts, which need no grouping first.
+# A sum over the month of all tenants: of the parts, which need no grouping first. Only of USD: in
+# other currencies amount_usd is NULL, and assumeNotNull would make a 0 of it.
 BILLS_SQL: Final = """
 SELECT region, provider, model, tou_period, sum(toDecimal256(assumeNotNull(amount_usd), 15))
 FROM charge_parts
-WHERE window_start >= toDateTime(toStartOfMonth(now('UTC')), 'UTC') AND tou_period != 'unpriced'
+WHERE window_start >= toDateTime(toStartOfMonth(now('UTC')), 'UTC') AND currency = 'USD'
 GROUP BY region, provider, model, tou_period
 """
 
@@ -104,8 +105,10 @@ CAPACITIES_SQL: Final = "SELECT region, capacity_tokens_per_second FROM regions"
 PRICES_SQL: Final = """
 SELECT provider, model, token_class, tou_period, max(usd_per_million_tokens) / 1000000
 FROM current_prices
-WHERE token_class IN ('uncached_input', 'cache_read', 'cache_write', 'output', 'reasoning')
+WHERE currency = 'USD' AND (
+    token_class IN ('uncached_input', 'cache_read', 'cache_write', 'output', 'reasoning')
     OR billed_as = token_class
+)
 GROUP BY provider, model, token_class, tou_period
 """
 

@@ -17,11 +17,18 @@ from services.platform.secret_files import secret
 from services.platform.settings import ClickHouseSettings
 
 
-def connect(settings: ClickHouseSettings, *, database: str | None = None) -> Client:
+def connect(
+    settings: ClickHouseSettings,
+    *,
+    database: str | None = None,
+    answer_seconds: float | None = None,
+) -> Client:
     """Connect to ClickHouse; ``database`` defaults to the one of the settings.
 
-    A client is not for use by two threads at once. Raises `UnavailableError` when the server
-    does not answer, `ConfigurationError` when it refuses user or database.
+    ``answer_seconds`` is the longest wait for an answer where that of the settings is too short: of
+    queries that read a whole month, say. A client is not for use by two threads at once. Raises
+    `UnavailableError` when the server does not answer, `ConfigurationError` when it refuses user or
+    database.
     """
     with mapped_errors():
         return clickhouse_connect.get_client(
@@ -33,7 +40,7 @@ def connect(settings: ClickHouseSettings, *, database: str | None = None) -> Cli
             **_certificates(settings),
             database=settings.clickhouse_database if database is None else database,
             connect_timeout=settings.clickhouse_timeout_seconds,
-            send_receive_timeout=settings.clickhouse_timeout_seconds,
+            send_receive_timeout=answer_seconds or settings.clickhouse_timeout_seconds,
             # Sessions would make two queries of one client exclude each other for no gain.
             autogenerate_session_id=False,
             query_retries=0,
@@ -78,6 +85,14 @@ def all_rows(client: Client, text: str, parameters: Mapping[str, Any]) -> Sequen
         raise nothing_answered()
     rows: Sequence[tuple[Any, ...]] = answer.result_rows[0][0]
     return rows
+
+
+def changeable(client: Client, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Of settings of a query, those that the user may change; a profile may keep its own."""
+    held = client.server_settings
+    return {
+        name: value for name, value in settings.items() if name in held and not held[name].readonly
+    }
 
 
 def nothing_answered() -> DatabaseUnavailableError:

@@ -119,8 +119,8 @@ class CatalogueSettings(Settings):
 
     catalogue_dir: Path | None = Field(
         default=None,
-        description="Folder with models.yaml, providers.yaml, regions.yaml, tariffs.yaml or"
-        " tou.yaml; each replaces the shipped file of its name.",
+        description="Folder with models.yaml, providers.yaml, regions.yaml, tariffs.yaml, tou.yaml"
+        " or rates.yaml; each replaces the shipped file of its name.",
     )
 
 

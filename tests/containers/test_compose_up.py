@@ -181,7 +181,12 @@ def test_what_was_left_out_of_the_image_is_not_missed(composition: Composition) 
     for absent in ("with_symbols", "folders_of_tests", "without_bytecode"):
         assert found[absent] == []
     # Which says so itself, when it is asked for.
-    assert found["missing"] == {"services.billing.statement_pdf": "reportlab"}
+    assert found["missing"] == {
+        "services.billing.fonts": "typst",
+        "services.billing.statement_pdf": "typst",
+        "services.billing.statement_parquet": "pyarrow",
+        "services.billing.focus.parquet_file": "pyarrow",
+    }
 
 
 # ── up ───────────────────────────────────────────────────────────────────────────────────────────

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 
 import clickhouse_connect
@@ -13,6 +15,7 @@ from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from schemas.catalogue import load_catalogue
+from services.billing.rerate_queries import read_rerating
 from services.exporter.control_room import queries as control_room
 from services.exporter.control_room.figures import window_of
 from services.exporter.queries import read_checkpoints, read_registers
@@ -147,6 +150,17 @@ def test_migrate_replaces_the_catalogue_and_the_exporter_reads_bills(
         exporter.query(f"SELECT * FROM {view}")
 
 
+def test_who_may_only_read_may_see_what_other_prices_would_charge(
+    migrated: tuple[int, Path],
+) -> None:
+    catalogue = load_catalogue()
+    store_catalogue(settings(migrated, "migrate"), catalogue, print)
+    client = connect(settings(migrated, "exporter"), answer_seconds=60)
+    with closing(client):
+        found = read_rerating(client, catalogue, date(2026, 7, 1), date(2026, 8, 1), None)
+    assert found.lines == () and not found.demand_differs
+
+
 def test_the_exporter_reads_and_writes_nothing(aggregator: Client, exporter: Client) -> None:
     aggregator.insert(
         "slices_register", [["eu", "a-log", 7]], column_names=["region", "log", "requests"]
@@ -178,6 +192,7 @@ def test_grafana_reads_views_with_a_time_limit_of_its_own(grafana: Client) -> No
         grafana.query("SELECT 1 SETTINGS max_execution_time = 31")
     refused(grafana, "SELECT 1 SETTINGS max_memory_usage = 0")
     refused(grafana, "SELECT payload FROM dead_letters")
+    refused(grafana, "SELECT reason FROM adjustments")
     refused(grafana, "INSERT INTO checkpoints (log) VALUES ('x')")
     refused(grafana, "DROP TABLE checkpoints")
 

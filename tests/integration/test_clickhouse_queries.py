@@ -20,7 +20,8 @@ from clickhouse_connect.driver.client import Client
 
 from schemas.metering_rules import DAY_MS, MeteringRules
 from services.aggregator.core.windows import FAMILIES, HOUR, MINUTE, REGISTER, UNIT, Family
-from services.billing.statement_queries import read_statement
+from services.billing.periods import Period
+from services.billing.statement_queries import read_statement, read_statements
 from services.dead_letters.letters import Selection, count_by_reason, read_letters
 from services.exporter import queries as exporter
 from services.exporter.control_room import queries as room
@@ -330,6 +331,9 @@ def test_sql_in_a_value_is_a_value(client: Client, value: str) -> None:
     chosen = Selection(reason=value)
     assert count_by_reason(client, chosen) == []
     assert list(read_letters(client, chosen)) == []
-    with pytest.raises(ConfigurationError, match="used nothing"):
-        read_statement(client, value, date(2026, 1, 1), date(2026, 2, 1), datetime.now(UTC))
+    january, now = Period(date(2026, 1, 1), date(2026, 2, 1)), datetime.now(UTC)
+    with pytest.raises(ConfigurationError, match="was not metered"):
+        read_statement(client, value, january, now)
+    (nothing,) = read_statements(client, [value], january, now)
+    assert (nothing.tenant, nothing.lines, nothing.adjustments) == (value, (), ())
     assert sum(count.letters for count in count_by_reason(client, Selection())) == before

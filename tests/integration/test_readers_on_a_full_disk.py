@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -13,7 +13,8 @@ import pytest
 from clickhouse_connect.driver.client import Client
 
 from schemas.metering_rules import MeteringRules
-from services.billing.statement_queries import read_statement
+from services.billing.periods import parse_period
+from services.billing.statement_queries import read_statement, read_tenants
 from services.dead_letters import letters as dead_letters
 from services.exporter import queries
 from services.exporter.control_room import queries as room_queries
@@ -42,7 +43,7 @@ from tests.integration.test_exporter import Samples, insert_checkpoint, samples_
 
 LOG = Log("cluster", "topic-id", "usage", 1)
 NOW = datetime.now(UTC)
-MONTH = date(NOW.year, NOW.month, 1)
+PERIOD = parse_period(f"{NOW:%Y-%m}")
 SERIES = {"region": "us-east", "provider": "openai", "model": "gpt-5.6-luna"}
 
 
@@ -107,10 +108,6 @@ def client(settings: ClickHouseSettings) -> Iterator[Client]:
         yield connected
 
 
-def next_month(month: date) -> date:
-    return (month + timedelta(days=32)).replace(day=1)
-
-
 def room(read: Callable[[Client, Any], Any]) -> Callable[[Client], Any]:
     return lambda client: read(client, window_of(NOW.timestamp() + 120))
 
@@ -132,7 +129,8 @@ QUESTIONS: dict[str, Callable[[Client], Any]] = {
     "room: mix": room(room_queries.read_mix),
     "room: league": room(room_queries.read_league),
     "room: models": room(room_queries.read_models),
-    "statement": lambda client: read_statement(client, "acme", MONTH, next_month(MONTH), NOW),
+    "statement": lambda client: read_statement(client, "acme", PERIOD, NOW),
+    "statement: tenants": lambda client: read_tenants(client, PERIOD),
     "audit: checkpoints": lambda client: audit.checkpoint_offsets(client, LOG),
     "audit: rules": lambda client: audit.late_after_ms(client, LOG),
     "audit: counts": lambda client: audit.meter_counts(client, LOG),

@@ -40,6 +40,7 @@ from tests.property.world import (
     Worker,
     World,
     classed_event,
+    label,
     oracle,
     run,
 )
@@ -238,6 +239,9 @@ class Schedule(RuleBasedStateMachine):
             assert newest.accepted == counts.get("accepted", 0)
             assert newest.duplicate == counts.get("duplicate", 0)
             assert newest.late == counts.get("late", 0)
+            kept = {at: row for at, row in database.adjustments.items() if at[0] == name}
+            meant = {at: row for at, row in truth.adjustments.items() if at[0] == log.name}
+            assert kept == meant
             letters = [offset for log_name, offset in database.dead_letters if log_name == name]
             assert len(letters) == rejected
 
@@ -254,7 +258,8 @@ def measured(view: dict[SliceKey, tuple[int, ...]], family: Family) -> dict[Any,
         parts += [key.tenant] if family.has_tenant else []
         told = dict(zip(family.measures, totals, strict=False))
         assert not {name for name, total in told.items() if total} - {*names}
-        result[(*parts, key.series.model, *key.variety)] = [told.get(name, 0) for name in names]
+        model = label(key.series.entry, key.series.model)
+        result[(*parts, model, *key.variety)] = [told.get(name, 0) for name in names]
     return result
 
 

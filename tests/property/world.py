@@ -38,6 +38,16 @@ from services.platform.kafka_log import Log
 Totals = tuple[int, ...]
 
 
+class Adjusted(NamedTuple):
+    """A debit or credit, as a table has it."""
+
+    id: str
+    tenant: str
+    series: Series
+    price_class: tuple[Any, ...]
+    tokens: int
+
+
 class SliceKey(NamedTuple):
     """A slice key by name, as a table has it."""
 
@@ -186,6 +196,7 @@ class Database:
         self.slices: dict[tuple[str, str, SliceKey], dict[int, Totals]] = defaultdict(dict)
         self.checkpoints: dict[str, dict[int, Checkpoint]] = defaultdict(dict)
         self.dead_letters: dict[tuple[str, int], str] = {}
+        self.adjustments: dict[tuple[str, int], Adjusted] = {}
         self.admissions: dict[str, dict[tuple[Series, bool], int]] = defaultdict(dict)
 
     def backup(self) -> Database:
@@ -247,6 +258,19 @@ class ModelSink:
             self.write_admissions(snapshot.partition, snapshot.admissions)
             for letter in snapshot.dead_letters:
                 self._database.dead_letters[self._log, letter.offset] = letter.reason
+            self._write_adjustments(snapshot)
+
+    def _write_adjustments(self, snapshot: Snapshot) -> None:
+        for one in snapshot.adjustments:
+            row = Adjusted(
+                one.event.id,
+                one.event.tenant,
+                self._labels.series.meaning[one.series],
+                self._labels.classes.meaning[one.price_class],
+                one.event.input_tokens,
+            )
+            held = self._database.adjustments.setdefault((self._log, one.offset), row)
+            assert held == row, f"two rows at {one.offset}: {held} and {row}"
 
     def write_admissions(self, partition: int, admissions: Sequence[Admission]) -> None:
         for one in admissions:
@@ -456,10 +480,12 @@ def event(identity: int, time_ms: int, tokens: int, **more: Any) -> bytes:
 CLOSER: list[dict[str, Any]] = [
     {"images": 2},
     {},
-    {"service_tier": "batch"},
+    {"entry": "debit", "adjusts": "id-0", "reason": "why"},
     {"audio_input_tokens": 1},
     {"service_tier": "batch", "images": 1, "pages": 3},
     {"service_tier": "standard", "image_output_tokens": 1},
+    {"entry": "credit", "adjusts": "id-0", "reason": "why", "service_tier": "batch"},
+    {"service_tier": "batch"},
 ]
 
 
@@ -484,6 +510,7 @@ class Oracle:
     minutes: dict[Any, list[int]] = field(default_factory=dict)
     hours: dict[Any, list[int]] = field(default_factory=dict)
     units: dict[Any, list[int]] = field(default_factory=dict)
+    adjustments: dict[tuple[str, int], Adjusted] = field(default_factory=dict)
     counts: dict[str, dict[str, int]] = field(default_factory=dict)
 
 
@@ -507,6 +534,11 @@ class Names:
         return model
 
 
+def label(entry: str, model: str) -> str:
+    """What the oracle calls a series: models are apart by entry."""
+    return model if entry == "usage" else f"{entry} of {model}"
+
+
 def oracle(logs: Iterable[ModelLog]) -> Oracle:
     """Work out what must be in the database when everything has been read."""
     truth = Oracle()
@@ -514,7 +546,7 @@ def oracle(logs: Iterable[ModelLog]) -> Oracle:
         counts: dict[str, int] = defaultdict(int)
         sightings: list[tuple[int, str]] = []
         names = Names(set(), set())
-        for append_ms, value in log.records:
+        for offset, (append_ms, value) in enumerate(log.records):
             counts["received"] += 1
             try:
                 fields = json.loads(value)
@@ -536,20 +568,28 @@ def oracle(logs: Iterable[ModelLog]) -> Oracle:
             counts["accepted"] += 1
             counts["late"] += append_ms - time_ms > RULES.late_after_ms
             inputs, units = fields["input_tokens"], fields.get("images", 0) + fields.get("pages", 0)
-            model = names.metered_as(fields["model"], inputs + units)
+            entry = fields.get("entry", "usage")
+            named = names.metered_as(label(entry, fields["model"]), inputs + units)
+            model = label(entry, "other") if named == "other" else named
             hour = (time_ms // HOUR_MS * HOUR_MS, fields["tenant"], model)
             tier = fields.get("service_tier", "")
             band = 7 if inputs > 7 else 3 if inputs > 3 else 0
             keys: list[tuple[Any, Any]] = [
                 (truth.registers, (model,)),
                 (truth.minutes, (time_ms // MINUTE_MS * MINUTE_MS, model)),
-                (truth.hours, (*hour, *(("", 0) if model == "other" else (tier, band)))),
+                (truth.hours, (*hour, *(("", 0) if named == "other" else (tier, band)))),
             ]
             for totals, key in keys:
                 sums = totals.setdefault(key, [0] * len(MEASURED))
                 for at, name in enumerate(MEASURED):
                     sums[at] += fields.get(name, 0)
                 sums[0] += 1
+            if entry != "usage":
+                series = ("other",) * 3 if named == "other" else ("eu", "p", fields["model"])
+                truth.adjustments[log.name, offset] = Adjusted(
+                    *(fields["id"], fields["tenant"], Series(entry, *series)),
+                    *(("", 0) if named == "other" else (tier, band), inputs),
+                )
             for unit in ("images", "pages"):
                 if fields.get(unit):
                     truth.units.setdefault((*hour, unit), [0])[0] += fields[unit]

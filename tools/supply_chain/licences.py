@@ -38,13 +38,16 @@ READ: Final[Mapping[str, str]] = {
     "lz4": _NEITHER,
     "matplotlib": "LicenseRef-matplotlib",
     "mode-streaming": _NEITHER,
-    "reportlab": _NEITHER,
+    # Its own code (or Apache-2.0); the library in it is under its makers' permissive licences.
+    "pypdfium2": _NEITHER,
     "venusian": "LicenseRef-Repoze",
 }
 #: Packages under a licence that is not in `ALLOWED`, and why they may be used all the same.
 EXCEPTIONS: Final[Mapping[str, str]] = {
     "certifi": "MPL-2.0 covers its own files only: a list of authorities, used unchanged",
     "hypothesis": "MPL-2.0 covers its own files only; it runs tests and is not distributed",
+    "manimgx-fonts": "OFL-1.1 covers the fonts, which bills may embed; they are used unchanged",
+    "manimgx-fonts-cjk": "OFL-1.1, the same",
     "matplotlib": "the PSF's licence in its makers' name; it draws results and is not distributed",
     "pathspec": "MPL-2.0 covers its own files only; mypy needs it, and it is not distributed",
     "venusian": "a BSD licence that asks for changes to be marked; used unchanged",

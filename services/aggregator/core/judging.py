@@ -97,10 +97,14 @@ class Columns:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """What became of a stretch of records before dedup: valid events, and dead letters."""
+    """What became of a stretch of records before dedup: valid events, and dead letters.
+
+    `late` and `adjusting` (debits and credits) are about the events.
+    """
 
     columns: Columns
     late: NDArray[np.bool_]
+    adjusting: NDArray[np.bool_]
     newest_event_ms: int
     dead_letters: list[DeadLetter]
 
@@ -139,6 +143,7 @@ def judge(records: Records, log_ms: Ints, decoded: Decoded, rules: MeteringRules
     return Judged(
         columns=columns.only(good),
         late=(time_ms < append_ms - rules.late_after_ms)[good],
+        adjusting=decoded.adjusting[good],
         newest_event_ms=int(time_ms[good].max(initial=0)),
         dead_letters=[letters[index] for index in sorted(letters)],
     )

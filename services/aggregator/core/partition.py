@@ -20,6 +20,11 @@ from schemas.metering_rules import MeteringRules
 from services.aggregator.arrays.frames import frames_of
 from services.aggregator.arrays.key_index import Ints
 from services.aggregator.core.additions import Additions, additions
+from services.aggregator.core.adjustments import (
+    MeteredAdjustment,
+    UnwrittenAdjustments,
+    metered_adjustments,
+)
 from services.aggregator.core.dead_letters import DeadLetter, UnwrittenLetters
 from services.aggregator.core.dedup import SeenIds, Settled
 from services.aggregator.core.judging import Columns, Judged, Records, judge
@@ -62,12 +67,14 @@ class Snapshot:
     written_offset: int
     #: Series admitted by events below the checkpoint, those that no earlier snapshot has.
     admissions: list[Admission] = field(default_factory=list)
+    adjustments: list[MeteredAdjustment] = field(default_factory=list)
 
     @property
     def row_count(self) -> int:
         """How many rows it holds, all tables."""
         slices = sum(len(rows) for rows in self.rows.values())
-        return slices + len(self.dead_letters) + len(self.admissions)
+        events = len(self.dead_letters) + len(self.adjustments)
+        return slices + events + len(self.admissions)
 
 
 @dataclass(slots=True)
@@ -113,6 +120,7 @@ class PartitionState:
         self._series_limit = SeriesLimit(decoder.labels, admitted)
         self._rejected = dict(checkpoint.rejected)
         self._dead_letters = UnwrittenLetters()
+        self._adjustments = UnwrittenAdjustments()
         self._live = checkpoint
         # The checkpoint's log time comes in with the first record behind it. All that lies before
         # the first record that is read was appended earlier: it would change nothing. Where a log
@@ -127,14 +135,14 @@ class PartitionState:
 
     @property
     def pending_rows(self) -> int:
-        """Rows that the next snapshot would hold: slices and dead letters."""
-        slices = self.slices.dirty_count
-        return slices + len(self._dead_letters) + self._series_limit.new_count
+        """Rows that the next snapshot would hold: slices, dead letters and adjustments."""
+        events = len(self._dead_letters) + len(self._adjustments)
+        return self.slices.dirty_count + events + self._series_limit.new_count
 
     @property
-    def dead_letter_bytes(self) -> int:
-        """About how much memory the dead letters take that the next snapshot would hold."""
-        return self._dead_letters.held_bytes
+    def held_bytes(self) -> int:
+        """About how much memory the events take that the next snapshot would hold whole."""
+        return self._dead_letters.held_bytes + self._adjustments.held_bytes
 
     def sift(self, records: Records, decoded: Decoded | None = None) -> Sifted:
         """Judge and dedup a batch. Records already read are passed over.
@@ -188,10 +196,17 @@ class PartitionState:
         counts &= fresh
         late = int(np.count_nonzero(judged.late & counts))
         self._count(received, judged, duplicate, late, int(log_ms[-1]))
-        self._add(columns.only(counts), rules, sifted)
+        found = self._add(columns.only(counts), rules, sifted)
+        if judged.adjusting.any():
+            self._adjustments.add(
+                metered_adjustments(records, *found, judged.adjusting[counts], rules)
+            )
 
-    def _add(self, columns: Columns, rules: MeteringRules, sifted: Sifted) -> None:
-        """Say what events add to slices, each under the series and price class it counts for."""
+    def _add(self, columns: Columns, rules: MeteringRules, sifted: Sifted) -> tuple[Columns, Ints]:
+        """Say what events add to slices, each under the series and price class it counts for.
+
+        Gives the events with those series, and the numbers of those classes.
+        """
         labels = self._decoder.labels
         used = columns.measures[:, INPUT] + columns.measures[:, OUTPUT]
         if columns.units.shape[1]:
@@ -206,6 +221,7 @@ class PartitionState:
             columns = replace(columns, series=series)
             sifted.as_other += moved
         sifted.additions += additions(columns, classes, rules, labels)
+        return columns, classes
 
     def _count(self, received: int, judged: Judged, duplicate: int, late: int, log_ms: int) -> None:
         rejected = 0
@@ -270,8 +286,15 @@ class PartitionState:
         self.seen.cut(self.next_offset, self._log_time.last_ms)
         letters = self._dead_letters.take()
         rows = {name: slices.take_dirty() for name, slices in self.slices.families.items()}
-        admissions = self._series_limit.take_new()
-        return Snapshot(self.partition, rows, letters, checkpoint, self.written_offset, admissions)
+        return Snapshot(
+            self.partition,
+            rows,
+            letters,
+            checkpoint,
+            self.written_offset,
+            self._series_limit.take_new(),
+            self._adjustments.take(),
+        )
 
     def flushed(self, snapshot: Snapshot) -> None:
         """Note that a snapshot is in the database, checkpoint and all."""

@@ -1,4 +1,4 @@
-"""Writes to ClickHouse: slices, admissions, dead letters, and then the checkpoints.
+"""Writes to ClickHouse: slices, admissions, adjustments, dead letters, then the checkpoints.
 
 Library errors arrive as `DatabaseUnavailableError` (a retry may help) or `ConfigurationError`.
 """
@@ -11,6 +11,7 @@ from services.aggregator.core.partition import Checkpoint, Snapshot
 from services.aggregator.core.series_limit import Admission
 from services.aggregator.core.windows import FAMILIES
 from services.aggregator.decoding.labels import Series
+from services.aggregator.storage.adjustment_rows import ADJUSTMENT_COLUMNS, adjustment_rows
 from services.aggregator.storage.connection import SinkConnection
 from services.aggregator.storage.native_block import NativeBlock
 from services.aggregator.storage.slice_blocks import slice_block, to_time
@@ -49,7 +50,7 @@ class ClickHouseWriter(SinkConnection):
     """Writes what a flush holds. Rows may be written again: they are pure functions of the log."""
 
     def write_rows(self, snapshots: Iterable[Snapshot]) -> None:
-        """Insert slices, admissions and dead letters.
+        """Insert slices, admissions, adjustments and dead letters.
 
         Partial success is harmless: try again as it is.
         """
@@ -61,6 +62,10 @@ class ClickHouseWriter(SinkConnection):
                 self._insert_block(f"slices_{family.name}", block)
         for snapshot in snapshots:
             self.write_admissions(snapshot.partition, snapshot.admissions)
+        adjustments = adjustment_rows(snapshots, self._labels, self._log)
+        if adjustments:
+            with mapped_errors():
+                client.insert("adjustments", adjustments, column_names=list(ADJUSTMENT_COLUMNS))
         letters = [
             [
                 self._log.name,

@@ -28,7 +28,8 @@ from services.rejected import commands as rejected_commands
 from services.rejected.reading import Place, Rejected
 from services.rejected.reading import Selection as RejectedSelection
 from services.simulator.audit_report import print_result
-from tests.unit.services.billing.bills import bill, line
+from tests.unit.services.billing.bills import adjustment, billed, line
+from tests.unit.services.billing.bills import statement as metered
 from tests.unit.services.simulator.test_audit_report import ROW, result
 
 NAME = "m\x1b[2J\u202e\n[red]x"
@@ -78,7 +79,9 @@ def statement(_monkeypatch: pytest.MonkeyPatch, _folder: Path) -> None:
         line("adjustment", 5, "1.20", **named),
         line("unpriced", 5, None, **named),
     )
-    print_statement(bill(*lines, tenant=NAME), console(width_of_a_file=400))
+    why = adjustment(5, "1.20", adjusts=NAME, reason=NAME, model=NAME, provider=NAME)
+    bill = billed(metered(*lines, tenant=NAME, adjustments=[why], before=lines))
+    print_statement(bill, console(width_of_a_file=400))
 
 
 def audit(_monkeypatch: pytest.MonkeyPatch, _folder: Path) -> None:

@@ -384,7 +384,7 @@ def test_reading_pauses_where_dead_letters_fill_memory(monkeypatch: pytest.Monke
 
     async def run() -> None:
         metering = Metering()
-        monkeypatch.setattr("services.aggregator.meter.DEAD_LETTER_BYTES_MAX", 10_000)
+        monkeypatch.setattr("services.aggregator.meter.HELD_BYTES_MAX", 10_000)
         poison = Records(np.arange(2), np.full(2, LATER_MS), [b"x" * 6_000] * 2)
         assert await metering.meter.consume(0, 0, poison, 2)
         assert not metering.meter._room.is_set()

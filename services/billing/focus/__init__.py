@@ -1,0 +1,1 @@
+"""`wattoken focus`: charges as a dataset of FOCUS, which tools of finance read."""

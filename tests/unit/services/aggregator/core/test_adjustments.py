@@ -1,0 +1,112 @@
+"""Debits and credits that count are kept whole, each once, as what they count for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from schemas.metering_rules import DAY_MS, HOUR_MS, MeteringRules
+from schemas.price_class import PriceClass
+from services.aggregator.core.dedup import SeenIds
+from services.aggregator.core.partition import Checkpoint, PartitionState, Snapshot
+from services.aggregator.core.slices import SliceStore
+from services.aggregator.core.timing import RuleBook
+from services.aggregator.decoding.columns import Decoder
+from services.aggregator.decoding.labels import Labels, Series
+from tests.property.world import T0_MS, event
+from tests.unit.services.aggregator.core.test_partition import feed, records, taken
+
+LABELS = Labels()
+DECODER = Decoder(LABELS)
+CREDIT: dict[str, Any] = {"entry": "credit", "adjusts": "id-1", "reason": "broke off"}
+
+
+def state(
+    rules: MeteringRules | None = None, checkpoint: Checkpoint | None = None, read_from: int = 0
+) -> PartitionState:
+    book = RuleBook(((0, rules or MeteringRules()),))
+    held = checkpoint or Checkpoint(0, 0)
+    return PartitionState(3, book, held, SliceStore({}), SeenIds(), read_from, DECODER)
+
+
+def kept(snapshot: Snapshot) -> list[tuple[int, str]]:
+    return [(one.offset, one.event.id) for one in snapshot.adjustments]
+
+
+def test_only_those_that_count_are_kept_and_each_once() -> None:
+    partition = state()
+    feed(
+        partition,
+        event(1, T0_MS, 10),
+        event(2, T0_MS, 4, **CREDIT),
+        event(2, T0_MS, 4, **CREDIT),
+        event(3, T0_MS, 4, **CREDIT | {"reason": None}),
+        event(4, T0_MS - 36 * DAY_MS, 4, **CREDIT),
+        b"{",
+        event(5, T0_MS, 4, **CREDIT | {"entry": "debit"}),
+    )
+    assert partition.pending_rows == len(partition.slices.families["hour"]) * 3 + 3 + 2 + 3
+    assert partition.held_bytes > 2000
+    snapshot = taken(partition)
+    assert kept(snapshot) == [(1, "id-2"), (6, "id-5")]
+    first = snapshot.adjustments[0]
+    assert (first.append_ms, first.event.reason, first.event.adjusts) == (
+        T0_MS,
+        "broke off",
+        "id-1",
+    )
+    assert LABELS.series.meaning[first.series] == Series("credit", "eu", "p", "m-2")
+    feed(partition, event(6, T0_MS, 1))
+    assert kept(taken(partition)) == [], "handed over once"
+
+
+def test_a_batch_cut_by_rules_and_read_from_its_middle_keeps_the_right_events() -> None:
+    values = [event(number, T0_MS, number, **CREDIT) for number in range(6)]
+    partition = state(checkpoint=Checkpoint(2, 0, received=2))
+    partition.next_offset = 2
+    book = ((0, MeteringRules()), (4, MeteringRules(context_thresholds=(3,))))
+    partition._rules = RuleBook(book)
+    partition.fold(partition.sift(records(0, values)))
+    found = taken(partition).adjustments
+    assert [(one.offset, one.event.input_tokens) for one in found] == [
+        (2, 2),
+        (3, 3),
+        (4, 4),
+        (5, 5),
+    ]
+    classes = [LABELS.classes.meaning[one.price_class] for one in found]
+    assert classes == [PriceClass("", 0), PriceClass("", 0), PriceClass("", 3), PriceClass("", 3)]
+
+
+def test_what_lies_below_the_checkpoint_was_kept_before() -> None:
+    partition = state(checkpoint=Checkpoint(2, 0, received=2))
+    feed(partition, *(event(number, T0_MS, 4, **CREDIT) for number in range(3)))
+    assert kept(taken(partition)) == [(2, "id-2")]
+
+
+def test_what_counts_for_other_is_kept_as_other_without_a_class() -> None:
+    partition = state(MeteringRules(series_max=1, unused_series_max=1))
+    tier = {"service_tier": "batch"}
+    feed(partition, event(1, T0_MS, 4, **CREDIT), event(2, T0_MS, 4, **CREDIT, **tier))
+    named, other = taken(partition).adjustments
+    assert LABELS.series.meaning[named.series].model == "m-1"
+    assert LABELS.series.meaning[other.series] == Series("credit", "other", "other", "other")
+    assert LABELS.classes.meaning[other.price_class] == PriceClass("", 0)
+    assert other.event.model == "m-2"
+
+
+def test_what_the_hours_leave_out_is_left_out() -> None:
+    rules = MeteringRules(hour_retention_ms=2 * HOUR_MS)
+    partition = state(rules)
+    ages = (0, HOUR_MS, 2 * HOUR_MS, 3 * HOUR_MS, 4 * HOUR_MS)
+    feed(
+        partition,
+        *(event(number, T0_MS - age, 4, **CREDIT) for number, age in enumerate(ages)),
+    )
+    snapshot = taken(partition)
+    assert len(snapshot.adjustments) == len(snapshot.rows["hour"]) == 3
+
+
+def test_plain_usage_keeps_nothing() -> None:
+    partition = state()
+    feed(partition, *(event(number, T0_MS, 1) for number in range(50)))
+    assert (partition.held_bytes, taken(partition).adjustments) == (0, [])
