@@ -15,7 +15,7 @@ export UV_SYSTEM_CERTS := true
 # processes, and without it each compiles a thousand modules first: twice the CPU of everything here.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: audit otel-collector collector-outage planted schedules mutants chaos fuzz demo up check test faults bench bench-peers gateway-clients clickhouse-versions python-versions lint format docs dashboards locks setup screenshots clean
+.PHONY: price-lists audit otel-collector collector-outage planted schedules mutants chaos fuzz demo up check test faults bench bench-peers gateway-clients clickhouse-versions python-versions lint format docs dashboards locks setup screenshots clean
 
 setup: $(VENV)/.synced
 
@@ -41,8 +41,15 @@ check: lint
 	TESTS_BRIEF=1 $(BIN)/python -m pytest -n 2 --dist loadfile tests/unit tests/property tests/contract
 
 # Two at a time, each with a Kafka, ClickHouse and Prometheus of its own: most of it is waiting.
-test: setup gateway-clients otel-collector clickhouse-versions python-versions
+test: setup price-lists gateway-clients otel-collector clickhouse-versions python-versions
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+
+# The package whose prices `wattoken tariffs sync` reads beside those of genai-prices, without what it needs.
+price-lists: $(VENV)/.litellm
+
+$(VENV)/.litellm: services/local_stack/wheel_locks/litellm.txt $(VENV)/.synced
+	.bootstrap/bin/uv pip install --quiet --python $(BIN)/python --no-deps --only-binary :all: --require-hashes --requirement $<
+	@touch $@
 
 # LiteLLM and the other real clients, which tests/integration/test_real_clients.py runs.
 gateway-clients: tests/gateway-clients/.venv/.synced
@@ -143,6 +150,9 @@ locks: setup
 	for wheels in java maven npm uv; do .bootstrap/bin/uv pip compile --quiet --universal --python-version 3.11 \
 	  --only-binary :all: --generate-hashes --no-annotate --custom-compile-command "make locks" $(LOCK_ARGS) \
 	  --output-file services/local_stack/wheel_locks/$$wheels.txt services/local_stack/wheel_locks/$$wheels.in || exit; done
+	.bootstrap/bin/uv pip compile --quiet --universal --python-version 3.11 --no-deps \
+	  --only-binary :all: --generate-hashes --no-annotate --custom-compile-command "make locks" $(LOCK_ARGS) \
+	  --output-file services/local_stack/wheel_locks/litellm.txt services/local_stack/wheel_locks/litellm.in
 
 # The pictures of the control room in docs/img, from synthetic history at a large platform's scale.
 screenshots: setup

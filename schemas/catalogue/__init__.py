@@ -7,7 +7,8 @@ says what they mean.
 
 from schemas.catalogue.catalogue import Catalogue
 from schemas.catalogue.entries import ModelEntry, RegionEntry
-from schemas.catalogue.loading import CatalogueError, load_catalogue
+from schemas.catalogue.files import CatalogueError
+from schemas.catalogue.loading import load_catalogue
 from schemas.catalogue.prices import TOKEN_CLASSES, TokenClass
 
 __all__ = [

@@ -19,6 +19,7 @@ from schemas.catalogue.entries import (
     Text,
 )
 from schemas.catalogue.globs import literal_length, matches
+from schemas.catalogue.price_lists import PriceLists
 from schemas.catalogue.rates import RatesFile
 from schemas.catalogue.tariff_entries import DemandChargeEntry, TariffEntry, Unpriced
 
@@ -72,6 +73,8 @@ class Catalogue(Entry):
     tou: TouFile
     #: Without it nothing is converted.
     rates: RatesFile = RatesFile(version="none")
+    #: What `wattoken tariffs sync` took over; consistent by itself.
+    price_lists: PriceLists = PriceLists()
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -89,7 +92,8 @@ class Catalogue(Entry):
         _unique("region", (region.region for region in self.regions.regions))
         _unique("tariff", (tariff.tariff for tariff in self.tariffs.tariffs))
         _unique("demand charge", (d.demand_charge for d in self.tariffs.demand_charges))
-        _unique("calendar", (calendar.calendar for calendar in self.tou.calendars))
+        listed = self.price_lists.header.calendars
+        _unique("calendar", (one.calendar for one in (*self.tou.calendars, *listed)))
         _unique("list of holidays", (one.holidays for one in self.tou.holidays))
         for calendar in self.tou.calendars:
             if calendar.holidays is not None and self.holidays_of(calendar) is None:
@@ -132,7 +136,8 @@ class Catalogue(Entry):
 
     def calendar(self, name: str) -> CalendarEntry | None:
         """The time-of-use calendar ``name``, if the catalogue has it."""
-        return next((one for one in self.tou.calendars if one.calendar == name), None)
+        calendars = (*self.tou.calendars, *self.price_lists.header.calendars)
+        return next((one for one in calendars if one.calendar == name), None)
 
     def holidays_of(self, calendar: CalendarEntry) -> HolidayList | None:
         """The list by which a calendar has holidays, if it has any."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
 import yaml
 from pydantic import ValidationError
@@ -17,14 +17,15 @@ from schemas.catalogue.catalogue import (
     TouFile,
 )
 from schemas.catalogue.entries import Entry
+
+# Who looked for the first here before finds it here still.
+from schemas.catalogue.files import SHIPPED as SHIPPED
+from schemas.catalogue.files import CatalogueError, path_of, problem
+from schemas.catalogue.price_list_file import FILE, load_price_lists
+from schemas.catalogue.price_lists import PriceLists
 from schemas.catalogue.rates import RatesFile
 
-SHIPPED: Final = Path(__file__).parent
 F = TypeVar("F", bound=Entry)
-
-
-class CatalogueError(ValueError):
-    """A catalogue file cannot be read or contradicts itself; the text says which and where."""
 
 
 class _ExactLoader(yaml.SafeLoader):
@@ -37,19 +38,21 @@ _ExactLoader.yaml_implicit_resolvers = {
 }
 
 
-def load_catalogue(folder: Path | None = None) -> Catalogue:
+def load_catalogue(folder: Path | None = None, *, with_price_lists: bool = True) -> Catalogue:
     """Load the catalogue; a file of it that ``folder`` has replaces the shipped one.
 
-    Raises `CatalogueError`.
+    Who needs no prices can do without the price lists, which are by far the most of it. Raises
+    `CatalogueError`.
     """
     if folder is not None and not folder.is_dir():
         raise CatalogueError(f"{folder} is no folder")
-    models = read_file(_path("models.yaml", folder), ModelsFile)
-    providers = read_file(_path("providers.yaml", folder), ProvidersFile)
-    regions = read_file(_path("regions.yaml", folder), RegionsFile)
-    tariffs = read_file(_path("tariffs.yaml", folder), TariffsFile)
-    tou = read_file(_path("tou.yaml", folder), TouFile)
-    rates = read_file(_path("rates.yaml", folder), RatesFile)
+    models = read_file(path_of("models.yaml", folder), ModelsFile)
+    providers = read_file(path_of("providers.yaml", folder), ProvidersFile)
+    regions = read_file(path_of("regions.yaml", folder), RegionsFile)
+    tariffs = read_file(path_of("tariffs.yaml", folder), TariffsFile)
+    tou = read_file(path_of("tou.yaml", folder), TouFile)
+    rates = read_file(path_of("rates.yaml", folder), RatesFile)
+    lists = load_price_lists(path_of(FILE, folder)) if with_price_lists else PriceLists()
     try:
         return Catalogue(
             models=models,
@@ -58,15 +61,10 @@ def load_catalogue(folder: Path | None = None) -> Catalogue:
             tariffs=tariffs,
             tou=tou,
             rates=rates,
+            price_lists=lists,
         )
     except ValidationError as error:
-        raise CatalogueError(f"the catalogue contradicts itself: {_problem(error)}") from None
-
-
-def _path(name: str, folder: Path | None) -> Path:
-    if folder is not None and (folder / name).exists():
-        return folder / name
-    return SHIPPED / name
+        raise CatalogueError(f"the catalogue contradicts itself: {problem(error)}") from None
 
 
 def read_file(path: Path, shape: type[F]) -> F:
@@ -81,13 +79,4 @@ def read_file(path: Path, shape: type[F]) -> F:
     try:
         return shape.model_validate(content)
     except ValidationError as error:
-        raise CatalogueError(f"{path}: {_problem(error)}") from None
-
-
-def _problem(error: ValidationError) -> str:
-    """Say in one line where the first problem is, and how many more there are."""
-    problems = error.errors(include_url=False)
-    # Of a value that may have either of two shapes, pydantic names the validator too.
-    place = ".".join(str(part) for part in problems[0]["loc"] if "[" not in str(part))
-    more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-    return f"{place}: {problems[0]['msg']}{more}".removeprefix(": ")
+        raise CatalogueError(f"{path}: {problem(error)}") from None

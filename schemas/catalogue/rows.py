@@ -12,6 +12,11 @@ from zoneinfo import ZoneInfo
 from schemas.catalogue.catalogue import Catalogue
 from schemas.catalogue.currencies import USD
 from schemas.catalogue.entries import REGION_ZONE
+from schemas.catalogue.price_list_rows import (
+    LISTED_MODEL_COLUMNS,
+    listed_model_rows,
+    listed_tariff_rows,
+)
 from schemas.catalogue.prices import STANDARD, TOKEN_CLASSES
 from schemas.catalogue.tariff_entries import PriceVersion
 
@@ -58,7 +63,7 @@ def table_rows(catalogue: Catalogue) -> tuple[TableRows, ...]:
             ("calendar", "time_zone", "tou_period", "weekday", "hour"),
             tuple(
                 (one.calendar, one.zone, period, weekday, hour)
-                for one in catalogue.tou.calendars
+                for one in (*catalogue.tou.calendars, *catalogue.price_lists.header.calendars)
                 for period in one.periods
                 for weekday, hour in one.hours(period)
             ),
@@ -68,7 +73,25 @@ def table_rows(catalogue: Catalogue) -> tuple[TableRows, ...]:
             ("calendar", "day", "weekday"),
             tuple(_calendar_days(catalogue)),
         ),
-        TableRows("tariffs", TARIFF_COLUMNS, tuple(_tariff_rows(catalogue))),
+        TableRows(
+            "tariffs",
+            (*TARIFF_COLUMNS, "list"),
+            (
+                *((*row, "") for row in _tariff_rows(catalogue)),
+                *listed_tariff_rows(catalogue.price_lists),
+            ),
+        ),
+        TableRows(
+            "listed_models", LISTED_MODEL_COLUMNS, tuple(listed_model_rows(catalogue.price_lists))
+        ),
+        TableRows(
+            "price_list_sources",
+            ("source", "version", "license", "first_seen"),
+            tuple(
+                (one.source, one.version, one.license, one.first_seen)
+                for one in catalogue.price_lists.header.sources
+            ),
+        ),
         TableRows(
             "exchange_rates",
             (
@@ -150,7 +173,8 @@ def _calendar_days(catalogue: Catalogue) -> Iterator[Row]:
 
 
 def _zones(catalogue: Catalogue) -> tuple[Row, ...]:
-    named = {one.zone for one in catalogue.tou.calendars} - {REGION_ZONE}
+    calendars = (*catalogue.tou.calendars, *catalogue.price_lists.header.calendars)
+    named = {one.zone for one in calendars} - {REGION_ZONE}
     named |= {one.time_zone for one in catalogue.regions.regions}
     return tuple((zone, *offset) for zone in sorted(named) for offset in zone_offsets(zone))
 

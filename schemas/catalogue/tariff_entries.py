@@ -60,6 +60,11 @@ class PriceVersion(Dated):
         return self
 
     @property
+    def periods(self) -> tuple[str, ...]:
+        """The periods that it has prices for."""
+        return tuple(self.prices)
+
+    @property
     def all_variants(self) -> tuple[PriceVariant, ...]:
         """The variants, and first what ``prices`` says as one."""
         return (PriceVariant(prices=self.prices), *self.variants)

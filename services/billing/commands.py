@@ -11,7 +11,10 @@ from rich.table import Table
 
 from schemas.catalogue import Catalogue
 from schemas.catalogue.globs import matches
+from schemas.catalogue.listed_tariffs import ListedTariff
+from services.billing.price_lists.changes import differs
 from services.billing.tariff_check import check
+from services.billing.tariff_prices import Tariff
 from services.billing.tariff_table import print_tariff
 from services.platform.catalogue import read_catalogue
 from services.platform.errors import ConfigurationError
@@ -32,7 +35,7 @@ def check_tariffs(*, as_json: bool) -> bool:
         say(f"{one.level}: {one.kind}: {one.entry}: {one.message}")
     counts = (
         f"{len(catalogue.tariffs.tariffs)} tariffs, {len(catalogue.models.models)} models,"
-        f" {len(catalogue.regions.regions)} regions"
+        f" {len(catalogue.regions.regions)} regions, {len(catalogue.price_lists.tariffs)} listed"
     )
     say(f"{counts}: {errors} errors, {len(findings) - errors} other findings")
     return errors == 0
@@ -40,9 +43,12 @@ def check_tariffs(*, as_json: bool) -> bool:
 
 def list_tariffs(model: str | None, *, as_json: bool) -> None:
     """Print the tariffs, one line each; only those that fit ``model`` if it is given."""
-    chosen = [
-        one for one in _catalogue().tariffs.tariffs if model is None or matches(one.model, model)
+    catalogue = _catalogue()
+    chosen: list[Tariff] = [
+        one for one in catalogue.tariffs.tariffs if model is None or matches(one.model, model)
     ]
+    if model is not None:
+        chosen += _listed(catalogue, model)
     if as_json:
         _print_json([json.loads(one.model_dump_json()) for one in chosen])
         return
@@ -50,19 +56,30 @@ def list_tariffs(model: str | None, *, as_json: bool) -> None:
     for column in ("tariff", "provider", "model", "region", "calendar", "prices since", "variants"):
         table.add_column(column, overflow="fold")
     for one in chosen:
-        last = max(one.versions, key=lambda version: version.valid_from)
+        last = max(one.versions, key=lambda version: version.valid_from, default=None)
         table.add_row(
             *map(cell, (one.tariff, one.provider, one.model, one.region, one.calendar or "flat")),
-            f"{last.valid_from:%Y-%m-%d}",
-            f"{len(last.variants)}",
+            "none" if last is None else f"{last.valid_from:%Y-%m-%d}",
+            "" if last is None else f"{len(last.variants)}",
         )
     console().print(table)
+    if model is None:
+        count = len(catalogue.price_lists.tariffs)
+        say(f"and {count:,} of price lists: --model NAME finds those of a model")
+
+
+def _listed(catalogue: Catalogue, model: str) -> list[ListedTariff]:
+    """The listed tariffs of a model at any provider."""
+    lists = catalogue.price_lists
+    found = (lists.find(provider, model) for provider in lists.header.providers)
+    return list({one.tariff: one for one in found if one is not None}.values())
 
 
 def show_tariff(tariff: str, *, as_json: bool) -> None:
     """Print one tariff whole: every price, its span and source."""
     catalogue = _catalogue()
-    found = next((one for one in catalogue.tariffs.tariffs if one.tariff == tariff), None)
+    every: tuple[Tariff, ...] = (*catalogue.tariffs.tariffs, *catalogue.price_lists.tariffs)
+    found = next((one for one in every if one.tariff == tariff), None)
     if found is None:
         raise ConfigurationError(f"there is no tariff {tariff!r}: see `wattoken tariffs list`")
     if as_json:
@@ -72,6 +89,20 @@ def show_tariff(tariff: str, *, as_json: bool) -> None:
     if found.calendar is not None:
         say(_calendar_line(catalogue, found.calendar))
     print_tariff(found, console())
+    if isinstance(found, ListedTariff):
+        _say_of_list(found)
+
+
+def _say_of_list(tariff: ListedTariff) -> None:
+    """Print for which names of models a listed tariff is, and what is to be known of it."""
+    say(f"names: {', '.join(tariff.names) or 'none'}")
+    for pattern in tariff.patterns:
+        unlike = f", not like {' '.join(pattern.unlike)}" if pattern.unlike else ""
+        say(f"names like {' and '.join(pattern.like) or 'any'}{unlike}")
+    for remark in (*tariff.remarks, *(() if tariff.not_taken is None else (tariff.not_taken,))):
+        say(f"remark: {remark}")
+    for one in tariff.disputes:
+        say(f"disputed: {one.source} says of {differs(one.name, one.differs)}")
 
 
 def _calendar_line(catalogue: Catalogue, name: str) -> str:

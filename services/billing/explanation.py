@@ -11,16 +11,18 @@ from decimal import Decimal
 
 from schemas.catalogue import TOKEN_CLASSES, Catalogue, TokenClass
 from schemas.catalogue.globs import ANY, matches
+from schemas.catalogue.listed_tariffs import ListedTariff
 from schemas.catalogue.prices import PriceVariant
-from schemas.catalogue.tariff_entries import PriceVersion, TariffEntry
+from schemas.catalogue.tariff_entries import PriceVersion
 from services.billing.tariff_prices import (
     Clock,
     Priced,
+    Tariff,
     clock_at,
+    every_tariff_of,
     fits,
     fitting_at,
     specificity,
-    tariffs_of,
 )
 
 
@@ -43,7 +45,7 @@ class Considered:
     ``version`` is the one that holds then, None if none does.
     """
 
-    tariff: TariffEntry
+    tariff: Tariff
     version: PriceVersion | None
     verdict: str
 
@@ -89,7 +91,7 @@ class Explanation:
 def explain(catalogue: Catalogue, place: Place) -> Explanation:
     """Find what prices some usage, and say of each tariff for its model why it does or does not."""
     series = (place.region, place.provider, place.model)
-    found = fitting_at(catalogue, tariffs_of(catalogue, *series), place.region, place.hour)
+    found = fitting_at(catalogue, every_tariff_of(catalogue, *series), place.region, place.hour)
     chosen = found[0] if found else None
     behind = [
         Considered(one.tariff, one.version, _behind(found[0], one))
@@ -97,10 +99,12 @@ def explain(catalogue: Catalogue, place: Place) -> Explanation:
         if one.tariff is not found[0].tariff
     ]
     names = {one.tariff.tariff for one in found}
+    by_hand = [one for one in catalogue.tariffs.tariffs if matches(one.model, place.model)]
+    listed = catalogue.price_lists.find(place.provider, place.model)
     out = [
         Considered(one, _version(one, place.hour), _out(catalogue, one, place))
-        for one in catalogue.tariffs.tariffs
-        if one.tariff not in names and matches(one.model, place.model)
+        for one in (*by_hand, *(() if listed is None else (listed,)))
+        if one.tariff not in names
     ]
     clock = variant = None
     considered = [*behind, *out]
@@ -119,7 +123,7 @@ def _token_class(name: str) -> TokenClass:
     raise ValueError(f"{name!r} is no token class: {', '.join(TOKEN_CLASSES)}")
 
 
-def _version(tariff: TariffEntry, hour: datetime) -> PriceVersion | None:
+def _version(tariff: Tariff, hour: datetime) -> PriceVersion | None:
     held = (one for one in tariff.versions if one.valid_from <= hour < one.valid_to)
     return max(held, key=lambda one: one.valid_from, default=None)
 
@@ -132,6 +136,7 @@ def _behind(winner: Priced, other: Priced) -> str:
     """In words, the first point in which another tariff that fits is less specific."""
     won, lost = winner.tariff, other.tariff
     points = (
+        f"it is of a price list, and {won.tariff} is written by hand",
         f"for models {lost.model}, and {won.tariff} names this one in full",
         f"its {lost.model} says less of the model's name than {won.model}",
         f"for any provider, and {won.tariff} is for {won.provider}",
@@ -145,9 +150,12 @@ def _behind(winner: Priced, other: Priced) -> str:
     return "fits as well and is as specific, which is an overlap: the last name by alphabet wins"
 
 
-def _out(catalogue: Catalogue, tariff: TariffEntry, place: Place) -> str:
+def _out(catalogue: Catalogue, tariff: Tariff, place: Place) -> str:
     """In words, why a tariff for the model does not fit."""
-    if not fits(tariff, place.region, place.provider, place.model):
+    if isinstance(tariff, ListedTariff):
+        if tariff.not_taken is not None:
+            return f"has no price: {tariff.not_taken}"
+    elif not fits(tariff, place.region, place.provider, place.model):
         if tariff.provider not in (ANY, place.provider):
             return f"is for the provider {tariff.provider}"
         return f"is for the region {tariff.region}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from typing import Any, Final
 
@@ -11,6 +12,7 @@ from schemas.catalogue import Catalogue
 from schemas.catalogue.rows import TableRows, table_rows
 from services.billing.rerate import Line, Rated, Rerating, Tally
 from services.billing.rerate_sql import ColumnType, Views, values_query
+from services.billing.tariff_prices import with_tariffs_of
 from services.platform.clickhouse import all_rows, changeable, mapped_errors
 from services.platform.errors import ConfigurationError, UnavailableError
 
@@ -65,6 +67,11 @@ ORDER BY ALL
 _DEMAND: Final = """
 SELECT demand_charge_id, region, valid_from, valid_to, usd_per_token_per_second FROM demand_charges
 """
+#: What was ever metered is in it.
+_REGISTERS: Final = "slices_register"
+_SERIES: Final = """
+SELECT DISTINCT toString(region), toString(provider), toString(model) FROM {table}
+"""
 _VIEWS: Final = """
 SELECT name, as_select FROM system.tables
 WHERE database = {database:String} AND engine = 'View' AND as_select != ''
@@ -92,10 +99,13 @@ def read_rerating(
     view, `UnavailableError` if it does not answer or usage came in meanwhile.
     """
     database = str(client.database)
-    tables = table_rows(catalogue)
+    columns = _columns(client, database)
+    metered = _metered(client, database, columns)
+    # Thousands of models that nobody uses would make a query that a reader may not ask.
+    tables = table_rows(with_tariffs_of(catalogue, metered))
     within = _WITHIN if tenant is None else _WITHIN + _OF_TENANT
     text = _LINES.format(
-        tables=_tables(client, database, tables),
+        tables=_tables(client, database, columns, tables),
         key=_KEY,
         priced=_PRICED,
         within=within,
@@ -111,6 +121,10 @@ def read_rerating(
     ):
         for row in rows:
             tally.add(line_of(row))
+    if _metered(client, database, columns) != metered:
+        raise UnavailableError(
+            "a model was used for the first time while it was read: run it again"
+        )
     return Rerating(
         start=start,
         end=end,
@@ -124,20 +138,41 @@ def read_rerating(
     )
 
 
-def _tables(client: Client, database: str, tables: tuple[TableRows, ...]) -> str:
-    """What the view `charges` is with these tables, as CTEs."""
-    named = {"database": database}
-    views = Views(database, dict(all_rows(client, _VIEWS, named)))
+def _columns(client: Client, database: str) -> dict[str, list[ColumnType]]:
+    """The columns of each table, in their order."""
     columns: dict[str, list[ColumnType]] = {}
-    for table, _, *column in sorted(all_rows(client, _COLUMNS, named)):
+    for table, _, *column in sorted(all_rows(client, _COLUMNS, {"database": database})):
         columns.setdefault(table, []).append(ColumnType(*column))
+    return columns
+
+
+def _metered(
+    client: Client, database: str, columns: Mapping[str, object]
+) -> set[tuple[str, str, str]]:
+    """All that was ever metered: region, provider and model."""
+    if _REGISTERS not in columns:
+        raise _lacking(database, _REGISTERS)
+    rows = all_rows(client, _SERIES.format(table=_REGISTERS), {})
+    return {(region, provider, model) for region, provider, model in rows}
+
+
+def _tables(
+    client: Client,
+    database: str,
+    columns: Mapping[str, list[ColumnType]],
+    tables: tuple[TableRows, ...],
+) -> str:
+    """What the view `charges` is with these tables, as CTEs."""
+    views = Views(database, dict(all_rows(client, _VIEWS, {"database": database})))
     try:
         queries = {one.table: _values(views, one, columns[one.table]) for one in tables}
         return views.over("charge_parts", queries)
     except KeyError as error:
-        raise ConfigurationError(
-            f"the database {database} lacks {error.args[0]!r}: run `wattoken migrate`"
-        ) from None
+        raise _lacking(database, error.args[0]) from None
+
+
+def _lacking(database: str, table: str) -> ConfigurationError:
+    return ConfigurationError(f"the database {database} lacks {table!r}: run `wattoken migrate`")
 
 
 def _values(views: Views, table: TableRows, columns: list[ColumnType]) -> str:

@@ -126,6 +126,8 @@ def literal(value: Any) -> str:
         return f"'{value:%Y-%m-%d}'"
     if isinstance(value, str):
         return quoted(value)
+    if isinstance(value, list):
+        return f"[{','.join(map(literal, value))}]"
     raise TypeError(f"no literal of {type(value).__name__}")
 
 

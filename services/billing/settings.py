@@ -6,7 +6,8 @@ from pathlib import Path
 
 from pydantic import Field
 
-from schemas.catalogue.loading import CatalogueError, read_file
+from schemas.catalogue.files import CatalogueError
+from schemas.catalogue.loading import read_file
 from services.billing.terms import StatementSettings
 from services.platform.errors import ConfigurationError
 from services.platform.settings import Settings

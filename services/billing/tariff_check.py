@@ -12,11 +12,12 @@ from schemas.catalogue import Catalogue
 from schemas.catalogue.entries import DAY_KINDS, REGION_ZONE
 from schemas.catalogue.globs import matches
 from schemas.catalogue.rows import zone_offsets
-from schemas.catalogue.tariff_entries import FOREVER, TariffEntry
+from schemas.catalogue.tariff_entries import FOREVER
 from services.billing.class_check import class_findings
 from services.billing.currency_check import currency_findings
 from services.billing.findings import Finding, Level
-from services.billing.tariff_prices import prices_at, tariffs_of
+from services.billing.price_list_check import list_findings
+from services.billing.tariff_prices import Tariff, every_tariff_of, prices_at
 
 #: A list of holidays is asked for so long before it ends: next year's are published in November.
 HOLIDAYS_SOON: Final = timedelta(days=45)
@@ -35,6 +36,7 @@ def check(catalogue: Catalogue, now: datetime) -> list[Finding]:
         *_zones(catalogue),
         *class_findings(catalogue),
         *currency_findings(catalogue, now),
+        *list_findings(catalogue, now),
     ]
     order: dict[Level, int] = {"error": 0, "warning": 1, "note": 2}
     return sorted(found, key=lambda one: order[one.level])
@@ -156,7 +158,7 @@ def _models(catalogue: Catalogue, now: datetime) -> Iterator[Finding]:
 def _model(catalogue: Catalogue, name: str, provider: str, now: datetime) -> Iterator[Finding]:
     reported: set[tuple[str, datetime]] = set()
     for region in (one.region for one in catalogue.regions.regions):
-        tariffs = tariffs_of(catalogue, region, provider, name)
+        tariffs = every_tariff_of(catalogue, region, provider, name)
         if not prices_at(catalogue, tariffs, region, now):
             message = f"has no price now at provider {provider!r} in region {region}"
             yield Finding("error", "no_price", name, message)
@@ -174,7 +176,7 @@ def _model(catalogue: Catalogue, name: str, provider: str, now: datetime) -> Ite
 
 
 def _telling_hours(
-    catalogue: Catalogue, tariffs: list[TariffEntry], start: datetime, end: datetime
+    catalogue: Catalogue, tariffs: list[Tariff], start: datetime, end: datetime
 ) -> Iterator[datetime]:
     """Hours of a span in which prices do not change that meet every hour of every calendar.
 
@@ -195,7 +197,7 @@ def _telling_hours(
                 yield from (noon + timedelta(hours=number) for number in range(-26, 26))
 
 
-def _changes(tariffs: list[TariffEntry]) -> list[datetime]:
+def _changes(tariffs: list[Tariff]) -> list[datetime]:
     """When prices of a series change, from the first on."""
     versions = [version for tariff in tariffs for version in tariff.versions]
     ends = {version.valid_to for version in versions if version.valid_to < FOREVER}

@@ -11,15 +11,16 @@ from rich.table import Table
 
 from schemas.catalogue import TOKEN_CLASSES
 from schemas.catalogue.prices import BILLED_AS
-from schemas.catalogue.tariff_entries import FOREVER, PriceVersion, TariffEntry
+from schemas.catalogue.tariff_entries import FOREVER, PriceVersion
 from services.billing.exact import money
+from services.billing.tariff_prices import Tariff
 from services.platform.terminal import cell
 
 #: Period, tier, threshold, token class or unit, price, and what it is the price of.
 PriceRow = tuple[str, str, str, str, str, str]
 
 
-def print_tariff(tariff: TariffEntry, console: Console) -> None:
+def print_tariff(tariff: Tariff, console: Console) -> None:
     """Print every version: a line of when and from where, and a table of its prices."""
     for version in tariff.versions:
         console.print(

@@ -23,7 +23,7 @@ class Format(StrEnum):
     PARQUET = "parquet"
 
 
-tariffs = typer.Typer(help="The prices: check, list, show, explain.", no_args_is_help=True)
+tariffs = typer.Typer(help="The prices: check, list, show, explain, sync.", no_args_is_help=True)
 app.add_typer(tariffs, name="tariffs")
 
 
@@ -53,6 +53,26 @@ def show_tariff(tariff: str, as_json: Json = False) -> None:
     from services.billing.commands import show_tariff as run
 
     run(tariff, as_json=as_json)
+
+
+@tariffs.command("sync")
+def sync_tariffs(
+    write: Annotated[bool, typer.Option("--write", help="Write it, after showing it.")] = False,
+    whole: Annotated[bool, typer.Option("--all", help="Name every change, however many.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Take prices over from the installed genai-prices and litellm: show changes, then write."""
+    from services.billing.price_lists.commands import sync
+
+    sync(write=write, whole=whole, as_json=as_json)
+
+
+@tariffs.command("disputes")
+def list_disputes(as_json: Json = False) -> None:
+    """List each price about which the sources of the price lists disagree."""
+    from services.billing.price_lists.commands import list_disputes as run
+
+    run(as_json=as_json)
 
 
 @tariffs.command("explain")

@@ -16,6 +16,7 @@ from services.exporter.rows import (
     LogEnds,
     ModelRow,
     PeakRow,
+    PriceListRow,
     PriceRow,
     Reconciliation,
     Series,
@@ -186,6 +187,14 @@ def price_family(rows: Iterable[PriceRow], named: Iterable[Series]) -> Family:
     return family(
         "wattoken_price_usd_per_token",
         ((row[:4], row.usd_per_token) for row in rows if (row.provider, row.model) in shown),
+    )
+
+
+def price_list_family(rows: Iterable[PriceListRow]) -> Family:
+    """Make since when each source's version of the price lists is in use."""
+    return family(
+        "wattoken_price_list_first_seen_timestamp_seconds",
+        (((row.package, row.version), row.first_seen_seconds) for row in rows),
     )
 
 

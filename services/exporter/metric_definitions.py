@@ -140,6 +140,13 @@ _MONEY: Final = (
         " length; where regions differ, the highest. Only prices in USD.",
     ),
     _gauge(
+        "price_list_first_seen_timestamp_seconds",
+        ("package", "version"),
+        ("catalogue",),
+        "Day since which this version of a package's price lists is in use; what providers changed"
+        " since is not in them.",
+    ),
+    _gauge(
         "billing_period_charges_usd",
         (*_SERIES, "tou_period"),
         ("registers", "bills"),

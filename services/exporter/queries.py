@@ -18,6 +18,7 @@ from services.exporter.rows import (
     DemandRow,
     ModelRow,
     PeakRow,
+    PriceListRow,
     PriceRow,
     RegisterRow,
     Series,
@@ -114,6 +115,10 @@ GROUP BY provider, model, token_class, tou_period
 
 MODELS_SQL: Final = "SELECT DISTINCT model, author, origin, license FROM model_origins"
 
+PRICE_LISTS_SQL: Final = """
+SELECT source, version, toUnixTimestamp(toDateTime(first_seen, 'UTC')) FROM price_list_sources
+"""
+
 
 def read_registers(client: Client) -> list[RegisterRow]:
     """Read all registers. Raises `UnavailableError` and `ConfigurationError`."""
@@ -169,6 +174,7 @@ def read_catalogue(client: Client) -> Catalogue:
             for provider, model, token_class, period, usd in _rows(client, PRICES_SQL)
         ],
         models=[ModelRow(*row) for row in _rows(client, MODELS_SQL)],
+        price_lists=[PriceListRow(*row) for row in _rows(client, PRICE_LISTS_SQL)],
     )
 
 

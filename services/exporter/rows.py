@@ -184,6 +184,14 @@ class PriceRow(NamedTuple):
     usd_per_token: float
 
 
+class PriceListRow(NamedTuple):
+    """A package that price lists are from, and since when its version is in use."""
+
+    package: str
+    version: str
+    first_seen_seconds: int
+
+
 @dataclass(frozen=True, slots=True)
 class Catalogue:
     """What the catalogue says now."""
@@ -191,6 +199,7 @@ class Catalogue:
     capacities: dict[str, int]
     prices: list[PriceRow]
     models: list[ModelRow]
+    price_lists: list[PriceListRow]
 
 
 @dataclass(frozen=True, slots=True)

@@ -102,6 +102,7 @@ class Scraper:
         yield from families.league_families(readings.league.value or ())
         if readings.catalogue.value is not None:
             yield families.capacity_family(readings.catalogue.value.capacities)
+            yield families.price_list_family(readings.catalogue.value.price_lists)
         if readings.reconciliation.value is not None:
             yield from families.reconciliation_families(readings.reconciliation.value)
 

@@ -175,7 +175,9 @@ def run() -> None:
     """Serve until SIGTERM or SIGINT, then finish what is begun and flush."""
     settings = read_settings(IngestSettings)
     configure_logging("ingest", level=settings.log_level, log_format=settings.log_format)
-    providers.use(read_catalogue(read_settings(CatalogueSettings).catalogue_dir))
+    providers.use(
+        read_catalogue(read_settings(CatalogueSettings).catalogue_dir, with_price_lists=False)
+    )
     metrics = IngestMetrics()
     app = create_app(settings, load_keys(settings), metrics)
     tls = load_certificate(settings, metrics)

@@ -9,8 +9,10 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
+from services.billing.price_list_check import age, is_old
 from services.local_stack.cache import Report, cache_folder
 from services.local_stack.clickhouse import PACKAGES, clickhouse_library, integrity_of
 from services.local_stack.errors import ComponentMissing
@@ -25,7 +27,10 @@ from services.local_stack.ports import is_free
 from services.local_stack.prometheus import fetch_prometheus, find_prometheus
 from services.local_stack.services import USUAL_PORTS
 from services.local_stack.tansu import tansu_binary
+from services.platform.catalogue import read_catalogue
+from services.platform.errors import ConfigurationError
 from services.platform.output import say
+from services.platform.settings import CatalogueSettings, read_settings
 
 PORTS = {"broker": 9092, "clickhouse": 8123, "prometheus": 9090, **USUAL_PORTS}
 
@@ -75,6 +80,7 @@ def examine() -> Iterator[Finding]:
     hint = "install Prometheus, or `wattoken doctor --fetch` (Debian); the stack runs without"
     found = str(prometheus) if prometheus else "none"
     yield Finding("prometheus", found, "" if prometheus else hint, needed=False)
+    yield from price_lists(datetime.now(UTC))
     yield Finding("cache", str(cache_folder()))
     for name, port in PORTS.items():
         free = is_free(port)
@@ -113,6 +119,18 @@ def tansu() -> Finding:
         return Finding("tansu", str(tansu_binary()))
     except ComponentMissing as error:
         return Finding("tansu", "none", str(error), needed=False)
+
+
+def price_lists(now: datetime) -> Iterator[Finding]:
+    """Whether the prices that bills go by are of these days."""
+    try:
+        lists = read_catalogue(read_settings(CatalogueSettings).catalogue_dir).price_lists
+    except ConfigurationError as error:
+        yield Finding("price lists", "none", str(error), needed=False)
+        return
+    for source in lists.header.sources:
+        newer = "install a newer one, then `wattoken tariffs sync`" if is_old(source, now) else ""
+        yield Finding("price lists", f"{source.source}: {age(source, now)}", newer, needed=False)
 
 
 def fetch_all(report: Report) -> Iterator[Finding]:

@@ -25,10 +25,10 @@ Report = Callable[[str], None]
 STAGING = "__staging_"
 
 
-def read_catalogue(folder: Path | None) -> Catalogue:
-    """Load the catalogue from the YAML files; raises `ConfigurationError` if they are wrong."""
+def read_catalogue(folder: Path | None, *, with_price_lists: bool = True) -> Catalogue:
+    """Load the catalogue from its files; raises `ConfigurationError` if they are wrong."""
     try:
-        return load_catalogue(folder)
+        return load_catalogue(folder, with_price_lists=with_price_lists)
     except CatalogueError as error:
         raise ConfigurationError(str(error)) from None
 

@@ -81,7 +81,9 @@ def requeue_rejected(
 ) -> None:
     """Meter the selected rejections as ingest would now; what would be refused again is left."""
     settings = read_settings(IngestSettings)
-    providers.use(read_catalogue(read_settings(CatalogueSettings).catalogue_dir))
+    providers.use(
+        read_catalogue(read_settings(CatalogueSettings).catalogue_dir, with_price_lists=False)
+    )
     out = console()
     found = [one for one in read(settings, selection) if not one.requeued]
     if not found:

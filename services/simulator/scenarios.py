@@ -30,7 +30,9 @@ from services.simulator.traffic import Delivered, Route, deliver
 
 def token_era_plan(seed: int, until: date | None, way: Route) -> TokenEraPlan:
     """Plan the weeks to ``until``; whose a model is, the catalogue says."""
-    catalogue = read_catalogue(read_settings(CatalogueSettings).catalogue_dir)
+    catalogue = read_catalogue(
+        read_settings(CatalogueSettings).catalogue_dir, with_price_lists=False
+    )
     entries = {profile.model: catalogue.model_of(profile.model) for profile in profiles.MODELS}
     return TokenEraPlan(
         origins={model: entry.origin for model, entry in entries.items() if entry is not None},

@@ -256,7 +256,9 @@ def test_a_table_that_is_missing_is_said(
     meter: Meter, corrected: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(meter.client, "database", "default")
-    with pytest.raises(ConfigurationError, match=r"lacks 'models': run `wattoken migrate`"):
+    with pytest.raises(
+        ConfigurationError, match=r"lacks 'slices_register': run `wattoken migrate`"
+    ):
         read_rerating(meter.client, load_catalogue(corrected), SINCE, UNTIL, None)
 
 

@@ -91,6 +91,7 @@ BILLS = [
     ROOT / "services/billing" / f"{name}.py"
     for name in (
         *("tariff_check", "tariff_prices", "class_check", "currency_check"),
+        *("price_list_check", "stored_price_lists"),
         *("explanation", "explanation_text", "findings"),
     )
 ]

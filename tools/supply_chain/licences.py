@@ -34,6 +34,7 @@ READ: Final[Mapping[str, str]] = {
     "contourpy": _NEITHER,
     "cycler": _NEITHER,
     "faust-streaming": _NEITHER,
+    "httpx2-jsfetch": _NEITHER,  # only on Emscripten
     "kiwisolver": _NEITHER,
     "lz4": _NEITHER,
     "matplotlib": "LicenseRef-matplotlib",

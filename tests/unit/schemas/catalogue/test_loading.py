@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from schemas.catalogue import CatalogueError, load_catalogue
-from schemas.catalogue.loading import SHIPPED
+from schemas.catalogue.files import SHIPPED
 from services.simulator.profiles import MODELS, REGIONS
 
 

@@ -37,7 +37,11 @@ def test_each_price_is_a_row_of_its_own() -> None:
     catalogue = load_catalogue()
     tables = {one.table: one for one in table_rows(catalogue)}
     tariffs = [
-        dict(zip(tables["tariffs"].columns, row, strict=True)) for row in tables["tariffs"].rows
+        row
+        for row in (
+            dict(zip(tables["tariffs"].columns, row, strict=True)) for row in tables["tariffs"].rows
+        )
+        if row["list"] == ""
     ]
     versions = [one for tariff in catalogue.tariffs.tariffs for one in tariff.versions]
     of_tokens = [row for row in tariffs if row["unit"] == ""]
@@ -48,7 +52,8 @@ def test_each_price_is_a_row_of_its_own() -> None:
     assert len(tariffs) == len(of_tokens) + of_units
     reasoning = [row for row in tariffs if row["token_class"] == "reasoning"]
     assert {row["billed_as"] for row in reasoning} == {"output"}
-    kinds = sum(len(one.day_kinds) for one in catalogue.tou.calendars)
+    calendars = (*catalogue.tou.calendars, *catalogue.price_lists.header.calendars)
+    kinds = sum(len(one.day_kinds) for one in calendars)
     assert len(tables["tou_periods"].rows) == 24 * kinds
     days = tables["calendar_days"].rows
     # Make-up workdays are their own weekday in DeepSeek's calendar, which names none.

@@ -96,6 +96,7 @@ def test_values_as_clickhouse_reads_them() -> None:
     assert literal(datetime(2026, 7, 1, 13, tzinfo=UTC)) == "'2026-07-01 13:00:00'"
     assert literal(date(2026, 7, 1)) == "'2026-07-01'"
     assert literal(Decimal("1E-9")) == "0.000000001"
+    assert literal(["a'b", "c"]) == r"['a\'b','c']"
     assert literal(-3) == "-3"
     assert literal("a\\'b") == "'a\\\\\\'b'"
     with pytest.raises(TypeError, match="float"):

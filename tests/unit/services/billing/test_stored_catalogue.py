@@ -27,6 +27,7 @@ def stored(rows: Rows) -> Catalogue:
         periods=rows["tou_periods"],
         days=rows["calendar_days"],
         regions=rows["regions"],
+        names=rows["listed_models"],
     )
 
 
@@ -34,7 +35,7 @@ def stored(rows: Rows) -> Catalogue:
 def test_what_is_read_back_would_fill_the_tables_alike(catalogue: Catalogue) -> None:
     rows = rows_of(catalogue)
     again = rows_of(stored(rows))
-    for table in ("tariffs", "tou_periods", "calendar_days"):
+    for table in ("tariffs", "listed_models", "tou_periods", "calendar_days"):
         assert sorted(map(repr, again[table])) == sorted(map(repr, rows[table])), table
     zones = {one.region: one.time_zone for one in catalogue.regions.regions}
     assert {one.region: one.time_zone for one in stored(rows).regions.regions} == zones

@@ -17,6 +17,7 @@ from services.exporter.rows import (
     LogEnds,
     ModelRow,
     PeakRow,
+    PriceListRow,
     PriceRow,
     Reconciliation,
     Series,
@@ -203,6 +204,11 @@ def test_prices_are_of_what_is_shown() -> None:
         PriceRow("openai", "unseen", "output", "flat", 1.0),
     ]
     assert samples(made.price_family(rows, [SEEN])) == {("openai", "gpt", "output", "flat"): 6e-07}
+
+
+def test_each_source_of_price_lists_shows_since_when_its_version_is_in_use() -> None:
+    rows = [PriceListRow("genai-prices", "0.2.3", 1_764_115_200)]
+    assert samples(made.price_list_family(rows)) == {("genai-prices", "0.2.3"): 1_764_115_200}
 
 
 def test_a_model_has_one_info() -> None:

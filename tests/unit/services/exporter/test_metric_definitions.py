@@ -15,6 +15,7 @@ PROMISED = {
     "coincident_demand_tokens_per_second": ("region",),
     "capacity_tokens_per_second": ("region",),
     "price_usd_per_token": ("provider", "model", "token_class", "tou_period"),
+    "price_list_first_seen_timestamp_seconds": ("package", "version"),
     "billing_period_charges_usd": ("region", "provider", "model", "tou_period"),
     "billing_period_start_timestamp_seconds": (),
     "week_tokens": ("origin",),

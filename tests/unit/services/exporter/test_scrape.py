@@ -26,6 +26,7 @@ from services.exporter.rows import (
     LogEnds,
     ModelRow,
     PeakRow,
+    PriceListRow,
     PriceRow,
     Reconciliation,
     RegisterRow,
@@ -53,6 +54,7 @@ VALUES: dict[str, Any] = {
         {"eu": 7},
         [PriceRow("openai", "gpt", "output", "flat", 6e-07)],
         [ModelRow("gpt", "OpenAI", "US", "closed")],
+        [PriceListRow("genai-prices", "0.2.3", 1_764_115_200)],
     ),
     "reconciliation": Reconciliation(1, 2, 3),
 }

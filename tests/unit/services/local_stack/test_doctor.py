@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import socket
+from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
@@ -45,6 +47,22 @@ def test_a_taken_port_is_a_note_and_no_failure(monkeypatch: pytest.MonkeyPatch) 
         monkeypatch.setattr(doctor, "PORTS", {"broker": port})
         finding = found(f"port {port}")
     assert (finding.found, finding.needed) == ("broker: taken", False)
+
+
+def test_prices_that_are_old_are_a_note_and_no_failure(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("WATTOKEN_CATALOGUE_DIR", str(tmp_path))
+    source = '{"source": "p", "version": "1", "license": "MIT", "first_seen": "2026-11-26"}'
+    (tmp_path / "price_lists.jsonl").write_text(f'{{"sources": [{source}]}}\n')
+    (fresh,) = doctor.price_lists(datetime(2026, 12, 26, tzinfo=UTC))
+    assert (fresh.remedy, fresh.needed) == ("", False)
+    (old,) = doctor.price_lists(datetime(2026, 12, 27, tzinfo=UTC))
+    assert old.found == "p: version 1 has been in use for 31 days"
+    assert "wattoken tariffs sync" in old.remedy and not old.needed
+    (tmp_path / "price_lists.jsonl").write_text("{")
+    (wrong,) = doctor.price_lists(datetime(2026, 12, 27, tzinfo=UTC))
+    assert "price_lists.jsonl, line 1" in wrong.remedy
 
 
 def test_json_and_exit_code_say_what_is_missing(

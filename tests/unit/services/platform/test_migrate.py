@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from concurrent.futures import Future
+from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -70,6 +71,9 @@ def test_the_order_of_shipped_migrations_is_that_of_their_numbers() -> None:
     assert numbers == list(range(1, len(SHIPPED) + 1))
 
 
+LAST_APPLIED = datetime(2026, 11, 27, tzinfo=UTC)
+
+
 class Database:
     """A client that keeps what it was told, and knows which texts were applied."""
 
@@ -83,8 +87,9 @@ class Database:
     def command(self, text: str) -> None:
         self.commands.append(text)
 
-    def query(self, _text: str, _parameters: Any) -> Any:
-        return SimpleNamespace(result_rows=[(self.rows,)])
+    def query(self, text: str, _parameters: Any) -> Any:
+        rows = [(LAST_APPLIED,)] if "SELECT max(applied_at)" in text else self.rows
+        return SimpleNamespace(result_rows=[(rows,)])
 
     def insert(self, table: str, rows: list[Any], column_names: list[str]) -> None:
         self.inserted.append((table, rows, column_names))

@@ -1,0 +1,1 @@
+"""`wattoken tariffs sync`: published price lists, read, compared, and put into the catalogue."""
