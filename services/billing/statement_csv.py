@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterable
-from datetime import date, datetime
-from decimal import Decimal
 from typing import IO, Final
 
+from services.billing.statement_json import plain
 from services.billing.statement_rows import BillRow, LineRow, columns
 
 #: Spreadsheets of Western versions take UTF-8 without it for another encoding.
@@ -38,11 +37,5 @@ def field(value: object) -> str:
         return ""
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, Decimal):
-        return f"{value:f}"
-    if isinstance(value, datetime):
-        return f"{value:%Y-%m-%dT%H:%M:%SZ}"
-    if isinstance(value, date):
-        return value.isoformat()
-    text = str(value)
+    text = str(plain(value))
     return f"'{text}" if isinstance(value, str) and text.startswith(FORMULA) else text

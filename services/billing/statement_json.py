@@ -107,10 +107,11 @@ def _party(party: Party) -> dict[str, Any]:
 
 
 def _plain(values: dict[str, Any]) -> dict[str, Any]:
-    return {name: _text(value) for name, value in values.items() if value not in ("", None, [])}
+    return {name: plain(value) for name, value in values.items() if value not in ("", None, [])}
 
 
-def _text(value: object) -> object:
+def plain(value: object) -> object:
+    """A value whose digits no reader changes: what is no text, number or truth is made text."""
     if isinstance(value, Decimal):
         return f"{value:f}"
     if isinstance(value, datetime):

@@ -143,7 +143,7 @@ def _send(
         *(seed, now_ms(), rate, seconds),
         ratios=RATIOS,
         poison_straight=0.5,
-        holidays=holidays(load_catalogue()),
+        holidays=holidays(load_catalogue(with_price_lists=False)),
     )
     stop = Event()
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="fleet") as fleet:

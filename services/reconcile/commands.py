@@ -52,7 +52,8 @@ def reconcile(files: Sequence[Path], question: Question, *, as_json_text: bool) 
     Raises `ConfigurationError` for what is no bill, and `UnavailableError` if ClickHouse does not
     answer.
     """
-    names = Names(read_catalogue(read_settings(CatalogueSettings).catalogue_dir))
+    folder = read_settings(CatalogueSettings).catalogue_dir
+    names = Names(read_catalogue(folder, with_price_lists=False))
     naming = Naming(names, question.provider or "")
     bills = [naming.named(bill) for bill in _reader(files).bills()]
     sides = sides_of(bills, question.first, question.end)

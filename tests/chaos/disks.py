@@ -7,7 +7,6 @@ children see it, so nothing is left of it whatever ends the run. That needs root
 from __future__ import annotations
 
 import ctypes
-import errno
 import os
 import subprocess
 from pathlib import Path
@@ -57,9 +56,10 @@ class Disk:
             size = os.fstat(file.fileno()).st_size
             step = 1024**3
             while step >= 4096:
+                if self.free_bytes < leave_bytes + step:
+                    step //= 2
+                    continue
                 try:
-                    if self.free_bytes < leave_bytes + step:
-                        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
                     os.posix_fallocate(file.fileno(), size, step)
                 except OSError:
                     step //= 2
