@@ -248,9 +248,10 @@ class MeterApp(faust.App):
         )
         started = self.loop.time()
         while not self.should_stop:
-            if self.pacing.is_over(wait, self.loop.time() - started, self.records_behind()):
+            waited, full = self.loop.time() - started, self.meter.full.is_set()
+            if self.pacing.is_over(wait, waited, self.records_behind(), full=full):
                 return
-            await self.sleep(min(LAG_LOOK_SECONDS, wait.usual))
+            await self.wait(self.meter.full, timeout=min(LAG_LOOK_SECONDS, wait.usual))
 
     def records_behind(self) -> int:
         """How many more records are on the log, as far as was last heard."""

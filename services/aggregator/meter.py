@@ -90,6 +90,9 @@ class Meter:
         self._ids_max = max(IDS_MAX_FACTOR * edges.keep.ids, IDS_MAX_LEAST)
         self._room = asyncio.Event()
         self._room.set()
+        #: Set while as many rows, or bytes of dead letters and adjustments, wait as may: nothing is
+        #: read before a flush takes them.
+        self.full = asyncio.Event()
 
     def positions(self) -> dict[int, int]:
         """The offset to be read next, by partition."""
@@ -202,8 +205,9 @@ class Meter:
         EVENTS_AS_OTHER.inc(sifted.as_other)
         held_bytes = sum(state.held_bytes for state in self.states.values())
         if self.pending_rows >= self._pending_rows_max or held_bytes >= HELD_BYTES_MAX:
+            self.full.set()
             self._room.clear()
-        elif self._full:
+        elif self._too_many_ids:
             logger.warning("reading pauses: too many ids are in memory", ids=self.ids_in_memory)
             self._room.clear()
         return True
@@ -238,6 +242,9 @@ class Meter:
         async with self._flush_lock:
             async with self._batch_lock:
                 taken = self._snapshots()
+            # What is handed over leaves room for as much again, read while this is written.
+            self.full.clear()
+            self._open_room()
             if not taken:
                 await self._make_room()
                 return
@@ -263,6 +270,7 @@ class Meter:
 
     def release(self) -> None:
         """Let a waiting batch go on, because the partitions are being taken away."""
+        self.full.clear()
         self._room.set()
 
     def _snapshots(self) -> dict[int, tuple[PartitionState, Snapshot]]:
@@ -295,11 +303,11 @@ class Meter:
                 self._open_room()
 
     def _open_room(self) -> None:
-        if not self._full:
+        if not self._too_many_ids and not self.full.is_set():
             self._room.set()
 
     @property
-    def _full(self) -> bool:
+    def _too_many_ids(self) -> bool:
         """Whether too many ids are in memory.
 
         Not while a partition's ids on disk are lost: it takes a batch to find that out and recover

@@ -31,7 +31,8 @@ class AggregatorSettings(KafkaSettings, ClickHouseSettings):
     aggregator_pending_rows_max: int = Field(
         default=500_000,
         gt=0,
-        description="Unwritten rows at which reading pauses until a flush succeeds.",
+        description="Unwritten rows at which reading pauses until a flush takes them; as many"
+        " more may be in that flush.",
     )
     aggregator_keep_minutes_seconds: float = Field(
         default=2 * 3600, gt=0, description="How long minute slices stay in memory, in event time."

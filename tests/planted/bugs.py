@@ -132,8 +132,18 @@ BUGS: Final = (
     ),
     meter(
         "memory for ids has no end",
-        "        elif self._full:\n",
+        "        elif self._too_many_ids:\n",
         "        elif False:\n",
+    ),
+    meter(
+        "nothing is read while what filled the room is written",
+        "            self.full.clear()\n            self._open_room()\n            if not taken:\n",
+        "            if not taken:\n                self.full.clear()\n",
+    ),
+    meter(
+        "a flush that ends lets read on, though there is a full room again",
+        "if not self._too_many_ids and not self.full.is_set():",
+        "if not self._too_many_ids:",
     ),
     meter(
         "a pause ends when all ids have been moved",
@@ -155,6 +165,9 @@ BUGS: Final = (
         """\
             async with self._batch_lock:
                 taken = self._snapshots()
+            # What is handed over leaves room for as much again, read while this is written.
+            self.full.clear()
+            self._open_room()
             if not taken:
                 await self._make_room()
                 return

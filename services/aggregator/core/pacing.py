@@ -37,16 +37,22 @@ def pause(interval_seconds: float, workers: float, last_flush_seconds: float) ->
 class FlushPacing:
     """Decides whether a pause has been long enough.
 
-    Once caught up, people have waited long enough: then the shortest pause will do.
+    Once caught up, people have waited long enough: then the shortest pause will do. And a worker
+    that is full of rows reads nothing more until they are taken, so any pause would be idle; its
+    inserts are large, and so not many.
     """
 
     def __init__(self) -> None:
         self._catching_up = False
 
-    def is_over(self, pause: Pause, waited_seconds: float, records_behind: int) -> bool:
-        """Say whether to flush now, ``records_behind`` the end of the log."""
+    def is_over(
+        self, pause: Pause, waited_seconds: float, records_behind: int, *, full: bool
+    ) -> bool:
+        """Say whether to flush now, ``records_behind`` the end of the log, ``full`` of rows."""
         self._catching_up |= records_behind >= CATCHING_UP_RECORDS
         if not records_behind and self._catching_up and waited_seconds >= pause.shortest:
             self._catching_up = False
+            return True
+        if full:
             return True
         return waited_seconds >= (pause.longest if records_behind else pause.usual)

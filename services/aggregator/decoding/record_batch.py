@@ -178,18 +178,26 @@ def record_starts(payload: bytes, shift: int) -> list[int]:
     append = starts.append
     place, size = 0, len(payload)
     while place < size:
-        low = length = payload[place]
+        low = payload[place]
         place += 1
-        bits = 0
-        while low > 0x7F:
-            low = payload[place]
+        if low > 0x7F:
+            # Most records take two bytes to say their length, so those are read without a loop.
+            high = payload[place]
             place += 1
-            bits += 7
-            # Less one, for the bit of the byte before that says "more follows".
-            length += (low - 1) << bits
+            if high <= 0x7F:
+                append(place + shift)
+                place += (low + (high << 7) - 0x80) >> 1
+                continue
+            length, bits = low - 0x80 + ((high - 0x80) << 7), 14
+            while high > 0x7F:
+                high = payload[place]
+                place += 1
+                length += (high & 0x7F) << bits
+                bits += 7
+            low = length
         append(place + shift)
         # Zigzag: an even number is twice a positive one, and lengths are.
-        place += length >> 1
+        place += low >> 1
     return starts
 
 

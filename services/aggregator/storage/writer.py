@@ -6,6 +6,7 @@ Library errors arrive as `DatabaseUnavailableError` (a retry may help) or `Confi
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
 
 from services.aggregator.core.partition import Checkpoint, Snapshot
 from services.aggregator.core.series_limit import Admission
@@ -43,6 +44,9 @@ CHECKPOINT_COLUMNS = (
     "newest_event",
     "last_append",
 )
+#: A block holds no key twice, so merging it in itself before it is stored, as ClickHouse does by
+#: default, finds nothing, and takes three quarters of an insert's time.
+BLOCK_SETTINGS: Final = {"optimize_on_insert": 0}
 ADMISSION_COLUMNS = ("log", "partition", "topic", *Series._fields, "used", "offset")
 
 
@@ -99,7 +103,9 @@ class ClickHouseWriter(SinkConnection):
         client = self._connected()
         try:
             with mapped_errors():
-                client.raw_insert(table, block.names, block.data(), fmt="Native")
+                client.raw_insert(
+                    table, block.names, block.data(), settings=BLOCK_SETTINGS, fmt="Native"
+                )
         except UnavailableError:
             # A server that refuses does not read a long body to its end, and its answer may be lost
             # with the connection. Asked with an empty one, it says what no retry would fix.

@@ -294,7 +294,12 @@ PLANTED: dict[str, Bug] = {
         Edit(timing.RuleBook, "keep_ms", "return max(", "return -1 + max("),
     ),
     "no room again after a flush": (
-        Edit(meter.Meter, "_open_room", "if not self._full:", "if False:"),
+        Edit(
+            meter.Meter,
+            "_open_room",
+            "if not self._too_many_ids and not self.full.is_set():",
+            "if False:",
+        ),
     ),
     "states of lost partitions are kept": (
         Edit(meter.Meter, "recover", "self.drop(set(self.states) - set(partitions))", "pass"),

@@ -379,6 +379,43 @@ def test_reading_waits_while_the_database_is_away() -> None:
     assert metering.meter.held
 
 
+def test_reading_goes_on_while_what_filled_the_room_is_written(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Rows handed to a flush leave room for as much again, and for no more than that."""
+
+    async def run() -> None:
+        metering = Metering(pending_rows_max=2)
+        meter, database = metering.meter, metering.database
+        writes, may_write = asyncio.Event(), asyncio.Event()
+        at_once = database.call
+
+        async def held(work: Callable[[Any], Any]) -> Any:
+            writes.set()
+            await may_write.wait()
+            return await at_once(work)
+
+        monkeypatch.setattr(database, "call", held)
+        await metering.consume(0)
+        assert meter.full.is_set() and meter.held
+        flush = asyncio.create_task(meter.flush())
+        await writes.wait()
+        assert not meter.full.is_set() and not meter.held
+        assert await metering.consume(1)
+        assert meter.full.is_set(), "what is being written still takes memory"
+        third = asyncio.create_task(metering.consume(2))
+        await asyncio.sleep(0.01)
+        assert not third.done()
+        may_write.set()
+        await flush
+        await asyncio.sleep(0.01)
+        assert not third.done(), "the second lot waits for a flush of its own"
+        await meter.flush()
+        assert await third
+
+    asyncio.run(run())
+
+
 def test_reading_pauses_where_dead_letters_fill_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     """Few rows, but large ones: while the database is away they must not grow without end."""
 

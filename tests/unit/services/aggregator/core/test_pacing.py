@@ -30,12 +30,16 @@ def test_a_long_flush_is_followed_by_a_long_pause_but_not_for_ever() -> None:
     [(0.9, 0, False), (1.0, 0, True), (1.0, 5, False), (1.4, 5, True)],
 )
 def test_who_is_behind_reads_on(waited: float, behind: int, over: bool) -> None:
-    assert FlushPacing().is_over(pause(1.0, 1, 0.1), waited, behind) == over
+    assert FlushPacing().is_over(pause(1.0, 1, 0.1), waited, behind, full=False) == over
 
 
 def test_who_has_caught_up_flushes_at_once_and_then_as_usual() -> None:
     pacing, one = FlushPacing(), pause(1.0, 1, 0.1)
-    assert not pacing.is_over(one, 0.2, CATCHING_UP_RECORDS)
-    assert not pacing.is_over(one, 0.24, 0), "sooner than the group may insert"
-    assert pacing.is_over(one, 0.25, 0)
-    assert not pacing.is_over(one, 0.25, 0)
+    assert not pacing.is_over(one, 0.2, CATCHING_UP_RECORDS, full=False)
+    assert not pacing.is_over(one, 0.24, 0, full=False), "sooner than the group may insert"
+    assert pacing.is_over(one, 0.25, 0, full=False)
+    assert not pacing.is_over(one, 0.25, 0, full=False)
+
+
+def test_who_is_full_flushes_at_once_whatever_the_group_does() -> None:
+    assert FlushPacing().is_over(pause(1.0, 12, 5.0), 0.0, CATCHING_UP_RECORDS, full=True)

@@ -57,8 +57,17 @@ class Driver:
         self.bodies: list[bytes] = []
         self.closed = 0
 
-    def raw_insert(self, table: str, column_names: list[str], body: bytes, fmt: str) -> None:
+    def raw_insert(
+        self,
+        table: str,
+        column_names: list[str],
+        body: bytes,
+        settings: dict[str, Any] | None = None,
+        *,
+        fmt: str,
+    ) -> None:
         assert fmt == "Native"
+        assert not body or settings == {"optimize_on_insert": 0}
         self.bodies.append(body)
         refusal = self.refusals.pop(0) if self.refusals else None
         if refusal is not None:
