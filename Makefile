@@ -15,7 +15,7 @@ export UV_SYSTEM_CERTS := true
 # processes, and without it each compiles a thousand modules first: twice the CPU of everything here.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: price-lists audit otel-collector collector-outage planted schedules mutants chaos fuzz demo up check test faults bench bench-peers gateway-clients clickhouse-versions python-versions lint format docs dashboards locks setup screenshots clean
+.PHONY: price-lists audit otel-collector collector-outage planted schedules mutants chaos fuzz demo up check test faults bench bench-check bench-peers gateway-clients clickhouse-versions python-versions lint format docs dashboards locks setup screenshots clean
 
 setup: $(VENV)/.synced
 
@@ -91,6 +91,11 @@ fuzz: setup
 # SCALING=1 measures growth instead of peers; BENCH_ARGS="--events 200000" passes options on.
 bench: setup bench-peers
 	$(BIN)/python -m bench $(if $(SCALING),scaling,run) $(BENCH_ARGS)
+
+# This tree beside an older commit, in turns: fails where it is slower by more than LOSS percent.
+# AGAINST=HEAD~1 LOSS=5
+bench-check: setup
+	$(BIN)/python -m bench check --against $(or $(AGAINST),HEAD~1) --loss-percent $(or $(LOSS),5) $(BENCH_ARGS)
 
 bench-peers: bench/quix-streams/.venv/.synced
 

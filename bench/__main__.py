@@ -1,4 +1,4 @@
-"""The command line of the benchmarks: `python -m bench run`, `scaling` and `soak`."""
+"""The command line of the benchmarks: `python -m bench run`, `scaling`, `check` and `soak`."""
 
 from __future__ import annotations
 
@@ -41,16 +41,22 @@ def run_command(
     minute_slices: Annotated[
         int, typer.Option(min=1_000_000, help="Minute slices that the exporter stands over.")
     ] = 50_000_000,
+    shape: Annotated[
+        str, typer.Option(help="What the programs' events look like: usual or zipf.")
+    ] = "usual",
     results: Annotated[Path | None, typer.Option(help="Result file to write.")] = None,
     chart: Annotated[Path | None, typer.Option(help="Chart to write.")] = None,
 ) -> None:
     """Measure the aggregator beside its peers; exit 1 if one of them has no valid run."""
+    from bench.generator import SHAPES
     from bench.results import LATEST
     from bench.run import CHART, Plan, run, say
 
+    if shape not in SHAPES:
+        raise typer.BadParameter(f"{shape!r} is none of {', '.join(SHAPES)}", param_hint="--shape")
     chosen = tuple(name.strip() for name in only.split(",") if name.strip())
     load = (freshness_rate, freshness_seconds, ingest_seconds)
-    plan = Plan(events, runs, slices, *load, chosen, minute_slices)
+    plan = Plan(events, runs, slices, *load, chosen, minute_slices, shape)
     if not run(plan, results or LATEST, chart or CHART, say):
         raise typer.Exit(1)
 
@@ -74,6 +80,23 @@ def scaling_command(
     chosen = tuple(name.strip() for name in only.split(",") if name.strip())
     plan = Plan(events, runs, slices_max, ids_max, chosen)
     run(plan, results or SCALING, charts or CHARTS, say)
+
+
+@app.command("check")
+def check_command(
+    against: Annotated[str, typer.Option(help="The older commit.")] = "HEAD~1",
+    loss_percent: Annotated[
+        float, typer.Option(min=0, max=100, help="Most that may be lost.")
+    ] = 5.0,
+    events: Events = 2_000_000,
+    rounds: Annotated[int, typer.Option(min=1, help="Times that the two take turns.")] = 3,
+) -> None:
+    """Measure this tree and an older commit in turns; exit 1 if this one is slower by too much."""
+    from bench.check import run
+    from bench.run import say
+
+    if not run(against, loss_percent, events, rounds, say):
+        raise typer.Exit(1)
 
 
 @app.command("soak")

@@ -15,6 +15,7 @@ from clickhouse_connect.driver.client import Client
 
 from bench.errors import BenchError
 from bench.fill import FilledTopic
+from bench.processor_time import ProcessorTime, ProcessorWatch
 from bench.worker import Worker, metering
 from services.local_stack.infrastructure import Infrastructure
 from services.local_stack.process_table import Memory
@@ -27,13 +28,15 @@ SHARED_POLL_SECONDS = 0.05
 class AggregatorRun:
     """One run over a topic: the seconds it took, and of the first worker what it came to.
 
-    That is its memory at the end, and the mean of its flushes in seconds.
+    That is its memory at the end, and the mean of its flushes in seconds. And of all programs, what
+    the processors did meanwhile.
     """
 
     events: int
     seconds: float
     memory: Memory
     flush_seconds: float
+    processors: ProcessorTime
 
     @property
     def events_per_second(self) -> float:
@@ -56,7 +59,7 @@ def measure(
     alone before is left out. ``prepare`` may change the tables first. Raises `BenchError`,
     `VoidRunError`.
     """
-    with metering(infrastructure, topic, name, env) as meter:
+    with metering(infrastructure, topic, name, env) as meter, ProcessorWatch() as watch:
         if prepare is not None:
             prepare(meter.client)
         for _ in range(workers):
@@ -69,8 +72,10 @@ def measure(
             started, before = time.time(), meter.metered()[0]
         ended = meter.wait_metered(topic.totals.events)
         memory, flush_seconds = meter.workers[0].memory(), meter.workers[0].flush_seconds()
+        processors = watch.between(started, ended)
         meter.check(topic.totals)
-    return AggregatorRun(topic.totals.events - before, ended - started, memory, flush_seconds)
+    events, seconds = topic.totals.events - before, ended - started
+    return AggregatorRun(events, seconds, memory, flush_seconds, processors)
 
 
 def wait_shared(workers: Sequence[Worker], partitions: int) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +15,9 @@ from schemas.identity import identity_hash
 from schemas.metering_rules import MINUTE_MS
 
 REGIONS = ("eu-central", "us-east", "ap-northeast")
+MORE_REGIONS = tuple(
+    f"{place}-{number}" for place in ("eu", "us", "ap", "sa") for number in (1, 2, 3)
+)
 BLOCK_EVENTS = 10_000
 INPUT_TOKENS_MAX = 10_000
 OUTPUT_TOKENS_MAX = 500
@@ -22,7 +27,11 @@ DISORDER_MS = 500
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What is generated: `events` spread evenly over the `span_ms` before `end_ms`."""
+    """What is generated: `events` spread evenly over the `span_ms` before `end_ms`.
+
+    ``zipf``: tenants, models and regions are not equally frequent, but the n-th has 1/n of the
+    first one's events, as customers of a platform have.
+    """
 
     events: int
     end_ms: int
@@ -30,6 +39,19 @@ class Load:
     span_ms: int = 10 * MINUTE_MS
     models: int = 20
     tenants: int = 1000
+    regions: tuple[str, ...] = REGIONS
+    zipf: bool = False
+
+
+def shaped(shape: str, events: int, end_ms: int) -> Load:
+    """A load of one of `SHAPES`."""
+    if shape == "zipf":
+        return Load(events, end_ms, models=200, tenants=100_000, regions=MORE_REGIONS, zipf=True)
+    return Load(events, end_ms)
+
+
+#: What events look like: `usual`, of 1,000 tenants; `zipf`, of 100,000 as a platform has them.
+SHAPES = ("usual", "zipf")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +85,9 @@ def _block(load: Load, first: int, count: int, rng: np.random.Generator) -> Bloc
     times = load.end_ms - load.span_ms + places * load.span_ms // load.events
     times = times + rng.integers(-DISORDER_MS, DISORDER_MS + 1, count)
     ids = rng.bytes(16 * count).hex()
-    tenants = rng.integers(0, load.tenants, count).tolist()
-    models = rng.integers(0, load.models, count).tolist()
-    regions = rng.integers(0, len(REGIONS), count).tolist()
+    tenants = _drawn(rng, load.tenants, count, load.zipf)
+    models = _drawn(rng, load.models, count, load.zipf)
+    regions = _drawn(rng, len(load.regions), count, load.zipf)
     inputs = rng.integers(0, INPUT_TOKENS_MAX, count)
     outputs = rng.integers(0, OUTPUT_TOKENS_MAX, count)
     keys, values = [], []
@@ -78,11 +100,28 @@ def _block(load: Load, first: int, count: int, rng: np.random.Generator) -> Bloc
         keys.append(identity_hash(f"tenant-{tenant}", "gateway-1", event_id))
         values.append(
             f'{{"id":"{event_id}","source":"gateway-1","tenant":"tenant-{tenant}",'
-            f'"time":"{time}Z","region":"{REGIONS[region]}","provider":"openai",'
+            f'"time":"{time}Z","region":"{load.regions[region]}","provider":"openai",'
             f'"model":"model-{model}","input_tokens":{input_tokens},'
             f'"output_tokens":{output_tokens},"status":"ok"}}'.encode()
         )
     return Block(keys, values, Totals(count, int(inputs.sum()), int(outputs.sum())))
+
+
+def _drawn(rng: np.random.Generator, kinds: int, count: int, zipf: bool) -> list[int]:
+    """So many numbers below ``kinds``, equally frequent or by Zipf's law."""
+    if zipf:
+        drawn = np.searchsorted(_zipf_shares(kinds), rng.random(count), side="right")
+    else:
+        drawn = rng.integers(0, kinds, count)
+    return cast("list[int]", drawn.tolist())
+
+
+@cache
+def _zipf_shares(kinds: int) -> NDArray[np.float64]:
+    """The shares of the first, of the first two, and so on."""
+    summed = np.cumsum(1 / np.arange(1, kinds + 1))
+    shares: NDArray[np.float64] = summed / summed[-1]
+    return shares
 
 
 def _times_text(times_ms: NDArray[np.int64]) -> list[str]:

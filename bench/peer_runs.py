@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,19 +59,26 @@ class Peer:
     sums: bool = True
 
 
-def peers(say: Say) -> list[Peer]:
-    """All peers in the order of the result file; builds what has to be built.
+def peers(say: Say, wanted: Callable[[str], bool]) -> list[Peer]:
+    """The peers that are wanted, by name, in the order of the result file; builds what they need.
 
     Raises `ComponentMissing` naming what a peer needs and how to get it.
     """
-    return [
-        Peer("stock_faust_windowed", python_peer("stock_faust_windowed"), share=0.01),
-        Peer("stock_faust_agent", python_peer("stock_faust_agent"), share=0.05),
-        Peer("quix_streams", quix_command(), share=0.05),
-        Peer("clickhouse_kafka_engine", python_peer("clickhouse_kafka_engine")),
-        Peer("kafka_streams", streams_command(say)),
-        Peer("librdkafka_limit", python_peer("librdkafka_limit"), sums=False),
-    ]
+    found = []
+    if wanted("stock_faust_windowed"):
+        command = python_peer("stock_faust_windowed")
+        found.append(Peer("stock_faust_windowed", command, share=0.01))
+    if wanted("stock_faust_agent"):
+        found.append(Peer("stock_faust_agent", python_peer("stock_faust_agent"), share=0.05))
+    if wanted("quix_streams"):
+        found.append(Peer("quix_streams", quix_command(), share=0.05))
+    if wanted("clickhouse_kafka_engine"):
+        found.append(Peer("clickhouse_kafka_engine", python_peer("clickhouse_kafka_engine")))
+    if wanted("kafka_streams"):
+        found.append(Peer("kafka_streams", streams_command(say)))
+    if wanted("librdkafka_limit"):
+        found.append(Peer("librdkafka_limit", python_peer("librdkafka_limit"), sums=False))
+    return found
 
 
 def python_peer(name: str, interpreter: str = sys.executable) -> list[str]:

@@ -15,6 +15,7 @@ from bench.exporter import Scraped
 from bench.freshness import Freshness
 from bench.ingest import IngestRun
 from bench.machine import ROOT, commit, machine
+from bench.processor_time import ProcessorTime
 from bench.recovery import Recovery
 from bench.schedule import medians
 from services.local_stack.process_table import Memory
@@ -48,6 +49,8 @@ class Measured:
     #: By program: events/s of each valid run's second half, of those that report it.
     second_half: dict[str, list[float]] = field(default_factory=dict)
     memory: list[Memory] = field(default_factory=list)
+    #: Of each run of Wattoken, what the processors did.
+    processors: list[ProcessorTime] = field(default_factory=list)
     #: With many slices, and so with many tenants that a restarted worker has to learn.
     recovery: list[Recovery] = field(default_factory=list)
     #: With the load of the throughput runs.
@@ -105,6 +108,7 @@ def document(measured: Measured) -> dict[str, Any]:
         "aggregator_events": measured.events,
         "aggregator_setup": measured.setup,
         "aggregator_memory_runs": [_rounded(asdict(memory)) for memory in measured.memory],
+        "aggregator_processor_runs": [asdict(one.rounded()) for one in measured.processors],
         "recovery_runs": [_rounded(asdict(recovery)) for recovery in measured.recovery],
         "rebuild_runs": [_rounded(asdict(rebuild)) for rebuild in measured.rebuilding],
         "freshness_runs": [_rounded(asdict(freshness)) for freshness in measured.freshness],

@@ -14,9 +14,10 @@ from pathlib import Path
 
 from bench import aggregator, attacks, durability, exporter, freshness, ingest, recovery
 from bench.fill import FilledTopic, fill_topic
-from bench.generator import Load, now_ms
+from bench.generator import Load, now_ms, shaped
 from bench.machine import ROOT
 from bench.peer_runs import Peer, peers, run_peer
+from bench.processor_time import told
 from bench.results import WATTOKEN, Measured, document, write
 from bench.schedule import interleaved
 from bench.worker import clickhouse_client
@@ -46,6 +47,8 @@ class Plan:
     #: `exporter`; empty means all.
     only: Collection[str] = ()
     minute_slices: int = 50_000_000
+    #: What the events of the programs' runs look like: one of `bench.generator.SHAPES`.
+    shape: str = "usual"
 
     def wants(self, name: str) -> bool:
         """Whether this part is to be measured."""
@@ -57,7 +60,7 @@ def run(plan: Plan, results: Path, chart: Path, say: Say) -> bool:
 
     Raises `StackError` when broker or ClickHouse do not start.
     """
-    chosen = [peer for peer in peers(say) if plan.wants(peer.name)]
+    chosen = peers(say, plan.wants)
     measured = Measured(settings={**asdict(plan), "partitions": PARTITIONS})
     state_dir = ROOT / ".wattoken" / f"bench-{time.strftime('%Y%m%d-%H%M%S')}"
     infrastructure = Infrastructure(state_dir, broker="kafka", prometheus="none", report=say)
@@ -126,6 +129,8 @@ class Comparison:
         if name == WATTOKEN:
             done = aggregator.measure(self._infrastructure, topic, f"bench-{run_number}")
             self._measured.memory.append(done.memory)
+            self._measured.processors.append(done.processors)
+            self._say(f"{name}, run {run_number}: processors {told(done.processors)}")
             return done.events_per_second
         report = run_peer(self._infrastructure, self._peers[name], topic, run_number)
         self._measured.versions.update(report.versions)
@@ -140,7 +145,7 @@ class Comparison:
         events = min(self._plan.events, max(LEAST_EVENTS, int(self._plan.events * share)))
         if events not in self._topics:
             servers = self._infrastructure.bootstrap_servers
-            load = Load(events, now_ms())
+            load = shaped(self._plan.shape, events, now_ms())
             self._topics[events] = fill_topic(
                 servers, f"bench.{events}", PARTITIONS, load, self._say
             )

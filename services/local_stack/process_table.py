@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from contextlib import suppress
 from dataclasses import dataclass
@@ -28,14 +29,50 @@ def children(pid: int) -> list[int]:
     found = []
     for stat in Path("/proc").glob("[0-9]*/stat"):
         with suppress(OSError):  # it ended while it was read
-            if int(stat.read_text().rpartition(")")[2].split()[1]) == pid:
+            if _parent(stat) == pid:
                 found.append(int(stat.parent.name))
     return found
 
 
+def descendants(pid: int) -> list[int]:
+    """The processes that a process has started, and theirs."""
+    started: dict[int, list[int]] = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):  # it ended while it was read
+            started.setdefault(_parent(stat), []).append(int(stat.parent.name))
+    found, open_ = [], [pid]
+    while open_:
+        below = started.get(open_.pop(), [])
+        found += below
+        open_ += below
+    return found
+
+
+def cpu_seconds(pid: int) -> float:
+    """Processor time of a process so far, all its threads. Raises OSError when it is no more."""
+    words = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def idle_seconds() -> float:
+    """Time that the machine's processors had nothing to do since it started, all together.
+
+    What waits for a disk counts as nothing to do; what a hypervisor took does not.
+    """
+    words = Path("/proc/stat").read_text(encoding="ascii").split(maxsplit=6)
+    return (int(words[4]) + int(words[5])) / os.sysconf("SC_CLK_TCK")
+
+
 def program(pid: int) -> str:
-    """What a process runs: a module of ours by its name, else its file's. Raises OSError."""
+    """What a process runs: a Python module or script by its name, else a file. Raises OSError."""
     words = Path(f"/proc/{pid}/cmdline").read_bytes().decode("utf-8", "replace").split("\0")
     if "-m" in words[:-1]:
         return words[words.index("-m") + 1]
+    script = next((word for word in words[1:] if not word.startswith("-")), "")
+    if script.endswith(".py"):
+        return Path(script).stem
     return Path(words[0]).name
+
+
+def _parent(stat: Path) -> int:
+    return int(stat.read_text().rpartition(")")[2].split()[1])

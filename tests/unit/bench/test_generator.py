@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+from collections import Counter
 
-from bench.generator import BLOCK_EVENTS, DISORDER_MS, Load, Totals, blocks
+from bench.generator import BLOCK_EVENTS, DISORDER_MS, Load, Totals, blocks, shaped
 from schemas.identity import identity_hash
 from schemas.metering_rules import MINUTE_MS
 from schemas.wire import WireEvent, decode
@@ -72,3 +73,13 @@ def test_events_have_the_size_that_is_announced() -> None:
     load = dataclasses.replace(LOAD, models=20, tenants=1000)
     sizes = [len(value) for value in values(load)]
     assert 220 <= sum(sizes) / len(sizes) <= 240
+
+
+def test_tenants_by_zipf_are_many_and_the_first_has_the_most() -> None:
+    found = Counter(event.tenant for event in events(shaped("zipf", 50_000, END_MS)))
+    (first, most), (second, fewer) = found.most_common(2)
+    assert (first, second) == ("tenant-0", "tenant-1")
+    # 1 / (1 + 1/2 + ... + 1/100,000) of all.
+    assert 0.9 < most / (50_000 / 12.09) < 1.1
+    assert 0.45 < fewer / most < 0.55
+    assert len(found) > 10_000

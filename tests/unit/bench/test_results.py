@@ -10,6 +10,7 @@ from bench.durability import Durability
 from bench.exporter import Scraped
 from bench.freshness import Freshness
 from bench.ingest import IngestRun
+from bench.processor_time import ProcessorTime
 from bench.recovery import Recovery
 from bench.results import Measured, document, ratios, write
 from services.local_stack.process_table import Memory
@@ -23,6 +24,7 @@ def measured() -> Measured:
         events={"wattoken": 10, "kafka_streams": 10, "gone": 10},
         versions={"kafka": "4"},
         memory=[Memory(90.0, 100.0), Memory(95.0, 120.0), Memory(80.0, 110.0)],
+        processors=[ProcessorTime(2.0, {"worker": 0.751}, 0.249, [])],
         recovery=[Recovery(7, 2.5, 300_000.0, 100.0)],
         rebuilding=[Recovery(7, 2.5, 600_000.0, 100.0)],
         freshness=[Freshness(0.5, seconds, 2.0, 9, 10.0, 0) for seconds in (1.0, 3.0, 2.0)],
@@ -65,6 +67,8 @@ def test_every_run_is_kept(measured: Measured) -> None:
         "gone": [],
     }
     assert [run["peak_mb"] for run in contents["aggregator_memory_runs"]] == [100, 120, 110]
+    (processors,) = contents["aggregator_processor_runs"]
+    assert (processors["by_program"], processors["idle"]) == ({"worker": 0.75}, 0.25)
     (recovery,) = contents["recovery_runs"]
     assert (recovery["slices"], recovery["seconds"], recovery["peak_mb"]) == (7, 2.5, 100.0)
     assert [run["p99_seconds"] for run in contents["freshness_runs"]] == [1.0, 3.0, 2.0]
