@@ -11,15 +11,14 @@ import json
 import statistics
 import subprocess
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from bench.errors import BenchError
-from bench.machine import ROOT
+from bench.machine import ROOT, git
+from services.local_stack.cache import Report as Say
 
-Say = Callable[[str], None]
 #: Valid runs of each in one turn; starting broker and database takes longer than they do.
 RUNS_A_TURN: Final = 3
 TURN_SECONDS_MAX: Final = 900.0
@@ -73,14 +72,14 @@ def percent_more(this: float, other: float) -> float:
 
 def older_tree(commit: str, say: Say) -> Tree:
     """Check a commit out and set it up, or find it as it was left."""
-    name = git(ROOT, "rev-parse", "--verify", "--quiet", f"{commit}^{{commit}}").strip()
+    name = git("rev-parse", "--verify", "--quiet", f"{commit}^{{commit}}", folder=ROOT).strip()
     if not name:
         raise BenchError(f"{commit} is no commit of this repository")
     folder = ROOT / ".wattoken" / "bench-check" / name[:12]
     if not (folder / ".git").exists():
         say(f"checking out {name[:12]}")
-        git(ROOT, "clone", "--quiet", "--shared", "--no-checkout", str(ROOT), str(folder))
-        git(folder, "checkout", "--quiet", "--detach", name)
+        command(ROOT, "git", "clone", "--quiet", "--shared", "--no-checkout", ".", str(folder))
+    command(folder, "git", "checkout", "--quiet", "--detach", name)
     say(f"setting {name[:12]} up")
     command(folder, "make", "--silent", "setup", "bench-peers")
     return Tree(name[:12], folder)
@@ -100,14 +99,6 @@ def turn(tree: Tree, events: int) -> list[float]:
     )
     found = json.loads(results.read_text(encoding="utf-8"))
     return [float(rate) for rate in found["aggregator_runs"]["wattoken"]]
-
-
-def git(folder: Path, *arguments: str) -> str:
-    """What git says; empty where it refuses."""
-    done = subprocess.run(
-        ["git", "-C", str(folder), *arguments], capture_output=True, text=True, check=False
-    )
-    return done.stdout if done.returncode == 0 else ""
 
 
 def command(folder: Path, *words: str) -> None:

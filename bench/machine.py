@@ -43,13 +43,14 @@ def operating_system() -> str:
 
 def commit() -> str:
     """The commit that is checked out, with ``+changes`` when files differ from it."""
-
-    def git(*arguments: str) -> str:
-        command = ["git", "-C", str(ROOT), *arguments]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        return done.stdout.strip() if done.returncode == 0 else ""
-
-    name = git("rev-parse", "HEAD") or "unknown"
+    name = git("rev-parse", "HEAD").strip() or "unknown"
     # What the benchmark itself writes is no change to what was measured.
     changed = git("status", "--porcelain", "--", ".", ":!bench/results", ":!docs")
     return f"{name}+changes" if changed else name
+
+
+def git(*arguments: str, folder: Path = ROOT) -> str:
+    """What git says of a checkout; empty where it refuses."""
+    command = ["git", "-C", str(folder), *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return done.stdout if done.returncode == 0 else ""

@@ -14,7 +14,9 @@ import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Final
 
 from confluent_kafka import KafkaException
 
@@ -59,26 +61,31 @@ class Peer:
     sums: bool = True
 
 
+#: In the order of the result file: the name, the part of the events, and whether it sums.
+PEERS: Final = (
+    ("stock_faust_windowed", 0.01, True),
+    ("stock_faust_agent", 0.05, True),
+    ("quix_streams", 0.05, True),
+    ("clickhouse_kafka_engine", 1.0, True),
+    ("kafka_streams", 1.0, True),
+    ("librdkafka_limit", 1.0, False),
+)
+
+
 def peers(say: Say, wanted: Callable[[str], bool]) -> list[Peer]:
-    """The peers that are wanted, by name, in the order of the result file; builds what they need.
+    """The peers that are wanted, by name; builds what they need.
 
     Raises `ComponentMissing` naming what a peer needs and how to get it.
     """
-    found = []
-    if wanted("stock_faust_windowed"):
-        command = python_peer("stock_faust_windowed")
-        found.append(Peer("stock_faust_windowed", command, share=0.01))
-    if wanted("stock_faust_agent"):
-        found.append(Peer("stock_faust_agent", python_peer("stock_faust_agent"), share=0.05))
-    if wanted("quix_streams"):
-        found.append(Peer("quix_streams", quix_command(), share=0.05))
-    if wanted("clickhouse_kafka_engine"):
-        found.append(Peer("clickhouse_kafka_engine", python_peer("clickhouse_kafka_engine")))
-    if wanted("kafka_streams"):
-        found.append(Peer("kafka_streams", streams_command(say)))
-    if wanted("librdkafka_limit"):
-        found.append(Peer("librdkafka_limit", python_peer("librdkafka_limit"), sums=False))
-    return found
+    built: dict[str, Callable[[], Sequence[str]]] = {
+        "quix_streams": quix_command,
+        "kafka_streams": partial(streams_command, say),
+    }
+    return [
+        Peer(name, built[name]() if name in built else python_peer(name), share, sums)
+        for name, share, sums in PEERS
+        if wanted(name)
+    ]
 
 
 def python_peer(name: str, interpreter: str = sys.executable) -> list[str]:

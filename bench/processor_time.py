@@ -29,7 +29,7 @@ NAMES: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """All so far: when (seconds, monotonic), processor seconds by program, and those idle."""
+    """All so far: when (Unix time), processor seconds by program, and those idle."""
 
     at: float
     by_program: dict[str, float]
@@ -87,8 +87,7 @@ class ProcessorWatch:
 
     def between(self, started: float, ended: float) -> ProcessorTime:
         """What was done between two moments (Unix time), as nearly as it was looked."""
-        shift = time.time() - time.monotonic()
-        looks = [look for look in self._looks if started <= look.at + shift <= ended + LOOK_SECONDS]
+        looks = [look for look in self._looks if started <= look.at <= ended + LOOK_SECONDS]
         if len(looks) < 2:
             return ProcessorTime(0.0, {}, 0.0, [])
         return summary(looks)
@@ -100,17 +99,12 @@ class ProcessorWatch:
     def _look(self) -> Look:
         for pid in [os.getpid(), *descendants(os.getpid())]:
             with suppress(OSError):  # it has ended: what it had used stays
-                name = "bench" if pid == os.getpid() else self._name(pid)
-                self._by_process[pid] = name, cpu_seconds(pid)
+                name = "bench" if pid == os.getpid() else program(pid)
+                self._by_process[pid] = NAMES.get(name, name), cpu_seconds(pid)
         total: dict[str, float] = {}
         for name, seconds in self._by_process.values():
             total[name] = total.get(name, 0.0) + seconds
-        return Look(time.monotonic(), total, idle_seconds())
-
-    def _name(self, pid: int) -> str:
-        known = self._by_process.get(pid)
-        found = program(pid)
-        return known[0] if known and known[0] == found else NAMES.get(found, found)
+        return Look(time.time(), total, idle_seconds())
 
 
 def summary(looks: list[Look]) -> ProcessorTime:

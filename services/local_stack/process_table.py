@@ -26,23 +26,15 @@ def memory_of(pid: int | str) -> Memory:
 
 def children(pid: int) -> list[int]:
     """The processes that a process has started."""
-    found = []
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        with suppress(OSError):  # it ended while it was read
-            if _parent(stat) == pid:
-                found.append(int(stat.parent.name))
-    return found
+    return _by_parent().get(pid, [])
 
 
 def descendants(pid: int) -> list[int]:
     """The processes that a process has started, and theirs."""
-    started: dict[int, list[int]] = {}
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        with suppress(OSError):  # it ended while it was read
-            started.setdefault(_parent(stat), []).append(int(stat.parent.name))
+    by_parent = _by_parent()
     found, open_ = [], [pid]
     while open_:
-        below = started.get(open_.pop(), [])
+        below = by_parent.get(open_.pop(), [])
         found += below
         open_ += below
     return found
@@ -50,7 +42,7 @@ def descendants(pid: int) -> list[int]:
 
 def cpu_seconds(pid: int) -> float:
     """Processor time of a process so far, all its threads. Raises OSError when it is no more."""
-    words = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    words = _stat(pid)
     return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
 
 
@@ -74,5 +66,14 @@ def program(pid: int) -> str:
     return Path(words[0]).name
 
 
-def _parent(stat: Path) -> int:
-    return int(stat.read_text().rpartition(")")[2].split()[1])
+def _by_parent() -> dict[int, list[int]]:
+    found: dict[int, list[int]] = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it ended while it was read
+            found.setdefault(int(_stat(folder.name)[1]), []).append(int(folder.name))
+    return found
+
+
+def _stat(pid: int | str) -> list[str]:
+    """What `/proc/PID/stat` says behind the program's name, which may hold anything."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()

@@ -178,26 +178,23 @@ def record_starts(payload: bytes, shift: int) -> list[int]:
     append = starts.append
     place, size = 0, len(payload)
     while place < size:
-        low = payload[place]
+        length = payload[place]
         place += 1
-        if low > 0x7F:
-            # Most records take two bytes to say their length, so those are read without a loop.
-            high = payload[place]
+        if length > 0x7F:
+            # Mostly two bytes say it, so the second is read without a loop.
+            byte = payload[place]
             place += 1
-            if high <= 0x7F:
-                append(place + shift)
-                place += (low + (high << 7) - 0x80) >> 1
-                continue
-            length, bits = low - 0x80 + ((high - 0x80) << 7), 14
-            while high > 0x7F:
-                high = payload[place]
+            # Less one, for the bit of the byte before that says "more follows".
+            length += (byte - 1) << 7
+            bits = 14
+            while byte > 0x7F:
+                byte = payload[place]
                 place += 1
-                length += (high & 0x7F) << bits
+                length += (byte - 1) << bits
                 bits += 7
-            low = length
         append(place + shift)
         # Zigzag: an even number is twice a positive one, and lengths are.
-        place += low >> 1
+        place += length >> 1
     return starts
 
 

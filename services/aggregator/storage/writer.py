@@ -45,7 +45,7 @@ CHECKPOINT_COLUMNS = (
     "last_append",
 )
 #: A block holds no key twice, so merging it in itself before it is stored, as ClickHouse does by
-#: default, finds nothing, and takes three quarters of an insert's time.
+#: default, finds nothing, and takes half to three quarters of an insert's time.
 BLOCK_SETTINGS: Final = {"optimize_on_insert": 0}
 ADMISSION_COLUMNS = ("log", "partition", "topic", *Series._fields, "used", "offset")
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from bench import check
-from bench.check import Tree, git, older_tree
+from bench.check import Tree, older_tree
 from bench.errors import BenchError
-from bench.machine import ROOT
+from bench.machine import ROOT, git
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def test_another_load_is_told(turns: list[str], tmp_path: Path) -> None:
 
 
 def test_a_commit_that_is_none_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    git(tmp_path, "init", "--quiet")
+    git("init", "--quiet", folder=tmp_path)
     monkeypatch.setattr(check, "ROOT", tmp_path)
     with pytest.raises(BenchError, match="feedbeef is no commit"):
         older_tree("feedbeef", print)
