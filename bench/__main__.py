@@ -35,7 +35,7 @@ def run_command(
         str,
         typer.Option(
             help="Comma-separated: programs, recovery, freshness, ingest, attacks, durability,"
-            " exporter."
+            " exporter, questions."
         ),
     ] = "",
     minute_slices: Annotated[

@@ -16,6 +16,7 @@ from bench.freshness import Freshness
 from bench.ingest import IngestRun
 from bench.machine import ROOT, commit, machine
 from bench.processor_time import ProcessorTime
+from bench.questions import Answered
 from bench.recovery import Recovery
 from bench.schedule import medians
 from services.local_stack.process_table import Memory
@@ -62,6 +63,8 @@ class Measured:
     #: With fsync and without, in turns.
     durability: list[Durability] = field(default_factory=list)
     exporter: list[Scraped] = field(default_factory=list)
+    #: One for each question: the median of its runs.
+    questions: list[Answered] = field(default_factory=list)
     #: Runs that failed or found other totals, and why.
     void: list[str] = field(default_factory=list)
 
@@ -83,6 +86,10 @@ def document(measured: Measured) -> dict[str, Any]:
     exporter_runs = [asdict(found) for found in measured.exporter]
     exporter = medians({key: [found[key] for found in exporter_runs] for key in EXPORTER_KEYS})
     durable = durability_medians(measured.durability)
+    asked = {
+        one.name: {"milliseconds": round(one.milliseconds, 1), "memory_mb": round(one.memory_mb)}
+        for one in measured.questions
+    }
     attacked = {one.attack: round(one.p99_ms, 3) for one in measured.attacks}
     return {
         "machine": machine(measured.versions),
@@ -95,6 +102,7 @@ def document(measured: Measured) -> dict[str, Any]:
             **({"exporter": _rounded(exporter)} if exporter else {}),
             **({"attacked_p99_ms": attacked} if attacked else {}),
             **({"durability": durable} if durable else {}),
+            **({"questions": asked} if asked else {}),
         },
         "wattoken_times_faster_than": ratios(rates),
         "settings": measured.settings,

@@ -12,7 +12,16 @@ from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-from bench import aggregator, attacks, durability, exporter, freshness, ingest, recovery
+from bench import (
+    aggregator,
+    attacks,
+    durability,
+    exporter,
+    freshness,
+    ingest,
+    questions,
+    recovery,
+)
 from bench.fill import FilledTopic, fill_topic
 from bench.generator import Load, now_ms, shaped
 from bench.machine import ROOT
@@ -44,7 +53,7 @@ class Plan:
     freshness_seconds: float = 30
     ingest_seconds: float = 10
     #: Names of programs and of `recovery`, `freshness`, `ingest`, `attacks`, `durability`,
-    #: `exporter`; empty means all.
+    #: `exporter`, `questions`; empty means all.
     only: Collection[str] = ()
     minute_slices: int = 50_000_000
     #: What the events of the programs' runs look like: one of `bench.generator.SHAPES`.
@@ -79,6 +88,8 @@ def run(plan: Plan, results: Path, chart: Path, say: Say) -> bool:
             measure_durability(infrastructure, plan, measured, say)
         if plan.wants("exporter"):
             measure_exporter(infrastructure, plan, measured, say)
+        if plan.wants("questions"):
+            measure_questions(infrastructure, plan, measured, say)
     contents = document(measured)
     write(results, contents)
     say(f"wrote {results}")
@@ -209,6 +220,19 @@ def measure_exporter(
                 f"exporter, {done.series:,} label sets over {done.minute_slices:,} minute slices:"
                 f" p99 {done.scrape_p99_ms:.0f} ms, median {done.scrape_median_ms:.0f} ms,"
                 f" {done.rss_mb:.0f} MB"
+            )
+
+
+def measure_questions(
+    infrastructure: Infrastructure, plan: Plan, measured: Measured, say: Say
+) -> None:
+    """Ask ClickHouse what analysts ask, over all that is kept."""
+    with void_if_it_fails("questions", measured, say):
+        for answered in questions.measure(infrastructure, plan.runs, say):
+            measured.questions.append(answered)
+            say(
+                f"{answered.name}: {answered.milliseconds:,.0f} ms,"
+                f" {answered.memory_mb:,.0f} MB, {answered.rows_read:,} rows read"
             )
 
 

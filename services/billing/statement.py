@@ -12,7 +12,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Final
 
-#: Registers of a tenant's meter, as readings show them: column of `usage_hour` and name.
+#: Registers of a tenant's meter, as readings show them: column of `usage_hour_parts` and name.
 REGISTERS: Final = (
     ("input_tokens", "input"),
     ("cache_read_input_tokens", "of it read from cache"),

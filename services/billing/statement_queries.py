@@ -38,13 +38,13 @@ END: Final = "toDateTime({end:Date}, 'UTC')"
 READINGS: Final = f"""
 SELECT tenant,
        {", ".join(f"sumIf({name}, window_start < {START}), sum({name})" for name, _ in REGISTERS)}
-FROM usage_hour
+FROM usage_hour_parts
 WHERE tenant IN {{tenants:Array(String)}} AND window_start < {END}
 GROUP BY tenant
 """
 DAYS: Final = f"""
 SELECT tenant, toDate(window_start) AS day, sum(input_tokens + output_tokens) AS tokens
-FROM usage_hour
+FROM usage_hour_parts
 WHERE tenant IN {{tenants:Array(String)}} AND window_start >= {START} AND window_start < {END}
 GROUP BY tenant, day
 """

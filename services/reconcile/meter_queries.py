@@ -77,7 +77,7 @@ GROUP BY day, provider, model, service_tier, context_band, billed_as, is_unit, c
 REQUESTS: Final = f"""
 SELECT toDate(window_start) AS day, provider, model,
        sum(u.requests), sum(u.failed_requests), sum(u.estimated_tokens)
-FROM usage_hour AS u
+FROM usage_hour_parts AS u
 WHERE {WITHIN} {{filters}}
 GROUP BY day, provider, model
 """

@@ -36,7 +36,7 @@ each_of_sql = pytest.mark.parametrize("path", SQL, ids=lambda path: path.stem)
 VIEWS = {
     *("registers", "usage_minute", "usage_hour", "demand_15m", "peak_demand", "load_duration"),
     *("load_factor", "generation_mix", "token_league", "token_density", "charges", "statements"),
-    *("data_quality", "charge_parts", "checkpoints"),
+    *("data_quality", "charge_parts", "usage_minute_parts", "usage_hour_parts", "checkpoints"),
 }
 
 

@@ -11,6 +11,7 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
+from itertools import combinations
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -156,6 +157,36 @@ def usage_hours(metered: Metered) -> dict[Any, tuple[int, ...]]:
         row["output_tokens"] += one.output
         row["estimated_tokens"] += one.output
     return {key: tuple(row[name] for name in REGISTER_COLUMNS) for key, row in hours.items()}
+
+
+@pytest.mark.parametrize("grain", ["minute", "hour"])
+def test_sums_of_parts_by_any_two_dimensions_are_those_of_the_events(
+    metered: Metered, client: Client, grain: str
+) -> None:
+    seconds = {"minute": 60, "hour": 3600}[grain]
+    dimensions: dict[str, Callable[[Any], Any]] = {
+        "toUnixTimestamp(window_start)": lambda one: one.time // seconds * seconds,
+        "region": lambda one: one.region,
+        "provider": lambda one: one.provider,
+        "model": lambda one: one.model,
+    }
+    if grain == "hour":
+        dimensions["tenant"] = lambda one: one.tenant
+    for pair in combinations(dimensions, 2):
+        sums: dict[Any, Counter[str]] = defaultdict(Counter)
+        for one in metered.events:
+            row = sums[tuple(dimensions[name](one) for name in pair)]
+            if one.entry != "usage":
+                row[f"{one.entry}_tokens"] += one.input + one.output
+                continue
+            row.update(requests=1, input_tokens=one.input, cache_read_input_tokens=one.cached)
+            row.update(output_tokens=one.output, estimated_tokens=one.output)
+        columns = ", ".join(f"sum({name})" for name in REGISTER_COLUMNS)
+        grouped = f"SELECT {', '.join(pair)}, {columns} FROM %s GROUP BY {', '.join(pair)}"
+        expected = {key: tuple(row[name] for name in REGISTER_COLUMNS) for key, row in sums.items()}
+        for view in (f"usage_{grain}_parts", f"usage_{grain}"):
+            found = client.query(grouped % view).result_rows
+            assert {row[:2]: row[2:] for row in found} == expected, (view, pair)
 
 
 def test_hours_tell_price_classes_apart_and_units_are_beside(

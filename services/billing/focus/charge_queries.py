@@ -49,7 +49,7 @@ GROUP BY tenant, currency
 """
 _METERED: Final = """
 SELECT tenant, sum(input_tokens + output_tokens)
-FROM usage_hour
+FROM usage_hour_parts
 WHERE {within}
 GROUP BY tenant
 """

@@ -33,7 +33,7 @@ SELECT
     region,
     sum(toUInt128(requests)),
     sum(toUInt128(input_tokens) + output_tokens)
-FROM usage_minute
+FROM usage_minute_parts
 WHERE window_start >= toDateTime({load_from:UInt32}, 'UTC')
   AND window_start < toDateTime({now:UInt32}, 'UTC')
 GROUP BY minute, region

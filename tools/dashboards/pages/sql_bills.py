@@ -177,7 +177,7 @@ SQL_BILLS: Final = Page(
     span="30d",
     refresh="5m",
     variables=[
-        column_variable("tenant", "usage_hour"),
+        column_variable("tenant", "usage_hour_parts"),
         column_variable("region", "registers"),
     ],
     sections=[STATEMENTS, CHARGES],
