@@ -42,8 +42,16 @@ def run_command(
         int, typer.Option(min=1_000_000, help="Minute slices that the exporter stands over.")
     ] = 50_000_000,
     shape: Annotated[
-        str, typer.Option(help="What the programs' events look like: usual or zipf.")
+        str,
+        typer.Option(
+            help="What the programs' events look like: usual, zipf, spaced, writers, wide, late."
+        ),
     ] = "usual",
+    partitions: Annotated[int, typer.Option(min=1, help="Of the prefilled topic.")] = 4,
+    ids_in_memory: Annotated[
+        int | None,
+        typer.Option(min=1000, help="Ids that the worker holds before they move to disk."),
+    ] = None,
     results: Annotated[Path | None, typer.Option(help="Result file to write.")] = None,
     chart: Annotated[Path | None, typer.Option(help="Chart to write.")] = None,
 ) -> None:
@@ -56,7 +64,9 @@ def run_command(
         raise typer.BadParameter(f"{shape!r} is none of {', '.join(SHAPES)}", param_hint="--shape")
     chosen = tuple(name.strip() for name in only.split(",") if name.strip())
     load = (freshness_rate, freshness_seconds, ingest_seconds)
-    plan = Plan(events, runs, slices, *load, chosen, minute_slices, shape)
+    plan = Plan(
+        *(events, runs, slices, *load, chosen, minute_slices, shape, partitions, ids_in_memory)
+    )
     if not run(plan, results or LATEST, chart or CHART, say):
         raise typer.Exit(1)
 

@@ -15,6 +15,8 @@ from services.platform.migrate import TopicPlan, ensure_topic
 from services.platform.settings import KafkaSettings
 
 Report = Callable[[str], None]
+#: Of a topic, where nothing else is said.
+PARTITIONS = 4
 FLUSH_SECONDS = 120.0
 
 

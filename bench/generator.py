@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from schemas.identity import identity_hash
-from schemas.metering_rules import MINUTE_MS
+from schemas.metering_rules import DAY_MS, MINUTE_MS
 
 REGIONS = ("eu-central", "us-east", "ap-northeast")
 MORE_REGIONS = tuple(
@@ -21,6 +21,41 @@ MORE_REGIONS = tuple(
 BLOCK_EVENTS = 10_000
 INPUT_TOKENS_MAX = 10_000
 OUTPUT_TOKENS_MAX = 500
+LATE_DAYS = 10
+#: Events as ingest and the client write them.
+OWN = (
+    '{{"id":"{id}","source":"gateway-1","tenant":"tenant-{tenant}","time":"{time}Z",'
+    '"region":"{region}","provider":"openai","model":"model-{model}","input_tokens":{input},'
+    '"output_tokens":{output},"status":"ok"}}'
+)
+#: As Python's `json.dumps` writes them, in an order of its own.
+SPACED = (
+    '{{"time": "{time}Z", "model": "model-{model}", "provider": "openai", "region": "{region}",'
+    ' "tenant": "tenant-{tenant}", "source": "gateway-1", "id": "{id}",'
+    ' "output_tokens": {output}, "input_tokens": {input}, "status": "ok"}}'
+)
+#: With `sort_keys`, and without spaces.
+SORTED = (
+    '{{"id":"{id}","input_tokens":{input},"model":"model-{model}","output_tokens":{output},'
+    '"provider":"openai","region":"{region}","source":"gateway-1","status":"ok",'
+    '"tenant":"tenant-{tenant}","time":"{time}Z"}}'
+)
+#: With the time as Python's `isoformat` has it, and null where there is nothing to say.
+OFFSET = (
+    '{{"id": "{id}", "source": "gateway-1", "tenant": "tenant-{tenant}",'
+    ' "time": "{time}+00:00", "region": "{region}", "provider": "openai",'
+    ' "model": "model-{model}", "input_tokens": {input}, "output_tokens": {output},'
+    ' "cache_read_input_tokens": null, "status": "ok", "duration_ms": null}}'
+)
+#: Parts are 0 where there is no token that could be one.
+WIDE = (
+    '{{"id":"{id}","source":"gateway-1","tenant":"tenant-{tenant}","time":"{time}Z",'
+    '"region":"{region}","provider":"openai","model":"model-{model}","input_tokens":{input},'
+    '"output_tokens":{output},"cache_read_input_tokens":{half},"cache_write_input_tokens":{few},'
+    '"reasoning_output_tokens":0,"status":"ok","quality":"measured","duration_ms":{output},'
+    '"service_tier":"batch","cache_write_5m_input_tokens":{few},"cache_write_1h_input_tokens":0,'
+    '"audio_input_tokens":{few},"image_input_tokens":0,"web_searches":1,"pages":2}}'
+)
 #: An event is reported up to this much before or after its place in the order of time.
 DISORDER_MS = 500
 
@@ -41,17 +76,32 @@ class Load:
     tenants: int = 1000
     regions: tuple[str, ...] = REGIONS
     zipf: bool = False
+    #: How events are written, in turns.
+    texts: tuple[str, ...] = (OWN,)
+    #: Which part of the events is late, by up to `LATE_DAYS`.
+    late_share: float = 0.0
+
+
+#: What events look like, and how that differs from the usual load.
+SHAPES: dict[str, dict[str, Any]] = {
+    #: 1,000 tenants, 20 models, 3 regions, as ingest and the client write them.
+    "usual": {},
+    #: Tenants, models and regions of a large platform, few of which have most of the events.
+    "zipf": {"models": 200, "tenants": 100_000, "regions": MORE_REGIONS, "zipf": True},
+    #: Another writer's: keys in another order, with spaces.
+    "spaced": {"texts": (SPACED,)},
+    #: Four writers', one after the other.
+    "writers": {"texts": (OWN, SPACED, SORTED, OFFSET)},
+    #: All that an event may say beside what it must.
+    "wide": {"texts": (WIDE,)},
+    #: A tenth is late by up to ten days, as after an outage.
+    "late": {"late_share": 0.1},
+}
 
 
 def shaped(shape: str, events: int, end_ms: int) -> Load:
     """A load of one of `SHAPES`."""
-    if shape == "zipf":
-        return Load(events, end_ms, models=200, tenants=100_000, regions=MORE_REGIONS, zipf=True)
-    return Load(events, end_ms)
-
-
-#: What events look like: `usual`, of 1,000 tenants; `zipf`, of 100,000 as a platform has them.
-SHAPES = ("usual", "zipf")
+    return Load(events, end_ms, **SHAPES[shape])
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +140,9 @@ def _block(load: Load, first: int, count: int, rng: np.random.Generator) -> Bloc
     regions = _drawn(rng, len(load.regions), count, load.zipf)
     inputs = rng.integers(0, INPUT_TOKENS_MAX, count)
     outputs = rng.integers(0, OUTPUT_TOKENS_MAX, count)
+    if load.late_share:
+        late_by = rng.integers(0, LATE_DAYS * DAY_MS, count)
+        times = np.where(rng.random(count) < load.late_share, times - late_by, times)
     keys, values = [], []
     rows = zip(
         *(_times_text(times), tenants, regions, models, inputs.tolist(), outputs.tolist()),
@@ -98,12 +151,18 @@ def _block(load: Load, first: int, count: int, rng: np.random.Generator) -> Bloc
     for place, (time, tenant, region, model, input_tokens, output_tokens) in enumerate(rows):
         event_id = ids[32 * place : 32 * place + 32]
         keys.append(identity_hash(f"tenant-{tenant}", "gateway-1", event_id))
-        values.append(
-            f'{{"id":"{event_id}","source":"gateway-1","tenant":"tenant-{tenant}",'
-            f'"time":"{time}Z","region":"{load.regions[region]}","provider":"openai",'
-            f'"model":"model-{model}","input_tokens":{input_tokens},'
-            f'"output_tokens":{output_tokens},"status":"ok"}}'.encode()
+        text = load.texts[place % len(load.texts)].format(
+            id=event_id,
+            tenant=tenant,
+            time=time,
+            region=load.regions[region],
+            model=model,
+            input=input_tokens,
+            output=output_tokens,
+            half=input_tokens // 2,
+            few=input_tokens // 8,
         )
+        values.append(text.encode())
     return Block(keys, values, Totals(count, int(inputs.sum()), int(outputs.sum())))
 
 

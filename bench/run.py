@@ -22,7 +22,7 @@ from bench import (
     questions,
     recovery,
 )
-from bench.fill import FilledTopic, fill_topic
+from bench.fill import PARTITIONS, FilledTopic, fill_topic
 from bench.generator import Load, now_ms, shaped
 from bench.machine import ROOT
 from bench.peer_runs import Peer, peers, run_peer
@@ -36,7 +36,6 @@ from services.platform.errors import WattokenError
 
 Say = Callable[[str], None]
 CHART = ROOT / "docs" / "img" / "throughput.png"
-PARTITIONS = 4
 LEAST_EVENTS = 5_000
 #: So that what one run left to do (merges, deletions) does not run into the next one's time.
 PAUSE_SECONDS = 1.0
@@ -56,12 +55,23 @@ class Plan:
     #: `exporter`, `questions`; empty means all.
     only: Collection[str] = ()
     minute_slices: int = 50_000_000
-    #: What the events of the programs' runs look like: one of `bench.generator.SHAPES`.
+    #: What the events of the programs' runs look like, one of `bench.generator.SHAPES`, and on how
+    #: many partitions they lie.
     shape: str = "usual"
+    partitions: int = PARTITIONS
+    #: What the worker holds at most before ids move to disk; None as shipped.
+    ids_in_memory: int | None = None
 
     def wants(self, name: str) -> bool:
         """Whether this part is to be measured."""
         return not self.only or name in self.only
+
+    @property
+    def env(self) -> dict[str, str]:
+        """What the worker is told besides its defaults."""
+        if self.ids_in_memory is None:
+            return {}
+        return {"WATTOKEN_AGGREGATOR_IDS_IN_MEMORY_MAX": str(self.ids_in_memory)}
 
 
 def run(plan: Plan, results: Path, chart: Path, say: Say) -> bool:
@@ -70,7 +80,7 @@ def run(plan: Plan, results: Path, chart: Path, say: Say) -> bool:
     Raises `StackError` when broker or ClickHouse do not start.
     """
     chosen = peers(say, plan.wants)
-    measured = Measured(settings={**asdict(plan), "partitions": PARTITIONS})
+    measured = Measured(settings=asdict(plan))
     state_dir = ROOT / ".wattoken" / f"bench-{time.strftime('%Y%m%d-%H%M%S')}"
     infrastructure = Infrastructure(state_dir, broker="kafka", prometheus="none", report=say)
     with infrastructure:
@@ -138,7 +148,9 @@ class Comparison:
     def _measure(self, name: str, run_number: int) -> float:
         topic = self._topic(name)
         if name == WATTOKEN:
-            done = aggregator.measure(self._infrastructure, topic, f"bench-{run_number}")
+            done = aggregator.measure(
+                self._infrastructure, topic, f"bench-{run_number}", env=self._plan.env
+            )
             self._measured.memory.append(done.memory)
             self._measured.processors.append(done.processors)
             self._say(f"{name}, run {run_number}: processors {told(done.processors)}")
@@ -158,7 +170,7 @@ class Comparison:
             servers = self._infrastructure.bootstrap_servers
             load = shaped(self._plan.shape, events, now_ms())
             self._topics[events] = fill_topic(
-                servers, f"bench.{events}", PARTITIONS, load, self._say
+                servers, f"bench.{events}", self._plan.partitions, load, self._say
             )
         return self._topics[events]
 
@@ -309,7 +321,7 @@ def setup_text(name: str) -> str:
 def subtitle(plan: Plan, machine: dict[str, object]) -> str:
     """The line under the chart's title."""
     return (
-        f"{plan.events:,} JSON events of about 230 bytes, {PARTITIONS} partitions, median of"
+        f"{plan.events:,} JSON events of about 230 bytes, {plan.partitions} partitions, median of"
         f" {plan.runs}; everything on {machine['cores']} cores ({machine['cpu']})"
     )
 

@@ -14,11 +14,11 @@ from typing import Any
 from bench import aggregator, recovery, seen_ids
 from bench.aggregator import AggregatorRun
 from bench.errors import BenchError
-from bench.fill import FilledTopic, fill_topic
+from bench.fill import PARTITIONS, FilledTopic, fill_topic
 from bench.generator import Load, now_ms
 from bench.machine import ROOT, commit, machine
 from bench.results import RESULTS, write
-from bench.run import PARTITIONS, Say, stack_versions
+from bench.run import Say, stack_versions
 from bench.worker import metering
 from services.local_stack.infrastructure import Infrastructure
 from services.platform.errors import WattokenError

@@ -26,10 +26,11 @@ CLOSER_NAMES: Final = tuple(name.encode() for name in CLOSER)
 TIERS: Final = tuple(f'"{tier}"'.encode() for tier in SERVICE_TIERS)
 
 TIMES: Final = tuple(
-    f'"{date}T{clock}{fraction}Z"'.encode()
+    f'"{date}T{clock}{fraction}{zone}"'.encode()
     for date in ("2000-01-01", "2024-02-29", "2026-03-15", "2026-12-31", "2099-12-31")
     for clock in ("00:00:00", "12:34:56", "23:59:59")
     for fraction in ("", ".250", ".000001", ".999999")
+    for zone in ("Z", "Z", "+00:00")
 )
 NUMBERS: Final = (b"0", b"1", b"7", b"10", b"100", b"1234", b"9999999")
 

@@ -16,8 +16,8 @@ SERVICES = ("ingest", "aggregator", "exporter", "billing", "audit", "dead_letter
 #: log, randomness or concurrency.
 CORE = {
     "__future__", "bisect", "collections", "collections.abc", "dataclasses", "datetime", "decimal",
-    "enum", "functools", "html", "itertools", "math", "numpy", "numpy.typing", "operator", "typing",
-    "xxhash", "zoneinfo",
+    "enum", "functools", "graphlib", "html", "itertools", "math", "numpy", "numpy.typing",
+    "operator", "typing", "xxhash", "zoneinfo",
 }  # fmt: skip
 #: What anything that calls itself PURE may reach besides: encodings, hashes, codecs and models of
 #: values; a lock, for what threads share; chance that is drawn from a seed; a count for a request.

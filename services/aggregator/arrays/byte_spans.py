@@ -62,7 +62,7 @@ class Literal:
     """A text that is looked for at many places at once."""
 
     def __init__(self, text: bytes) -> None:
-        self.size = len(text)
+        self.text, self.size = text, len(text)
         self._words = [
             (
                 np.uint64(int.from_bytes(text[start : start + WORD], "little")),

@@ -13,7 +13,6 @@ seven digits, strings with escapes or beyond ASCII, and adjustments.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -30,6 +29,7 @@ from services.aggregator.arrays.byte_spans import (
 )
 from services.aggregator.arrays.key_index import Ints
 from services.aggregator.decoding.canonical_times import times_us
+from services.aggregator.decoding.found import Found
 
 OPENING: Final = Literal(b'{"id":"')
 NAMES: Final = ("source", "tenant", "time", "region", "provider", "model")
@@ -66,25 +66,13 @@ ID_WORDS: Final = 5
 NAME_WORDS: Final = 2
 
 
-@dataclass(slots=True)
-class Canonical:
-    """What the events say, a row each; of a row that is not `good` nothing means anything.
-
-    `ids`, `gateways` and `series` are stretches of the text, as start and length: the id, from the
-    source's first byte to the tenant's last, and from the region's first to the model's last.
-    """
-
-    good: Flags
-    ids: tuple[Ints, Ints]
-    gateways: tuple[Ints, Ints]
-    series: tuple[Ints, Ints]
-    time_us: Ints
-    #: By name: counts of tokens and units, `failed` and `estimated` as 0 and 1, and under
-    #: `service_tier` 1 + its place in `SERVICE_TIERS`; what none has is missing.
-    numbers: dict[str, Ints]
+def begins(buffer: Buffer, starts: Ints) -> Flags:
+    """Say which of the events that open like these go on like these behind the first value."""
+    ends = text_ends(buffer, starts + OPENING.size, ID_WORDS, NAME_LENGTH_MAX)
+    return BETWEEN["source"].at(buffer, ends)
 
 
-def read(buffer: Buffer, starts: Ints, ends: Ints) -> Canonical:
+def read(buffer: Buffer, starts: Ints, ends: Ints) -> Found:
     """Read the events that lie between these places of a buffer."""
     good = OPENING.at(buffer, starts)
     names_start = {"id": starts + OPENING.size}
@@ -114,11 +102,11 @@ def read(buffer: Buffer, starts: Ints, ends: Ints) -> Canonical:
     good &= valid
     _read_rest(buffer, place, good, numbers)
     good &= (place == ends - 1) & (buffer.bytes_at(place) == CLOSING)
-    return Canonical(
+    return Found(
         good,
         (names_start["id"], names_end["id"] - names_start["id"]),
-        (names_start["source"], names_end["tenant"] - names_start["source"]),
-        (names_start["region"], names_end["model"] - names_start["region"]),
+        ((names_start["source"], names_end["tenant"] - names_start["source"]),),
+        ((names_start["region"], names_end["model"] - names_start["region"]),),
         time_us,
         numbers,
     )

@@ -9,6 +9,7 @@ import numpy as np
 from schemas.event_rules import TIME_MAX, TIME_MIN
 from services.aggregator.arrays.byte_spans import (
     FIRST_BYTES,
+    WORD,
     ZERO_DIGITS,
     Buffer,
     Flags,
@@ -54,6 +55,11 @@ HALF_BITS: Final = np.uint64(32)
 POINT_SHIFT, MILLIS_SHIFT, MICROS_SHIFT = np.uint64(24), np.uint64(24), np.uint64(48)
 LOW_BYTE: Final = np.uint64(0xFF)
 POINT, ZULU = np.uint64(ord(".")), np.uint64(ord("Z"))
+#: What others write for Z.
+OFFSET: Final = np.uint64(int.from_bytes(b"+00:00", "little"))
+OFFSET_BYTES: Final = 6
+#: Where in the word of the seconds stands what follows them, and the fraction's first digit.
+POINT_AT, FRACTION_AT = 3, 4
 TIME_BYTES: Final = len("2026-03-15T12:00:00Z")
 CENTURY: Final = TIME_MIN.year // 100
 MONTHS: Final = np.arange(f"{TIME_MIN.year}-01", f"{TIME_MAX.year}-02", dtype="datetime64[M]")
@@ -63,7 +69,7 @@ DAYS: Final = np.diff(MONTHS.astype("datetime64[D]").astype(np.int64))
 
 
 def times_us(buffer: Buffer, places: Ints) -> tuple[Ints, Ints, Flags]:
-    """Read RFC 3339 times in UTC: microseconds since 1970, where they end, and which are.
+    """Read RFC 3339 times in UTC, with Z or +00:00: µs since 1970, where they end, and which are.
 
     Only those with no fraction, milliseconds or microseconds, between `TIME_MIN` and `TIME_MAX`.
     """
@@ -93,8 +99,29 @@ def _fractions(seconds: Words, rest: Words) -> tuple[Ints, Ints, Flags]:
     pointed = after_seconds == POINT
     millis = pointed & (((digits >> MILLIS_SHIFT) & LOW_BYTE) == ZULU)
     micros = pointed & (((digits >> MICROS_SHIFT) & LOW_BYTE) == ZULU)
+    whole = after_seconds == ZULU
+    length = np.full(len(seconds), TIME_BYTES, np.int64)
+    good = millis | micros | whole
+    if not good.all():
+        # The six bytes behind each fraction that there may be.
+        for shape, places in ((whole, 0), (millis, 3), (micros, 6)):
+            start = FRACTION_AT + places if places else POINT_AT
+            here = (_six_bytes(seconds, rest, start) == OFFSET) & ~good
+            if places:
+                here &= pointed
+            shape[here] = True
+            good |= here
+            length[here] += OFFSET_BYTES - 1
     count = np.where(millis, 3, np.where(micros, 6, 0))
     kept = FIRST_BYTES[count]
     digits = (digits & kept) | (ZERO_DIGITS & ~kept)
-    good = (millis | micros | (after_seconds == ZULU)) & (not_digits(digits) == 0)
-    return eight_digits(digits) // 100, TIME_BYTES + count + pointed, good
+    good &= not_digits(digits) == 0
+    return eight_digits(digits) // 100, length + count + pointed, good
+
+
+def _six_bytes(seconds: Words, rest: Words, start: int) -> Words:
+    """Six bytes of the two words, from so many bytes into the first on."""
+    bits = np.uint64(8 * (start % WORD))
+    joined = seconds >> bits | rest << (np.uint64(64) - bits)
+    six: Words = (rest >> bits if start >= WORD else joined) & FIRST_BYTES[OFFSET_BYTES]
+    return six

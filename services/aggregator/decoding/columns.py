@@ -3,8 +3,9 @@
 A pure function of the bytes, but for the numbers of labels: so it may run ahead of everything
 else, and elsewhere. All columns are parallel: the n-th entry of each is about the n-th event.
 
-Events in the form that Wattoken writes are read all together (`decoding.canonical`), the others
-one by one (`schemas.wire`), with the same outcome.
+Events of a known form, Wattoken's own (`decoding.canonical`) or one that was learnt
+(`decoding.known_forms`), are read all together, the others one by one (`schemas.wire`), with the
+same outcome.
 """
 
 from __future__ import annotations
@@ -32,10 +33,9 @@ from services.aggregator.decoding.amounts import (
     times_us,
     units,
 )
-from services.aggregator.decoding.canonical import Canonical, read
 from services.aggregator.decoding.gateways import Gateways
+from services.aggregator.decoding.known_forms import KnownForms, Part, learn_labels, of_no_form
 from services.aggregator.decoding.labels import Labels
-from services.aggregator.decoding.phrases import Phrases
 
 #: Gateways remembered at once; beyond this all that is known of texts is learnt again.
 GATEWAYS_MAX: Final = 500_000
@@ -133,48 +133,46 @@ def together(count: int, parts: Sequence[Decoded]) -> Decoded:
 
 
 class Decoder:
-    """Decodes the values of records; remembers the labels that it met, for speed only."""
+    """Decodes the values of records; remembers forms and labels that it met, for speed only."""
 
     def __init__(self, labels: Labels) -> None:
         self.labels = labels
-        self._forget()
-
-    def _forget(self) -> None:
-        self._gateways = Gateways(self.labels)
-        self._gateway_texts = Phrases()
-        self._series_texts = Phrases()
+        self._gateways = Gateways(labels)
+        self._forms = KnownForms()
 
     def decode(self, frames: Frames) -> Decoded:
         """Decode values; an empty one, of a record without a value, is no event."""
         if len(self._gateways) > GATEWAYS_MAX:
-            self._forget()
-        found = read(frames.buffer, frames.starts, frames.ends)
-        gateways = self._gateway_texts.find(frames.buffer, *found.gateways)
-        series = self._series_texts.find(frames.buffer, *found.series)
-        known = found.good & (gateways >= 0) & (series >= 0)
-        quick = self._quick(frames.buffer, found, np.flatnonzero(known), gateways, series)
-        rest = np.flatnonzero(~known)
-        if not len(rest):
-            return quick
-        both = together(len(frames), (quick, self._one_by_one(frames, rest, found)))
-        return both.chosen(np.argsort(both.places))
+            self._gateways = Gateways(self.labels)
+            self._forms.forget_labels()
+        done, left = [], np.ones(len(frames), np.bool_)
+        parts = list(self._forms.read(frames))
+        for part in parts:
+            known = part.found.good & (part.gateways >= 0) & (part.series >= 0)
+            if len(parts) == 1 and len(part.rows) == len(frames) and known.all():
+                return self._quick(frames.buffer, part, slice(None))
+            rows = np.flatnonzero(known)
+            done.append(self._quick(frames.buffer, part, rows))
+            left[part.rows[rows]] = False
+        rest = np.flatnonzero(left)
+        if len(rest) or not done:
+            done.append(self._one_by_one(frames, rest, parts))
+        every = together(len(frames), done)
+        return every.chosen(np.argsort(every.places))
 
-    def _quick(
-        self, buffer: Buffer, found: Canonical, rows: Ints, gateways: Ints, series: Ints
-    ) -> Decoded:
-        """What was read of events whose labels are known."""
-        every = len(rows) == len(gateways)
-        only = slice(None) if every else rows
-        gateways = gateways[only]
+    def _quick(self, buffer: Buffer, part: Part, only: Ints | slice) -> Decoded:
+        """What was read of some of the events of a form, whose labels are known."""
+        found, gateways = part.found, part.gateways[only]
         starts, lengths = found.ids
         numbers = {name: column[only] for name, column in found.numbers.items()}
         tiers = numbers.pop("service_tier", None)
+        rows = part.rows[only]
         return Decoded(
             len(rows),
             rows,
             found.time_us[only],
             self._gateways.tenants[gateways],
-            series[only],
+            part.series[only],
             np.zeros(len(rows), np.int64) if tiers is None else tiers,
             seen_hashes(buffer, starts[only], lengths[only], self._gateways.seeds[gateways]),
             quick_measures(numbers),
@@ -183,8 +181,8 @@ class Decoder:
             [],
         )
 
-    def _one_by_one(self, frames: Frames, rows: Ints, found: Canonical) -> Decoded:
-        """Decode some of the values with the decoder, and learn the labels of the canonical."""
+    def _one_by_one(self, frames: Frames, rows: Ints, parts: Sequence[Part]) -> Decoded:
+        """Decode some of the values with the decoder; learn their forms and labels."""
         values = frames.values(rows)
         events, failures = decode_many(values, finer_times=may_have_finer_times(values))
         places = np.delete(rows, list(failures)) if failures else rows
@@ -192,7 +190,8 @@ class Decoder:
             [self._gateways.number(event.tenant, event.source) for event in events], np.int64
         )
         series = np.array(self.labels.series_of(events), np.int64)
-        self._learn(frames.buffer, found, places, gateways, series)
+        learn_labels(frames.buffer, parts, places, gateways, series)
+        self._forms.learn(frames, places[of_no_form(parts, places)])
         ids = frames_of([event.id.encode() for event in events])
         return Decoded(
             len(rows),
@@ -212,14 +211,3 @@ class Decoder:
                 for index, error in failures.items()
             ],
         )
-
-    def _learn(
-        self, buffer: Buffer, found: Canonical, places: Ints, gateways: Ints, series: Ints
-    ) -> None:
-        good = np.flatnonzero(found.good[places])
-        rows = places[good]
-        for texts, (starts, lengths), numbers in (
-            (self._gateway_texts, found.gateways, gateways),
-            (self._series_texts, found.series, series),
-        ):
-            texts.learn(buffer, starts[rows], lengths[rows], numbers[good])

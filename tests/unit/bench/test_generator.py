@@ -3,8 +3,20 @@ from __future__ import annotations
 import dataclasses
 import itertools
 from collections import Counter
+from datetime import UTC, datetime, timedelta
 
-from bench.generator import BLOCK_EVENTS, DISORDER_MS, Load, Totals, blocks, shaped
+import pytest
+
+from bench.generator import (
+    BLOCK_EVENTS,
+    DISORDER_MS,
+    LATE_DAYS,
+    SHAPES,
+    Load,
+    Totals,
+    blocks,
+    shaped,
+)
 from schemas.identity import identity_hash
 from schemas.metering_rules import MINUTE_MS
 from schemas.wire import WireEvent, decode
@@ -83,3 +95,29 @@ def test_tenants_by_zipf_are_many_and_the_first_has_the_most() -> None:
     assert 0.9 < most / (50_000 / 12.09) < 1.1
     assert 0.45 < fewer / most < 0.55
     assert len(found) > 10_000
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_every_shape_has_valid_events_of_the_stated_totals(shape: str) -> None:
+    load = shaped(shape, 4_000, END_MS)
+    found = events(load)
+    (totals,) = [block.totals for block in blocks(load)]
+    assert totals == Totals(
+        4_000,
+        sum(event.input_tokens for event in found),
+        sum(event.output_tokens for event in found),
+    )
+    assert len({event.id for event in found}) == 4_000
+
+
+def test_writers_say_the_same_in_other_words() -> None:
+    own, others = events(shaped("usual", 4_000, END_MS)), events(shaped("writers", 4_000, END_MS))
+    assert own == others
+    assert values(shaped("usual", 4_000, END_MS)) != values(shaped("writers", 4_000, END_MS))
+
+
+def test_a_tenth_of_the_late_shape_is_late() -> None:
+    end = datetime.fromtimestamp(END_MS / 1000, UTC)
+    ages = [end - event.time for event in events(shaped("late", 10_000, END_MS))]
+    assert 900 < sum(age > timedelta(minutes=20) for age in ages) < 1100
+    assert timedelta(days=LATE_DAYS - 1) < max(ages) < timedelta(days=LATE_DAYS, hours=1)

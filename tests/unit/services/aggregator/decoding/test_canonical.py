@@ -14,8 +14,9 @@ from schemas.price_class import SERVICE_TIERS
 from services.aggregator.arrays.byte_spans import Buffer
 from services.aggregator.arrays.frames import frames_of
 from services.aggregator.core.timing import EPOCH
-from services.aggregator.decoding.canonical import Canonical, read
+from services.aggregator.decoding.canonical import read
 from services.aggregator.decoding.canonical_times import times_us
+from services.aggregator.decoding.found import Found
 
 EVENT = (
     '{"id":"id-1","source":"gw","tenant":"acme","time":"2026-03-15T12:00:00.250Z","region":"eu",'
@@ -28,7 +29,7 @@ TAIL = (
 )
 
 
-def read_all(*events: str) -> Canonical:
+def read_all(*events: str) -> Found:
     frames = frames_of([event.encode() for event in events])
     return read(frames.buffer, frames.starts, frames.ends)
 
@@ -46,8 +47,8 @@ def test_what_it_finds() -> None:
         return [text[column[0][row] :][: column[1][row]] for row in (0, 2, 3)]
 
     assert spans(found.ids) == ["id-1", "id-1", "id-22"]
-    assert spans(found.gateways) == ['gw","tenant":"acme'] * 3
-    assert spans(found.series) == ['eu","provider":"openai","model":"gpt'] * 3
+    assert spans(found.gateways[0]) == ['gw","tenant":"acme'] * 3
+    assert spans(found.series[0]) == ['eu","provider":"openai","model":"gpt'] * 3
     time_us = (datetime.fromisoformat("2026-03-15T12:00:00.250Z") - EPOCH) // timedelta(
         microseconds=1
     )
