@@ -37,11 +37,14 @@ MODULES: Final = (
     *(f"{AGGREGATOR}/kafka/{name}.py" for name in ("transport", "raw_fetch", "log_offsets")),
     *(f"{AGGREGATOR}/decoding/{name}.py" for name in ("canonical", "columns", "gateways")),
     *(f"{AGGREGATOR}/decoding/{name}.py" for name in ("labels", "phrases", "record_batch")),
+    *(f"{AGGREGATOR}/decoding/{name}.py" for name in ("forms", "known_forms", "label_texts")),
+    *(f"{AGGREGATOR}/decoding/{name}.py" for name in ("amounts", "canonical_times")),
 )
 TESTS: Final = (
     "tests/unit/services/aggregator",
     "tests/property/test_ids_seen.py",
     "tests/property/test_exactly_once.py",
+    "tests/property/test_forms_equal_decoder.py",
 )
 #: Property tests run so many examples here; `make test` runs more.
 EXAMPLES: Final = "100"

@@ -1,0 +1,145 @@
+"""Forms, one by one; that what they read is what the decoder reads is in tests/property."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from schemas.price_class import SERVICE_TIERS
+from services.aggregator.arrays.byte_spans import Buffer
+from services.aggregator.arrays.frames import frames_of
+from services.aggregator.decoding.forms import GATEWAY, SERIES, Form, learn, merged, runs
+from services.aggregator.decoding.found import Found
+
+EVENT: dict[str, Any] = {
+    "time": "2026-03-15T12:00:00.250Z",
+    **{"region": "eu", "model": "gpt", "id": "id-1", "tenant": "acme", "source": "gw"},
+    **{"output_tokens": 7, "provider": "openai", "input_tokens": 12},
+}
+
+
+def text(**other: Any) -> bytes:
+    return json.dumps(EVENT | other).encode()
+
+
+def form_of(event: bytes) -> Form:
+    form = learn(event)
+    assert form is not None
+    return form
+
+
+def read_all(form: Form, *events: bytes) -> tuple[Found, bytes]:
+    frames = frames_of(events)
+    return form.read(frames.buffer, frames.starts, frames.ends), b"".join(events)
+
+
+def names(form: Form) -> list[str]:
+    return [step.name for step in form.steps]
+
+
+def test_what_it_finds() -> None:
+    events = text(), b"{", text(input_tokens=9_999_999, id="id-22"), text()[:-1], text() + b" "
+    found, joined = read_all(form_of(text()), *events)
+    assert found.good.tolist() == [True, False, True, False, False]
+
+    def spans(column: tuple[Any, Any], rows: tuple[int, ...] = (0, 2)) -> list[bytes]:
+        return [joined[column[0][row] :][: column[1][row]] for row in rows]
+
+    assert spans(found.ids) == [b"id-1", b"id-22"]
+    assert [spans(column) for column in found.gateways] == [[b'acme", "source": "gw'] * 2]
+    assert [spans(column) for column in found.series] == [[b'eu", "model": "gpt'] * 2] + [
+        [b"openai"] * 2
+    ]
+    # Those of what is not read are empty, wherever reading went on.
+    assert spans(found.ids, (1, 3, 4)) == [b"", b"", b""]
+    assert {name: column[[0, 2]].tolist() for name, column in found.numbers.items()} == {
+        "input_tokens": [12, 9_999_999],
+        "output_tokens": [7, 7],
+    }
+    assert found.time_us[0] == 1_773_576_000_250_000
+
+
+def test_fields_may_be_missing_or_null_where_the_form_has_them() -> None:
+    form = form_of(text(pages=3, duration_ms=5, service_tier="flex", status="ok", reason=None))
+    found, _ = read_all(
+        form,
+        text(),
+        text(pages=4, duration_ms=None, service_tier=None, status="error", reason=None),
+        text(pages=None, service_tier="batch"),
+        text(duration_ms=2, status="ok"),
+        text(status="ok", duration_ms=2),
+        text(reason="x"),
+        text(service_tier="Flex"),
+        text(pages="3"),
+        text(quality="measured"),
+    )
+    assert found.good.tolist() == [True] * 4 + [False] * 5
+    assert found.numbers["pages"][:4].tolist() == [0, 4, 0, 0]
+    assert found.numbers["failed"][:4].tolist() == [0, 1, 0, 0]
+    assert found.numbers["service_tier"][:4].tolist() == [0, 0, 1 + SERVICE_TIERS.index("batch"), 0]
+    assert "duration_ms" not in found.numbers
+
+
+def test_the_first_field_opens_every_event() -> None:
+    event = json.dumps({"quality": "estimated"} | EVENT).encode()
+    form = form_of(event)
+    assert form.steps[0].required and form.opening.text == b'{"quality": '
+    found, _ = read_all(form, event, text(), json.dumps({"quality": "measured"} | EVENT).encode())
+    assert found.good.tolist() == [True, False, True]
+    assert found.numbers["estimated"][[0, 2]].tolist() == [1, 0]
+
+
+def test_events_that_open_alike_are_told_apart_by_the_second_key() -> None:
+    event = json.dumps({"id": "id-1"} | EVENT).encode()
+    other = json.dumps({"id": "id-1", "region": "eu"} | EVENT).encode()
+    frames = frames_of([event, other, event])
+    assert form_of(event).begins(frames.buffer, frames.starts).tolist() == [True, False, True]
+    # What is not always there says nothing.
+    some = form_of(json.dumps({"id": "id-1", "pages": 1} | EVENT).encode())
+    assert some.begins(frames.buffer, frames.starts).tolist() == [True] * 3
+
+
+def test_what_stands_side_by_side_is_one_stretch() -> None:
+    form = form_of(text())
+    assert runs(form.steps, GATEWAY) == [("tenant", "source")]
+    assert runs(form.steps, SERIES) == [("region", "model"), ("provider",)]
+
+
+def test_forms_of_one_writer_are_merged() -> None:
+    one = form_of(text(pages=1, images=2))
+    other = form_of(text(images=2, status="ok"))
+    both = merged(one, other)
+    assert both is not None
+    assert set(names(both)) == {*EVENT, "pages", "images", "status"}
+    found, _ = read_all(both, text(pages=1, images=2), text(images=2, status="error"), text())
+    assert found.good.all()
+    # What followed what is remembered: a third may say that what was tried first is wrong.
+    third = merged(form_of(text(pages=1)), form_of(text(status="ok")))
+    assert third is not None
+    wider = merged(third, form_of(text(status="ok", pages=1)))
+    assert wider is not None and names(wider)[-2:] == ["status", "pages"]
+    assert merged(wider, form_of(text(pages=1, status="ok"))) is None
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        json.dumps(EVENT, separators=(",", ":")).encode(),
+        json.dumps({"id": "id-1"} | EVENT).encode(),
+        text() + b"\n",
+        text().replace(b'"provider": ', b'"provider":  '),
+        json.dumps(dict(reversed(EVENT.items()))).encode(),
+    ],
+)
+def test_forms_of_two_writers_are_not(other: bytes) -> None:
+    assert merged(form_of(text()), form_of(other)) is None
+
+
+def test_a_text_at_the_very_end_of_a_buffer_is_read_to_its_end_and_no_further() -> None:
+    form = form_of(b"{" + text()[1:].replace(b", ", b" " * 40 + b", "))
+    for end in range(len(text())):
+        found, _ = read_all(form, text()[:end])
+        assert not found.good.any()
+    assert Buffer.PADDING == 1024

@@ -1,0 +1,102 @@
+"""Which forms are known, and when: by what the decoder is asked one by one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from schemas.wire import decode_many
+from services.aggregator.arrays.frames import frames_of
+from services.aggregator.decoding import columns
+from services.aggregator.decoding.columns import Decoder
+from services.aggregator.decoding.known_forms import EVENTS_MIN, FORMS_MAX
+from services.aggregator.decoding.labels import Labels
+
+EVENT: dict[str, Any] = {
+    "time": "2026-03-15T12:00:00.250Z",
+    **{"region": "eu", "model": "gpt", "id": "id-1", "tenant": "acme", "source": "gw"},
+    **{"output_tokens": 7, "provider": "openai", "input_tokens": 12},
+}
+CANONICAL = (
+    b'{"id":"id-1","source":"gw","tenant":"acme","time":"2026-03-15T12:00:00.250Z","region":"eu",'
+    b'"provider":"openai","model":"gpt","input_tokens":12,"output_tokens":7}'
+)
+
+
+@pytest.fixture
+def left_over(monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
+    """Decode some events, and say how many of them the decoder was asked for."""
+    asked: list[int] = []
+
+    def counted(records: list[bytes], **options: Any) -> Any:
+        asked.append(len(records))
+        return decode_many(records, **options)
+
+    def left_over(decoder: Decoder, *events: bytes) -> int:
+        asked.clear()
+        assert len(decoder.decode(frames_of(events)).places) == len(events)
+        return sum(asked)
+
+    monkeypatch.setattr(columns, "decode_many", counted)
+    return left_over
+
+
+def written(indent: int, **other: Any) -> bytes:
+    return json.dumps(EVENT | other, indent=indent).encode()
+
+
+def test_a_form_is_learnt_from_a_batch_and_its_labels_from_the_next(
+    left_over: Callable[..., int],
+) -> None:
+    decoder, events = Decoder(Labels()), [written(1)] * EVENTS_MIN
+    assert left_over(decoder, *events) == EVENTS_MIN
+    assert left_over(decoder, *events) == EVENTS_MIN
+    assert left_over(decoder, *events) == 0
+    assert left_over(decoder, written(1), CANONICAL, written(1, tenant="other")) == 2
+    assert left_over(decoder, written(1), CANONICAL, written(1, tenant="other")) == 0
+
+
+def test_a_few_events_make_no_form(left_over: Callable[..., int]) -> None:
+    decoder, events = Decoder(Labels()), [written(1)] * (EVENTS_MIN - 1)
+    for _ in range(4):
+        assert left_over(decoder, *events) == len(events)
+
+
+def test_a_form_is_widened_and_keeps_its_labels(left_over: Callable[..., int]) -> None:
+    decoder, more = Decoder(Labels()), [written(1, pages=1)] * EVENTS_MIN
+    for _ in range(3):
+        left_over(decoder, *[written(1)] * EVENTS_MIN)
+    assert left_over(decoder, *more) == EVENTS_MIN
+    assert left_over(decoder, *more, written(1)) == 0
+
+
+def test_of_many_forms_the_least_used_is_forgotten(left_over: Callable[..., int]) -> None:
+    decoder = Decoder(Labels())
+    for indent in range(1, FORMS_MAX + 2):
+        for _ in range(3):
+            left_over(decoder, *[written(indent)] * EVENTS_MIN)
+    assert left_over(decoder, written(FORMS_MAX + 1), written(FORMS_MAX)) == 0
+    assert left_over(decoder, written(1)) == 1
+
+
+def test_what_has_no_form_hides_none(left_over: Callable[..., int]) -> None:
+    decoder = Decoder(Labels())
+    odd = [written(1, id="é")] * 3
+    for _ in range(3):
+        left_over(decoder, *odd, *[written(2)] * EVENTS_MIN)
+    assert left_over(decoder, *odd, *[written(2)] * EVENTS_MIN) == len(odd)
+
+
+def test_labels_are_forgotten_and_forms_are_not(
+    left_over: Callable[..., int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decoder, events = Decoder(Labels()), [written(1)] * EVENTS_MIN
+    for _ in range(3):
+        left_over(decoder, *events)
+    monkeypatch.setattr(columns, "GATEWAYS_MAX", 0)
+    assert left_over(decoder, *events) == EVENTS_MIN
+    monkeypatch.setattr(columns, "GATEWAYS_MAX", 10)
+    assert left_over(decoder, *events) == 0
