@@ -9,6 +9,10 @@ from typing import Final
 _ADDRESS: Final = re.compile(r"host='(?P<host>[^']+)', port=(?P<port>\d+)")
 #: As the driver adds it to what the server said.
 _URL: Final = re.compile(r"\((?:for url )?https?://(?P<host>[^\s:/)]+):(?P<port>\d+)")
+#: While it is asked, or already on the way there.
+_TIMED_OUT: Final = re.compile(
+    r"[Tt]imed out(?:\.? \((?:read|connect) timeout=(?P<seconds>[\d.]+)\))?"
+)
 #: A server that wants TLS closes, or answers in it.
 _WANTS_TLS: Final = ("BadStatusLine", "Remote end closed", "RemoteDisconnected", "Connection reset")
 _WANTS_NONE: Final = ("WRONG_VERSION_NUMBER", "wrong version number", "record layer failure")
@@ -39,6 +43,15 @@ def explain(text: str) -> str:
         )
     if any(part in text for part in ("Name or service not known", "Failed to resolve")):
         return f"there is no host of the name in {where}: see to WATTOKEN_CLICKHOUSE_HOST"
+    if "No route to host" in text or "Network is unreachable" in text:
+        return f"no way leads to {where}: see to WATTOKEN_CLICKHOUSE_HOST, and to the network"
+    if "DB::Exception" not in text and (late := _TIMED_OUT.search(text)) is not None:
+        seconds = f" within {late['seconds']} s" if late["seconds"] else " in time"
+        return (
+            f"nothing comes from {where}{seconds}: is it up, does a firewall stand between"
+            " (WATTOKEN_CLICKHOUSE_HOST and WATTOKEN_CLICKHOUSE_PORT), or does it need longer"
+            " (WATTOKEN_CLICKHOUSE_TIMEOUT_SECONDS)?"
+        )
     if any(part in text for part in _WANTS_NONE):
         return (
             f"{where} does not speak TLS: set WATTOKEN_CLICKHOUSE_SECURE to false, or see to"

@@ -47,6 +47,27 @@ POOL = (
             " (for url https://db:8443)",
             ["db:8443 refuses the user", "WATTOKEN_CLICKHOUSE_PASSWORD_FILE"],
         ),
+        (
+            "Error HTTPConnectionPool(host='db', port=8443): Read timed out. (read timeout=10)"
+            " executing HTTP request attempt 1 (http://db:8443)",
+            ["nothing comes from db:8443 within 10 s", "WATTOKEN_CLICKHOUSE_TIMEOUT_SECONDS"],
+        ),
+        (
+            POOL.format(
+                s="",
+                why="ConnectTimeoutError('Connection to db timed out. (connect timeout=2.5)')",
+            ),
+            ["nothing comes from db:8443 within 2.5 s", "WATTOKEN_CLICKHOUSE_HOST"],
+        ),
+        ("The read operation timed out", ["nothing comes from it in time"]),
+        (
+            POOL.format(s="", why="NewConnectionError('[Errno 113] No route to host')"),
+            ["no way leads to db:8443", "WATTOKEN_CLICKHOUSE_HOST"],
+        ),
+        (
+            "Code: 209. DB::NetException: DB::Exception: Timeout: connect timed out: other:9000",
+            ["connect timed out: other:9000"],
+        ),
         ("\n\nCode: 241. Memory limit\nand more", ["Code: 241. Memory limit"]),
         ("", ["no reason given"]),
     ],
