@@ -10,11 +10,16 @@ from datetime import date
 from pathlib import Path
 
 import clickhouse_connect
+import numpy as np
 import pytest
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from schemas.catalogue import load_catalogue
+from services.aggregator.core.slice_keys import pack
+from services.aggregator.core.windows import FAMILIES
+from services.aggregator.decoding.labels import Labels, Series
+from services.aggregator.storage.clickhouse_sink import ClickHouseSink
 from services.billing.rerate_queries import read_rerating
 from services.exporter.control_room import queries as control_room
 from services.exporter.control_room.figures import window_of
@@ -27,6 +32,7 @@ from services.local_stack.supervisor import Supervisor
 from services.operate.first_secrets import make_first_secrets
 from services.platform.catalogue import store_catalogue
 from services.platform.clickhouse import connect
+from services.platform.kafka_log import Log
 from services.platform.migrate import MIGRATIONS, migrate_tables, statements
 from services.platform.settings import ClickHouseSettings
 from tests.contract.compose_file import ROOT
@@ -135,6 +141,23 @@ def test_the_aggregator_writes_and_reads_and_makes_nothing(aggregator: Client) -
     refused(aggregator, "ALTER TABLE checkpoints DELETE WHERE 1")
     refused(aggregator, "DROP TABLE checkpoints")
     refused(aggregator, "TRUNCATE TABLE checkpoints")
+
+
+def test_the_aggregator_may_send_a_table_of_keys_beside_a_question(
+    migrated: tuple[int, Path],
+) -> None:
+    labels = Labels()
+    log = Log("a-cluster", "a-topic", "usage.events.v1", 1)
+    sink = ClickHouseSink(settings(migrated, "aggregator"), log, labels)
+    try:
+        series = np.array([labels.series.number(Series("usage", "eu", "openai", "gpt"))])
+        assert labels.tenants.number("acme") == 0
+        none = np.zeros(1, np.int64)
+        for family in FAMILIES:
+            rows, _ = sink.look_up(family.name, 0, pack(family, labels, none, none, series, none))
+            assert len(rows) == 0
+    finally:
+        sink.close()
 
 
 def test_migrate_replaces_the_catalogue_and_the_exporter_reads_bills(

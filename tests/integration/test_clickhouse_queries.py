@@ -20,7 +20,11 @@ import pytest
 from clickhouse_connect.driver.client import Client
 
 from schemas.metering_rules import DAY_MS, MeteringRules
+from schemas.price_class import PriceClass
+from services.aggregator.core.slice_keys import pack
 from services.aggregator.core.windows import FAMILIES, HOUR, MINUTE, REGISTER, UNIT, Family
+from services.aggregator.decoding.labels import Series as SeriesLabels
+from services.aggregator.decoding.labels import Unit
 from services.billing.periods import Period
 from services.billing.statement_queries import read_statement, read_statements
 from services.dead_letters.letters import Selection, count_by_reason, read_letters
@@ -101,6 +105,24 @@ def test_a_worker_looks_up_old_slices_and_recovers_from_a_window_on(
     first = family.window_number(1000 * (int(time.time()) - 3 * 3600))
     rows, _ = metered.sink.read_slices(family, 0, first)
     assert 0 < len(rows) < len(keys)
+
+
+def test_a_worker_looks_up_any_number_of_slices_at_once(metered: Metered) -> None:
+    """Of a batch of late events each may be in a slice of its own, with names as long as any."""
+    labels, now_ms = metered.labels, 1000 * int(time.time())
+    count = 20_000
+    long = ["é" * 128, "provider" * 16, "model-" * 42]
+    series = np.array([labels.series.number(SeriesLabels("usage", *long))] * count)
+    tenants = [labels.tenants.number(f"{number:06}" + "t" * 122) for number in range(count)]
+    for family, varieties in (
+        (MINUTE, np.zeros(count, np.int64)),
+        (HOUR, np.full(count, labels.classes.number(PriceClass("batch", 200_000)))),
+        (UNIT, np.full(count, labels.units.number(Unit("pages")))),
+    ):
+        windows = np.full(count, family.window_number(now_ms)) - np.arange(count) % 1000
+        unknown = pack(family, labels, windows, np.array(tenants), series, varieties)
+        keys = np.concatenate([unknown, metered.rows(family, 0).keys])
+        assert_rows(family, metered, 0, metered.sink.look_up(family.name, 0, keys))
 
 
 def test_a_worker_recovers_checkpoints_and_rules(metered: Metered) -> None:

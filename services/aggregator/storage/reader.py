@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 import numpy as np
+from clickhouse_connect.driver.external import ExternalData
 
 from schemas.metering_rules import RULE_NAMES, MeteringRules, rules_of
 from services.aggregator.arrays.key_index import Ints
@@ -26,9 +27,9 @@ from services.aggregator.decoding.labels import Series
 from services.aggregator.storage.connection import SinkConnection
 from services.aggregator.storage.slice_blocks import (
     from_window,
+    key_block,
     key_columns,
-    key_type,
-    key_values,
+    key_types,
     no_slice,
     rows_of,
     select_slices,
@@ -37,8 +38,9 @@ from services.aggregator.storage.slice_blocks import (
 )
 from services.platform.clickhouse import all_rows, mapped_errors, nothing_answered
 
-#: Keys asked for in one look-up; more would make the query text and its parsing long.
-LOOK_UP_KEYS_MAX: Final = 2000
+#: Keys asked for in one query, which bounds the memory of its answer.
+LOOK_UP_KEYS_MAX: Final = 50_000
+KEYS_TABLE: Final = "keys"
 
 
 class ClickHouseReader(SinkConnection):
@@ -143,21 +145,16 @@ class ClickHouseReader(SinkConnection):
     def look_up(self, family_name: str, partition: int, keys: Ints) -> tuple[SliceRows, Ints]:
         """Read single slices: rows and their versions; one that does not exist is missing."""
         family = FAMILY_BY_NAME[family_name]
-        names = key_columns(family)
+        names = ", ".join(key_columns(family))
+        text = f"{select_slices(family)} AND ({names}) IN (SELECT {names} FROM {KEYS_TABLE})"
         found: list[tuple[SliceRows, Ints]] = []
         for start in range(0, len(keys), LOOK_UP_KEYS_MAX):
-            values = key_values(family, keys[start : start + LOOK_UP_KEYS_MAX], self._labels)
-            if family.window_ms is not None:
-                values["window_start"] = [to_time(1000 * at) for at in values["window_start"]]
-            found.append(
-                self._read_rows(
-                    family,
-                    select_slices(family)
-                    + f" AND ({', '.join(names)}) IN {{keys:{key_type(family)}}}",
-                    partition=partition,
-                    keys=list(zip(*(values[name] for name in names), strict=True)),
-                )
+            block = key_block(family, keys[start : start + LOOK_UP_KEYS_MAX], self._labels)
+            # As a table beside the query: the server refuses parameters beyond 128 KiB.
+            asked = ExternalData(
+                file_name=KEYS_TABLE, data=block.data(), fmt="Native", structure=key_types(family)
             )
+            found.append(self._read_rows(family, text, asked, partition=partition))
         return (
             SliceRows(
                 np.concatenate([rows.keys for rows, _ in found]),
@@ -166,11 +163,14 @@ class ClickHouseReader(SinkConnection):
             np.concatenate([versions for _, versions in found]),
         )
 
-    def _read_rows(self, family: Family, text: str, **parameters: Any) -> tuple[SliceRows, Ints]:
+    def _read_rows(
+        self, family: Family, text: str, beside: ExternalData | None = None, **parameters: Any
+    ) -> tuple[SliceRows, Ints]:
         # No slice has version 0: it marks the row that says the answer came.
+        text = f"{text} UNION ALL {no_slice(family)}"
         blocks = [
             rows_of(family, list(block), self._labels)
-            for block in self._column_blocks(f"{text} UNION ALL {no_slice(family)}", **parameters)
+            for block in self._column_blocks(text, beside, **parameters)
         ]
         if not blocks:
             raise nothing_answered()
@@ -182,12 +182,14 @@ class ClickHouseReader(SinkConnection):
             raise nothing_answered()
         return SliceRows(keys[slices], totals[slices]), versions[slices]
 
-    def _column_blocks(self, text: str, **parameters: Any) -> Iterator[Sequence[Sequence[Any]]]:
+    def _column_blocks(
+        self, text: str, beside: ExternalData | None, **parameters: Any
+    ) -> Iterator[Sequence[Sequence[Any]]]:
         """The answer to a query in blocks of columns; numbers come without an object each."""
         with (
             mapped_errors(),
             self._connected().query_column_block_stream(
-                text, {"log": self._log.name, **parameters}
+                text, {"log": self._log.name, **parameters}, external_data=beside
             ) as blocks,
         ):
             yield from blocks

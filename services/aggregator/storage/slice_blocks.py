@@ -93,26 +93,6 @@ def add_meanings(
             block.add_texts(name, texts, np.array([where[text] for text in values])[indexes])
 
 
-def key_values(family: Family, keys: Ints, labels: Labels) -> dict[str, list[Any]]:
-    """The columns that make up the keys, windows as seconds since 1970."""
-    values: dict[str, list[Any]] = {}
-    key = unpack(family, labels, keys)
-    if family.window_ms is not None:
-        values["window_start"] = (key.windows * (family.window_ms // 1000)).tolist()
-    if key.tenants is not None:
-        tenants = labels.tenants.meaning
-        values["tenant"] = [tenants[number] for number in key.tenants.tolist()]
-    series = [labels.series.meaning[number] for number in key.series.tolist()]
-    for index, column in enumerate(Series._fields):
-        values[column] = [one[index] for one in series]
-    if key.varieties is not None:
-        known = varieties(family, labels)
-        meanings = [known.meaning[number] for number in key.varieties.tolist()]
-        for index, column in enumerate(family.variety_columns):
-            values[column] = [one[index] for one in meanings]
-    return values
-
-
 def select_slices(family: Family) -> str:
     """A query for a partition's slices, in the columns that `rows_of` reads."""
     # A number of seconds: as times, the driver would make an object for each row.
@@ -195,11 +175,23 @@ def from_window(family: Family) -> str:
     return " AND window_start >= {from_time:DateTime('UTC')}"
 
 
-def key_type(family: Family) -> str:
-    """The ClickHouse type of a list of keys of a family."""
-    special = {"window_start": "DateTime('UTC')", **dict.fromkeys(NUMBERS, "UInt32")}
-    kinds = [special.get(name, "String") for name in key_columns(family)]
-    return f"Array(Tuple({', '.join(kinds)}))"
+def key_block(family: Family, keys: Ints, labels: Labels) -> NativeBlock:
+    """Keys of a family as the columns that make them up."""
+    block = NativeBlock(len(keys))
+    add_key(block, family, unpack(family, labels, keys), labels)
+    return block
+
+
+def key_types(family: Family) -> list[str]:
+    """The columns that make up a family's keys with the types that its table has."""
+    special = {
+        "window_start": "DateTime('UTC')",
+        "tenant": "String",
+        "entry": "Enum8('usage' = 0, 'debit' = 1, 'credit' = 2)",
+        **dict.fromkeys(NUMBERS, "UInt32"),
+    }
+    columns = key_columns(family)
+    return [f"{name} {special.get(name, 'LowCardinality(String)')}" for name in columns]
 
 
 def utc_ms(time: datetime) -> int:
