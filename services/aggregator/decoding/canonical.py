@@ -103,6 +103,7 @@ def read(buffer: Buffer, starts: Ints, ends: Ints) -> Found:
     _read_rest(buffer, place, good, numbers)
     good &= (place == ends - 1) & (buffer.bytes_at(place) == CLOSING)
     return Found(
+        np.arange(len(starts)),
         good,
         (names_start["id"], names_end["id"] - names_start["id"]),
         ((names_start["source"], names_end["tenant"] - names_start["source"]),),

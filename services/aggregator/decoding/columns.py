@@ -39,6 +39,8 @@ from services.aggregator.decoding.labels import Labels
 
 #: Gateways remembered at once; beyond this all that is known of texts is learnt again.
 GATEWAYS_MAX: Final = 500_000
+#: The same for texts of labels: each form knows its own.
+TEXTS_MAX: Final = 600_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +144,7 @@ class Decoder:
 
     def decode(self, frames: Frames) -> Decoded:
         """Decode values; an empty one, of a record without a value, is no event."""
-        if len(self._gateways) > GATEWAYS_MAX:
+        if len(self._gateways) > GATEWAYS_MAX or self._forms.texts > TEXTS_MAX:
             self._gateways = Gateways(self.labels)
             self._forms.forget_labels()
         done, left = [], np.ones(len(frames), np.bool_)

@@ -73,8 +73,12 @@ CHOICES: Final[Mapping[str, tuple[tuple[Literal, tuple[str, int] | None], ...]]]
     "reason": _NULL_ONLY,
 }
 
-#: Keys that all events have, with all between values: so far beyond a buffer's end may be read.
+#: What stands before one value, its key included, has no more bytes; and what stands before all
+#: those that every event has, together: no further beyond a buffer's end is read.
+TEXT_BYTES_MAX: Final = 128
 FORM_BYTES_MAX: Final = 600
+#: When fewer of the events read than this are still of the form, the others are left behind.
+NARROWED_BELOW: Final = 0.5
 QUOTE: Final = ord('"')
 _SPACE: Final = rb"[ \t\n\r]*"
 _OPENING: Final = re.compile(_SPACE + rb"\{" + _SPACE)
@@ -121,7 +125,7 @@ class Form:
 
     def read(self, buffer: Buffer, starts: Ints, ends: Ints) -> Found:
         """Read the events that lie between these places of a buffer."""
-        reading = _Reading(buffer, starts)
+        reading = _Reading(buffer, starts, ends)
         optional: list[Step] = []
         for step in self.steps:
             if step.required:
@@ -131,8 +135,9 @@ class Form:
             else:
                 optional.append(step)
         reading.find(self.closing, optional)
-        reading.good &= reading.place == ends
+        reading.good &= reading.place == reading.ends
         return Found(
+            reading.rows,
             reading.good,
             reading.span(("id",)),
             tuple(map(reading.span, runs(self.steps, GATEWAY))),
@@ -155,17 +160,19 @@ def learn(event: bytes) -> Form | None:
         if not key or not value:
             return None
         name = key[1].decode()
-        quote = b'"' if _is_text(name) else b""
-        if not _takes(name, value[0]):
+        text = before + key[0] + (b'"' if _is_text(name) else b"")
+        if not _takes(name, value[0]) or len(text) > TEXT_BYTES_MAX:
             return None
-        steps.append(Step(name, Literal(before + key[0] + quote), not steps or name in REQUIRED))
+        steps.append(Step(name, Literal(text), not steps or name in REQUIRED))
         comma = _COMMA.match(event, value.end())
         if comma is None:
             break
         before, place = comma[0], comma.end()
     closing = _CLOSING.fullmatch(event, value.end())
     names = [step.name for step in steps]
-    if closing is None or len(set(names)) < len(names) or not set(names) >= REQUIRED:
+    if closing is None or len(closing[0]) > TEXT_BYTES_MAX:
+        return None
+    if len(set(names)) < len(names) or not set(names) >= REQUIRED:
         return None
     return _short_enough(Form(tuple(steps), Literal(closing[0]), frozenset(pairwise(names))))
 
@@ -228,11 +235,15 @@ def runs(steps: Sequence[Step], names: Sequence[str]) -> list[tuple[str, ...]]:
 
 
 class _Reading:
-    """Where each event is read next, and what was read of it so far."""
+    """Where each event is read next, and what was read of it so far.
 
-    def __init__(self, buffer: Buffer, starts: Ints) -> None:
+    Events that are of another form are left behind as soon as they are many: most show it early.
+    """
+
+    def __init__(self, buffer: Buffer, starts: Ints, ends: Ints) -> None:
         self._buffer = buffer
-        self.place = starts.copy()
+        self.rows = np.arange(len(starts))
+        self.place, self.ends = starts.copy(), ends
         self.good: Flags = np.ones(len(starts), np.bool_)
         self.time_us = starts
         self.numbers: dict[str, Ints] = {}
@@ -261,6 +272,16 @@ class _Reading:
                 rows = rows[self.good[rows] & ~here[rows]]
         self.good &= here
         self.place += text.size
+        if np.count_nonzero(self.good) < NARROWED_BELOW * len(self.good):
+            self._narrow(np.flatnonzero(self.good))
+
+    def _narrow(self, kept: Ints) -> None:
+        self.rows, self.place, self.ends = self.rows[kept], self.place[kept], self.ends[kept]
+        self.good, self.time_us = self.good[kept], self.time_us[kept]
+        self.numbers = {name: column[kept] for name, column in self.numbers.items()}
+        self._edges = {
+            name: (starts[kept], ends[kept]) for name, (starts, ends) in self._edges.items()
+        }
 
     def read(self, name: str) -> None:
         """Read the value of a field that all events have."""

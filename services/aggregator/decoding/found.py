@@ -13,13 +13,16 @@ Spans = tuple[Ints, Ints]
 
 @dataclass(slots=True)
 class Found:
-    """What the events say, a row each; of a row that is not `good` nothing means anything.
+    """What some of the events say, a row each; of a row that is not `good` nothing means anything.
 
+    `rows` are the events' indexes among those asked for, ascending: an event that is in none is as
+    little read as one that is not good.
     `gateways` are the stretches that together say source and tenant, `series` those that say
     region, provider and model: one, if they stand side by side, else several. What stands between
     two names in one stretch is the same in all events of a form.
     """
 
+    rows: Ints
     good: Flags
     ids: Spans
     gateways: tuple[Spans, ...]

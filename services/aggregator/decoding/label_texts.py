@@ -10,7 +10,7 @@ import numpy as np
 from services.aggregator.arrays.byte_spans import Buffer
 from services.aggregator.arrays.key_index import Ints, KeyIndex
 from services.aggregator.decoding.found import Spans
-from services.aggregator.decoding.phrases import Phrases
+from services.aggregator.decoding.phrases import PHRASE_BYTES_MAX, Phrases
 
 #: A pair is a number, this many bits up, and another.
 PAIR_BITS: Final = 31
@@ -26,6 +26,10 @@ class LabelTexts:
         self._pairs = [KeyIndex() for _ in range(stretches - 1)]
         self._numbers: Ints = np.zeros(0, np.int64)
 
+    def __len__(self) -> int:
+        """How many texts are known, whatever they say together."""
+        return sum(len(phrases) for phrases in self._phrases)
+
     def find(self, buffer: Buffer, stretches: Sequence[Spans]) -> Ints:
         """The number of what each event says, -1 where it is not known."""
         each = [
@@ -40,10 +44,18 @@ class LabelTexts:
         return np.where(together >= 0, self._numbers[together], -1)
 
     def learn(self, buffer: Buffer, stretches: Sequence[Spans], numbers: Ints) -> None:
-        """Know from now on that events which say this have these numbers."""
+        """Know from now on that events which say this have these numbers.
+
+        Not where one of the texts is longer than any that is known.
+        """
         if not self._pairs:
             self._phrases[0].learn(buffer, *stretches[0], numbers)
             return
+        fits = np.flatnonzero(
+            np.all([lengths <= PHRASE_BYTES_MAX for _, lengths in stretches], axis=0)
+        )
+        stretches = [(starts[fits], lengths[fits]) for starts, lengths in stretches]
+        numbers = numbers[fits]
         each = []
         for phrases, texts, (starts, lengths) in zip(
             self._phrases, self._texts, stretches, strict=True

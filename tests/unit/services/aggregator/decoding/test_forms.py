@@ -75,7 +75,7 @@ def test_fields_may_be_missing_or_null_where_the_form_has_them() -> None:
         text(pages="3"),
         text(quality="measured"),
     )
-    assert found.good.tolist() == [True] * 4 + [False] * 5
+    assert found.rows[found.good].tolist() == [0, 1, 2, 3]
     assert found.numbers["pages"][:4].tolist() == [0, 4, 0, 0]
     assert found.numbers["failed"][:4].tolist() == [0, 1, 0, 0]
     assert found.numbers["service_tier"][:4].tolist() == [0, 0, 1 + SERVICE_TIERS.index("batch"), 0]
@@ -135,6 +135,32 @@ def test_forms_of_one_writer_are_merged() -> None:
 )
 def test_forms_of_two_writers_are_not(other: bytes) -> None:
     assert merged(form_of(text()), form_of(other)) is None
+
+
+def test_events_of_another_form_are_left_behind() -> None:
+    events = [text(), *[text(id="é")] * 30, text(input_tokens=5, pages=1), text(status="ok")]
+    form = form_of(text(pages=1))
+    found, joined = read_all(form, *events)
+    assert len(found.rows) < len(events)
+    assert found.rows[found.good].tolist() == [0, 31]
+    assert found.numbers["input_tokens"][found.good].tolist() == [12, 5]
+    assert found.numbers["pages"][found.good].tolist() == [0, 1]
+    start, length = (column[found.good].tolist() for column in found.ids)
+    assert [joined[at:][:size] for at, size in zip(start, length, strict=True)] == [b"id-1"] * 2
+
+
+def test_what_stands_before_a_value_has_a_limit() -> None:
+    """A buffer goes on for 1,024 bytes behind its end, and no form may lead further."""
+    for spaces in (100, 120, 1100, 3000):
+        apart = b"," + b" " * spaces + b'"status": '
+        events = [text()[:-1] + apart + b'"ok"}'] * 40
+        form = learn(events[0])
+        assert (form is None) == (spaces > 110)
+        if form is not None:
+            read_all(form, *events, text(quality="measured"), text()[:-1] + b"!")
+    for long in (b" " * 200 + b"}", b"}" + b" " * 200):
+        assert learn(text()[:-1] + long) is None
+    assert learn(b" " * 200 + text()) is None
 
 
 def test_a_text_at_the_very_end_of_a_buffer_is_read_to_its_end_and_no_further() -> None:

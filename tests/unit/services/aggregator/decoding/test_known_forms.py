@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 import pytest
 
 from schemas.wire import decode_many
 from services.aggregator.arrays.frames import frames_of
-from services.aggregator.decoding import columns
+from services.aggregator.decoding import columns, known_forms
 from services.aggregator.decoding.columns import Decoder
-from services.aggregator.decoding.known_forms import EVENTS_MIN, FORMS_MAX
+from services.aggregator.decoding.known_forms import (
+    EVENTS_A_LOOK,
+    EVENTS_MIN,
+    FORMS_MAX,
+    LOOKS_MAX,
+    TRIED_MIN,
+)
 from services.aggregator.decoding.labels import Labels
 
 EVENT: dict[str, Any] = {
@@ -48,55 +54,104 @@ def written(indent: int, **other: Any) -> bytes:
     return json.dumps(EVENT | other, indent=indent).encode()
 
 
+MANY: Final = 2 * TRIED_MIN
+
+
 def test_a_form_is_learnt_from_a_batch_and_its_labels_from_the_next(
     left_over: Callable[..., int],
 ) -> None:
-    decoder, events = Decoder(Labels()), [written(1)] * EVENTS_MIN
-    assert left_over(decoder, *events) == EVENTS_MIN
-    assert left_over(decoder, *events) == EVENTS_MIN
+    decoder, events = Decoder(Labels()), [written(1)] * MANY
+    assert left_over(decoder, *events) == MANY
+    assert left_over(decoder, *events) == MANY
     assert left_over(decoder, *events) == 0
-    assert left_over(decoder, written(1), CANONICAL, written(1, tenant="other")) == 2
-    assert left_over(decoder, written(1), CANONICAL, written(1, tenant="other")) == 0
+    assert left_over(decoder, *events, CANONICAL, written(1, tenant="other")) == 2
+    assert left_over(decoder, *events, CANONICAL, written(1, tenant="other")) == 0
 
 
-def test_a_few_events_make_no_form(left_over: Callable[..., int]) -> None:
+def test_few_events_make_no_form_and_are_tried_by_none(left_over: Callable[..., int]) -> None:
     decoder, events = Decoder(Labels()), [written(1)] * (EVENTS_MIN - 1)
     for _ in range(4):
         assert left_over(decoder, *events) == len(events)
+    for _ in range(3):
+        left_over(decoder, *[written(1)] * MANY)
+    assert left_over(decoder, *[written(1)] * TRIED_MIN) == 0
+    assert left_over(decoder, *[written(1)] * (TRIED_MIN - 1)) == TRIED_MIN - 1
 
 
 def test_a_form_is_widened_and_keeps_its_labels(left_over: Callable[..., int]) -> None:
-    decoder, more = Decoder(Labels()), [written(1, pages=1)] * EVENTS_MIN
+    decoder, more = Decoder(Labels()), [written(1, pages=1)] * MANY
     for _ in range(3):
-        left_over(decoder, *[written(1)] * EVENTS_MIN)
-    assert left_over(decoder, *more) == EVENTS_MIN
+        left_over(decoder, *[written(1)] * MANY)
+    assert left_over(decoder, *more) == MANY
     assert left_over(decoder, *more, written(1)) == 0
 
 
-def test_of_many_forms_the_least_used_is_forgotten(left_over: Callable[..., int]) -> None:
+def test_one_event_widens_no_form(left_over: Callable[..., int]) -> None:
+    decoder, events = Decoder(Labels()), [written(1)] * MANY
+    for _ in range(3):
+        left_over(decoder, *events)
+    odd = [written(1, pages=1), *[written(1, id="é")] * EVENTS_MIN]
+    for _ in range(3):
+        assert left_over(decoder, *events, *odd) == len(odd)
+
+
+def test_of_many_forms_the_least_used_is_forgotten_for_one_that_is_used_more(
+    left_over: Callable[..., int],
+) -> None:
     decoder = Decoder(Labels())
     for indent in range(1, FORMS_MAX + 2):
         for _ in range(3):
-            left_over(decoder, *[written(indent)] * EVENTS_MIN)
-    assert left_over(decoder, written(FORMS_MAX + 1), written(FORMS_MAX)) == 0
-    assert left_over(decoder, written(1)) == 1
+            left_over(decoder, *[written(indent)] * MANY)
+    assert left_over(decoder, *[written(1)] * MANY) == 0
+    # As many of a ninth are no reason to lose the labels of another.
+    ninth = written(FORMS_MAX + 1)
+    assert left_over(decoder, *[ninth] * MANY) == MANY
+    for _ in range(3):
+        left_over(decoder, *[ninth] * 1000)
+    assert left_over(decoder, *[ninth] * MANY, *[written(1)] * MANY) == 0
+    assert left_over(decoder, *[written(2)] * MANY) == MANY
+
+
+def test_a_form_that_reads_hardly_any_is_forgotten(left_over: Callable[..., int]) -> None:
+    decoder = Decoder(Labels())
+    for _ in range(3):
+        left_over(decoder, *[written(1)] * MANY)
+    # They begin as the form does, and go on otherwise.
+    left_over(decoder, *[written(1, id="é")] * 4000)
+    assert left_over(decoder, *[written(1)] * MANY) == MANY
+
+
+def test_looks_for_forms_are_few_where_there_are_none(
+    left_over: Callable[..., int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[bytes] = []
+
+    def looked(event: bytes) -> None:
+        looks.append(event)
+
+    monkeypatch.setattr(known_forms, "learn", looked)
+    decoder = Decoder(Labels())
+    for _ in range(100):
+        left_over(decoder, *[written(1)] * 100)
+    assert LOOKS_MAX <= len(looks) <= LOOKS_MAX + 100 * 100 / EVENTS_A_LOOK
 
 
 def test_what_has_no_form_hides_none(left_over: Callable[..., int]) -> None:
     decoder = Decoder(Labels())
     odd = [written(1, id="é")] * 3
     for _ in range(3):
-        left_over(decoder, *odd, *[written(2)] * EVENTS_MIN)
-    assert left_over(decoder, *odd, *[written(2)] * EVENTS_MIN) == len(odd)
+        left_over(decoder, *odd, *[written(2)] * MANY)
+    assert left_over(decoder, *odd, *[written(2)] * MANY) == len(odd)
 
 
+@pytest.mark.parametrize("limit", ["GATEWAYS_MAX", "TEXTS_MAX"])
 def test_labels_are_forgotten_and_forms_are_not(
-    left_over: Callable[..., int], monkeypatch: pytest.MonkeyPatch
+    limit: str, left_over: Callable[..., int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    decoder, events = Decoder(Labels()), [written(1)] * EVENTS_MIN
+    decoder, events = Decoder(Labels()), [written(1)] * MANY
     for _ in range(3):
         left_over(decoder, *events)
-    monkeypatch.setattr(columns, "GATEWAYS_MAX", 0)
-    assert left_over(decoder, *events) == EVENTS_MIN
-    monkeypatch.setattr(columns, "GATEWAYS_MAX", 10)
+    monkeypatch.setattr(columns, limit, 0)
+    assert left_over(decoder, *events) == MANY
+    monkeypatch.setattr(columns, limit, 10)
     assert left_over(decoder, *events) == 0
