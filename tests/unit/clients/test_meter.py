@@ -340,7 +340,9 @@ def test_kill_9_loses_only_what_is_younger_than_a_batch(
         meter.record(**USAGE, id="after")
         assert meter.flush()
     assert set(recorded) <= set(ingest.seen)
-    assert set(ingest.seen) <= {*recorded, *recorded_late, "after"}
+    # The kill may have come when one was recorded, and sent, and not yet printed.
+    assert len(set(ingest.seen) - {*recorded, *recorded_late, "after"}) <= 1
+    assert "torn" not in ingest.seen
     assert meter.counts.rejected == 0 and exact(meter)
 
 
