@@ -24,8 +24,7 @@ from typing import Final
 import numpy as np
 
 from schemas.event_rules import MODEL_LENGTH_MAX, NAME_LENGTH_MAX
-from schemas.measures import MEASURES, USUAL
-from schemas.price_class import SERVICE_TIERS, UNITS
+from schemas.price_class import SERVICE_TIERS
 from services.aggregator.arrays.byte_spans import (
     Buffer,
     Flags,
@@ -34,7 +33,7 @@ from services.aggregator.arrays.byte_spans import (
     whole_numbers,
 )
 from services.aggregator.arrays.key_index import Ints
-from services.aggregator.decoding.canonical import ID_WORDS, NAME_WORDS
+from services.aggregator.decoding.canonical import CLOSER, ID_WORDS, NAME_WORDS, SUBSETS
 from services.aggregator.decoding.canonical_times import times_us
 from services.aggregator.decoding.found import Found, Spans
 
@@ -45,13 +44,8 @@ AMOUNTS: Final = ("input_tokens", "output_tokens")
 #: All that an event must have.
 REQUIRED: Final = frozenset((*TEXTS, "time", *AMOUNTS))
 #: Numbers that may be missing or null. `duration_ms` is for nobody.
-COUNTS: Final = frozenset(
-    (
-        *("cache_read_input_tokens", "cache_write_input_tokens", "reasoning_output_tokens"),
-        *("duration_ms", *MEASURES[USUAL:], *UNITS),
-    )
-)
 NOT_METERED: Final = "duration_ms"
+COUNTS: Final = frozenset((*SUBSETS, *CLOSER, NOT_METERED))
 NULL: Final = Literal(b"null")
 
 

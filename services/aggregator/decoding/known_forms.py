@@ -6,7 +6,7 @@ read once. Which forms are known changes how fast events are read, and nothing e
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -43,17 +43,32 @@ FADING_EVENTS: Final = 2000
 FADING: Final = 0.5
 
 
-@dataclass(slots=True, eq=False)
 class KnownForm:
     """A form, with the labels met in it, how many events were of it lately, and what it cost."""
 
-    opening: Literal
-    begins: Callable[[Buffer, Ints], Flags]
-    read: Callable[[Buffer, Ints, Ints], Found]
-    gateways: LabelTexts
-    series: LabelTexts
-    used: float = 0.0
-    cost: float = 0.0
+    def __init__(self, form: Form | None) -> None:
+        #: None is the canonical one.
+        self.form = form
+        self.used = self.cost = 0.0
+        self.forget_labels()
+
+    def forget_labels(self) -> None:
+        """Know no label."""
+        gateways, series = (1, 1) if self.form is None else map(len, _stretches(self.form))
+        self.gateways, self.series = LabelTexts(gateways), LabelTexts(series)
+
+    @property
+    def opening(self) -> Literal:
+        """What each of its events begins with."""
+        return canonical.OPENING if self.form is None else self.form.opening
+
+    def begins(self, buffer: Buffer, starts: Ints) -> Flags:
+        """Say which events that open like its own may be its own."""
+        return (canonical if self.form is None else self.form).begins(buffer, starts)
+
+    def read(self, buffer: Buffer, starts: Ints, ends: Ints) -> Found:
+        """Read the events that lie between these places of a buffer."""
+        return (canonical if self.form is None else self.form).read(buffer, starts, ends)
 
 
 @dataclass(slots=True)
@@ -74,8 +89,7 @@ class KnownForms:
     """The canonical form, and those that were learnt."""
 
     def __init__(self) -> None:
-        self._forms = [_canonical()]
-        self._learnt: list[tuple[Form, KnownForm]] = []
+        self._forms = [KnownForm(None)]
         self._looks = float(LOOKS_MAX)
         self._since_fading = 0
 
@@ -86,17 +100,15 @@ class KnownForms:
 
     def forget_labels(self) -> None:
         """Forget all labels, which fill the memory, and keep the forms."""
-        forms = [form for form, _ in self._learnt]
-        self._forms, self._learnt = [_canonical()], []
-        for form in forms:
-            self._add(form)
+        for known in self._forms:
+            known.forget_labels()
 
     def read(self, frames: Frames) -> Iterator[Part]:
         """Read the events of each form; those of none are in no part."""
         rest = np.arange(len(frames))
         openings = [form.opening.text for form in self._forms]
         for form in sorted(self._forms, key=lambda form: -form.used):
-            least = 1 if form is self._forms[0] else TRIED_MIN
+            least = 1 if form.form is None else TRIED_MIN
             if len(rest) < least:
                 continue
             rows = _chosen(rest, form.opening.at(frames.buffer, frames.starts[rest]))
@@ -146,68 +158,44 @@ class KnownForms:
             found = form.read(frames.buffer, frames.starts[looked_at], frames.ends[looked_at])
             return int(np.count_nonzero(found.good))
 
-        for number, (learnt, known) in enumerate(self._learnt):
-            both = merged(learnt, form)
+        for known in self._forms:
+            if known.form is None:
+                continue
+            both = merged(known.form, form)
             # Labels that are in other stretches would all have to be learnt again.
-            if both is not None and _stretches(both) == _stretches(learnt):
+            if both is not None and _stretches(both) == _stretches(known.form):
                 if count(both) >= WIDENED_MIN:
-                    wider = _known(both)
-                    wider.gateways, wider.series = known.gateways, known.series
-                    wider.used, wider.cost = known.used, known.cost
-                    self._learnt[number] = both, wider
-                    self._forms[self._forms.index(known)] = wider
+                    known.form = both
                 return
         events = count(form)
         if events < EVENTS_MIN:
             return
-        if len(self._learnt) == FORMS_MAX:
-            least = min(self._learnt, key=lambda pair: pair[1].used)
+        learnt = self._learnt()
+        if len(learnt) == FORMS_MAX:
+            least = min(learnt, key=lambda known: known.used)
             # One as good as another stays: with the form its labels would go.
-            if 2 * least[1].used > events * len(rows) / len(looked_at):
+            if 2 * least.used > events * len(rows) / len(looked_at):
                 return
-            self._forget(least)
-        self._add(form)
-
-    def _add(self, form: Form) -> None:
-        known = _known(form)
-        self._learnt.append((form, known))
-        self._forms.append(known)
+            self._forms.remove(least)
+        self._forms.append(KnownForm(form))
 
     def _forget_idle(self, events: int) -> None:
-        for pair in list(self._learnt):
-            if pair[1].cost > max(COST_MAX, SAVED_BY_A_HIT * pair[1].used):
-                self._forget(pair)
+        for known in self._learnt():
+            if known.cost > max(COST_MAX, SAVED_BY_A_HIT * known.used):
+                self._forms.remove(known)
         self._since_fading += events
         if self._since_fading >= FADING_EVENTS:
             self._since_fading = 0
             for form in self._forms:
                 form.used, form.cost = FADING * form.used, FADING * form.cost
 
-    def _forget(self, pair: tuple[Form, KnownForm]) -> None:
-        self._learnt.remove(pair)
-        self._forms.remove(pair[1])
+    def _learnt(self) -> list[KnownForm]:
+        return [known for known in self._forms if known.form is not None]
 
 
 def _stretches(form: Form) -> tuple[list[tuple[str, ...]], list[tuple[str, ...]]]:
     """In which stretches source and tenant are, and region, provider and model."""
     return runs(form.steps, GATEWAY), runs(form.steps, SERIES)
-
-
-def _known(form: Form) -> KnownForm:
-    gateways, series = _stretches(form)
-    return KnownForm(
-        form.opening,
-        form.begins,
-        form.read,
-        LabelTexts(len(gateways)),
-        LabelTexts(len(series)),
-    )
-
-
-def _canonical() -> KnownForm:
-    return KnownForm(
-        canonical.OPENING, canonical.begins, canonical.read, LabelTexts(1), LabelTexts(1)
-    )
 
 
 def _chosen(rows: Ints, here: Flags) -> Ints:
