@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import clickhouse_connect
 import pytest
+from clickhouse_connect.driver.external import ExternalData
 
 from services.local_stack.clickhouse import CHDB_VERSION
 from services.local_stack.errors import ComponentMissing
@@ -123,8 +124,29 @@ def in_process(version: str, data: Path) -> Iterator[None]:
     over_http = clickhouse_connect.get_client
 
     def get_client(*, database: str | None = None, **_: Any) -> Any:
-        return over_http(interface="chdb", path=str(data), database=database)
+        client = over_http(interface="chdb", path=str(data), database=database)
+        client.query_column_block_stream = with_tables_beside(client)
+        return client
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(clickhouse_connect, "get_client", get_client)
         yield
+
+
+def with_tables_beside(client: Any) -> Callable[..., Any]:
+    """The client's questions in blocks, with tables beside them.
+
+    A server takes these with the question; the driver's backend for a process refuses them, so
+    they are made as temporary tables of the same names, structures and bytes before.
+    """
+    ask = client.query_column_block_stream
+
+    def ask_beside(
+        text: str, parameters: dict[str, Any], external_data: ExternalData | None = None
+    ) -> Any:
+        for table in external_data.files if external_data else ():
+            client.command(f"CREATE OR REPLACE TEMPORARY TABLE {table.name} ({table.structure})")
+            client.raw_insert(table.name, insert_block=table.data, fmt=table.fmt)
+        return ask(text, parameters)
+
+    return ask_beside
