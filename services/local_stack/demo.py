@@ -42,6 +42,9 @@ OUT: Final = Path("out")
 RESULT: Final = OUT / "demo.json"
 LEDGER: Final = OUT / "demo.ledger"
 RATIOS: Final = Ratios(duplicates=0.02, disorder=0.05, late=0.01, poison=0.001)
+#: As old as minutes are kept, a day less: so some events are of a holiday on almost any date,
+#: however long ago it was.
+EVENT_AGE_MAX_DAYS: Final = 89
 AUDIT_TIMEOUT_SECONDS: Final = 60.0
 REFRESH_SECONDS: Final = 1.0
 #: What goes on after the audit with ``--keep``: enough to see it move, little enough for a laptop.
@@ -71,6 +74,8 @@ def run(*, seconds: float, rate: float, seed: int, broker: str, keep: bool) -> b
                 (tenant, profiles.REGIONS[number % len(profiles.REGIONS)].name)
                 for number, tenant in enumerate(profiles.TENANTS)
             ],
+            env={"WATTOKEN_INGEST_EVENT_AGE_MAX_DAYS": str(EVENT_AGE_MAX_DAYS)},
+            migrate_options=("--max-event-age-days", str(EVENT_AGE_MAX_DAYS)),
             usual_names=True,
             usual_ports=True,
             report=say,
@@ -139,12 +144,7 @@ def _send(
     pipeline: Pipeline, seconds: float, rate: float, seed: int, console: Console
 ) -> Delivered:
     """Let the fleet report in a thread of its own, and show the meter meanwhile."""
-    plan = FleetPlan(
-        *(seed, now_ms(), rate, seconds),
-        ratios=RATIOS,
-        poison_straight=0.5,
-        holidays=holidays(load_catalogue(with_price_lists=False)),
-    )
+    plan = fleet_plan(seed, now_ms(), rate, seconds)
     stop = Event()
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="fleet") as fleet:
         sending = fleet.submit(_report, plan, _route(pipeline), stop)
@@ -159,7 +159,11 @@ def _send(
 @contextmanager
 def _still_reporting(pipeline: Pipeline, rate: float, seed: int) -> Iterator[None]:
     """Let a smaller fleet go on, so that there is something to look at."""
-    plan = FleetPlan(seed + 1, now_ms(), min(rate, KEEP_RATE), KEEP_SECONDS, ratios=RATIOS)
+    plan = FleetPlan(
+        *(seed + 1, now_ms(), min(rate, KEEP_RATE), KEEP_SECONDS),
+        ratios=RATIOS,
+        event_age_max_days=EVENT_AGE_MAX_DAYS,
+    )
     stop = Event()
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="fleet") as fleet:
         sending = fleet.submit(
@@ -216,6 +220,17 @@ def _show(pipeline: Pipeline, sending: Future[Delivered], console: Console) -> N
                 raise ChildFailed(child.failure(f"ended with {child.ending} while it was metering"))
             with suppress(TimeoutError):
                 sending.exception(timeout=REFRESH_SECONDS)
+
+
+def fleet_plan(seed: int, start_ms: int, rate: float, seconds: float) -> FleetPlan:
+    """What the demo's fleet sends: some of it late, of days off that a calendar bills apart."""
+    return FleetPlan(
+        *(seed, start_ms, rate, seconds),
+        ratios=RATIOS,
+        poison_straight=0.5,
+        holidays=holidays(load_catalogue(with_price_lists=False)),
+        event_age_max_days=EVENT_AGE_MAX_DAYS,
+    )
 
 
 def holidays(catalogue: Catalogue) -> tuple[date, ...]:

@@ -16,7 +16,7 @@ from itertools import accumulate, count
 from random import Random
 from typing import Final, NamedTuple
 
-from schemas.metering_rules import DAY_MS, HOUR_MS
+from schemas.metering_rules import DAY_MS, HOUR_MS, MeteringRules
 from services.platform.errors import ConfigurationError
 from services.simulator import profiles
 from services.simulator.gateways import gateway_weights, gateways, request_lines
@@ -25,7 +25,8 @@ from services.simulator.poison import POISONS
 from services.simulator.price_facts import PriceFacts
 from services.simulator.reading import METERED, TOO_NEW, TOO_OLD, Reading, event_fields
 
-TOO_OLD_MS: Final = (36 * DAY_MS, 60 * DAY_MS)
+#: So much older than the log's rules allow.
+TOO_OLD_BY_MS: Final = (1 * DAY_MS, 25 * DAY_MS)
 #: Far enough in the future that no delay on the way to the log makes it acceptable.
 TOO_NEW_MS: Final = (6 * HOUR_MS, 2 * DAY_MS)
 DISORDER_MS: Final = (1_000, 60_000)
@@ -65,7 +66,8 @@ class Ratios:
 class FleetPlan:
     """What the fleet sends: `rate` new events a second for `duration_seconds` from `start_ms` on.
 
-    `holidays` are days off that late events are of, beside weekends, if they are not long past.
+    `holidays` are days off that late events are of, beside weekends, if they are not long past:
+    `event_age_max_days` are those of the log's rules.
     `poison_straight` is the part of what ingest refuses, poison and wrong times, that goes past it,
     straight onto the topic.
     """
@@ -79,10 +81,16 @@ class FleetPlan:
     ratios: Ratios = field(default_factory=Ratios)
     poison_straight: float = 1.0
     holidays: tuple[date, ...] = ()
+    event_age_max_days: int = MeteringRules().too_old_ms // DAY_MS
 
     def __post_init__(self) -> None:
         if self.rate <= 0 or self.duration_seconds <= 0 or self.gateways < 1 or not self.tenants:
             raise ConfigurationError("a fleet needs a rate, a duration, gateways and tenants")
+
+    @property
+    def too_old_ms(self) -> int:
+        """The age of an event above which the log's rules reject it."""
+        return self.event_age_max_days * DAY_MS
 
     @property
     def run_id(self) -> str:
@@ -157,11 +165,11 @@ class ReadingSource:
         if odd == 0:
             return self._poison(number, at_ms)
         if odd == 1:
-            age_ms = draw.randint(*TOO_OLD_MS)
+            age_ms = self._plan.too_old_ms + draw.randint(*TOO_OLD_BY_MS)
         elif odd == 2:
             age_ms = -draw.randint(*TOO_NEW_MS)
         elif odd == 3:
-            age_ms = late_ms(at_ms, self._plan.holidays, draw)
+            age_ms = late_ms(at_ms, self._plan.holidays, self._plan.too_old_ms, draw)
         elif odd == 4:
             age_ms = draw.randint(*DISORDER_MS)
         reading = self._reading(number, at_ms, at_ms - age_ms)

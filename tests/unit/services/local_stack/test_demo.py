@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from schemas.catalogue import load_catalogue
+from schemas.metering_rules import DAY_MS
 from services.local_stack import demo
-from services.local_stack.demo import result_fields
+from services.local_stack.demo import EVENT_AGE_MAX_DAYS, result_fields
 from services.platform.errors import ConfigurationError
 from services.simulator.audit import AuditResult
 from services.simulator.comparison import CountDifference, MeterCounts, RowDifference
 from services.simulator.expected import Bounds, LedgerTotals
+from services.simulator.fleet import emissions
+from services.simulator.lateness import days_off
+from services.simulator.reading import EPOCH, METERED
 
 EXPECTED = LedgerTotals(
     sent=110,
@@ -83,3 +88,43 @@ def test_a_failing_run_leaves_no_old_result(
 def test_an_unknown_broker_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="rabbit"):
         demo.run(seconds=1, rate=1, seed=1, broker="rabbit", keep=False)
+
+
+def days_without_a_holiday(known: set[date]) -> list[date]:
+    year = [date(2026, 1, 10) + timedelta(day) for day in range(350)]
+    return [
+        day
+        for day in year
+        if not known
+        & {
+            EPOCH.date() + timedelta(number)
+            for number in days_off(noon_ms(day), sorted(known), EVENT_AGE_MAX_DAYS * DAY_MS)
+        }
+    ]
+
+
+def noon_ms(day: date) -> int:
+    return int(datetime(day.year, day.month, day.day, 12, tzinfo=UTC).timestamp() * 1000)
+
+
+def test_some_events_are_of_a_holiday_but_in_two_weeks_of_a_year() -> None:
+    known = set(demo.holidays(load_catalogue(with_price_lists=False)))
+    without = days_without_a_holiday(known)
+    # The longest time without a holiday lies between June's and the end of September.
+    assert len(without) <= 14
+    assert {day.month for day in without} <= {9}
+
+
+@pytest.mark.parametrize("day", [date(2026, 3, 1), date(2026, 8, 20), date(2026, 11, 27)])
+def test_some_of_a_holiday_are_of_a_model_whose_price_goes_by_it(day: date) -> None:
+    known = set(demo.holidays(load_catalogue(with_price_lists=False)))
+    plan = demo.fleet_plan(1, noon_ms(day), 2500, 10)
+    of_holidays = [
+        one.reading
+        for one in emissions(plan)
+        if one.reading.expected == METERED
+        and one.reading.model.startswith("deepseek")
+        and datetime.fromtimestamp(one.reading.time_ms / 1000, ZoneInfo("Asia/Shanghai")).date()
+        in known
+    ]
+    assert len(of_holidays) >= 3

@@ -11,6 +11,7 @@ from schemas.metering_rules import DAY_MS, MeteringRules
 from services.simulator.lateness import LATE_MS, days_off, late_ms
 
 EPOCH = date(1970, 1, 1)
+TOO_OLD_MS = MeteringRules().too_old_ms
 
 
 def ms(text: str) -> int:
@@ -18,7 +19,8 @@ def ms(text: str) -> int:
 
 
 def days(at: str, *holidays: date) -> list[str]:
-    return [f"{EPOCH + timedelta(day):%a %d}" for day in days_off(ms(at), holidays)]
+    found = days_off(ms(at), holidays, TOO_OLD_MS)
+    return [f"{EPOCH + timedelta(day):%a %d}" for day in found]
 
 
 @pytest.mark.parametrize(
@@ -52,5 +54,5 @@ def test_ages_keep_away_from_the_rules() -> None:
         at_ms = ms("2026-11-26T00:00") + hour * 3_600_000
         for known in ((), holidays):
             for _ in range(20):
-                age_ms = late_ms(at_ms, known, draw)
-                assert LATE_MS[0] <= age_ms + 1 <= MeteringRules().too_old_ms - 4 * DAY_MS
+                age_ms = late_ms(at_ms, known, TOO_OLD_MS, draw)
+                assert LATE_MS[0] <= age_ms + 1 <= TOO_OLD_MS - 4 * DAY_MS
