@@ -22,6 +22,8 @@ ARITHMETIC: Final[dict[type[ast.operator], str]] = {
     **{ast.Mod: "*", ast.BitAnd: "|", ast.BitOr: "&", ast.BitXor: "&"},
     **{ast.LShift: ">>", ast.RShift: "<<"},
 }
+#: Parts of the syntax that are for readers and the type checker; what a class derives from, too.
+NO_MEANING: Final = ("annotation", "returns", "decorator_list", "type_params", "bases")
 TUNING_NAMES: Final = ("_SECONDS", "_TIMEOUT", "_RETRIES", "_ATTEMPTS")
 
 
@@ -75,7 +77,7 @@ class _Finder:
             return
         yield from self._here(node)
         for name, value in ast.iter_fields(node):
-            if name in ("annotation", "returns", "decorator_list", "type_params"):
+            if name in NO_MEANING:
                 continue
             children = value if isinstance(value, list) else [value]
             for child in children:

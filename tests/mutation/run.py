@@ -53,6 +53,8 @@ TESTS_SECONDS_MAX: Final = 20.0
 #: A mutant that makes its tests take so long is caught: they would never end.
 MUTANT_SECONDS_MAX: Final = 180.0
 CAUGHT_MIN: Final = 0.95
+#: What pytest says of a module of tests that cannot be imported. (All could, without a mutant.)
+NOT_IMPORTED: Final = "ERROR collecting"
 
 
 @dataclass(slots=True)
@@ -133,8 +135,11 @@ def run(
 
 
 def finding(mutant: Mutant, tests: int, outcome: Outcome) -> Finding:
-    """Judge a mutant. Tests that could not be run at all would prove nothing."""
-    if not outcome.ran:
+    """Judge a mutant. Tests that could not be run at all would prove nothing.
+
+    But where a module cannot even be imported with it, every test that needs the module sees it.
+    """
+    if not outcome.ran and NOT_IMPORTED not in outcome.output:
         sys.exit(f"{mutant.name}: the tests could not be run\n{outcome.output[-4000:]}")
     how = "not seen" if outcome.passed else "no end" if outcome.code is None else "a test failed"
     return Finding(mutant, not outcome.passed, tests, how)

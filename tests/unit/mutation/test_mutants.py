@@ -5,8 +5,11 @@ from __future__ import annotations
 import subprocess
 import sys
 
-from tests.mutation.mutants import mutants_of
-from tests.mutation.planting import ROOT
+import pytest
+
+from tests.mutation.mutants import Mutant, mutants_of
+from tests.mutation.planting import ROOT, Outcome
+from tests.mutation.run import finding
 
 TEXT = '''
 """Docstring, 1 + 1."""
@@ -76,3 +79,20 @@ assert broken.ran and not broken.passed and "planted" in broken.output
 
 def test_the_tests_meet_the_text_that_is_given() -> None:
     subprocess.run([sys.executable, "-c", IN_A_NEW_PROCESS], cwd=ROOT, check=True)
+
+
+def test_what_a_class_derives_from_is_left_alone() -> None:
+    text = "class Values(Sequence[bytes | None]):\n    limit = 3\n"
+    assert changes(text) == [("number", "3", "4")]
+
+
+def mutant_of(text: str) -> Mutant:
+    return mutants_of("m.py", text)[0]
+
+
+def test_a_module_that_cannot_be_imported_is_seen_and_tests_that_cannot_be_run_are_not() -> None:
+    mutant = mutant_of("x = 1\n")
+    broken = Outcome(4, "ERROR collecting tests/unit/test_m.py\nTypeError", 0.1)
+    assert finding(mutant, 1, broken).caught
+    with pytest.raises(SystemExit, match="could not be run"):
+        finding(mutant, 1, Outcome(4, "ERROR: file or directory not found", 0.1))
