@@ -2,8 +2,9 @@
 
 The changes are those that mutation tools have in common: comparisons, arithmetic, logic, numbers,
 conditions turned round, statements left out. Not changed are texts, annotations, decorators,
-assertions (they tell the type checker what is known), log lines, and numbers that only say how
-long or how often something is tried (`..._SECONDS = 10` at the top of a module).
+assertions (they tell the type checker what is known; `strict=` of zip is one), log lines, and
+numbers that only say how long or how often something is tried (`..._SECONDS = 10` at the top of a
+module).
 """
 
 from __future__ import annotations
@@ -157,7 +158,7 @@ def _left_alone(node: ast.AST) -> bool:
     match node:
         case ast.Assert() | ast.JoinedStr() | ast.Import() | ast.ImportFrom():
             return True
-        case ast.If(test=ast.Name(id="TYPE_CHECKING")):
+        case ast.If(test=ast.Name(id="TYPE_CHECKING")) | ast.keyword(arg="strict"):
             return True
         case ast.Expr(value=ast.Constant()):
             return True

@@ -86,6 +86,10 @@ def test_what_a_class_derives_from_is_left_alone() -> None:
     assert changes(text) == [("number", "3", "4")]
 
 
+def test_that_lengths_are_equal_is_an_assertion() -> None:
+    assert changes("pairs = zip(a, b, strict=True)\n") == []
+
+
 def mutant_of(text: str) -> Mutant:
     return mutants_of("m.py", text)[0]
 

@@ -183,6 +183,22 @@ def microseconds(text: str) -> int | None:
     return (time - EPOCH) // timedelta(microseconds=1)
 
 
+@pytest.mark.parametrize("fraction", ["", ".250", ".250125"])
+def test_times_with_an_offset_of_nothing_are_read_too(fraction: str) -> None:
+    text = f"2026-03-15T12:00:00{fraction}"
+    expected = microseconds(f"{text}Z")
+    assert expected is not None
+    assert times_read([f"{text}Z", f"{text}+00:00", f"{text}Z"]) == [expected] * 3
+    others = ["+01:00", "-00:00", "+00:0", "+0000", "+00.00", "z+00:00", ""]
+    assert times_read([f"{text}{other}" for other in others]) == [None] * len(others)
+
+
+def test_a_fraction_stands_behind_a_point() -> None:
+    for point in (":", ",", "x", "0"):
+        text = f"2026-03-15T12:00:00{point}250"
+        assert times_read([f"{text}Z", f"{text}+00:00", f"{text}125+00:00"]) == [None] * 3
+
+
 def test_every_day_that_is_allowed() -> None:
     days = [TIME_MIN.date() + timedelta(number) for number in range((TIME_MAX - TIME_MIN).days)]
     since_1970 = [(day - date(1970, 1, 1)).days for day in days]

@@ -5,8 +5,10 @@ import struct
 from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any
+from weakref import WeakSet
 
 import aiokafka
+import faust
 import numpy as np
 import pytest
 from aiokafka.consumer import fetcher
@@ -145,7 +147,7 @@ def test_a_fetch_is_one_message_for_each_partition() -> None:
     assert fetched.records.append_ms.tolist() == [5000, 5000, 7000]
     assert list(fetched.records.values) == [b"a", None, b"c"]
     assert (nothing.value.first_offset, nothing.value.next_offset, nothing.offset) == (3, 5, 4)
-    assert len(nothing.value.records) == 0
+    assert (len(nothing.value.records), nothing.timestamp) == (0, 0)
     assert consumer.ahead == [[first, second], []], "and what it says is asked for at once"
 
 
@@ -341,6 +343,8 @@ class Rebalanced(Reading):
         super().__init__(fetched)
         self.can_resume_flow = asyncio.Event()
         self.suspend_flow = asyncio.Event()
+        self._stopped, self._crashed = asyncio.Event(), asyncio.Event()
+        self._crash_reason = self._loop = None
         self.stops = True
         self.done: list[str] = []
 
@@ -365,3 +369,112 @@ def test_what_a_stopped_flow_drops_is_read_again_though_no_record_follows_it() -
         return found
 
     assert asyncio.run(two_fetches()) == [TPS[0]]
+
+
+def test_reading_waits_for_a_stopped_flow_before_it_reads_again_what_was_dropped() -> None:
+    async def stopped_then_resumed() -> list[str]:
+        consumer = Rebalanced({TPS[0]: [stretch(batch_of([b"a"]))]})
+        assert [found async for found in consumer.getmany(0.1)] == []
+        consumer.done.clear()
+
+        async def second() -> None:
+            async for _ in consumer.getmany(0.1):
+                pass
+
+        reading = asyncio.create_task(second())
+        await asyncio.sleep(0.05)
+        assert consumer.done == [], "nothing is sought while the flow is stopped"
+        consumer.resume_flow()
+        await asyncio.wait_for(reading, 5)
+        return consumer.done
+
+    assert asyncio.run(stopped_then_resumed()) == ["seek", "fetch"]
+
+
+def made_consumer() -> Consumer:
+    """A consumer as Faust makes it, which is never started."""
+    app = faust.App("unit-test", broker="kafka://127.0.0.1:9", web_enabled=False)
+
+    async def nothing(*_: Any) -> None:
+        """Never called."""
+
+    return Consumer(
+        app.transport,
+        callback=nothing,
+        on_partitions_revoked=nothing,
+        on_partitions_assigned=nothing,
+        commit_interval=7.0,
+    )
+
+
+def test_a_consumer_begins_with_nothing_checkpointed_and_a_thread_of_ours() -> None:
+    async def made() -> None:
+        consumer = made_consumer()
+        assert (consumer.epoch, consumer.checkpointed, consumer.positions()) == (0, {}, {})
+        assert consumer.commit_interval == 7.0
+        thread = consumer._new_consumer_thread()
+        assert isinstance(thread, ConsumerThread)
+        assert thread.consumer is consumer
+
+    asyncio.run(made())
+
+
+def test_what_is_checkpointed_can_be_committed_by_topic_and_by_partition() -> None:
+    async def made() -> None:
+        consumer = made_consumer()
+        consumer.checkpoint(TPS[0], 5)
+        consumer.checkpoint(TP("other", 1), 9)
+        assert set(consumer._filter_tps_with_pending_acks()) == {TPS[0], TP("other", 1)}
+        assert list(consumer._filter_tps_with_pending_acks({TPS[0], TPS[1]})) == [TPS[0]]
+        assert list(consumer._filter_tps_with_pending_acks({"other"})) == [TP("other", 1)]
+        assert list(consumer._filter_tps_with_pending_acks({"none"})) == []
+        assert (consumer._new_offset(TPS[0]), consumer._new_offset(TPS[1])) == (5, None)
+
+    asyncio.run(made())
+
+
+def test_partitions_are_flushed_and_then_forgotten_when_they_are_revoked() -> None:
+    async def made() -> None:
+        consumer = made_consumer()
+        consumer.checkpoint(TPS[0], 5)
+        consumer.checkpoint(TPS[1], 6)
+        seen: list[tuple[set[TP], dict[TP, int]]] = []
+
+        async def before_revoke(revoked: set[TP]) -> None:
+            seen.append((revoked, dict(consumer.checkpointed)))
+
+        consumer.before_revoke = before_revoke
+        await consumer.on_partitions_revoked({TPS[0], TPS[2]})
+        assert seen == [({TPS[0], TPS[2]}, {TPS[0]: 5, TPS[1]: 6})]
+        assert consumer.checkpointed == {TPS[1]: 6}
+
+    asyncio.run(made())
+
+
+class NotAcked:
+    """A message that was handed out."""
+
+    acked = False
+
+
+def test_an_acknowledged_message_is_so_once() -> None:
+    async def made() -> None:
+        consumer = made_consumer()
+        message: Any = NotAcked()
+        consumer._unacked_messages = WeakSet([message])
+        assert consumer.ack(message)
+        assert message.acked
+        assert not consumer._unacked_messages
+        assert not consumer.ack(message)
+
+    asyncio.run(made())
+
+
+def test_a_commit_that_fails_is_told_and_ends_nothing() -> None:
+    async def commit(offsets: dict[Any, Any]) -> None:
+        raise RuntimeError("the coordinator is away")
+
+    thread = ConsumerThread.__new__(ConsumerThread)
+    thread.consumer = SimpleNamespace(log_name="cluster/topic-id")
+    thread._ensure_consumer = lambda: SimpleNamespace(commit=commit, assignment=lambda: set(TPS))
+    assert asyncio.run(thread._commit({TPS[0]: 5})) is False
