@@ -150,7 +150,7 @@ dashboards: setup
 locks: setup
 	$(BIN)/python -m tools.supply_chain.lock_jars
 	$(BIN)/python -m tests.versions.kafka
-	$(BIN)/python -m bench.peer_runs
+	$(BIN)/python -m bench.java_peers
 	$(if $(shell command -v go),$(BIN)/python -m tests.otel_collector.build --lock,@echo "no Go: the lock of the OpenTelemetry Collector stays")
 	for wheels in java maven npm uv; do .bootstrap/bin/uv pip compile --quiet --universal --python-version 3.11 \
 	  --only-binary :all: --generate-hashes --no-annotate --custom-compile-command "make locks" $(LOCK_ARGS) \

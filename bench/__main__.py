@@ -34,8 +34,8 @@ def run_command(
     only: Annotated[
         str,
         typer.Option(
-            help="Comma-separated: programs, recovery, freshness, ingest, attacks, durability,"
-            " exporter, questions."
+            help="Comma-separated: programs (wattoken, clickhouse_rows and peers by their names),"
+            " recovery, freshness, ingest, attacks, durability, exporter, questions."
         ),
     ] = "",
     minute_slices: Annotated[
@@ -57,8 +57,9 @@ def run_command(
 ) -> None:
     """Measure the aggregator beside its peers; exit 1 if one of them has no valid run."""
     from bench.generator import SHAPES
+    from bench.plan import Plan
     from bench.results import LATEST
-    from bench.run import CHART, Plan, run, say
+    from bench.run import CHART, run, say
 
     if shape not in SHAPES:
         raise typer.BadParameter(f"{shape!r} is none of {', '.join(SHAPES)}", param_hint="--shape")

@@ -74,6 +74,7 @@ def measure(
         memory, flush_seconds = meter.workers[0].memory(), meter.workers[0].flush_seconds()
         processors = watch.between(started, ended)
         meter.check(topic.totals)
+        meter.check_sums(topic.grain, topic.sums)
     events, seconds = topic.totals.events - before, ended - started
     return AggregatorRun(events, seconds, memory, flush_seconds, processors)
 

@@ -10,7 +10,9 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from bench.peers.grain import MINUTES, Grain
 from bench.results import WATTOKEN
+from bench.same_rows import CONNECTIONS, IN_TURN, PARALLEL
 
 #: What a reader calls each program.
 LABELS = {
@@ -20,13 +22,18 @@ LABELS = {
     "quix_streams": "Quix Streams, tumbling window",
     "clickhouse_kafka_engine": "ClickHouse Kafka engine\n+ materialized view",
     "kafka_streams": "Kafka Streams (Java),\nwindowed sum",
+    "flink_sql": "Flink SQL (Java),\nwindowed sum",
+    PARALLEL: "ClickHouse, the same rows only\n(the limit of writing)",
+    IN_TURN: "ClickHouse, the same rows only,\none insert at a time",
     "librdkafka_limit": "confluent-kafka, reading only\n(the limit)",
 }
 OWN_COLOUR, PEER_COLOUR, LIMIT_COLOUR = "#1a6fb5", "#9aa5b1", "#d8dde3"
 INK, GRID = "#1f2933", "#e4e7eb"
 
 
-def draw_throughput(rates: Mapping[str, float], subtitle: str, path: Path) -> None:
+def draw_throughput(
+    rates: Mapping[str, float], subtitle: str, path: Path, grain: Grain = MINUTES
+) -> None:
     """Draw a bar for each program, the fastest on top, with its events per second."""
     with mpl.rc_context({"font.size": 10, "text.color": INK, "axes.labelcolor": INK}):
         names = sorted(rates, key=lambda name: rates[name])
@@ -43,9 +50,9 @@ def draw_throughput(rates: Mapping[str, float], subtitle: str, path: Path) -> No
         axes.set_xlim(0, max(rates.values()) * 1.14)
         axes.set_xlabel("events per second")
         _clean(axes, "x")
-        figure.suptitle(
-            "Tokens summed per minute, region and model", x=0.01, ha="left", weight="bold"
-        )
+        words = ", ".join((grain.name, *grain.columns[:-1]))
+        title = f"Tokens summed per {words} and {grain.columns[-1]}"
+        figure.suptitle(title, x=0.01, ha="left", weight="bold")
         figure.supxlabel(subtitle, x=0.01, ha="left", fontsize=8, color="#52606d")
         _save(figure, path)
 
@@ -76,7 +83,7 @@ def draw_growth(
 def _colour(name: str) -> str:
     if name == WATTOKEN:
         return OWN_COLOUR
-    return LIMIT_COLOUR if name == "librdkafka_limit" else PEER_COLOUR
+    return LIMIT_COLOUR if name in ("librdkafka_limit", *CONNECTIONS) else PEER_COLOUR
 
 
 def _clean(axes: Axes, grid_axis: Literal["x", "y"]) -> None:

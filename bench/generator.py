@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.peers.grain import HOURS, MINUTES, Grain
 from schemas.identity import identity_hash
 from schemas.metering_rules import DAY_MS, MINUTE_MS
 
@@ -22,6 +23,8 @@ BLOCK_EVENTS = 10_000
 INPUT_TOKENS_MAX = 10_000
 OUTPUT_TOKENS_MAX = 500
 LATE_DAYS = 10
+#: Of all events, as the texts below have it.
+PROVIDER = "openai"
 #: Events as ingest and the client write them.
 OWN = (
     '{{"id":"{id}","source":"gateway-1","tenant":"tenant-{tenant}","time":"{time}Z",'
@@ -99,6 +102,11 @@ SHAPES: dict[str, dict[str, Any]] = {
 }
 
 
+def grain_of(shape: str) -> Grain:
+    """What programs sum of a shape: where tenants are many, tenants are what it is about."""
+    return HOURS if SHAPES[shape].get("zipf") else MINUTES
+
+
 def shaped(shape: str, events: int, end_ms: int) -> Load:
     """A load of one of `SHAPES`."""
     return Load(events, end_ms, **SHAPES[shape])
@@ -114,12 +122,25 @@ class Totals:
 
 
 @dataclass(frozen=True, slots=True)
+class Drawn:
+    """What sums are made of, as it was drawn: a number for each event, and times since 1970."""
+
+    times_ms: NDArray[np.int64]
+    tenants: NDArray[np.int64]
+    regions: NDArray[np.int64]
+    models: NDArray[np.int64]
+    input_tokens: NDArray[np.int64]
+    output_tokens: NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
 class Block:
-    """Some events as Kafka takes them, and their totals."""
+    """Some events as Kafka takes them, their totals, and what they were written from."""
 
     keys: list[bytes]
     values: list[bytes]
     totals: Totals
+    drawn: Drawn
 
 
 def blocks(load: Load) -> Iterator[Block]:
@@ -144,10 +165,8 @@ def _block(load: Load, first: int, count: int, rng: np.random.Generator) -> Bloc
         late_by = rng.integers(0, LATE_DAYS * DAY_MS, count)
         times = np.where(rng.random(count) < load.late_share, times - late_by, times)
     keys, values = [], []
-    rows = zip(
-        *(_times_text(times), tenants, regions, models, inputs.tolist(), outputs.tolist()),
-        strict=True,
-    )
+    columns = (column.tolist() for column in (tenants, regions, models, inputs, outputs))
+    rows = zip(_times_text(times), *columns, strict=True)
     for place, (time, tenant, region, model, input_tokens, output_tokens) in enumerate(rows):
         event_id = ids[32 * place : 32 * place + 32]
         keys.append(identity_hash(f"tenant-{tenant}", "gateway-1", event_id))
@@ -163,16 +182,15 @@ def _block(load: Load, first: int, count: int, rng: np.random.Generator) -> Bloc
             few=input_tokens // 8,
         )
         values.append(text.encode())
-    return Block(keys, values, Totals(count, int(inputs.sum()), int(outputs.sum())))
+    drawn = Drawn(times, tenants, regions, models, inputs, outputs)
+    return Block(keys, values, Totals(count, int(inputs.sum()), int(outputs.sum())), drawn)
 
 
-def _drawn(rng: np.random.Generator, kinds: int, count: int, zipf: bool) -> list[int]:
+def _drawn(rng: np.random.Generator, kinds: int, count: int, zipf: bool) -> NDArray[np.int64]:
     """So many numbers below ``kinds``, equally frequent or by Zipf's law."""
     if zipf:
-        drawn = np.searchsorted(_zipf_shares(kinds), rng.random(count), side="right")
-    else:
-        drawn = rng.integers(0, kinds, count)
-    return cast("list[int]", drawn.tolist())
+        return np.searchsorted(_zipf_shares(kinds), rng.random(count), side="right")
+    return rng.integers(0, kinds, count)
 
 
 @cache

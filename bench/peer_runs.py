@@ -1,11 +1,7 @@
-"""The peers: how each is started, given its task, and held to the totals that were produced.
-
-``python -m bench.peer_runs`` writes the lock of Kafka Streams' jars again, with Maven.
-"""
+"""The peers: how each is started, given its task, and held to the sums of what was produced."""
 
 from __future__ import annotations
 
-import hashlib
 import os
 import signal
 import subprocess
@@ -23,28 +19,19 @@ from confluent_kafka import KafkaException
 from bench.errors import BenchError, VoidRunError
 from bench.fill import FilledTopic
 from bench.generator import Totals
+from bench.java_peers import JAVA_PEERS
 from bench.machine import ROOT
+from bench.peers.grain import NO_SUMS, Sums
 from bench.peers.task import REPORT_MARK, Report, Task, parse_report, task_env
+from bench.processor_time import ProcessorTime, ProcessorWatch
 from services.local_stack.cache import Report as Say
-from services.local_stack.cache import cached, run_fetcher
 from services.local_stack.errors import ComponentMissing
 from services.local_stack.infrastructure import Infrastructure
-from services.local_stack.jar_lock import check_jars
 from services.platform.kafka import admin_client
 from services.platform.settings import KafkaSettings
-from tools.supply_chain.lock_jars import lock_jars
 
 PEER_TIMEOUT_SECONDS = 600.0
 QUIX = ROOT / "bench" / "quix-streams"
-STREAMS = ROOT / "bench" / "kafka-streams"
-#: The jars that its pom.xml resolves to, with their checksums.
-STREAMS_LOCK = STREAMS / "jars.lock"
-STREAMS_OURS = "bench-kafka-streams-1.jar"
-STREAMS_MAIN = "dev.wattoken.bench.WindowedSum"
-STREAMS_OPTIONS = (
-    *("-Xms1g", "-Xmx1g", "-XX:+UseParallelGC"),
-    "-Dorg.slf4j.simpleLogger.defaultLogLevel=error",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +55,7 @@ PEERS: Final = (
     ("quix_streams", 0.05, True),
     ("clickhouse_kafka_engine", 1.0, True),
     ("kafka_streams", 1.0, True),
+    ("flink_sql", 1.0, True),
     ("librdkafka_limit", 1.0, False),
 )
 
@@ -79,7 +67,7 @@ def peers(say: Say, wanted: Callable[[str], bool]) -> list[Peer]:
     """
     built: dict[str, Callable[[], Sequence[str]]] = {
         "quix_streams": quix_command,
-        "kafka_streams": partial(streams_command, say),
+        **{name: partial(peer.command, say) for name, peer in JAVA_PEERS.items()},
     }
     return [
         Peer(name, built[name]() if name in built else python_peer(name), share, sums)
@@ -101,32 +89,19 @@ def quix_command() -> list[str]:
     return python_peer("quix_streams", str(interpreter))
 
 
-def streams_command(say: Say) -> list[str]:
-    """Kafka Streams is built with Maven on first use, and again when its sources change."""
-    sources = [STREAMS / "pom.xml", STREAMS_LOCK, *sorted(STREAMS.rglob("*.java"))]
-    digest = hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:8]
+@dataclass(frozen=True, slots=True)
+class PeerRun:
+    """What a peer reported of a run, and what all programs took meanwhile."""
 
-    def build(folder: Path) -> None:
-        maven = ("mvn", "--batch-mode", "--quiet", "--strict-checksums")
-        pom = ("--file", str(STREAMS / "pom.xml"))
-        run_fetcher(
-            "the Kafka Streams peer",
-            [*maven, *pom, "package", f"-Dbench.build={folder}"],
-            folder,
-            say,
-            "install Maven and a JDK >= 17, or leave it out with --only",
-        )
-        check_jars(folder / "jars", STREAMS_LOCK, ours=STREAMS_OURS)
-
-    folder = cached(f"bench-kafka-streams-{digest}", build)
-    return ["java", *STREAMS_OPTIONS, "-cp", f"{folder}/jars/*", STREAMS_MAIN]
+    report: Report
+    processors: ProcessorTime
 
 
-def run_peer(infrastructure: Infrastructure, peer: Peer, topic: FilledTopic, run: int) -> Report:
+def run_peer(infrastructure: Infrastructure, peer: Peer, topic: FilledTopic, run: int) -> PeerRun:
     """Run a peer once over the topic, in a process of its own, and check what it found.
 
     Raises `BenchError` with the end of its output when it fails or takes too long, `VoidRunError`
-    when its totals are others than those produced.
+    when its sums are others than those produced.
     """
     group = f"bench-{peer.name.replace('_', '-')}-{run}-{os.getpid()}"
     with tempfile.TemporaryDirectory(dir=infrastructure.state_dir) as work_dir:
@@ -138,16 +113,19 @@ def run_peer(infrastructure: Infrastructure, peer: Peer, topic: FilledTopic, run
             group,
             infrastructure.ports.clickhouse_http,
             work_dir,
+            topic.grain.name,
         )
         try:
-            output = _output(peer, task, infrastructure.logs / f"{group}.log")
+            with ProcessorWatch() as watch:
+                output = _output(peer, task, infrastructure.logs / f"{group}.log")
         finally:
             delete_topics(infrastructure.bootstrap_servers, group)
     report = parse_report(output)
     if report is None:
         raise BenchError(f"{peer.name}: no line {REPORT_MARK!r}; it said:\n{output[-2000:]}")
-    check(peer, report, topic.totals)
-    return report
+    check(peer, report, topic.totals, topic.sums)
+    ended_at = report.started_at + report.seconds
+    return PeerRun(report, watch.between(report.started_at, ended_at))
 
 
 def _output(peer: Peer, task: Task, log_path: Path) -> str:
@@ -178,13 +156,18 @@ def _output(peer: Peer, task: Task, log_path: Path) -> str:
     return output
 
 
-def check(peer: Peer, report: Report, expected: Totals) -> None:
+def check(peer: Peer, report: Report, expected: Totals, sums: Sums) -> None:
     """Hold a report against what was produced; raises `VoidRunError`."""
-    found = Totals(report.events, report.input_tokens, report.output_tokens)
     if not peer.sums:
-        expected = Totals(expected.events, 0, 0)
+        expected, sums = Totals(expected.events, 0, 0), NO_SUMS
+    found = Totals(report.events, report.input_tokens, report.output_tokens)
     if found != expected:
         raise VoidRunError(f"{peer.name} found {found}, produced were {expected}")
+    by_key = Sums(report.groups, report.fingerprint)
+    if by_key != sums:
+        raise VoidRunError(
+            f"{peer.name} has all tokens, but not by their keys: {by_key}, produced were {sums}"
+        )
 
 
 def delete_topics(bootstrap_servers: str, group: str) -> None:
@@ -195,7 +178,3 @@ def delete_topics(bootstrap_servers: str, group: str) -> None:
         for future in admin.delete_topics(made).values():
             with suppress(KafkaException):
                 future.result()
-
-
-if __name__ == "__main__":
-    lock_jars(STREAMS / "pom.xml", STREAMS_LOCK)

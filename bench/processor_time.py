@@ -1,4 +1,4 @@
-"""What the processors did during a measurement: each program's share, and what stood idle.
+"""What programs took during a measurement: shares of the processors, what stood idle, memory.
 
 No explanation of a number stands without it: a program that waits is mended elsewhere than one
 that works.
@@ -9,31 +9,43 @@ from __future__ import annotations
 import os
 import threading
 import time
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Final, Self
 
-from services.local_stack.process_table import cpu_seconds, descendants, idle_seconds, program
+from services.local_stack.process_table import (
+    cpu_seconds,
+    descendants,
+    idle_seconds,
+    memory_of,
+    program,
+)
 
 #: Often enough to see a wait of a second, rare enough to take nothing from what is watched.
 LOOK_SECONDS: Final = 0.25
 #: Programs by what their processes run; others keep that name.
 NAMES: Final = {
-    "java": "broker",
+    "kafka.Kafka": "broker",
     "clickhouse_server": "clickhouse",
     "services.cli": "worker",
     "services.aggregator.decoding.process": "decoders",
+    "dev.wattoken.bench.WindowedSum": "kafka_streams",
+    "dev.wattoken.bench.FlinkSql": "flink_sql",
 }
+#: Programs of this folder are called as they are there.
+PEERS: Final = "bench.peers."
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """All so far: when (Unix time), processor seconds by program, and those idle."""
+    """When (Unix time), processor seconds so far by program and idle, and memory then, in MB."""
 
     at: float
     by_program: dict[str, float]
     idle: float
+    memory_mb: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,18 +54,22 @@ class ProcessorTime:
 
     ``by_program`` and ``idle`` together are the number of processors, but for what programs of
     others took. ``over_time`` has the same for each stretch, with its end in seconds.
+    ``memory_peak_mb`` is the most resident memory (10^6 bytes) that all processes of a program were
+    seen to have at once.
     """
 
     seconds: float
     by_program: dict[str, float]
     idle: float
     over_time: list[dict[str, float]]
+    memory_peak_mb: dict[str, float] = field(default_factory=dict)
 
     def rounded(self) -> ProcessorTime:
         """The same, as it is written down."""
         by_program = {name: round(busy, 2) for name, busy in self.by_program.items()}
+        memory = {name: round(most, 1) for name, most in self.memory_peak_mb.items()}
         return ProcessorTime(
-            round(self.seconds, 2), by_program, round(self.idle, 2), self.over_time
+            round(self.seconds, 2), by_program, round(self.idle, 2), self.over_time, memory
         )
 
 
@@ -97,14 +113,22 @@ class ProcessorWatch:
             self._looks.append(self._look())
 
     def _look(self) -> Look:
+        memory: dict[str, float] = {}
         for pid in [os.getpid(), *descendants(os.getpid())]:
-            with suppress(OSError):  # it has ended: what it had used stays
-                name = "bench" if pid == os.getpid() else program(pid)
-                self._by_process[pid] = NAMES.get(name, name), cpu_seconds(pid)
+            # It has ended: what it had used stays, and its memory is given back.
+            with suppress(OSError, KeyError):
+                name = "bench" if pid == os.getpid() else called(program(pid))
+                self._by_process[pid] = name, cpu_seconds(pid)
+                memory[name] = memory.get(name, 0.0) + memory_of(pid).now_mb
         total: dict[str, float] = {}
         for name, seconds in self._by_process.values():
             total[name] = total.get(name, 0.0) + seconds
-        return Look(time.time(), total, idle_seconds())
+        return Look(time.time(), total, idle_seconds(), memory)
+
+
+def called(program: str) -> str:
+    """What a program is called in results."""
+    return NAMES.get(program, program.removeprefix(PEERS))
 
 
 def summary(looks: list[Look]) -> ProcessorTime:
@@ -122,7 +146,17 @@ def summary(looks: list[Look]) -> ProcessorTime:
             }
             for before, after in zip(looks, looks[1:], strict=False)
         ],
+        _most(look.memory_mb for look in looks),
     )
+
+
+def _most(looks: Iterable[Mapping[str, float]]) -> dict[str, float]:
+    """The highest value of each name."""
+    most: dict[str, float] = {}
+    for look in looks:
+        for name, value in look.items():
+            most[name] = max(most.get(name, 0.0), value)
+    return most
 
 
 def _busy(before: Look, after: Look) -> dict[str, float]:

@@ -50,8 +50,8 @@ class Measured:
     #: By program: events/s of each valid run's second half, of those that report it.
     second_half: dict[str, list[float]] = field(default_factory=dict)
     memory: list[Memory] = field(default_factory=list)
-    #: Of each run of Wattoken, what the processors did.
-    processors: list[ProcessorTime] = field(default_factory=list)
+    #: By program: what all programs took of processors and memory in each valid run.
+    processors: dict[str, list[ProcessorTime]] = field(default_factory=dict)
     #: With many slices, and so with many tenants that a restarted worker has to learn.
     recovery: list[Recovery] = field(default_factory=list)
     #: With the load of the throughput runs.
@@ -116,7 +116,10 @@ def document(measured: Measured) -> dict[str, Any]:
         "aggregator_events": measured.events,
         "aggregator_setup": measured.setup,
         "aggregator_memory_runs": [_rounded(asdict(memory)) for memory in measured.memory],
-        "aggregator_processor_runs": [asdict(one.rounded()) for one in measured.processors],
+        "aggregator_processor_runs": {
+            name: [asdict(one.rounded()) for one in found]
+            for name, found in measured.processors.items()
+        },
         "recovery_runs": [_rounded(asdict(recovery)) for recovery in measured.recovery],
         "rebuild_runs": [_rounded(asdict(rebuild)) for rebuild in measured.rebuilding],
         "freshness_runs": [_rounded(asdict(freshness)) for freshness in measured.freshness],

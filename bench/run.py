@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import inspect
-import re
 import sys
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import closing, contextmanager
-from dataclasses import asdict, dataclass
+from contextlib import closing
+from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 
 from bench import (
-    aggregator,
     attacks,
     durability,
     exporter,
@@ -22,56 +18,17 @@ from bench import (
     questions,
     recovery,
 )
-from bench.fill import PARTITIONS, FilledTopic, fill_topic
-from bench.generator import Load, now_ms, shaped
+from bench.comparison import Comparison, Say, void_if_it_fails
+from bench.generator import Load, grain_of, now_ms
 from bench.machine import ROOT
-from bench.peer_runs import Peer, peers, run_peer
-from bench.processor_time import told
-from bench.results import WATTOKEN, Measured, document, write
-from bench.schedule import interleaved
+from bench.peer_runs import peers
+from bench.plan import Plan
+from bench.results import Measured, document, write
 from bench.worker import clickhouse_client
 from services.local_stack.infrastructure import Infrastructure
 from services.local_stack.kafka import kafka_version
-from services.platform.errors import WattokenError
 
-Say = Callable[[str], None]
 CHART = ROOT / "docs" / "img" / "throughput.png"
-LEAST_EVENTS = 5_000
-#: So that what one run left to do (merges, deletions) does not run into the next one's time.
-PAUSE_SECONDS = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What to measure and how often."""
-
-    events: int = 2_000_000
-    runs: int = 3
-    slices: int = 1_000_000
-    freshness_rate: float = 30_000
-    freshness_seconds: float = 30
-    ingest_seconds: float = 10
-    #: Names of programs and of `recovery`, `freshness`, `ingest`, `attacks`, `durability`,
-    #: `exporter`, `questions`; empty means all.
-    only: Collection[str] = ()
-    minute_slices: int = 50_000_000
-    #: What the events of the programs' runs look like, one of `bench.generator.SHAPES`, and on how
-    #: many partitions they lie.
-    shape: str = "usual"
-    partitions: int = PARTITIONS
-    #: What the worker holds at most before ids move to disk; None as shipped.
-    ids_in_memory: int | None = None
-
-    def wants(self, name: str) -> bool:
-        """Whether this part is to be measured."""
-        return not self.only or name in self.only
-
-    @property
-    def env(self) -> dict[str, str]:
-        """What the worker is told besides its defaults."""
-        if self.ids_in_memory is None:
-            return {}
-        return {"WATTOKEN_AGGREGATOR_IDS_IN_MEMORY_MAX": str(self.ids_in_memory)}
 
 
 def run(plan: Plan, results: Path, chart: Path, say: Say) -> bool:
@@ -85,7 +42,8 @@ def run(plan: Plan, results: Path, chart: Path, say: Say) -> bool:
     infrastructure = Infrastructure(state_dir, broker="kafka", prometheus="none", report=say)
     with infrastructure:
         measured.versions = stack_versions(infrastructure)
-        Comparison(infrastructure, plan, chosen, measured, say).run()
+        comparison = Comparison(infrastructure, plan, chosen, measured, say)
+        comparison.run()
         if plan.wants("recovery"):
             measure_recovery(infrastructure, plan, measured, say)
         if plan.wants("freshness"):
@@ -107,82 +65,10 @@ def run(plan: Plan, results: Path, chart: Path, say: Say) -> bool:
     if rates:
         from bench.chart import draw_throughput
 
-        draw_throughput(rates, subtitle(plan, contents["machine"]), chart)
+        grain = grain_of(plan.shape)
+        draw_throughput(rates, subtitle(plan, contents["machine"]), chart, grain)
         say(f"wrote {chart}")
-    wanted = {peer.name for peer in chosen} | ({WATTOKEN} if plan.wants(WATTOKEN) else set())
-    return not wanted - set(rates)
-
-
-class Comparison:
-    """The programs one after the other, run by run, each alone with broker and ClickHouse."""
-
-    def __init__(
-        self,
-        infrastructure: Infrastructure,
-        plan: Plan,
-        chosen: Sequence[Peer],
-        measured: Measured,
-        say: Say,
-    ) -> None:
-        self._infrastructure = infrastructure
-        self._plan = plan
-        self._peers = {peer.name: peer for peer in chosen}
-        self._measured = measured
-        self._say = say
-        self._topics: dict[int, FilledTopic] = {}
-
-    def run(self) -> None:
-        """Fill the topics, then measure; a run that fails is void and is told at the end."""
-        names = [*([WATTOKEN] if self._plan.wants(WATTOKEN) else []), *self._peers]
-        for name in names:
-            self._measured.setup[name] = setup_text(name)
-            self._measured.events[name] = self._topic(name).totals.events
-            self._measured.events_per_second[name] = []
-        for run_number, name in interleaved(names, self._plan.runs):
-            with void_if_it_fails(f"{name}, run {run_number}", self._measured, self._say):
-                rate = self._measure(name, run_number)
-                self._measured.events_per_second[name].append(rate)
-                self._say(f"{name}, run {run_number}: {rate:,.0f} events/s")
-            time.sleep(PAUSE_SECONDS)
-
-    def _measure(self, name: str, run_number: int) -> float:
-        topic = self._topic(name)
-        if name == WATTOKEN:
-            done = aggregator.measure(
-                self._infrastructure, topic, f"bench-{run_number}", env=self._plan.env
-            )
-            self._measured.memory.append(done.memory)
-            self._measured.processors.append(done.processors)
-            self._say(f"{name}, run {run_number}: processors {told(done.processors)}")
-            return done.events_per_second
-        report = run_peer(self._infrastructure, self._peers[name], topic, run_number)
-        self._measured.versions.update(report.versions)
-        if report.second_half_seconds:
-            rate = report.events // 2 / report.second_half_seconds
-            self._measured.second_half.setdefault(name, []).append(rate)
-        return report.events / report.seconds
-
-    def _topic(self, name: str) -> FilledTopic:
-        """The topic that a program reads: one for each number of events, made on first use."""
-        share = self._peers[name].share if name in self._peers else 1.0
-        events = min(self._plan.events, max(LEAST_EVENTS, int(self._plan.events * share)))
-        if events not in self._topics:
-            servers = self._infrastructure.bootstrap_servers
-            load = shaped(self._plan.shape, events, now_ms())
-            self._topics[events] = fill_topic(
-                servers, f"bench.{events}", self._plan.partitions, load, self._say
-            )
-        return self._topics[events]
-
-
-@contextmanager
-def void_if_it_fails(what: str, measured: Measured, say: Say) -> Iterator[None]:
-    """Note and tell a measurement that failed; the others go on."""
-    try:
-        yield
-    except WattokenError as error:
-        measured.void.append(f"{what}: {error}")
-        say(f"{what}: VOID: {error}")
+    return not set(comparison.names) - set(rates)
 
 
 def measure_recovery(
@@ -300,22 +186,6 @@ def stack_versions(infrastructure: Infrastructure) -> dict[str, str]:
     with closing(clickhouse_client(infrastructure, "default")) as client:
         clickhouse = str(client.server_version)
     return {"wattoken": version("wattoken"), "kafka": kafka_version(), "clickhouse": clickhouse}
-
-
-def setup_text(name: str) -> str:
-    """How a program is set up: the docstring of its module, or the Javadoc of its class."""
-    if name == WATTOKEN:
-        return inspect.cleandoc(aggregator.__doc__ or "")
-    if name == "kafka_streams":
-        source = next((ROOT / "bench" / "kafka-streams").rglob("WindowedSum.java"))
-        found = re.search(r"/\*\*(.*?)\*/", source.read_text(encoding="utf-8"), re.DOTALL)
-        assert found is not None
-        lines = (line.strip().removeprefix("*").strip() for line in found[1].splitlines())
-        return "\n".join(lines).replace("<p>", "").strip()
-    source = ROOT / "bench" / "peers" / f"{name}.py"
-    found = re.match(r'"""(.*?)"""', source.read_text(encoding="utf-8"), re.DOTALL)
-    assert found is not None
-    return found[1].strip()
 
 
 def subtitle(plan: Plan, machine: dict[str, object]) -> str:

@@ -13,12 +13,13 @@ from typing import Any
 
 from bench import aggregator, recovery, seen_ids
 from bench.aggregator import AggregatorRun
+from bench.comparison import Say
 from bench.errors import BenchError
 from bench.fill import PARTITIONS, FilledTopic, fill_topic
 from bench.generator import Load, now_ms
 from bench.machine import ROOT, commit, machine
 from bench.results import RESULTS, write
-from bench.run import Say, stack_versions
+from bench.run import stack_versions
 from bench.worker import metering
 from services.local_stack.infrastructure import Infrastructure
 from services.platform.errors import WattokenError

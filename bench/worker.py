@@ -15,6 +15,7 @@ from clickhouse_connect.driver.client import Client
 from bench.errors import BenchError, VoidRunError
 from bench.fill import FilledTopic
 from bench.generator import Totals
+from bench.peers.grain import Grain, Sums, clickhouse_sums
 from services.local_stack.infrastructure import Infrastructure
 from services.local_stack.pipeline import Pipeline
 from services.local_stack.ports import LOOPBACK, give_back, pick_port
@@ -132,6 +133,16 @@ class Meter:
             if time.monotonic() - moved_at > STALL_SECONDS:
                 raise BenchError(f"the aggregator stands still at {done} of {events} records")
             time.sleep(PROGRESS_POLL_SECONDS)
+
+    def check_sums(self, grain: Grain, expected: Sums) -> None:
+        """Compare the windows of a grain with what was produced, key by key.
+
+        Raises `VoidRunError`.
+        """
+        view = f"usage_{grain.name}"
+        found = Sums(*map(int, self.client.query(clickhouse_sums(grain, view)).first_row))
+        if found != expected:
+            raise VoidRunError(f"{view} has {found} by key, produced were {expected}")
 
     def check(self, expected: Totals) -> None:
         """Compare registers, minutes and hours with what was produced; raises `VoidRunError`."""

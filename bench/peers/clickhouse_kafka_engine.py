@@ -3,7 +3,8 @@
 Runs inside the ClickHouse server of the local stack, with two consumers in threads of their own
 (one for each core here). JSON is parsed by ClickHouse's own JSONEachRow. Timed from the moment
 ``system.kafka_consumers`` shows the first message to the moment the sums show the last one, both
-looked up every 50 ms; its flush interval is 1 s, as the aggregator's is.
+looked up every 50 ms, the sums only once all messages are read; its flush interval is 1 s, as the
+aggregator's is.
 """
 
 from __future__ import annotations
@@ -13,18 +14,25 @@ import time
 import clickhouse_connect
 from clickhouse_connect.driver.client import Client
 
-from bench.peers.task import Report, Task, print_report, read_task, versions
+from bench.peers.grain import GRAINS, Grain, clickhouse_sums
+from bench.peers.task import Clock, Report, Task, print_report, read_task, versions
 
 POLL_SECONDS = 0.05
 CONSUMERS = 2
+#: Columns of the events, by which sums are kept.
+TYPES = {
+    "tenant": "String",
+    "region": "LowCardinality(String)",
+    "provider": "LowCardinality(String)",
+    "model": "LowCardinality(String)",
+}
 
 TABLES = (
     """
 CREATE TABLE usage
 (
     time          DateTime64(3, 'UTC'),
-    region        LowCardinality(String),
-    model         LowCardinality(String),
+    {typed},
     input_tokens  UInt64,
     output_tokens UInt64
 )
@@ -41,32 +49,30 @@ SETTINGS
     input_format_skip_unknown_fields = 1
 """,
     """
-CREATE TABLE usage_minute
+CREATE TABLE usage_windows
 (
     window_start  DateTime('UTC'),
-    region        LowCardinality(String),
-    model         LowCardinality(String),
+    {typed},
     requests      UInt64,
     input_tokens  UInt64,
     output_tokens UInt64
 )
 ENGINE = SummingMergeTree
-ORDER BY (window_start, region, model)
+ORDER BY (window_start, {columns})
 """,
     """
-CREATE MATERIALIZED VIEW usage_to_minute TO usage_minute AS
+CREATE MATERIALIZED VIEW usage_to_windows TO usage_windows AS
 SELECT
-    toStartOfMinute(time) AS window_start,
-    region,
-    model,
-    count()               AS requests,
-    sum(input_tokens)     AS input_tokens,
-    sum(output_tokens)    AS output_tokens
+    {window_of}(time) AS window_start,
+    {columns},
+    count()            AS requests,
+    sum(input_tokens)  AS input_tokens,
+    sum(output_tokens) AS output_tokens
 FROM usage
-GROUP BY window_start, region, model
+GROUP BY window_start, {columns}
 """,
 )
-SUMS = "SELECT sum(requests), sum(input_tokens), sum(output_tokens) FROM usage_minute"
+TOTALS = "SELECT sum(requests), sum(input_tokens), sum(output_tokens) FROM usage_windows"
 
 
 def main() -> None:
@@ -83,29 +89,50 @@ def main() -> None:
         server.command(f"DROP DATABASE {database} SYNC")
 
 
+def tables(task: Task, grain: Grain) -> list[str]:
+    """The statements that make the tables."""
+    return [
+        table.format(
+            typed=",\n    ".join(f"{column} {TYPES[column]}" for column in grain.columns),
+            columns=", ".join(grain.columns),
+            window_of=f"toStartOf{grain.name.capitalize()}",
+            brokers=task.bootstrap_servers,
+            topic=task.topic,
+            group=task.group,
+            consumers=min(CONSUMERS, task.partitions),
+        )
+        for table in TABLES
+    ]
+
+
 def measure(client: Client, task: Task, database: str) -> Report:
     """Make the tables and wait until all is summed."""
-    for table in TABLES:
-        client.command(
-            table.format(
-                brokers=task.bootstrap_servers,
-                topic=task.topic,
-                group=task.group,
-                consumers=min(CONSUMERS, task.partitions),
-            )
-        )
-    read = f"SELECT sum(num_messages_read) FROM system.kafka_consumers WHERE database='{database}'"
-    while not client.query(read).first_row[0]:
+    grain = GRAINS[task.grain]
+    for table in tables(task, grain):
+        client.command(table)
+    asked = f"SELECT sum(num_messages_read) FROM system.kafka_consumers WHERE database='{database}'"
+
+    def read() -> int:
+        return int(client.query(asked).first_row[0])
+
+    while not read():
         time.sleep(POLL_SECONDS)
-    started = time.monotonic()
+    clock = Clock()
+    # Adding up all rows takes time of the processors that are measured.
+    while read() < task.events:
+        time.sleep(POLL_SECONDS)
     while True:
-        requests, input_tokens, output_tokens = client.query(SUMS).first_row
-        seconds = time.monotonic() - started
+        requests, input_tokens, output_tokens = map(int, client.query(TOTALS).first_row)
+        clock.stop()
         if requests >= task.events:
             break
         time.sleep(POLL_SECONDS)
-    versioned = {"clickhouse": client.server_version, **versions("clickhouse-connect")}
-    return Report(int(requests), seconds, int(input_tokens), int(output_tokens), versioned)
+    groups, fingerprint = map(int, client.query(clickhouse_sums(grain, "usage_windows")).first_row)
+    packages = {"clickhouse": client.server_version, **versions("clickhouse-connect")}
+    return Report(
+        *(requests, clock.started_at, clock.seconds, input_tokens, output_tokens),
+        *(groups, fingerprint, packages),
+    )
 
 
 if __name__ == "__main__":

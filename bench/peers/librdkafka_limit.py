@@ -9,11 +9,10 @@ number of messages.
 
 from __future__ import annotations
 
-import time
-
 from confluent_kafka import Consumer
 
-from bench.peers.task import Report, print_report, read_task, versions
+from bench.peers.grain import NO_SUMS
+from bench.peers.task import Clock, Report, print_report, read_task, versions
 
 MESSAGES_PER_CALL = 10_000
 
@@ -34,16 +33,18 @@ def main() -> None:
     )
     consumer.subscribe([task.topic])
     count = 0
-    started = ended = 0.0
+    clock = Clock()
     while count < task.events:
         messages = consumer.consume(MESSAGES_PER_CALL, 1.0)
         if messages and not count:
-            started = time.monotonic()
+            clock = Clock()
         for message in messages:
             if message.error() is None and message.value():
                 count += 1
-        ended = time.monotonic()
-    print_report(Report(count, ended - started, 0, 0, versions("confluent-kafka")))
+        clock.stop()
+    sums = (0, 0, NO_SUMS.groups, NO_SUMS.fingerprint)
+    packages = versions("confluent-kafka")
+    print_report(Report(count, clock.started_at, clock.seconds, *sums, packages))
     consumer.close()
 
 

@@ -1,9 +1,10 @@
-"""Quix Streams: re-keyed by region and model, summed in a tumbling window of one minute.
+"""Quix Streams: re-keyed by what is summed by, summed in a tumbling window.
 
 One process, as its documentation does it: JSON, ``group_by`` (which makes a repartition topic),
-``tumbling_window(...).agg(Sum, Sum)``, state in RocksDB with its changelog topic. ``final()``
-emits a window once, which is cheaper than ``current()``. The event's time is set again behind the
-repartition topic. A message counts when it is about to be added to its window.
+``tumbling_window(...).agg(Sum, Sum)``, state in RocksDB with its changelog topic. ``current()``
+tells each window's sums after each message, so what is checked is what the windows hold. The
+event's time is set again behind the repartition topic. A message counts when it has been added to
+its window.
 
 Runs in an environment of its own, `bench/quix-streams`.
 """
@@ -11,41 +12,44 @@ Runs in an environment of its own, `bench/quix-streams`.
 from __future__ import annotations
 
 import os
-import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from quixstreams import Application
 from quixstreams.dataframe.windows import Sum
 
-from bench.peers.task import Report, Task, print_report, read_task, versions
+from bench.peers.grain import GRAINS
+from bench.peers.task import Clock, Task, print_report, read_task, reported, versions
 
 PACKAGES = ("quixstreams", "confluent-kafka", "rocksdict", "orjson")
 
 
 class Counted:
-    """Counts the messages that reach the windows, and reports when all have."""
+    """Counts the messages that the windows have taken in, and reports when all are in."""
 
     def __init__(self, task: Task) -> None:
         self.task = task
-        self.count = self.input_tokens = self.output_tokens = 0
-        self.started = 0.0
+        self.count = 0
+        self.clock: Clock | None = None
+        self.windows: dict[tuple[int, str], dict[str, int]] = {}
 
     def arrived(self, value: Any, key: Any, timestamp: int, headers: Any) -> int:
         """Note the first message and give the event's time, in milliseconds."""
-        if not self.started:
-            self.started = time.monotonic()
+        if self.clock is None:
+            self.clock = Clock()
         return event_ms(value)
 
-    def added(self, value: dict[str, Any]) -> None:
-        """Count one message; after the last one, report and end."""
+    def added(self, window: dict[str, int], key: str, timestamp: int, headers: Any) -> None:
+        """Count one message by the window it went into; after the last one, report and end."""
         self.count += 1
-        self.input_tokens += value["input_tokens"]
-        self.output_tokens += value["output_tokens"]
-        if self.count == self.task.events:
-            seconds = time.monotonic() - self.started
-            sums = (self.input_tokens, self.output_tokens)
-            print_report(Report(self.count, seconds, *sums, versions(*PACKAGES)))
+        self.windows[window["start"], key] = window
+        if self.count == self.task.events and self.clock is not None:
+            self.clock.stop()
+            groups = {
+                f"{start // 1000}|{words}": (held["input_tokens"], held["output_tokens"])
+                for (start, words), held in self.windows.items()
+            }
+            print_report(reported(self.clock, self.count, groups, versions(*PACKAGES)))
             os._exit(0)  # an orderly end would take seconds and saves nothing here
 
 
@@ -55,6 +59,7 @@ def event_ms(value: dict[str, Any]) -> int:
 
 def main() -> None:
     task = read_task()
+    grain = GRAINS[task.grain]
     counted = Counted(task)
     app = Application(
         broker_address=task.bootstrap_servers,
@@ -70,12 +75,14 @@ def main() -> None:
         timestamp_extractor=counted.arrived,
     )
     frame = app.dataframe(topic)
-    frame = frame.group_by(lambda value: f"{value['region']}|{value['model']}", name="series")
+    frame = frame.group_by(
+        lambda value: "|".join([value[column] for column in grain.columns]), name="series"
+    )
     frame = frame.set_timestamp(lambda value, key, timestamp, headers: event_ms(value))
-    frame = frame.update(counted.added)
-    frame.tumbling_window(timedelta(minutes=1), grace_ms=timedelta(minutes=10)).agg(
+    window = timedelta(seconds=grain.window_seconds)
+    frame.tumbling_window(window, grace_ms=timedelta(minutes=10)).agg(
         input_tokens=Sum("input_tokens"), output_tokens=Sum("output_tokens")
-    ).final()
+    ).current().update(counted.added, metadata=True)
     app.run()
 
 

@@ -6,14 +6,16 @@ One worker, raw bytes in, no table, no changelog, nothing written anywhere.
 from __future__ import annotations
 
 import os
-import time
+from operator import attrgetter
 
 import faust
 
-from bench.peers.task import Report, print_report, read_task, versions
+from bench.peers.grain import GRAINS
+from bench.peers.task import Clock, print_report, read_task, reported, versions
 from schemas.wire import decode
 
 task = read_task()
+grain = GRAINS[task.grain]
 app = faust.App(
     task.group,
     broker=f"kafka://{task.bootstrap_servers}",
@@ -24,18 +26,19 @@ app = faust.App(
     web_enabled=False,
 )
 topic = app.topic(task.topic, key_serializer="raw", value_serializer="raw")
-sums: dict[tuple[int, str, str], list[int]] = {}
+columns = attrgetter(*grain.columns)
+sums: dict[tuple[int, tuple[str, ...]], list[int]] = {}
 
 
 @app.agent(topic)
 async def add_up(records: faust.Stream[bytes]) -> None:
     count = 0
-    started = 0.0
+    clock = Clock()
     async for record in records:
         if not count:
-            started = time.monotonic()
+            clock = Clock()
         event = decode(record)
-        key = (int(event.time.timestamp()) // 60, event.region, event.model)
+        key = (int(event.time.timestamp()) // grain.window_seconds, columns(event))
         total = sums.get(key)
         if total is None:
             total = sums[key] = [0, 0]
@@ -43,13 +46,17 @@ async def add_up(records: faust.Stream[bytes]) -> None:
         total[1] += event.output_tokens
         count += 1
         if count == task.events:
-            finish(count, time.monotonic() - started)
+            clock.stop()
+            finish(clock, count)
 
 
-def finish(count: int, seconds: float) -> None:
-    input_tokens, output_tokens = (sum(column) for column in zip(*sums.values(), strict=True))
-    versioned = versions("faust-streaming", "aiokafka", "msgspec")
-    print_report(Report(count, seconds, input_tokens, output_tokens, versioned))
+def finish(clock: Clock, count: int) -> None:
+    groups = {
+        "|".join((str(window * grain.window_seconds), *words)): tokens
+        for (window, words), tokens in sums.items()
+    }
+    packages = versions("faust-streaming", "aiokafka", "msgspec")
+    print_report(reported(clock, count, groups, packages))
     os._exit(0)  # an orderly end would take seconds and saves nothing here
 
 

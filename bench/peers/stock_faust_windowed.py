@@ -1,4 +1,4 @@
-"""Stock Faust as its documentation does it: a tumbling table of one minute, JSON into a Record.
+"""Stock Faust as its documentation does it: a tumbling table, JSON into a Record.
 
 One worker, memory store, changelog topic on as by default, table relative to the event's time.
 Without the documentation's ``group_by``: one worker holds all partitions, so its sums are right
@@ -8,14 +8,17 @@ without a repartition topic, and it is faster for that.
 from __future__ import annotations
 
 import os
-import time
 from datetime import datetime, timedelta
+from operator import attrgetter
+from typing import Any
 
 import faust
 
-from bench.peers.task import Report, print_report, read_task, versions
+from bench.peers.grain import GRAINS, HOURS
+from bench.peers.task import Clock, print_report, read_task, reported, versions
 
 task = read_task()
+grain = GRAINS[task.grain]
 app = faust.App(
     task.group,
     broker=f"kafka://{task.bootstrap_servers}",
@@ -39,10 +42,17 @@ class Usage(faust.Record, isodates=True, serializer="json"):  # type: ignore[cal
     output_tokens: int
 
 
-topic = app.topic(task.topic, value_type=Usage, key_serializer="raw")
+class UsageByTenant(Usage, isodates=True, serializer="json"):  # type: ignore[call-arg]
+    tenant: str
+    provider: str
+
+
+usage_type = UsageByTenant if grain is HOURS else Usage
+topic = app.topic(task.topic, value_type=usage_type, key_serializer="raw")
+columns = attrgetter(*grain.columns)
 tokens = (
     app.Table("tokens", default=lambda: [0, 0], partitions=task.partitions)
-    .tumbling(timedelta(minutes=1), expires=timedelta(hours=1))
+    .tumbling(timedelta(seconds=grain.window_seconds), expires=timedelta(hours=2))
     .relative_to_field(Usage.time)
 )
 
@@ -50,23 +60,23 @@ tokens = (
 @app.agent(topic)
 async def add_up(usages: faust.Stream[Usage]) -> None:
     count = 0
-    started = 0.0
+    clock = Clock()
     async for usage in usages:
         if not count:
-            started = time.monotonic()
-        key = f"{usage.region}|{usage.model}"
+            clock = Clock()
+        key = "|".join(columns(usage))
         before = tokens[key].value()
         tokens[key] = [before[0] + usage.input_tokens, before[1] + usage.output_tokens]
         count += 1
         if count == task.events:
-            finish(count, time.monotonic() - started)
+            clock.stop()
+            finish(clock, count)
 
 
-def finish(count: int, seconds: float) -> None:
-    sums = [value for _, value in tokens.table.items()]
-    input_tokens, output_tokens = (sum(column) for column in zip(*sums, strict=True))
-    versioned = versions("faust-streaming", "aiokafka")
-    print_report(Report(count, seconds, input_tokens, output_tokens, versioned))
+def finish(clock: Clock, count: int) -> None:
+    kept: dict[Any, list[int]] = dict(tokens.table.items())
+    groups = {f"{int(start)}|{key}": total for (key, (start, _)), total in kept.items()}
+    print_report(reported(clock, count, groups, versions("faust-streaming", "aiokafka")))
     os._exit(0)  # an orderly end would take seconds and saves nothing here
 
 

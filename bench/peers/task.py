@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import time
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
+
+from bench.peers.grain import summed
 
 #: The line of a peer's output that holds its report starts with this.
 REPORT_MARK = "REPORT "
@@ -25,16 +29,24 @@ class Task:
     clickhouse_port: int
     #: An empty folder.
     work_dir: str
+    #: What is to be summed, one of `bench.peers.grain.GRAINS`.
+    grain: str
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a peer found, and the seconds from its first message to its last."""
+    """What a peer found, when its first message came (Unix time), and the seconds to its last.
+
+    ``groups`` and ``fingerprint`` are its `bench.peers.grain.Sums`, taken from where it keeps them.
+    """
 
     events: int
+    started_at: float
     seconds: float
     input_tokens: int
     output_tokens: int
+    groups: int
+    fingerprint: int
     versions: dict[str, str]
     #: Where start-up inside the run weighs (a JIT that warms up): seconds of its second half.
     second_half_seconds: float | None = None
@@ -56,6 +68,32 @@ def read_task() -> Task:
         get("BENCH_GROUP"),
         int(get("BENCH_CLICKHOUSE_PORT")),
         get("BENCH_WORK_DIR"),
+        get("BENCH_GRAIN"),
+    )
+
+
+class Clock:
+    """Runs from the first message in hand to the last one summed."""
+
+    def __init__(self) -> None:
+        self.started_at = time.time()
+        self.seconds = 0.0
+        self._started = time.monotonic()
+
+    def stop(self) -> None:
+        """The last message is summed."""
+        self.seconds = time.monotonic() - self._started
+
+
+def reported(
+    clock: Clock, events: int, groups: Mapping[str, Sequence[int]], packages: dict[str, str]
+) -> Report:
+    """A report of the sums by key, input and output tokens of each, by a clock that has stopped."""
+    sums = summed((key, tokens[0], tokens[1]) for key, tokens in groups.items())
+    input_tokens, output_tokens = (sum(column) for column in zip(*groups.values(), strict=True))
+    return Report(
+        *(events, clock.started_at, clock.seconds, input_tokens, output_tokens),
+        *(sums.groups, sums.fingerprint, packages),
     )
 
 

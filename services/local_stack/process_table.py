@@ -56,8 +56,13 @@ def idle_seconds() -> float:
 
 
 def program(pid: int) -> str:
-    """What a process runs: a Python module or script by its name, else a file. Raises OSError."""
+    """What a process runs. Raises OSError when it is no more.
+
+    A Python module or script or a Java class by its name, else a file.
+    """
     words = Path(f"/proc/{pid}/cmdline").read_bytes().decode("utf-8", "replace").split("\0")
+    if "-cp" in words[:-2]:
+        return words[words.index("-cp") + 2]
     if "-m" in words[:-1]:
         return words[words.index("-m") + 1]
     script = next((word for word in words[1:] if not word.startswith("-")), "")

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from bench.peer_runs import STREAMS, STREAMS_LOCK
+from bench.java_peers import JAVA_PEERS, JavaPeer
 from services.local_stack.jar_lock import locked_pom, read_lock, sha256_of
 from tests.contract.fetches import ROOT, broken, files
 from tests.otel_collector.build import LOCKED_ENV
@@ -134,14 +134,15 @@ def test_the_locks_of_other_kafkas_are_of_their_poms(version: str) -> None:
     assert len(read_lock(lock)) > 20
 
 
-def test_the_lock_of_kafka_streams_is_of_its_pom() -> None:
-    assert locked_pom(STREAMS_LOCK) == sha256_of(STREAMS / "pom.xml"), "run `make locks`"
-    assert len(read_lock(STREAMS_LOCK)) > 5
+@pytest.mark.parametrize("peer", JAVA_PEERS.values(), ids=lambda peer: peer.name)
+def test_the_locks_of_peers_are_of_their_poms(peer: JavaPeer) -> None:
+    assert locked_pom(peer.lock) == sha256_of(peer.pom), "run `make locks`"
+    assert len(read_lock(peer.lock)) > 5
 
 
 def test_each_pom_has_a_lock() -> None:
     poms = [path for path in files() if path.name == "pom.xml"]
-    assert len(poms) == 2
+    assert len(poms) == 3
     for pom in poms:
         assert pom.with_name("jars.lock").exists(), name(pom)
 

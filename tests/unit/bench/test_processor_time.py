@@ -6,7 +6,8 @@ import time
 
 import pytest
 
-from bench.processor_time import LOOK_SECONDS, Look, ProcessorWatch, summary, told
+from bench.java_peers import JAVA_PEERS, PACKAGE
+from bench.processor_time import LOOK_SECONDS, Look, ProcessorWatch, called, summary, told
 
 BUSY_SECONDS = 4 * LOOK_SECONDS
 BUSY = f"import time; end = time.time() + {BUSY_SECONDS}\nwhile time.time() < end: pass"
@@ -28,6 +29,25 @@ def test_shares_are_of_processors_and_of_the_time_between() -> None:
     assert told(found) == "worker 0.50, broker 0.25, idle 1.25"
 
 
+def test_memory_is_the_most_that_was_seen_of_each_program() -> None:
+    looks = [
+        Look(10.0, {}, 0.0, {"worker": 120.0}),
+        Look(11.0, {}, 0.0, {"worker": 300.44, "flink_sql": 10.0}),
+        Look(12.0, {}, 0.0, {"worker": 200.0}),
+    ]
+    found = summary(looks)
+    assert found.memory_peak_mb == {"worker": 300.44, "flink_sql": 10.0}
+    assert found.rounded().memory_peak_mb == {"worker": 300.4, "flink_sql": 10.0}
+
+
+def test_programs_have_the_names_of_the_results() -> None:
+    assert called("kafka.Kafka") == "broker"
+    assert called("bench.peers.quix_streams") == "quix_streams"
+    assert called("sleep") == "sleep"
+    for peer in JAVA_PEERS.values():
+        assert called(f"{PACKAGE}.{peer.main}") == peer.name
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="processes are read from /proc")
 def test_a_child_that_works_is_seen_and_one_that_sleeps_is_not() -> None:
     started = time.time()
@@ -43,6 +63,7 @@ def test_a_child_that_works_is_seen_and_one_that_sleeps_is_not() -> None:
     assert python > 0.1
     assert "sleep" not in found.by_program
     assert len(found.over_time) >= 3
+    assert found.memory_peak_mb["sleep"] > 0
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="processes are read from /proc")

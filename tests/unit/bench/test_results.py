@@ -24,7 +24,10 @@ def measured() -> Measured:
         events={"wattoken": 10, "kafka_streams": 10, "gone": 10},
         versions={"kafka": "4"},
         memory=[Memory(90.0, 100.0), Memory(95.0, 120.0), Memory(80.0, 110.0)],
-        processors=[ProcessorTime(2.0, {"worker": 0.751}, 0.249, [])],
+        processors={
+            "wattoken": [ProcessorTime(2.0, {"worker": 0.751}, 0.249, [], {"worker": 99.6})],
+            "kafka_streams": [ProcessorTime(2.0, {"kafka_streams": 1.5}, 0.5, [])],
+        },
         recovery=[Recovery(7, 2.5, 300_000.0, 100.0)],
         rebuilding=[Recovery(7, 2.5, 600_000.0, 100.0)],
         freshness=[Freshness(0.5, seconds, 2.0, 9, 10.0, 0) for seconds in (1.0, 3.0, 2.0)],
@@ -67,8 +70,10 @@ def test_every_run_is_kept(measured: Measured) -> None:
         "gone": [],
     }
     assert [run["peak_mb"] for run in contents["aggregator_memory_runs"]] == [100, 120, 110]
-    (processors,) = contents["aggregator_processor_runs"]
+    assert contents["aggregator_processor_runs"].keys() == {"wattoken", "kafka_streams"}
+    (processors,) = contents["aggregator_processor_runs"]["wattoken"]
     assert (processors["by_program"], processors["idle"]) == ({"worker": 0.75}, 0.25)
+    assert processors["memory_peak_mb"] == {"worker": 99.6}
     (recovery,) = contents["recovery_runs"]
     assert (recovery["slices"], recovery["seconds"], recovery["peak_mb"]) == (7, 2.5, 100.0)
     assert [run["p99_seconds"] for run in contents["freshness_runs"]] == [1.0, 3.0, 2.0]
