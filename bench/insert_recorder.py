@@ -47,7 +47,7 @@ class InsertRecorder:
                     recorder.inserts.append(insert)
 
         Handler.target = target
-        self._server = ThreadingHTTPServer((LOOPBACK, port), Handler)
+        self._server = _Server((LOOPBACK, port), Handler)
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
 
@@ -64,6 +64,13 @@ class InsertRecorder:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
+
+
+class _Server(ThreadingHTTPServer):
+    """Says nothing of connections that broke off: who had them tells."""
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        pass
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -108,7 +115,7 @@ class _Handler(BaseHTTPRequestHandler):
     do_GET = do_POST
 
     def log_message(self, format: str, *arguments: object) -> None:
-        """Say nothing: what goes wrong, the worker tells."""
+        """Say nothing of requests either."""
 
     def _body(self) -> bytes:
         if self.headers.get("Transfer-Encoding", "").lower() != "chunked":

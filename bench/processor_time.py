@@ -117,13 +117,18 @@ class ProcessorWatch:
         for pid in [os.getpid(), *descendants(os.getpid())]:
             # It has ended: what it had used stays, and its memory is given back.
             with suppress(OSError, KeyError):
-                name = "bench" if pid == os.getpid() else called(program(pid))
+                name = "bench" if pid == os.getpid() else self._name(pid)
                 self._by_process[pid] = name, cpu_seconds(pid)
                 memory[name] = memory.get(name, 0.0) + memory_of(pid).now_mb
         total: dict[str, float] = {}
         for name, seconds in self._by_process.values():
             total[name] = total.get(name, 0.0) + seconds
         return Look(time.time(), total, idle_seconds(), memory)
+
+    def _name(self, pid: int) -> str:
+        """What a process runs; one that has ended, and is not waited for yet, says nothing more."""
+        known, _ = self._by_process.get(pid, ("ended", 0.0))
+        return called(program(pid)) or known
 
 
 def called(program: str) -> str:

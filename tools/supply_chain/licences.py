@@ -173,7 +173,7 @@ def render(listed: list[Package], licences: Mapping[str, str], others: Mapping[s
             version = ", ".join(each.versions)
             lines.append(f"| {each.name} | {version} | {licences[each.name]} | {needed} |")
         lines.append("")
-    lines += ["## Jars\n", "Of the broker, of the versions that tests run, and of a peer.\n"]
+    lines += ["## Jars\n", "Of the broker, of the versions that tests run, and of peers.\n"]
     lines += ["| group | jars and versions | licence |", "| --- | --- | --- |"]
     for group, artifacts in sorted(jars(ROOT).items()):
         licence = others["jars"].get(group, "not known")

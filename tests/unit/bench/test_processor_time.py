@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -64,6 +65,19 @@ def test_a_child_that_works_is_seen_and_one_that_sleeps_is_not() -> None:
     assert "sleep" not in found.by_program
     assert len(found.over_time) >= 3
     assert found.memory_peak_mb["sleep"] > 0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="processes are read from /proc")
+def test_a_child_that_has_ended_keeps_its_name() -> None:
+    started = time.time()
+    with ProcessorWatch() as watch:
+        worker = subprocess.Popen([sys.executable, "-c", BUSY])
+        os.waitid(os.P_PID, worker.pid, os.WEXITED | os.WNOWAIT)
+        time.sleep(3 * LOOK_SECONDS)
+        found = watch.between(started, time.time())
+        worker.wait()
+    assert any("python" in name for name in found.by_program)
+    assert "" not in found.by_program
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="processes are read from /proc")
