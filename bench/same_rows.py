@@ -1,8 +1,8 @@
 """ClickHouse alone, taking the very rows that the aggregator writes.
 
 A worker meters the topic once, unmeasured, and its inserts are kept as it sends them: slices of all
-families in blocks of ClickHouse's Native format, and checkpoints, with their settings. Then they
-are sent again into fresh tables, `clickhouse_rows` by as many connections as there are cores,
+families in blocks of ClickHouse's Native format, admitted series, checkpoints. Then they are sent
+again into fresh tables, `clickhouse_rows` by as many connections as there are cores,
 `clickhouse_rows_in_turn` by one, as the worker does. Timed from the first insert to the last
 answer; the rate is that of the events which the rows stand for. The tables must then show every
 sum of the run.
@@ -57,7 +57,6 @@ def record(infrastructure: Infrastructure, topic: FilledTopic, name: str) -> lis
                 recorder.recording = True
                 meter.launch().wait_reading()
                 meter.wait_metered(topic.totals.events)
-                recorder.recording = False
                 meter.check(topic.totals)
     finally:
         give_back(port)
