@@ -20,6 +20,8 @@ REGISTER_COLUMNS: Final = (
     "debit_tokens",
     "credit_tokens",
 )
+#: Of these, what a canary is held to.
+CANARY_COLUMNS: Final = ("requests", "input_tokens", "output_tokens")
 _INPUT: Final = REGISTER_COLUMNS.index("input_tokens")
 _OUTPUT: Final = REGISTER_COLUMNS.index("output_tokens")
 _TOKENS: Final = [
@@ -154,6 +156,8 @@ class Bill(NamedTuple):
     series: Series
     tou_period: str
     usd: Decimal
+    #: Tokens of plain usage that no tariff prices; they are not in ``usd``.
+    unpriced_tokens: int = 0
 
 
 class WeekRow(NamedTuple):

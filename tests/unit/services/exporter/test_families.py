@@ -184,6 +184,21 @@ def test_peaks_are_a_gauge_each() -> None:
     }
 
 
+def test_tokens_without_a_price_are_summed_by_model_as_far_as_it_is_shown() -> None:
+    def unpriced(series: Series, tokens: int) -> Bill:
+        return Bill(series, "unpriced", Decimal(0), tokens)
+
+    rows = [
+        *(unpriced(SEEN, 5), Bill(SEEN, "flat", Decimal(1))),
+        *(unpriced(Series("us", "p", str(n)), 2**70) for n in range(3)),
+    ]
+    assert samples(made.unpriced_family(rows, shown_as)) == {
+        (SEEN.provider, SEEN.model): 5,
+        (OTHER.provider, OTHER.model): 3 * 2**70,
+    }
+    assert samples(made.unpriced_family([Bill(SEEN, "flat", Decimal(1))], shown_as)) == {}
+
+
 def test_charges_are_summed_as_decimals() -> None:
     rows = [
         Bill(SEEN, "peak", Decimal("0.1")),
