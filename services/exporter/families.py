@@ -144,6 +144,14 @@ def lag_family(rows: Iterable[CheckpointRow], ends: LogEnds) -> Family:
     )
 
 
+def checkpoint_family(rows: Iterable[CheckpointRow], ends: LogEnds) -> Family:
+    """Make how far each partition is metered; one that has no checkpoint has none."""
+    return family(
+        "wattoken_checkpoint_offset",
+        (((str(partition),), at) for partition, at in sorted(ends.metered(rows).items())),
+    )
+
+
 def demand_families(
     rows: Iterable[DemandRow], named: Iterable[Series], shown_as: ShownAs
 ) -> list[Family]:

@@ -230,6 +230,13 @@ _PIPELINE: Final = (
         "Records on the log that no checkpoint covers yet.",
     ),
     _gauge(
+        "checkpoint_offset",
+        ("partition",),
+        ("checkpoints", "log"),
+        "Offset below which the partition is metered, those of the logs before it added: a lag that"
+        " stays while it stands still is stuck.",
+    ),
+    _gauge(
         "watermark_timestamp_seconds",
         ("partition",),
         ("checkpoints",),

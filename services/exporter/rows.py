@@ -117,6 +117,18 @@ class LogEnds:
                     lag[partition] = lag.get(partition, 0) + left
         return lag
 
+    def metered(self, rows: Iterable[CheckpointRow]) -> dict[int, int]:
+        """Up to which offset each partition's checkpoint is, the logs before this one added.
+
+        It rises with each checkpoint that takes anything, whichever of the logs it is of.
+        """
+        names = {self.log_name, *(ended.log_name for ended in self.predecessors)}
+        offsets: dict[int, int] = {}
+        for row in rows:
+            if row.log in names:
+                offsets[row.partition] = offsets.get(row.partition, 0) + row.next_offset
+        return offsets
+
     def newest_rows(self, rows: Iterable[CheckpointRow]) -> list[CheckpointRow]:
         """The checkpoint of each partition: of the log of now, or of the last that had one."""
         names = [*(ended.log_name for ended in self.predecessors), self.log_name]

@@ -115,6 +115,7 @@ class Scraper:
         if ends is not None:
             self._known_ends = ends
             yield families.lag_family(rows, ends)
+            yield families.checkpoint_family(rows, ends)
         current = families.current_rows(rows, self._topic, self._known_ends)
         yield families.watermark_family(current)
 
