@@ -15,6 +15,7 @@ from pydantic.fields import FieldInfo
 
 from services.aggregator.settings import AggregatorSettings
 from services.billing.settings import BillingSettings
+from services.canary.settings import CanarySettings
 from services.exporter.settings import ExporterSettings
 from services.ingest.settings import IngestSettings
 from services.platform.settings import (
@@ -44,6 +45,7 @@ SECTIONS: Final[tuple[tuple[str, type[Settings], str], ...]] = (
     ("Ingest", IngestSettings, "Read by `wattoken ingest`."),
     ("Aggregator", AggregatorSettings, "Read by `wattoken aggregator`."),
     ("Exporter", ExporterSettings, "Read by `wattoken exporter`."),
+    ("Canary", CanarySettings, "Read by `wattoken canary`."),
 )
 
 HEAD: Final = """\

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from clickhouse_connect.driver.client import Client
 
+from schemas.canary import NO_CANARY_TENANT
 from schemas.measures import MEASURES
 from services.billing.adjustments import AdjustingEvent, Charge, Place, priced_adjustments
 from services.billing.periods import Period
@@ -66,7 +67,8 @@ WHERE tenant IN {{tenants:Array(String)}} AND window_start >= {START} AND window
 #: Who has a statement: whoever was metered, be it requests without a token. Asked of the slices,
 #: and without FINAL: versions of a row differ in numbers, never in names.
 TENANTS: Final = f"""
-SELECT DISTINCT tenant FROM slices_hour WHERE window_start >= {START} AND window_start < {END}
+SELECT DISTINCT tenant FROM slices_hour
+WHERE window_start >= {START} AND window_start < {END} AND {NO_CANARY_TENANT}
 """
 ONE_TENANT: Final = f"{TENANTS} AND tenant IN {{tenants:Array(String)}}"
 RATES: Final = """

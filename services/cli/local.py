@@ -25,11 +25,20 @@ def up(
         bool, typer.Option(help="Keep the data at the end, for the next `up --state-dir`.")
     ] = False,
     partitions: Annotated[int, typer.Option(min=1, help="Partitions of a new topic.")] = 12,
+    canary: Annotated[
+        bool, typer.Option("--canary", help="Run a canary beside the services (docs/canary.md).")
+    ] = False,
 ) -> None:
     """Run the whole stack on this machine: broker, ClickHouse, Prometheus and the services."""
     from services.local_stack.up import run
 
-    run(broker=broker, state_dir=state_dir, keep_data=keep_data, partitions=partitions)
+    run(
+        broker=broker,
+        state_dir=state_dir,
+        keep_data=keep_data,
+        partitions=partitions,
+        canary=canary,
+    )
 
 
 @app.command()

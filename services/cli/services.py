@@ -43,6 +43,14 @@ def exporter(
 
 
 @app.command()
+def canary() -> None:
+    """Run the canary: marked events through the whole path, held against the registers."""
+    from services.canary.app import run
+
+    run()
+
+
+@app.command()
 def healthcheck(
     url: Annotated[str, typer.Argument(help="Address of /healthz or /readyz.")],
 ) -> None:

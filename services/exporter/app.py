@@ -6,7 +6,7 @@ The page at `/` is the control room's (`services.exporter.control_room`).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
@@ -19,6 +19,7 @@ from starlette.routing import BaseRoute, Route
 from services.exporter.control_room import web as control_room
 from services.exporter.control_room.room import ControlRoom
 from services.exporter.exposition import Exposition, Family, gzipped
+from services.exporter.metric_definitions import exposed_name
 from services.exporter.scrape import Scraper
 from services.exporter.settings import ExporterSettings
 from services.platform.connections import ConnectionLimits
@@ -39,7 +40,7 @@ def create_app(scraper: Scraper, pages: Sequence[BaseRoute] = ()) -> Starlette:
     exposition = Exposition()
 
     async def metrics(request: Request) -> Response:
-        families = await scraper.scrape()
+        families = named(await scraper.scrape(), request.query_params.getlist("name[]"))
         return await asyncio.get_running_loop().run_in_executor(
             encoding,
             encode,
@@ -66,6 +67,13 @@ def create_app(scraper: Scraper, pages: Sequence[BaseRoute] = ()) -> Starlette:
             Route("/readyz", readyz),
         ]
     )
+
+
+def named(families: Sequence[Family], names: Collection[str]) -> Sequence[Family]:
+    """Leave only the families that are asked for as ``name[]=…``; all of them if none is."""
+    if not names:
+        return families
+    return [one for one in families if exposed_name(one.meaning) in names]
 
 
 def encode(

@@ -6,9 +6,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
+from schemas.canary import is_canary
 from services.exporter.exposition import Family, LabelValues, family
 from services.exporter.metric_definitions import DEFINITIONS, REJECTION_REASONS
 from services.exporter.rows import (
+    CANARY_COLUMNS,
     REGISTER_COLUMNS,
     Bill,
     CheckpointRow,
@@ -19,6 +21,7 @@ from services.exporter.rows import (
     PriceListRow,
     PriceRow,
     Reconciliation,
+    RegisterRow,
     Series,
     Totals,
     WeekRow,
@@ -26,6 +29,9 @@ from services.exporter.rows import (
 
 #: Columns of the checkpoints that are one counter each.
 _PLAIN_COUNTS: Final = ("received", "accepted", "duplicate", "late")
+
+#: The period of what has no price, in `charges`.
+UNPRICED_PERIOD: Final = "unpriced"
 
 #: The key of an event count: its metric's name and its label values.
 CountKey = tuple[str, ...]
@@ -41,6 +47,39 @@ def register_families(shown: Mapping[Series, Totals]) -> list[Family]:
         Family(DEFINITIONS[f"wattoken_{name}_total"], label_sets, column)
         for name, column in zip(REGISTER_COLUMNS, columns, strict=bool(shown))
     ]
+
+
+def without_canaries(
+    rows: Sequence[RegisterRow] | None,
+) -> tuple[list[RegisterRow] | None, list[RegisterRow]]:
+    """Part the registers of use from those of canaries, which nobody used."""
+    if rows is None:
+        return None, []
+    canaries = [row for row in rows if is_canary(row.series.region)]
+    return [row for row in rows if not is_canary(row.series.region)], canaries
+
+
+def canary_families(rows: Iterable[RegisterRow]) -> list[Family]:
+    """Make the registers of each canary, as they are now: what it holds against what it sent."""
+    return [
+        family(
+            f"wattoken_canary_metered_{name}",
+            (((row.series.region,), row.totals[REGISTER_COLUMNS.index(name)]) for row in found),
+        )
+        for found in [_summed(rows)]
+        for name in CANARY_COLUMNS
+    ]
+
+
+def _summed(rows: Iterable[RegisterRow]) -> list[RegisterRow]:
+    """Add up by region: a partition that admits no more series counts a model for another."""
+    sums: dict[str, RegisterRow] = {}
+    for row in rows:
+        region = row.series.region
+        before = sums.get(region)
+        both = (row.totals,) if before is None else (before.totals, row.totals)
+        sums[region] = RegisterRow(row.series, tuple(map(sum, zip(*both, strict=True))))
+    return [sums[region] for region in sorted(sums)]
 
 
 def event_counts(rows: Iterable[CheckpointRow]) -> dict[CountKey, tuple[int]]:
@@ -102,6 +141,14 @@ def lag_family(rows: Iterable[CheckpointRow], ends: LogEnds) -> Family:
     return family(
         "wattoken_consumer_lag_messages",
         (((str(partition),), lag) for partition, lag in sorted(ends.lag(rows).items())),
+    )
+
+
+def checkpoint_family(rows: Iterable[CheckpointRow], ends: LogEnds) -> Family:
+    """Make how far each partition is metered; one that has no checkpoint has none."""
+    return family(
+        "wattoken_checkpoint_offset",
+        (((str(partition),), at) for partition, at in sorted(ends.metered(rows).items())),
     )
 
 
@@ -212,8 +259,23 @@ def bill_family(rows: Iterable[Bill], shown_as: ShownAs) -> Family:
         charges[key] = Bill(series, row.tou_period, usd)
     return family(
         "wattoken_billing_period_charges_usd",
-        ((key, float(bill.usd)) for key, bill in charges.items()),
+        (
+            (key, float(bill.usd))
+            for key, bill in charges.items()
+            if bill.tou_period != UNPRICED_PERIOD
+        ),
     )
+
+
+def unpriced_family(rows: Iterable[Bill], shown_as: ShownAs) -> Family:
+    """Make the tokens without a price, by model; models without a name of their own are summed."""
+    tokens: dict[LabelValues, int] = {}
+    for row in rows:
+        if row.unpriced_tokens:
+            series = shown_as(row.series)
+            key = (series.provider, series.model)
+            tokens[key] = tokens.get(key, 0) + row.unpriced_tokens
+    return family("wattoken_billing_period_unpriced_tokens", tokens.items())
 
 
 def model_family(rows: Iterable[ModelRow], named: Iterable[Series]) -> Family:

@@ -79,6 +79,27 @@ _REGISTERS: Final = (
     ),
 )
 
+_CANARY: Final = (
+    _gauge(
+        "canary_metered_requests",
+        ("canary",),
+        ("registers",),
+        "Requests of a canary in the registers; in no counter of usage.",
+    ),
+    _gauge(
+        "canary_metered_input_tokens",
+        ("canary",),
+        ("registers",),
+        "Input tokens of a canary in the registers; in no counter of usage.",
+    ),
+    _gauge(
+        "canary_metered_output_tokens",
+        ("canary",),
+        ("registers",),
+        "Output tokens of a canary in the registers; in no counter of usage.",
+    ),
+)
+
 _DEMAND: Final = (
     _gauge(
         "block_demand_tokens_per_second",
@@ -154,6 +175,13 @@ _MONEY: Final = (
         " unpriced usage is not in it, nor what is priced in another currency, nor demand charges.",
     ),
     _gauge(
+        "billing_period_unpriced_tokens",
+        ("provider", "model"),
+        ("registers", "bills"),
+        "Tokens of this billing period so far that no tariff prices, all tenants; on no bill."
+        ' Models that are not shown by name are summed in "other"; one that is priced is absent.',
+    ),
+    _gauge(
         "billing_period_start_timestamp_seconds",
         (),
         ("exporter",),
@@ -200,6 +228,13 @@ _PIPELINE: Final = (
         ("partition",),
         ("checkpoints", "log"),
         "Records on the log that no checkpoint covers yet.",
+    ),
+    _gauge(
+        "checkpoint_offset",
+        ("partition",),
+        ("checkpoints", "log"),
+        "Offset below which the partition is metered, those of the logs before it added: a lag that"
+        " stays while it stands still is stuck.",
     ),
     _gauge(
         "watermark_timestamp_seconds",
@@ -267,7 +302,7 @@ _EXPORTER: Final = (
 )
 
 #: What does this metric mean? The answer, in the order of exposition.
-METRICS: Final = (*_REGISTERS, *_DEMAND, *_MONEY, *_LEAGUE, *_PIPELINE, *_EXPORTER)
+METRICS: Final = (*_REGISTERS, *_CANARY, *_DEMAND, *_MONEY, *_LEAGUE, *_PIPELINE, *_EXPORTER)
 DEFINITIONS: Final = {meaning.name: meaning for meaning in METRICS}
 
 

@@ -67,11 +67,15 @@ GROUP BY region, provider, model
 DEMAND_ANSWERED_SQL: Final = "SELECT '', '', '', 0., 0., 2"
 
 INTERVALS_SQL: Final = """
-SELECT region, toUnixTimestamp(max(window_start)) + 900
-FROM region_demand_15m
-WHERE window_start >= now('UTC') - INTERVAL 1 DAY AND complete
+SELECT region, toUnixTimestamp(toStartOfFifteenMinutes(max(window_start))) + 900
+FROM region_minutes
+WHERE window_start >= now('UTC') - toIntervalDay({days:UInt32})
+  AND window_start < toStartOfFifteenMinutes(now('UTC'))
 GROUP BY region
 """
+#: How far the first reading looks back for a region's last interval: as far as an event may be late
+#: unless the rules say otherwise. A region that is silent for longer has gone.
+INTERVAL_DAYS: Final = 35
 
 PEAKS_SQL: Final = """
 SELECT
@@ -84,12 +88,20 @@ FROM peak_demand
 WHERE period_start = toStartOfMonth(now('UTC'))
 """
 
-# A sum over the month of all tenants: of the parts, which need no grouping first. Only of USD: in
-# other currencies amount_usd is NULL, and assumeNotNull would make a 0 of it.
+# A sum over the month of all tenants: of the parts, which need no grouping first. Of money only
+# USD: in other currencies amount_usd is NULL, and assumeNotNull would make a 0 of it. What has no
+# price has no currency.
 BILLS_SQL: Final = """
-SELECT region, provider, model, tou_period, sum(toDecimal256(assumeNotNull(amount_usd), 15))
+SELECT
+    region,
+    provider,
+    model,
+    tou_period,
+    sum(toDecimal256(assumeNotNull(amount_usd), 15)),
+    sumIf(toUInt256(tokens), tariff_id = 'unpriced' AND entry = 'usage')
 FROM charge_parts
-WHERE window_start >= toDateTime(toStartOfMonth(now('UTC')), 'UTC') AND currency = 'USD'
+WHERE window_start >= toDateTime(toStartOfMonth(now('UTC')), 'UTC')
+  AND (currency = 'USD' OR tariff_id = 'unpriced' AND unit = '')
 GROUP BY region, provider, model, tou_period
 """
 
@@ -142,9 +154,26 @@ def read_demand(client: Client) -> list[DemandRow]:
     return list(map(DemandRow, map(Series, *columns[:3]), *columns[3:5]))
 
 
-def read_intervals(client: Client) -> dict[str, int]:
-    """Read where each region's newest closed interval ends, of those of the last day."""
-    return {str(region): int(end) for region, end in _rows(client, INTERVALS_SQL)}
+def read_intervals(client: Client, days: int = INTERVAL_DAYS) -> dict[str, int]:
+    """Read where each region's newest closed interval ends, of those of the last days."""
+    rows = sorted(all_rows(client, INTERVALS_SQL, {"days": days}))
+    return {str(region): int(end) for region, end in rows}
+
+
+class IntervalReader:
+    """Reads the intervals: the first time far back, then of the last day.
+
+    So an exporter that was just started knows of regions that fell silent before, too.
+    """
+
+    def __init__(self) -> None:
+        self._days = INTERVAL_DAYS
+
+    def __call__(self, client: Client) -> dict[str, int]:
+        """Read once. Raises `UnavailableError` and `ConfigurationError`."""
+        found = read_intervals(client, self._days)
+        self._days = 1
+        return found
 
 
 def read_peaks(client: Client) -> list[PeakRow]:
@@ -153,8 +182,8 @@ def read_peaks(client: Client) -> list[PeakRow]:
 
 
 def read_bills(client: Client) -> list[Bill]:
-    """Read this billing period's charges. Raises `UnavailableError` and `ConfigurationError`."""
-    return [Bill(Series(*row[:3]), row[3], row[4]) for row in _rows(client, BILLS_SQL)]
+    """Read this month's charges and tokens without a price; raises as the others do."""
+    return [Bill(Series(*row[:3]), *row[3:]) for row in _rows(client, BILLS_SQL)]
 
 
 def read_league(client: Client) -> list[WeekRow]:

@@ -77,7 +77,7 @@ class Readers:
         self.checkpoints = Sampler("checkpoints", checkpoints, limit)
         self._log = Sampler("log", LogEndsReader(settings, successions), limit)
         self._demand = self._kept("demand", queries.read_demand)
-        self._intervals = self._kept("intervals", queries.read_intervals)
+        self._intervals = self._kept("intervals", queries.IntervalReader())
         self._catalogue = self._kept("catalogue", queries.read_catalogue)
         self._bills = self._kept("bills", queries.read_bills)
         self._league = self._kept("league", queries.read_league)

@@ -20,6 +20,8 @@ REGISTER_COLUMNS: Final = (
     "debit_tokens",
     "credit_tokens",
 )
+#: Of these, what a canary is held to.
+CANARY_COLUMNS: Final = ("requests", "input_tokens", "output_tokens")
 _INPUT: Final = REGISTER_COLUMNS.index("input_tokens")
 _OUTPUT: Final = REGISTER_COLUMNS.index("output_tokens")
 _TOKENS: Final = [
@@ -115,6 +117,18 @@ class LogEnds:
                     lag[partition] = lag.get(partition, 0) + left
         return lag
 
+    def metered(self, rows: Iterable[CheckpointRow]) -> dict[int, int]:
+        """Up to which offset each partition's checkpoint is, the logs before this one added.
+
+        It rises with each checkpoint that takes anything, whichever of the logs it is of.
+        """
+        names = {self.log_name, *(ended.log_name for ended in self.predecessors)}
+        offsets: dict[int, int] = {}
+        for row in rows:
+            if row.log in names:
+                offsets[row.partition] = offsets.get(row.partition, 0) + row.next_offset
+        return offsets
+
     def newest_rows(self, rows: Iterable[CheckpointRow]) -> list[CheckpointRow]:
         """The checkpoint of each partition: of the log of now, or of the last that had one."""
         names = [*(ended.log_name for ended in self.predecessors), self.log_name]
@@ -154,6 +168,8 @@ class Bill(NamedTuple):
     series: Series
     tou_period: str
     usd: Decimal
+    #: Tokens of plain usage that no tariff prices; they are not in ``usd``.
+    unpriced_tokens: int = 0
 
 
 class WeekRow(NamedTuple):

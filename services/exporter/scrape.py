@@ -63,11 +63,13 @@ class Scraper:
         self._heights_file.close()
 
     def _families(self, readings: Readings) -> Iterator[Family]:
-        shown = self._counters.rise(readings.registers.value, readings.checkpoints.value)
+        registers, canaries = families.without_canaries(readings.registers.value)
+        shown = self._counters.rise(registers, readings.checkpoints.value)
         self._log_held(shown)
         if readings.registers.value is not None:
             yield from families.register_families(shown.series)
             yield family("wattoken_omitted_series", [((), shown.omitted)])
+            yield from families.canary_families(canaries)
             yield from self._families_by_name(readings)
         if readings.clickhouse_answers:
             yield from self._kept_families(readings)
@@ -89,6 +91,7 @@ class Scraper:
             yield from families.demand_families(readings.demand.value, named, shown_as)
         if readings.bills.value is not None:
             yield families.bill_family(readings.bills.value, shown_as)
+            yield families.unpriced_family(readings.bills.value, shown_as)
         if readings.catalogue.value is not None:
             yield families.price_family(readings.catalogue.value.prices, named)
             yield families.model_family(readings.catalogue.value.models, named)
@@ -112,6 +115,7 @@ class Scraper:
         if ends is not None:
             self._known_ends = ends
             yield families.lag_family(rows, ends)
+            yield families.checkpoint_family(rows, ends)
         current = families.current_rows(rows, self._topic, self._known_ends)
         yield families.watermark_family(current)
 

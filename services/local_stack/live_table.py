@@ -12,6 +12,7 @@ from rich.columns import Columns
 from rich.console import Group
 from rich.table import Table
 
+from schemas.canary import NO_CANARY_REGION
 from services.platform.clickhouse import all_rows
 from services.platform.kafka import ExplainingAdmin
 from services.platform.kafka_log import Log
@@ -43,7 +44,10 @@ class Snapshot:
 def take_snapshot(client: Client, admin: ExplainingAdmin, log: Log, at_seconds: float) -> Snapshot:
     """Read registers, checkpoints and the log's end."""
     rows = all_rows(
-        client, "SELECT region, model, requests, input_tokens, output_tokens FROM registers", {}
+        client,
+        "SELECT region, model, requests, input_tokens, output_tokens FROM registers"
+        f" WHERE {NO_CANARY_REGION}",
+        {},
     )
     regions: Counter[str] = Counter()
     models: Counter[str] = Counter()

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from schemas.canary import CANARY
 from services.local_stack.cache import Report
 from services.local_stack.credentials import DEFAULT_ACCOUNTS, make_credentials
 from services.local_stack.errors import StackError
@@ -17,7 +18,13 @@ from services.local_stack.infrastructure import Infrastructure
 from services.local_stack.ports import LOOPBACK, give_back, pick_port
 from services.local_stack.processes import Child
 from services.local_stack.prometheus import SCRAPE_INTERVAL_SECONDS, write_targets
-from services.local_stack.services import USUAL_PORTS, Credential, service_plan, wattoken_command
+from services.local_stack.services import (
+    CANARY_PORT,
+    USUAL_PORTS,
+    Credential,
+    service_plan,
+    wattoken_command,
+)
 from services.local_stack.supervisor import Supervisor
 
 MIGRATE_TIMEOUT_SECONDS = 60
@@ -29,8 +36,9 @@ class Pipeline:
     ``name`` sets it apart from others on the same infrastructure; topic, database and group are
     named after it unless ``usual_names``. ``services`` says which run. ``env`` adds settings to
     all of them, ``migrate_options`` are for ``wattoken migrate``. ``accounts`` are the (tenant,
-    region) that get an API key. ``ingest_ca_file`` is the authority of ingest's certificate where
-    ``env`` gives it one: it is asked over https then, and Prometheus does not scrape it.
+    region) that get an API key. With ``canary`` one runs beside the services. ``ingest_ca_file`` is
+    the authority of ingest's certificate where ``env`` gives it one: it is asked over https then,
+    and Prometheus does not scrape it.
 
     Raises `StackError` when ``wattoken migrate`` fails, `ChildFailed` when a service does not
     start.
@@ -46,6 +54,7 @@ class Pipeline:
         accounts: Iterable[tuple[str, str]] = DEFAULT_ACCOUNTS,
         env: Mapping[str, str] | None = None,
         migrate_options: Iterable[str] = (),
+        canary: bool = False,
         ingest_ca_file: Path | None = None,
         usual_names: bool = False,
         usual_ports: bool = False,
@@ -61,9 +70,11 @@ class Pipeline:
         self.report = report
         self.supervisor = Supervisor()
         self.credentials: list[Credential] = []
+        wanted = {service: USUAL_PORTS[service] for service in services}
+        if canary:
+            wanted["canary"] = CANARY_PORT
         self.ports = {
-            service: pick_port(USUAL_PORTS[service] if usual_ports else None)
-            for service in services
+            service: pick_port(port if usual_ports else None) for service, port in wanted.items()
         }
         self._ingest_ca_file = ingest_ca_file
         self._accounts = tuple(accounts)
@@ -92,7 +103,7 @@ class Pipeline:
         with ExitStack() as stack:
             stack.callback(give_back, *self.ports.values())
             keys = self.infrastructure.data / "keys" / self.name
-            self.credentials, self._keys_env = make_credentials(self._accounts, keys)
+            self._make_credentials(keys)
             self.run("migrate", "--partitions", str(self.partitions), *self._migrate_options)
             stack.enter_context(self.supervisor)
             self._start_services()
@@ -115,6 +126,20 @@ class Pipeline:
         trace: TracebackType | None,
     ) -> None:
         self._stack.close()
+
+    def _make_credentials(self, folder: Path) -> None:
+        """Make the accounts' API keys, and one for the canary, which is nobody's gateway."""
+        canaries = [(CANARY, CANARY)] if "canary" in self.ports else []
+        made, self._keys_env = make_credentials([*self._accounts, *canaries], folder)
+        self.credentials = made[: len(self._accounts)]
+        for canary in made[len(self._accounts) :]:
+            self._keys_env |= {
+                "WATTOKEN_CANARY_API_KEY": canary.key,
+                "WATTOKEN_CANARY_INGEST_URL": self.addresses["ingest"],
+                "WATTOKEN_CANARY_EXPORTER_URL": self.addresses["exporter"],
+            }
+            if self._ingest_ca_file is not None:
+                self._keys_env["WATTOKEN_CANARY_CA_FILE"] = str(self._ingest_ca_file)
 
     def _start_services(self) -> None:
         logs = self.infrastructure.logs
@@ -170,6 +195,11 @@ class Pipeline:
     def exporter(self) -> Child:
         """The exporter's process."""
         return self._service("exporter")
+
+    @property
+    def canary(self) -> Child:
+        """The canary's process."""
+        return self._service("canary")
 
     @property
     def addresses(self) -> dict[str, str]:

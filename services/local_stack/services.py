@@ -1,4 +1,4 @@
-"""The three services as child processes: `wattoken ingest`, `aggregator` and `exporter`."""
+"""The services as child processes: `wattoken ingest`, `aggregator`, `exporter` and `canary`."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ from services.local_stack.ports import LOOPBACK
 from services.local_stack.processes import ChildPlan
 from services.local_stack.readiness import http_answers
 
-#: Each service and the port it has by default.
+#: Each service that a pipeline has, and the port it has by default.
 USUAL_PORTS = {"ingest": 8080, "aggregator": 8081, "exporter": 9700}
+#: That of a canary, where there is one.
+CANARY_PORT = 9701
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,9 @@ STATE = Path(".wattoken")
 WATCH_SECONDS = 0.5
 
 
-def run(*, broker: str, state_dir: Path | None, keep_data: bool, partitions: int) -> None:
+def run(
+    *, broker: str, state_dir: Path | None, keep_data: bool, partitions: int, canary: bool = False
+) -> None:
     """Start everything, say where it is, and keep it running until a signal ends it.
 
     Raises `ConfigurationError` for an unknown broker, `StackError` when something does not start.
@@ -43,6 +45,7 @@ def run(*, broker: str, state_dir: Path | None, keep_data: bool, partitions: int
         pipeline = Pipeline(
             infrastructure,
             partitions=partitions,
+            canary=canary,
             usual_names=True,
             usual_ports=True,
             report=say,

@@ -6,6 +6,7 @@ Every consumer has a folder (a volume) of its own, so no container sees another'
     migrate/clickhouse_password           aggregator/…, exporter/…: the same for their users
     ingest/pepper  ingest/keys.yaml       what ingest verifies API keys with
     gateway/<tenant>.key                  the API keys of the first tenants, as gateways send them
+    canary/api_key                        the API key of the canary, which is nobody's tenant
     grafana/admin_password                grafana/clickhouse_password: of the user wattoken_grafana
 """
 
@@ -18,6 +19,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from schemas.canary import CANARY
 from services.platform.errors import ConfigurationError
 
 #: 256 bits: no dictionary helps against their hashes.
@@ -51,20 +53,25 @@ def make_first_secrets(folder: Path, report: Report) -> None:
 
 
 def _make_keys(folder: Path, report: Report) -> None:
-    """Make ingest's pepper, its keys file and the key of each first tenant."""
+    """Make ingest's pepper, its keys file, the key of each first tenant and the canary's."""
     # Here and not above: only this job needs ingest, the health probe beside it does not.
     from services.ingest.keys.store import add_key
 
     keys_file = folder / "ingest" / "keys.yaml"
     pepper_file = folder / "ingest" / "pepper"
     keys_file.parent.mkdir(parents=True, exist_ok=True)
-    for tenant, region in FIRST_KEYS:
-        key_file = folder / "gateway" / f"{tenant}.key"
+    places = [
+        (folder / "gateway" / f"{tenant}.key", tenant, region) for tenant, region in FIRST_KEYS
+    ]
+    # Not beside the gateways': whoever plays them all (`wattoken simulate --keys`) is no canary.
+    places.append((folder / "canary" / "api_key", CANARY, CANARY))
+    for key_file, tenant, region in places:
+        name = f"{key_file.parent.name}/{key_file.name}"
         if key_file.exists():
-            report(f"gateway/{key_file.name}: exists")
+            report(f"{name}: exists")
             continue
         _write(key_file, add_key(keys_file, pepper_file, tenant, region, None), OWN)
-        report(f"gateway/{key_file.name}: made")
+        report(f"{name}: made")
 
 
 def _write_clickhouse_passwords(folder: Path, report: Report) -> None:

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from clickhouse_connect.driver.client import Client
 
+from schemas.canary import NO_CANARY_REGION
 from services.platform.clickhouse import all_rows
 from services.platform.errors import ConfigurationError
 from services.reconcile.bill import Days
@@ -40,7 +41,7 @@ EDGES: Final = (
     "window_start + INTERVAL 1 HOUR > {made_at:DateTime('UTC')}",
 )
 #: Providers are few, and known to the registers as long as the meter is.
-PROVIDERS: Final = "SELECT DISTINCT provider FROM registers"
+PROVIDERS: Final = f"SELECT DISTINCT provider FROM registers WHERE {NO_CANARY_REGION}"
 USAGE: Final = f"""
 SELECT toDate(window_start) AS day, provider, model, service_tier, context_band,
        {", ".join(f"sumForEach(arrayMap(n -> if({edge}, n, 0), measures))" for edge in EDGES)}

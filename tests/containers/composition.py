@@ -43,7 +43,7 @@ class Composition:
 
     def compose(self, *arguments: str) -> str:
         """Run a command of podman-compose, every profile switched on; return its output."""
-        profiles = ["--profile=demo", "--profile=tools"]
+        profiles = ["--profile=demo", "--profile=canary", "--profile=tools"]
         command = [*self._compose, *profiles, *arguments]
         return self.engine.call(command, env={"COMPOSE_PROJECT_DIR": str(ROOT)}).stdout
 

@@ -15,6 +15,7 @@ import yaml
 from starlette.routing import Route
 
 from services.aggregator.settings import AggregatorSettings
+from services.canary.settings import CanarySettings
 from services.cli import app as cli
 from services.exporter.app import create_app
 from services.exporter.scrape import Scraper
@@ -31,12 +32,13 @@ SETTINGS: dict[str, tuple[type[Settings], ...]] = {
     "ingest": (IngestSettings,),
     "aggregator": (AggregatorSettings,),
     "exporter": (ExporterSettings,),
+    "canary": (CanarySettings,),
     "migrate": (KafkaSettings, ClickHouseSettings),
     "simulate": (KafkaSettings,),
     "keys": (IngestSettings,),
     "init-secrets": (),
 }
-LONG_RUNNING = ("ingest", "aggregator", "exporter")
+LONG_RUNNING = ("ingest", "aggregator", "exporter", "canary")
 
 
 def command_of(name: str) -> list[str]:
@@ -69,7 +71,8 @@ def test_it_holds_what_is_promised() -> None:
     }
     assert ours()["simulator"]["profiles"] == ["demo"]
     plain = {name for name, service in services().items() if "profiles" not in service}
-    assert plain == set(services()) - {"simulator", "keys"}
+    assert ours()["canary"]["profiles"] == ["canary"]
+    assert plain == set(services()) - {"simulator", "keys", "canary"}
 
 
 @pytest.mark.parametrize("name", ours())
@@ -147,7 +150,7 @@ def test_prometheus_scrapes_each_service_at_its_port() -> None:
     config = yaml.safe_load((ROOT / "deploy/prometheus/prometheus.yml").read_text())
     jobs = {job["job_name"]: job for job in config["scrape_configs"]}
     targets = set(jobs["exporter"]["static_configs"][0]["targets"])
-    for name in ("ingest", "aggregator"):
+    for name in ("ingest", "aggregator", "canary"):
         for found in jobs[name]["dns_sd_configs"]:
             targets |= {f"{host}:{found['port']}" for host in found["names"]}
     expected = {

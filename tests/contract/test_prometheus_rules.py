@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 import yaml
 
 from services.aggregator.metrics import REGISTRY
+from services.canary.metrics import CanaryMetrics
 from services.exporter.metric_definitions import METRICS, exposed_name
 from services.ingest.metrics import IngestMetrics
 from services.local_stack.errors import ComponentMissing
@@ -29,7 +31,20 @@ from tests.versions.prometheus import newest_prometheus
 
 CASES = Path(__file__).with_name("rule_tests")
 FILES = sorted(RULES.glob("*.yml"))
-ALERTS = "alerts.yml"
+#: The rules that each file of cases is about, and those that these stand on: all rules for all
+#: cases would take minutes.
+RULES_OF = {
+    "recording.yml": ("recording.yml",),
+    "alerts.yml": ("recording.yml", "alerts.yml"),
+    "objectives.yml": ("objectives.yml",),
+}
+#: Where a page of the docs can be read, whoever asks.
+PAGES = (
+    tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["urls"][
+        "Repository"
+    ]
+    + "/blob/main/"
+)
 
 
 @pytest.fixture(scope="module", params=["of the local stack", "the newest"])
@@ -73,12 +88,12 @@ def cases() -> list[dict[str, Any]]:
     ]
 
 
-def run_cases(promtool: Path, folder: Path, rule_files: list[Path]) -> tuple[int, str]:
-    """Run all rule tests on these rules."""
+def run_cases(promtool: Path, folder: Path, rules_folder: Path = RULES) -> tuple[int, str]:
+    """Run all rule tests on the rules of a folder."""
     filled = []
     for path in sorted(CASES.glob("*.yml")):
         text = path.read_text(encoding="utf-8")
-        paths = json.dumps([str(file) for file in rule_files])
+        paths = json.dumps([str(rules_folder / name) for name in RULES_OF[path.name]])
         filled.append(folder / path.name)
         filled[-1].write_text(text.replace("rule_files: RULES", f"rule_files: {paths}"))
     return promtool_says(promtool, "test", "rules", *filled)
@@ -102,7 +117,8 @@ def test_local_prometheus_takes_its_configuration(promtool: Path, tmp_path: Path
 
 
 def test_each_rule_does_what_its_cases_say(promtool: Path, tmp_path: Path) -> None:
-    code, said = run_cases(promtool, tmp_path, FILES)
+    assert {name for names in RULES_OF.values() for name in names} == {file.name for file in FILES}
+    code, said = run_cases(promtool, tmp_path)
     assert code == 0, said
 
 
@@ -110,12 +126,15 @@ def test_each_rule_does_what_its_cases_say(promtool: Path, tmp_path: Path) -> No
 def test_the_cases_notice_an_alert_that_never_or_always_fires(
     promtool: Path, tmp_path: Path, expression: str
 ) -> None:
-    document = yaml.safe_load((RULES / ALERTS).read_text(encoding="utf-8"))
-    for rule in document["groups"][0]["rules"]:
-        rule["expr"] = expression
-    broken = tmp_path / "broken.yml"
-    broken.write_text(yaml.safe_dump(document))
-    code, said = run_cases(promtool, tmp_path, [RULES / "recording.yml", broken])
+    broken = tmp_path / "rules"
+    broken.mkdir()
+    for path in FILES:
+        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+        for group in document["groups"]:
+            for rule in group["rules"]:
+                rule["expr"] = expression if "alert" in rule else rule["expr"]
+        (broken / path.name).write_text(yaml.safe_dump(document))
+    code, said = run_cases(promtool, tmp_path, broken)
     assert code != 0
     noticed = set(re.findall(r"alertname: (\w+)", said))
     assert noticed == {alert["alert"] for alert in alerts()}, said
@@ -143,11 +162,12 @@ def of_the_aggregator() -> set[str]:
 
 def test_rules_use_metrics_that_there_are() -> None:
     known = {exposed_name(meaning) for meaning in METRICS} | of_the_aggregator()
-    for metric in IngestMetrics().registry.collect():
-        known.add(f"{metric.name}_total" if metric.type == "counter" else metric.name)
+    for registry in (IngestMetrics().registry, CanaryMetrics().registry):
+        for metric in registry.collect():
+            known.add(f"{metric.name}_total" if metric.type == "counter" else metric.name)
     recorded = {rule["record"] for rule in rules() if "record" in rule}
     for name in recorded:
-        assert re.fullmatch(r"[a-z]+:wattoken_[a-z_]+:(rate\d+[mh]|ratio(_rate\d+[mh])?)", name)
+        assert re.fullmatch(r"[a-z]+:wattoken_[a-z_]+:(rate\d+m|ratio(_rate\d+[mhd])?)", name)
     for rule in rules():
         used = set(re.findall(r"[\w:]*wattoken_[\w:]+", rule["expr"]))
         assert used <= known | recorded, f"{used - known - recorded} in {rule['expr']}"
@@ -165,7 +185,8 @@ def test_each_alert_says_how_bad_it_is_and_what_to_do(alert: dict[str, Any]) -> 
     assert alert["for"]
     assert alert["annotations"]["summary"].endswith(".")
     assert alert["annotations"]["description"].endswith(".")
-    page, _, anchor = alert["annotations"]["runbook"].partition("#")
+    page, _, anchor = alert["annotations"]["runbook_url"].removeprefix(PAGES).partition("#")
+    assert page == "docs/runbook.md", "an address that can be opened from anywhere"
     text = (ROOT / page).read_text(encoding="utf-8")
     assert anchor in anchors(text)
     assert alert["alert"] in text, f"{page} does not name {alert['alert']}"

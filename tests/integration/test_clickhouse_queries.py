@@ -308,8 +308,19 @@ def test_the_exporter_reads_what_it_keeps(metered: Metered, client: Client) -> N
     assert {row.region: tuple(row[1:]) for row in peaks} == expected_peaks
     assert {row.origin for row in league} == {"US", "CN", "unknown"}
     assert all(0 < row.share < 1 and row.leading_weeks <= 3 for row in league)
-    assert {bill.series for bill in bills} == {Series(*line) for line in LINES[:2]}
-    assert all(bill.usd > 0 for bill in bills)
+    priced = [bill for bill in bills if bill.tou_period != "unpriced"]
+    assert {bill.series for bill in priced} == {Series(*line) for line in LINES[:2]}
+    assert all(bill.usd > 0 and bill.unpriced_tokens == 0 for bill in priced)
+    unpriced = {bill.series: bill for bill in bills if bill.tou_period == "unpriced"}
+    assert all(bill.usd == 0 for bill in unpriced.values())
+    # Of the others, tiers without a price.
+    assert unpriced[Series(*LINES[2])].unpriced_tokens == sum(
+        one.input + one.output
+        for one in metered.events
+        if one.entry == "usage"
+        and (one.region, one.provider, one.model) == LINES[2]
+        and oracle.month_of(one.time) == month
+    )
     assert catalogue.capacities["us-east"] > 0
     assert {one.model for one in catalogue.models} == {model for _, _, model in LINES}
     assert {one.provider for one in catalogue.prices} == {"openai", "deepseek"}

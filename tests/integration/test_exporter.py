@@ -24,6 +24,7 @@ from confluent_kafka import Producer
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
+from schemas.canary import CANARY, NO_CANARY_REGION
 from services.exporter.exposition import Exposition
 from services.exporter.metric_definitions import METRICS, exposed_name
 from services.exporter.rows import REGISTER_COLUMNS
@@ -134,7 +135,9 @@ def insert_checkpoint(client: Client, log: str, next_offset: int, **columns: Any
 
 def assert_equals_registers(samples: Samples, client: Client) -> None:
     columns = ", ".join(REGISTER_COLUMNS)
-    rows = client.query(f"SELECT region, provider, model, {columns} FROM registers").result_rows
+    rows = client.query(
+        f"SELECT region, provider, model, {columns} FROM registers WHERE {NO_CANARY_REGION}"
+    ).result_rows
     assert rows
     for region, provider, model, *totals in rows:
         labels = {"region": region, "provider": provider, "model": model}
@@ -342,6 +345,56 @@ def test_totals_that_differ_are_told_by_stage(
     assert value(after, "reconciliation_difference_tokens", stage="minutes") == 77
 
 
+def test_what_has_no_price_is_counted_and_what_a_canary_sends_is_nobodys(
+    exporting: Pipeline, database: Client, log_name: str
+) -> None:
+    hour = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+    before = read_afresh(exporting)
+    row: dict[str, Any] = {"entry": "usage", "log": log_name, "partition": 1, "version": 1}
+    row |= {"provider": "p", "requests": 1, "input_tokens": 30, "output_tokens": 12}
+    canary = dict.fromkeys(("region", "provider", "model"), CANARY)
+    for names, tenant in (
+        ({"region": "eu", "model": "nobody-prices-it"}, "acme"),
+        (canary, CANARY),
+    ):
+        whole = {**row, **names}
+        database.insert("slices_register", [list(whole.values())], column_names=list(whole))
+        hours = {**whole, "tenant": tenant, "window_start": hour}
+        database.insert("slices_hour", [list(hours.values())], column_names=list(hours))
+        minutes = {**whole, "window_start": hour}
+        database.insert("slices_minute", [list(minutes.values())], column_names=list(minutes))
+    after = read_afresh(exporting)
+
+    def unpriced(samples: Samples) -> float:
+        name = "wattoken_billing_period_unpriced_tokens"
+        return sum(tokens for (of, _), tokens in samples.items() if of == name)
+
+    assert unpriced(after) - unpriced(before) == 42
+    assert value(after, "canary_metered_requests", canary=CANARY) == 1
+    assert value(after, "canary_metered_input_tokens", canary=CANARY) == 30
+    assert value(after, "canary_metered_output_tokens", canary=CANARY) == 12
+    assert {name for name, labels in after for _, label in labels if CANARY in label} == {
+        f"wattoken_canary_metered_{name}" for name in ("requests", "input_tokens", "output_tokens")
+    }
+    text, _ = get(exporting, "/metrics?name[]=wattoken_canary_metered_requests")
+    assert set(samples_of(text)) == {
+        ("wattoken_canary_metered_requests", frozenset({("canary", CANARY)}))
+    }
+
+
+def test_a_region_that_fell_silent_weeks_ago_is_known_to_an_exporter_that_starts(
+    exporting: Pipeline, database: Client, log_name: str
+) -> None:
+    at = datetime.now(UTC).replace(minute=7, second=0, microsecond=0) - timedelta(days=20)
+    row: dict[str, Any] = {"entry": "usage", "log": log_name, "partition": 2, "version": 1}
+    row |= {"region": "silent", "provider": "p", "model": "m", "requests": 1, "window_start": at}
+    database.insert("slices_minute", [list(row.values())], column_names=list(row))
+    ended = value(
+        read_afresh(exporting), "last_closed_interval_end_timestamp_seconds", region="silent"
+    )
+    assert ended == at.replace(minute=15).timestamp()
+
+
 def all_families(pipeline: Pipeline) -> bool:
     return {name for name, _ in scrape(pipeline)} == {exposed_name(meaning) for meaning in METRICS}
 
@@ -514,7 +567,7 @@ def test_label_sets_beyond_the_limit_are_summed_and_never_fall(
     requests = [number for (name, _), number in first.items() if name == "wattoken_requests_total"]
     assert len(requests) == 7
     (total, label_sets) = database.query(
-        "SELECT sum(requests), count() FROM registers"
+        f"SELECT sum(requests), count() FROM registers WHERE {NO_CANARY_REGION}"
     ).result_rows[0]
     assert sum(requests) == total
     assert omitted == label_sets - 6

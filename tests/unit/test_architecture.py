@@ -10,7 +10,16 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-SERVICES = ("ingest", "aggregator", "exporter", "billing", "audit", "dead_letters", "reconcile")
+SERVICES = (
+    "ingest",
+    "aggregator",
+    "exporter",
+    "billing",
+    "audit",
+    "dead_letters",
+    "reconcile",
+    "canary",
+)
 
 #: What the pure core may import: values, containers, arithmetic. No clock, environment, network,
 #: log, randomness or concurrency.

@@ -12,6 +12,7 @@ from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models import dashboard
 
+from schemas.canary import CANARY
 from tools.dashboards.panels import Panel
 from tools.dashboards.queries import CLICKHOUSE_TYPE, DATASOURCE_VARIABLE, PROMETHEUS_TYPE, source
 
@@ -55,7 +56,8 @@ def label_variable(name: str, metric: str) -> Variable:
 
 def column_variable(name: str, view: str) -> Variable:
     """Offer the values that a column has in a view, all of them at first."""
-    query = f"SELECT DISTINCT {name} FROM {view} ORDER BY {name}"
+    canaries = f"WHERE NOT startsWith({name}, '{CANARY}')"
+    query = f"SELECT DISTINCT {name} FROM {view} {canaries} ORDER BY {name}"
     return _many(builders.QueryVariable(name).datasource(source(CLICKHOUSE_TYPE)), name, query)
 
 

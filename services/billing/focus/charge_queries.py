@@ -11,6 +11,7 @@ from typing import Any, Final, Literal
 
 from clickhouse_connect.driver.client import Client
 
+from schemas.canary import NO_CANARY_TENANT
 from services.billing.focus.charge_rows import Charge, DemandCharge, Span
 from services.billing.focus.sku import Sku
 from services.platform.clickhouse import all_rows, changeable, mapped_errors
@@ -47,10 +48,10 @@ FROM statements
 WHERE period_start = {{start:Date}} AND line NOT IN ('unpriced', 'total'){tenant}
 GROUP BY tenant, currency
 """
-_METERED: Final = """
+_METERED: Final = f"""
 SELECT tenant, sum(input_tokens + output_tokens)
 FROM usage_hour_parts
-WHERE {within}
+WHERE {{within}} AND {NO_CANARY_TENANT}
 GROUP BY tenant
 """
 #: Beyond these the server groups and sorts on its disk: a month of all tenants fits in no memory. A

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from clickhouse_connect.driver.client import Client
 
+from schemas.canary import NO_CANARY_REGION
 from services.exporter.control_room.rows import (
     LeagueRow,
     MixShare,
@@ -27,25 +28,27 @@ from services.platform.clickhouse import all_rows
 #: More than a person reads; what is left out is the tail by tokens.
 MODELS_MAX: Final = 8
 
-LOAD_SQL: Final = """
+LOAD_SQL: Final = f"""
 SELECT
     toUnixTimestamp(window_start) AS minute,
     region,
     sum(toUInt128(requests)),
     sum(toUInt128(input_tokens) + output_tokens)
 FROM usage_minute_parts
-WHERE window_start >= toDateTime({load_from:UInt32}, 'UTC')
-  AND window_start < toDateTime({now:UInt32}, 'UTC')
+WHERE window_start >= toDateTime({{load_from:UInt32}}, 'UTC')
+  AND window_start < toDateTime({{now:UInt32}}, 'UTC')
+  AND {NO_CANARY_REGION}
 GROUP BY minute, region
 """
 
-REGISTERS_SQL: Final = """
+REGISTERS_SQL: Final = f"""
 SELECT
     region,
     sum(toUInt128(requests)),
     sum(toUInt128(input_tokens)),
     sum(toUInt128(output_tokens))
 FROM registers
+WHERE {NO_CANARY_REGION}
 GROUP BY region
 """
 

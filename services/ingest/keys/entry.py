@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from schemas.canary import CANARY, is_canary
 from schemas.usage_event import Name
 
 Scope = Literal["ingest", "read", "adjust"]
@@ -59,13 +60,27 @@ class KeyEntry(BaseModel):
     disabled: bool = False
     expires_at: datetime | None = None
 
+    @model_validator(mode="after")
+    def _keep_canaries_apart(self) -> Self:
+        """What a canary sends is on no bill and in no region's totals: nobody else may be one."""
+        tenants = {self.tenant, *self.tenants}
+        regions = {self.region, *(self.regions or ())}
+        if len({is_canary(name) for name in tenants | regions}) > 1:
+            raise ValueError(
+                f"names that begin with {CANARY!r} are reserved for canaries: of a canary's key"
+                " each tenant and region begins so, of any other none"
+            )
+        return self
+
     def allows_tenant(self, tenant: str) -> bool:
         """Say whether an event may be of this tenant."""
         return tenant == self.tenant or tenant in self.tenants
 
     def allows_region(self, region: str) -> bool:
         """Say whether an event may be of this region."""
-        return self.regions is None or region == self.region or region in self.regions
+        if self.regions is None:
+            return is_canary(region) == is_canary(self.tenant)
+        return region == self.region or region in self.regions
 
     def expired(self, now: datetime) -> bool:
         """Say whether the key's time is over at ``now``."""

@@ -62,5 +62,5 @@ class Key:
 
         ``series`` are those of the events whose names count.
         """
-        allowed = self.entry.regions is None or all(map(self.entry.allows_region, regions))
+        allowed = all(map(self.entry.allows_region, regions))
         return allowed and self.use.exceeded(regions, series, self.at) is None

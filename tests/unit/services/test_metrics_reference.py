@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from services.aggregator.metrics import REGISTRY
+from services.canary.metrics import CanaryMetrics
 from services.exporter.metric_definitions import METRICS, exposed_name
 from services.ingest.metrics import IngestMetrics
 from services.metrics_reference import METRICS_PATH, render
@@ -20,7 +21,7 @@ def test_every_metric_is_on_it() -> None:
 
 def test_so_is_every_metric_of_ingest_and_of_the_workers() -> None:
     page = render()
-    for registry in (IngestMetrics().registry, REGISTRY):
+    for registry in (IngestMetrics().registry, REGISTRY, CanaryMetrics().registry):
         for name in registry._names_to_collectors:
             shown = f"| `{name}` |" in page or any(
                 name == f"{base}{suffix}" and f"| `{base}` |" in page

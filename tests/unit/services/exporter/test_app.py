@@ -11,7 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families as parse_tex
 from starlette.responses import Response
 
 from services.exporter import app
-from services.exporter.app import run
+from services.exporter.app import named, run
 from services.exporter.exposition import Exposition, family
 from services.platform.errors import ConfigurationError
 
@@ -59,3 +59,14 @@ def test_a_port_that_is_taken_is_refused(monkeypatch: pytest.MonkeyPatch) -> Non
         monkeypatch.setenv("WATTOKEN_EXPORTER_PORT", str(taken.getsockname()[1]))
         with pytest.raises(ConfigurationError, match="WATTOKEN_EXPORTER_PORT"):
             run()
+
+
+def test_only_the_families_that_are_asked_for_are_written() -> None:
+    families = [
+        family("wattoken_up", [((), 1)]),
+        family("wattoken_build", [(("1", "abc"), 1)]),
+        family("wattoken_held_series", [((), 0)]),
+    ]
+    assert named(families, []) == families
+    asked = named(families, ["wattoken_build_info", "wattoken_up", "made_up"])
+    assert [one.meaning.name for one in asked] == ["wattoken_up", "wattoken_build"]

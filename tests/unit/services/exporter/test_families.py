@@ -184,6 +184,34 @@ def test_peaks_are_a_gauge_each() -> None:
     }
 
 
+def test_a_checkpoint_of_any_log_of_the_chain_moves_its_partition() -> None:
+    ends = LogEnds(
+        "c/now", {0: 0, 1: 0}, {0: 9, 1: 9}, predecessors=(EndedLog("c/before", ((0, 40),)),)
+    )
+
+    def row(log: str, partition: int, offset: int) -> CheckpointRow:
+        return CheckpointRow(log, partition, "t", offset, 0, 0, 0, 0, {}, 0, 0)
+
+    rows = [row("c/before", 0, 39), row("c/now", 0, 5), row("c/another", 1, 7)]
+    assert samples(made.checkpoint_family(rows, ends)) == {("0",): 44}
+    assert samples(made.checkpoint_family([row("c/before", 0, 40)], ends)) == {("0",): 40}
+
+
+def test_tokens_without_a_price_are_summed_by_model_as_far_as_it_is_shown() -> None:
+    def unpriced(series: Series, tokens: int) -> Bill:
+        return Bill(series, "unpriced", Decimal(0), tokens)
+
+    rows = [
+        *(unpriced(SEEN, 5), Bill(SEEN, "flat", Decimal(1))),
+        *(unpriced(Series("us", "p", str(n)), 2**70) for n in range(3)),
+    ]
+    assert samples(made.unpriced_family(rows, shown_as)) == {
+        (SEEN.provider, SEEN.model): 5,
+        (OTHER.provider, OTHER.model): 3 * 2**70,
+    }
+    assert samples(made.unpriced_family([Bill(SEEN, "flat", Decimal(1))], shown_as)) == {}
+
+
 def test_charges_are_summed_as_decimals() -> None:
     rows = [
         Bill(SEEN, "peak", Decimal("0.1")),

@@ -47,6 +47,8 @@ class Edges:
         self.read: list[str] = []
         self.connections: dict[str, Connection] = {}
         self.failing: set[str] = set()
+        #: How far back intervals were looked for, each time.
+        self.days: list[int] = []
         self._busy = {name: threading.Lock() for name in (*FRESH, "kept")}
         monkeypatch.setattr(sources, "connect", self._connect)
         monkeypatch.setattr(sources, "read_successions", lambda _: [FOLLOWED])
@@ -58,8 +60,9 @@ class Edges:
     def _connect(self, settings: ExporterSettings) -> Connection:
         return Connection(settings.clickhouse_timeout_seconds)
 
-    def _reader(self, name: str) -> Callable[[Connection], list[str]]:
-        def read(connection: Connection) -> list[str]:
+    def _reader(self, name: str) -> Callable[..., list[str]]:
+        def read(connection: Connection, *days: int) -> list[str]:
+            self.days += days
             busy = self._busy[name if name in FRESH else "kept"]
             assert busy.acquire(blocking=False), f"{name} is read while another is"
             try:
@@ -136,6 +139,17 @@ def test_the_fresh_ones_are_read_for_every_scrape_and_the_others_when_it_is_time
     assert values(first) == values(second) == values(third)
     counts = {name: edges.read.count(name) for name in (*FRESH, *KEPT)}
     assert counts == {**dict.fromkeys(FRESH, 3), **dict.fromkeys(KEPT, 1)}
+
+
+def test_only_the_first_reading_looks_for_regions_that_fell_silent_long_ago(edges: Edges) -> None:
+    scrapes(3, exporter_refresh_seconds=0)
+    assert edges.days == [queries.INTERVAL_DAYS, 1, 1]
+
+
+def test_one_that_failed_is_no_first_reading(edges: Edges) -> None:
+    edges.failing.add("intervals")
+    scrapes(2, exporter_refresh_seconds=0)
+    assert edges.days == [queries.INTERVAL_DAYS] * 2
 
 
 def test_without_rest_all_are_read_for_every_scrape(edges: Edges) -> None:

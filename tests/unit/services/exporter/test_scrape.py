@@ -39,7 +39,11 @@ from services.exporter.settings import ExporterSettings
 from services.platform.errors import ConfigurationError
 
 SERIES = Series("eu", "openai", "gpt")
-REGISTERS = [RegisterRow(SERIES, tuple(range(1, len(REGISTER_COLUMNS) + 1)))]
+CANARY = Series("wattoken-canary", "wattoken-canary", "wattoken-canary")
+REGISTERS = [
+    RegisterRow(SERIES, tuple(range(1, len(REGISTER_COLUMNS) + 1))),
+    RegisterRow(CANARY, (100,) * len(REGISTER_COLUMNS)),
+]
 CHECKPOINT = CheckpointRow("c/now", 0, "usage.events.v1", 90, 9, 6, 1, 1, {"too_old": 2}, 5000, 1)
 VALUES: dict[str, Any] = {
     "registers": REGISTERS,
@@ -48,7 +52,7 @@ VALUES: dict[str, Any] = {
     "demand": [DemandRow(SERIES, 2.0, 3.0)],
     "intervals": {"eu": 900},
     "peaks": [PeakRow("eu", 900, 2.0, 1_700_000_100, 1.5)],
-    "bills": [Bill(SERIES, "flat", Decimal("0.1"))],
+    "bills": [Bill(SERIES, "flat", Decimal("0.1")), Bill(SERIES, "unpriced", Decimal(0), 7)],
     "league": [WeekRow("CN", 469, 0.6, 2)],
     "catalogue": Catalogue(
         {"eu": 7},
@@ -207,6 +211,27 @@ def test_counters_that_are_held_are_counted_and_told_once(
         (False, "registers"),
         (True, "registers"),
     ]
+
+
+def test_a_canary_is_in_no_counter_of_usage_and_takes_nobodys_name(make: Any) -> None:
+    families = scraped(make(Sources(found()), exporter_max_series=1))
+    assert families["wattoken_requests_total"] == {SERIES: 1}
+    assert families["wattoken_omitted_series"] == {(): 0}
+    for column in ("requests", "input_tokens", "output_tokens"):
+        assert families[f"wattoken_canary_metered_{column}"] == {("wattoken-canary",): 100}
+    of_canaries = {
+        name
+        for name, samples in families.items()
+        for labels in samples
+        if any(label.startswith("wattoken-canary") for label in labels)
+    }
+    assert all(name.startswith("wattoken_canary_metered_") for name in of_canaries)
+
+
+def test_what_has_no_price_is_tokens_and_no_charge(make: Any) -> None:
+    families = scraped(make(Sources(found())))
+    assert families["wattoken_billing_period_unpriced_tokens"] == {("openai", "gpt"): 7}
+    assert families["wattoken_billing_period_charges_usd"] == {(*SERIES, "flat"): 0.1}
 
 
 def test_beyond_the_limit_all_speak_of_the_same_other(make: Any) -> None:

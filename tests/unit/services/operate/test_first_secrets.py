@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from schemas.canary import CANARY
 from services.ingest.keys.ring import KeyRing
 from services.operate.first_secrets import CLICKHOUSE_USERS, FIRST_KEYS, make_first_secrets
 from services.platform.errors import ConfigurationError
@@ -70,6 +71,15 @@ def test_the_gateways_keys_are_known_to_ingest(tmp_path: Path) -> None:
         key = (tmp_path / f"gateway/{tenant}.key").read_text().strip()
         entry = ring.verify(f"Bearer {key}", datetime.now(UTC)).entry
         assert (entry.tenant, entry.region) == (tenant, region)
+
+
+def test_the_canarys_key_is_its_own_and_not_among_the_gateways(tmp_path: Path) -> None:
+    make(tmp_path)
+    ring = KeyRing.load(tmp_path / "ingest/keys.yaml", tmp_path / "ingest/pepper")
+    key = (tmp_path / "canary/api_key").read_text().strip()
+    entry = ring.verify(f"Bearer {key}", datetime.now(UTC)).entry
+    assert (entry.tenant, entry.region) == (CANARY, CANARY)
+    assert {path.stem for path in (tmp_path / "gateway").iterdir()} == dict(FIRST_KEYS).keys()
 
 
 def test_only_the_owner_reads_what_our_own_services_use(tmp_path: Path) -> None:

@@ -34,6 +34,26 @@ def test_tenants_are_its_own_and_those_listed() -> None:
     assert [wider.allows_tenant(name) for name in ("acme", "globex", "x")] == [True, True, False]
 
 
+def test_nobody_but_a_canary_may_name_a_canarys_region() -> None:
+    assert not entry().allows_region("wattoken-canary")
+    for fields in (
+        {"regions": ("eu", "wattoken-canary")},
+        {"tenants": ("wattoken-canary-2",)},
+        {"tenant": "wattoken-canary"},
+        {"region": "wattoken-canary"},
+    ):
+        given = {"tenant": "acme", "region": "eu", **fields}
+        with pytest.raises(ValidationError, match="reserved for canaries"):
+            KeyEntry(id="abcd", hmac_sha256="0" * 64, **given)
+
+
+def test_a_canary_may_name_no_other_region() -> None:
+    names = {"tenant": "wattoken-canary", "region": "wattoken-canary"}
+    canary = KeyEntry(id="abcd", hmac_sha256="0" * 64, **names)
+    assert canary.allows_region("wattoken-canary")
+    assert not canary.allows_region("eu")
+
+
 @pytest.mark.parametrize(
     ("fields", "state"),
     [
