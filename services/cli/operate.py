@@ -56,9 +56,14 @@ def accept_restore() -> None:
     """After a ClickHouse backup was restored: let the workers resume from its checkpoints."""
     from services.aggregator.restore import accept_restore as run
     from services.aggregator.settings import AggregatorSettings
+    from services.platform.kafka import require_kafka
+    from services.platform.schema_state import migrated_database
     from services.platform.settings import read_settings
 
-    run(read_settings(AggregatorSettings), say)
+    settings = read_settings(AggregatorSettings)
+    require_kafka(settings)
+    with migrated_database(settings):
+        run(settings, say)
 
 
 @letters.command("list")
