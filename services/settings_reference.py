@@ -17,6 +17,7 @@ from services.aggregator.settings import AggregatorSettings
 from services.billing.settings import BillingSettings
 from services.exporter.settings import ExporterSettings
 from services.ingest.settings import IngestSettings
+from services.operate.doctor.settings import DoctorSettings, ServicesSettings
 from services.platform.settings import (
     CatalogueSettings,
     ClickHouseSettings,
@@ -44,6 +45,13 @@ SECTIONS: Final[tuple[tuple[str, type[Settings], str], ...]] = (
     ("Ingest", IngestSettings, "Read by `wattoken ingest`."),
     ("Aggregator", AggregatorSettings, "Read by `wattoken aggregator`."),
     ("Exporter", ExporterSettings, "Read by `wattoken exporter`."),
+    (
+        "Where the services are",
+        ServicesSettings,
+        "Read by `wattoken doctor`, the first by `simulate`, `replay` and `gateways` too."
+        " `wattoken up` writes all of them into `.wattoken/env`.",
+    ),
+    ("Doctor", DoctorSettings, "Read by `wattoken doctor`."),
 )
 
 HEAD: Final = """\
