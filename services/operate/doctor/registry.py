@@ -71,7 +71,14 @@ def check(
 
 def _acls(rules: acls.Rules | None) -> Iterable[Finding]:
     if rules is None:
-        return [skipped("Kafka ACLs", "the brokers have none: whoever reaches them may do all")]
+        return [
+            skipped(
+                "Kafka ACLs",
+                "the brokers show none: they have none, or this user may not see them",
+                "where they have: kafka-acls.sh --add --cluster --operation Describe"
+                " --allow-principal of this user",
+            )
+        ]
     return acls.judge(rules)
 
 

@@ -167,7 +167,9 @@ def _now_ms() -> int:
 
 
 def acls(world: World, group: str) -> Rules | None:
-    """What services need and what the broker has; None where it has no ACLs at all.
+    """What services need and what the broker shows; None where it shows no ACLs at all.
+
+    A broker without an authorizer shows none, and so does one to who may not see them.
 
     Raises `ConfigurationError` where we may not see them.
     """
