@@ -18,6 +18,7 @@ from services.billing.settings import BillingSettings
 from services.canary.settings import CanarySettings
 from services.exporter.settings import ExporterSettings
 from services.ingest.settings import IngestSettings
+from services.operate.doctor.settings import DoctorSettings, ServicesSettings
 from services.platform.settings import (
     CatalogueSettings,
     ClickHouseSettings,
@@ -46,6 +47,13 @@ SECTIONS: Final[tuple[tuple[str, type[Settings], str], ...]] = (
     ("Aggregator", AggregatorSettings, "Read by `wattoken aggregator`."),
     ("Exporter", ExporterSettings, "Read by `wattoken exporter`."),
     ("Canary", CanarySettings, "Read by `wattoken canary`."),
+    (
+        "Where the services are",
+        ServicesSettings,
+        "Read by `wattoken doctor`, the first by `simulate`, `replay` and `gateways` too."
+        " `wattoken up` writes all of them into `.wattoken/env`.",
+    ),
+    ("Doctor", DoctorSettings, "Read by `wattoken doctor`."),
 )
 
 HEAD: Final = """\

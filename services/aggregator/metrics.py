@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from importlib.metadata import version
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
 
 REGISTRY: Final = CollectorRegistry()
 
+BUILD: Final = Info("wattoken_aggregator_build", "Version of the worker.", registry=REGISTRY)
+BUILD.info({"version": version("wattoken")})
 RECORDS: Final = Counter(
     "wattoken_aggregator_records", "Records read from the log.", registry=REGISTRY
 )

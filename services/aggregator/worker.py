@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from functools import partial
 
 from services.aggregator.app import MeterApp, create_app
@@ -13,11 +14,16 @@ from services.aggregator.decoding.process import GC_THRESHOLDS
 from services.aggregator.metrics import REGISTRY
 from services.aggregator.settings import AggregatorSettings
 from services.aggregator.succession.log_search import wait_for_log
+from services.platform.errors import ConfigurationError, UnavailableError
 from services.platform.gc_tuning import tune_gc
 from services.platform.health import HealthServer
+from services.platform.kafka import require_kafka
 from services.platform.kafka_questions import KafkaQuestions
-from services.platform.log import configure_logging
+from services.platform.log import configure_logging, get_logger
+from services.platform.schema_state import look_at_schema
 from services.platform.settings import read_settings
+
+logger = get_logger(__name__)
 
 
 def run() -> None:
@@ -42,6 +48,7 @@ def run() -> None:
     health.start()
     questions = KafkaQuestions(settings)
     try:
+        tell_what_is_away(settings, waits_for.append)
         lineage = wait_for_log(settings, questions, waits_for.append)
         app = create_app(settings, lineage, questions)
         unready.append(app.unready)
@@ -54,6 +61,37 @@ def run() -> None:
     if app.starts_again and not told:
         # The same process to whoever looks after it, with nothing of the old log in it.
         os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
+
+
+def tell_what_is_away(settings: AggregatorSettings, told: Callable[[str], None]) -> None:
+    """Look once at Kafka and ClickHouse, for whoever watches the start: what is away is told soon.
+
+    ``told`` is handed the reason. The worker waits for them afterwards, more patiently. Raises
+    `ConfigurationError` where tables are missing.
+    """
+    with ThreadPoolExecutor(2) as places:
+        looks = [places.submit(look, settings) for look in (require_kafka, look_at_tables)]
+        for look in as_completed(looks):
+            try:
+                look.result()
+            except UnavailableError as error:
+                logger.warning("retrying", what="find the log", error=str(error))
+                told(str(error))
+
+
+def look_at_tables(settings: AggregatorSettings) -> None:
+    """See that all migrations of this version were applied, and tell of those of another.
+
+    Raises `UnavailableError`, `ConfigurationError` where some are missing. A text that differs is
+    told only: the database may be just being migrated to a newer version, beside this worker.
+    """
+    state = look_at_schema(settings)
+    if state is None:
+        return
+    if state.missing:
+        raise ConfigurationError(f"the database {settings.clickhouse_database} {state.behind}")
+    if (remark := state.ahead or state.behind) is not None:
+        logger.warning("another schema", database=settings.clickhouse_database, remark=remark)
 
 
 def meter(app: MeterApp) -> bool:

@@ -46,10 +46,11 @@ from services.audit.stored import (
 )
 from services.audit.stored_rows import FAMILIES, Windows
 from services.audit.stretch import Stretch, bounds_of, offset_differences, stretches
-from services.platform.clickhouse import connect
 from services.platform.errors import ConfigurationError
+from services.platform.kafka import require_kafka
 from services.platform.kafka_log import Log
 from services.platform.kafka_questions import KafkaQuestions
+from services.platform.schema_state import migrated_database
 from services.platform.settings import ClickHouseSettings, KafkaSettings
 
 #: Called with (offsets read, offsets to read).
@@ -70,8 +71,9 @@ def audit(
     Raises `ConfigurationError` where the span cannot be recounted, `UnavailableError` when Kafka
     or ClickHouse does not answer. Changes nothing.
     """
+    require_kafka(kafka)
     questions, reader = KafkaQuestions(kafka), LogReader(kafka)
-    with closing(questions), closing(connect(clickhouse)) as client:
+    with closing(questions), migrated_database(clickhouse) as client:
         log = questions.describe(kafka.kafka_topic)
         rules = read_rules(client, log.name)
         _require_rules(log, rules)

@@ -16,9 +16,9 @@ from services.billing.explain_queries import Asked, Charge, read_charges
 from services.billing.explanation import Explanation, explain
 from services.billing.explanation_text import headline, reasons
 from services.billing.stored_catalogue import read_stored_catalogue
-from services.platform.clickhouse import connect
 from services.platform.errors import ConfigurationError
 from services.platform.output import say
+from services.platform.schema_state import migrated_database
 from services.platform.settings import ClickHouseSettings, read_settings
 from services.platform.terminal import cell, console
 
@@ -43,12 +43,9 @@ def explain_charges(asked: Asked, *, as_json: bool) -> bool:
 
     Raises `ConfigurationError` where there is no such usage.
     """
-    client = connect(read_settings(ClickHouseSettings))
-    try:
+    with migrated_database(read_settings(ClickHouseSettings)) as client:
         charges = read_charges(client, asked)
         catalogue = read_stored_catalogue(client)
-    finally:
-        client.close()
     blocks = [
         (explain(catalogue, place), list(found))
         for (place, _), found in groupby(charges, key=lambda one: (one.place, one.unit != ""))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from contextlib import closing
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Final
@@ -13,9 +12,9 @@ from services.billing.rerate_queries import read_rerating
 from services.billing.rerate_table import print_rerating
 from services.billing.tariff_check import check
 from services.platform.catalogue import read_catalogue
-from services.platform.clickhouse import connect
 from services.platform.errors import ConfigurationError
 from services.platform.output import say
+from services.platform.schema_state import migrated_database
 from services.platform.settings import ClickHouseSettings, read_settings
 from services.platform.terminal import console
 
@@ -36,8 +35,8 @@ def rerate(folder: Path, *, start: date, end: date, tenant: str | None, as_json:
     errors = [one for one in check(catalogue, datetime.now(UTC)) if one.level == "error"]
     for one in errors:
         say(f"{one.level}: {one.kind}: {one.entry}: {one.message}", err=True)
-    client = connect(read_settings(ClickHouseSettings), answer_seconds=ANSWER_SECONDS)
-    with closing(client):
+    settings = read_settings(ClickHouseSettings)
+    with migrated_database(settings, answer_seconds=ANSWER_SECONDS) as client:
         rerating = read_rerating(client, catalogue, start, end, tenant)
     if as_json:
         print(json.dumps(document(rerating), indent=2))

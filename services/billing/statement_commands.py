@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -32,10 +31,10 @@ from services.billing.statement_queries import (
 from services.billing.statement_rows import BillRow
 from services.billing.statement_table import print_statement
 from services.billing.terms import StatementSettings, terms_of
-from services.platform.clickhouse import connect
 from services.platform.errors import ConfigurationError
 from services.platform.output import say
 from services.platform.progress import ProgressShown
+from services.platform.schema_state import migrated_database
 from services.platform.settings import ClickHouseSettings, read_settings
 from services.platform.terminal import console
 
@@ -84,7 +83,7 @@ def show_statement(
     settings = read_settings(BillingSettings)
     terms = read_terms(settings.statement_settings_file)
     writer = BillWriter(files, settings.statement_font_dir)
-    with closing(connect(read_settings(ClickHouseSettings))) as client:
+    with migrated_database(read_settings(ClickHouseSettings)) as client:
         rates = read_rates(client)
         statement = read_statement(client, tenant, request.period, request.now)
     bill = request.bill(statement, terms, rates)
@@ -108,7 +107,7 @@ def write_statements(request: Request, folder: Path, formats: Sequence[str]) -> 
     writer = BillWriter(formats, settings.statement_font_dir)
     failures: list[str] = []
     numbers: dict[str, str] = {}
-    with closing(connect(read_settings(ClickHouseSettings))) as client:
+    with migrated_database(read_settings(ClickHouseSettings)) as client:
         rates, tenants = read_rates(client), read_tenants(client, request.period)
         bills = BillFolder(folder, formats, writer)
         with ProgressShown("statements", len(tenants)) as progress:

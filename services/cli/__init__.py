@@ -6,10 +6,12 @@ service image needs only what its service needs.
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Any
 
 from services.cli.root import app
+from services.cli.stack_line import follow
 from services.platform.errors import WattokenError
 from services.platform.output import say
 
@@ -34,6 +36,7 @@ import services.cli.gateways  # noqa: F401
 
 def main() -> Any:
     """Entry point: our errors become one line on stderr and exit code 1."""
+    follow(sys.argv[1:], os.environ)
     try:
         return app()
     except WattokenError as error:

@@ -18,13 +18,18 @@ app.add_typer(gateways, name="gateways")
 
 @gateways.command("unread")
 def list_unread(
-    url: Annotated[list[str] | None, typer.Option(help="An ingest; may be given often.")] = None,
+    url: Annotated[
+        list[str] | None,
+        typer.Option(envvar="WATTOKEN_INGEST_URL", help="An ingest; may be given often."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """List numbers in usage objects that ingest met and that no register knows."""
     from services.ingest.unread_report import show_unread
 
-    show_unread(url or ["http://127.0.0.1:8080"], as_json=as_json)
+    # The setting has several with commas between, as `wattoken doctor` reads it.
+    urls = [part for one in url or () for part in one.split(",") if part]
+    show_unread(urls or ["http://127.0.0.1:8080"], as_json=as_json)
 
 
 @gateways.command("fields")

@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from services.cli.options import Json
 from services.cli.root import app
 from services.platform.errors import ConfigurationError
 from services.platform.output import say
@@ -39,17 +38,6 @@ def up(
         partitions=partitions,
         canary=canary,
     )
-
-
-@app.command()
-def doctor(
-    fetch: Annotated[bool, typer.Option(help="Fetch now what is fetched on first use.")] = False,
-    as_json: Json = False,
-) -> None:
-    """Check what the local stack needs on this machine and say what to do."""
-    from services.local_stack.doctor import run
-
-    run(fetch=fetch, as_json=as_json)
 
 
 @app.command()

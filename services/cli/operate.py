@@ -1,4 +1,4 @@
-"""Commands of operation: succession, restores, dead letters."""
+"""Commands of operation: examination, succession, restores, dead letters."""
 
 from __future__ import annotations
 
@@ -51,14 +51,46 @@ def succeed(
     run(kafka, clickhouse, wanted, timeout, say)
 
 
+@app.command()
+def doctor(
+    machine: Annotated[
+        bool, typer.Option("--machine", help="Instead: what the local stack needs here.")
+    ] = False,
+    fetch: Annotated[
+        bool, typer.Option("--fetch", help="With --machine: fetch what is fetched on first use.")
+    ] = False,
+    only: Annotated[
+        list[str] | None, typer.Option(help="Only this check; may be given often.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Examine a deployment: what it reaches, versions, topics, rights, clocks, disks, schema.
+
+    Changes nothing. Exits with 0 where all is well, 3 for warnings alone, 1 for errors.
+    """
+    if machine or fetch:
+        from services.local_stack.doctor import run as examine_machine
+
+        examine_machine(fetch=fetch, as_json=as_json)
+        return
+    from services.operate.doctor.commands import run
+
+    raise typer.Exit(run(only or (), as_json=as_json))
+
+
 @app.command("accept-restore")
 def accept_restore() -> None:
     """After a ClickHouse backup was restored: let the workers resume from its checkpoints."""
     from services.aggregator.restore import accept_restore as run
     from services.aggregator.settings import AggregatorSettings
+    from services.platform.kafka import require_kafka
+    from services.platform.schema_state import migrated_database
     from services.platform.settings import read_settings
 
-    run(read_settings(AggregatorSettings), say)
+    settings = read_settings(AggregatorSettings)
+    require_kafka(settings)
+    with migrated_database(settings):
+        run(settings, say)
 
 
 @letters.command("list")

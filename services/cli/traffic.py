@@ -15,7 +15,7 @@ from services.platform.errors import ConfigurationError
 Via = Literal["http", "kafka"]
 Scenario = Literal["token-era"]
 Ratio = typer.Option(min=0, max=1, help="Part of the events.")
-IngestUrl = Annotated[str, typer.Option(help="Where ingest is.")]
+IngestUrl = Annotated[str, typer.Option(envvar="WATTOKEN_INGEST_URL", help="Where ingest is.")]
 IngestCa = Annotated[
     Path | None,
     typer.Option("--ca-file", help="Authority (PEM) that signed the certificate of ingest."),

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import json
 import time
-from contextlib import closing
 
 from rich.table import Table
 
 from services.dead_letters import letters
 from services.dead_letters.letters import DeadLetter, Selection
-from services.platform.clickhouse import connect
 from services.platform.errors import ConfigurationError
-from services.platform.kafka import admin_client, describe_log
+from services.platform.kafka import admin_client, describe_log, require_kafka
 from services.platform.output import say
 from services.platform.printable import shown
 from services.platform.rules_table import rules_now
+from services.platform.schema_state import migrated_database
 from services.platform.settings import ClickHouseSettings, KafkaSettings, read_settings
 from services.platform.terminal import cell, console
 from services.platform.topic_writer import TopicWriter
@@ -26,7 +25,7 @@ PAYLOAD_SHOWN_MAX = 4_000
 
 def list_dead_letters(selection: Selection, limit: int, *, as_json: bool) -> None:
     """Print the counts by reason and the newest letters."""
-    with closing(connect(read_settings(ClickHouseSettings))) as client:
+    with migrated_database(read_settings(ClickHouseSettings)) as client:
         reasons = letters.count_by_reason(client, selection)
         newest = list(letters.read_letters(client, selection, limit))
     if as_json:
@@ -64,7 +63,7 @@ def list_dead_letters(selection: Selection, limit: int, *, as_json: bool) -> Non
 def show_dead_letter(partition: int, offset: int, *, as_json: bool) -> None:
     """Print one letter whole."""
     selection = Selection(partition=partition, offset=offset)
-    with closing(connect(read_settings(ClickHouseSettings))) as client:
+    with migrated_database(read_settings(ClickHouseSettings)) as client:
         found = list(letters.read_letters(client, selection))
     if not found:
         raise ConfigurationError(f"no dead letter lies at partition {partition}, offset {offset}")
@@ -80,10 +79,11 @@ def show_dead_letter(partition: int, offset: int, *, as_json: bool) -> None:
 def requeue_dead_letters(selection: Selection, *, confirmed: bool) -> None:
     """Put the selected letters back onto the topic, except those that would come back at once."""
     kafka = read_settings(KafkaSettings)
+    require_kafka(kafka)
     writer = TopicWriter(kafka)
     out = console()
     log = describe_log(admin_client(kafka), writer.topic)
-    with closing(connect(read_settings(ClickHouseSettings))) as client:
+    with migrated_database(read_settings(ClickHouseSettings)) as client:
         rules = rules_now(client, log.name)
         total = sum(count.letters for count in letters.count_by_reason(client, selection))
         if not total:

@@ -20,10 +20,13 @@ from services.exporter.control_room import web as control_room
 from services.exporter.control_room.room import ControlRoom
 from services.exporter.exposition import Exposition, Family, gzipped
 from services.exporter.metric_definitions import exposed_name
+from services.exporter.sampler import own_thread
 from services.exporter.scrape import Scraper
 from services.exporter.settings import ExporterSettings
 from services.platform.connections import ConnectionLimits
+from services.platform.errors import WattokenError
 from services.platform.log import configure_logging, get_logger
+from services.platform.schema_state import require_clickhouse
 from services.platform.settings import read_settings
 from services.serving.server import serve
 
@@ -101,6 +104,14 @@ def negotiated(accept: str) -> str:
     return content_type
 
 
+def tell_what_is_away(settings: ExporterSettings) -> None:
+    """Look once at ClickHouse, for whoever watches the start: scrapes look only when they come."""
+    try:
+        require_clickhouse(settings)
+    except WattokenError as error:
+        _log.warning("clickhouse is not read yet", reason=str(error))
+
+
 def run(max_series: int | None = None) -> None:
     """Serve until SIGTERM or SIGINT; ``max_series`` wins over the environment.
 
@@ -110,6 +121,7 @@ def run(max_series: int | None = None) -> None:
     configure_logging("exporter", level=settings.log_level, log_format=settings.log_format)
     app = create_app(Scraper(settings), control_room.routes(ControlRoom(settings)))
     _log.info("exporter starts", host=settings.exporter_host, port=settings.exporter_port)
+    own_thread("first look", lambda: tell_what_is_away(settings))
     serve(
         app,
         settings.exporter_host,

@@ -15,16 +15,47 @@ from clickhouse_connect.driver.client import Client
 from services.exporter.rows import EndedLog, LogEnds
 from services.exporter.settings import ExporterSettings
 from services.platform.clickhouse import connect
-from services.platform.errors import UnavailableError
+from services.platform.errors import UnavailableError, WattokenError
 from services.platform.kafka_questions import KafkaQuestions
+from services.platform.log import get_logger
+from services.platform.schema_state import read_state
 from services.platform.succession import Succession, chain_of
 from services.platform.succession_table import read_successions
 
 T = TypeVar("T")
+_log = get_logger(__name__)
 
 
 #: For queries that nobody waits for: one core, and after those that somebody waits for.
 GENTLE: Final = {"max_threads": 1, "priority": 10}
+
+
+class SchemaNews:
+    """Logs, once in a process, that a database is of another version. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._told: set[str] = set()
+        self._lock = threading.Lock()
+
+    def look(self, client: Client, database: str) -> None:
+        """Look at a database that was not looked at yet. What cannot be read is no news here."""
+        with self._lock:
+            if database in self._told:
+                return
+            self._told.add(database)
+        try:
+            state = read_state(client)
+        except WattokenError as error:
+            # It is not migrated at all, perhaps: then there is news once it is.
+            self._told.discard(database)
+            _log.warning("tables cannot be read", database=database, reason=str(error))
+            return
+        remark = None if state is None else state.behind or state.ahead
+        if remark is not None:
+            _log.warning("another schema", database=database, remark=remark)
+
+
+_SCHEMA_NEWS: Final = SchemaNews()
 
 
 class Connection:
@@ -57,6 +88,7 @@ class Connection:
 
     def _connect(self) -> Client:
         client = connect(self._settings)
+        _SCHEMA_NEWS.look(client, self._settings.clickhouse_database)
         for name, value in GENTLE.items() if self._gentle else ():
             known = client.server_settings.get(name)
             # A user that only reads (`readonly` 1) may not set anything; then it goes without.

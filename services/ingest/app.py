@@ -60,6 +60,7 @@ def create_app(
     publisher = Publisher(settings, metrics, clock=clock)
     rejections = RejectionTopic(settings, metrics, clock)
     endpoints = Endpoints(settings, keys, publisher, metrics, rejections, clock)
+    brokers = settings.kafka_bootstrap_servers
     readiness = Readiness(publisher.broker_reachable)
 
     async def healthz(_request: Request) -> Response:
@@ -68,7 +69,8 @@ def create_app(
     async def readyz(_request: Request) -> Response:
         if await readiness.ready():
             return JSONResponse({"status": "ready"})
-        message = f"the broker does not answer, or has no topic {publisher.topic!r}"
+        reason = publisher.connection.told or "the broker does not answer"
+        message = f"{reason}; events go to topic {publisher.topic!r} at {brokers}"
         return JSONResponse({"status": "unavailable", "message": message}, status_code=503)
 
     async def expose(request: Request) -> Response:
@@ -92,8 +94,11 @@ def create_app(
             settings, lambda topic: loop.call_soon_threadsafe(publisher.move_to, topic)
         )
         follower.start()
+        # Whoever watches the start is told at once where the broker is looked for, if in vain.
+        first_look = asyncio.create_task(asyncio.to_thread(publisher.broker_reachable))
         following = follow_keys(settings, keys, metrics)
         yield
+        first_look.cancel()
         if following is not None:
             following.cancel()
         # Until the last: what is in flight may yet be refused and have to go elsewhere.

@@ -222,7 +222,8 @@ class Publisher:
         topic = self.topic
         try:
             metadata = self._producer.list_topics(topic, timeout=_METADATA_TIMEOUT_SECONDS)
-        except KafkaException:
+        except KafkaException as error:
+            self.connection.unanswered(error.args[0])
             return False
         described = metadata.topics.get(topic)
         if described is None:

@@ -19,7 +19,7 @@ from services.ingest.metrics import UNREAD_FIELDS
 from services.platform.errors import ConfigurationError, WattokenError
 from services.platform.terminal import cell, console
 
-_TIMEOUT_SECONDS: Final = 10
+_TIMEOUT_SECONDS: Final = 5
 _BYTES_MAX: Final = 16 * 1024 * 1024
 _WIDTH_OF_A_FILE: Final = 200
 #: Of usage objects, of what stands in CloudEvents beside them, and of attributes of spans.
@@ -108,4 +108,7 @@ def _metrics_of(url: str) -> str:
         ) as answer:
             return str(answer.read(_BYTES_MAX).decode())
     except (OSError, ValueError, urllib.error.URLError) as error:
-        raise WattokenError(f"ingest at {url} does not answer: {error}; is it running?") from None
+        raise WattokenError(
+            f"ingest at {url} does not answer: {error}; is it running, and is that its address"
+            " (--url, WATTOKEN_INGEST_URL)?"
+        ) from None

@@ -21,13 +21,21 @@ from services.local_stack.errors import ChildFailed
 from services.local_stack.infrastructure import BrokerName, Infrastructure
 from services.local_stack.live_table import LiveTable, take_snapshot
 from services.local_stack.pipeline import Pipeline
-from services.local_stack.up import STATE, ended_by_signals, guide, new_state_dir, say, watch
+from services.local_stack.up import (
+    ended_by_signals,
+    guide,
+    new_state_dir,
+    said_to_shells,
+    say,
+    watch,
+)
 from services.platform import terminal
 from services.platform.clickhouse import connect, mapped_errors
 from services.platform.errors import ConfigurationError
 from services.platform.kafka import admin_client, describe_log
 from services.platform.progress import ProgressShown
 from services.platform.settings import ClickHouseSettings, KafkaSettings, read_settings
+from services.platform.stack_here import FOLDER
 from services.simulator import profiles
 from services.simulator.audit import AuditResult, audit
 from services.simulator.audit_report import print_result
@@ -65,7 +73,7 @@ def run(*, seconds: float, rate: float, seed: int, broker: str, keep: bool) -> b
         raise ConfigurationError(f"--broker must be auto, kafka or tansu, not {broker!r}")
     _clear_results()
     infrastructure = Infrastructure(
-        new_state_dir(STATE), broker=requested, usual_ports=True, report=say
+        new_state_dir(FOLDER), broker=requested, usual_ports=True, report=say
     )
     with ended_by_signals(), infrastructure:
         pipeline = Pipeline(
@@ -80,10 +88,10 @@ def run(*, seconds: float, rate: float, seed: int, broker: str, keep: bool) -> b
             usual_ports=True,
             report=say,
         )
-        with pipeline:
+        with pipeline, said_to_shells(pipeline) as env_file:
             exact = _meter_and_compare(pipeline, seconds, rate, seed, started)
             if keep:
-                say(guide(pipeline))
+                say(guide(pipeline, env_file))
                 with suppress(KeyboardInterrupt), _still_reporting(pipeline, rate, seed):
                     watch(pipeline)
     return exact

@@ -1,4 +1,4 @@
-"""`wattoken doctor`: what the local stack needs on this machine, what is there, what to do."""
+"""`wattoken doctor --machine`: what the local stack needs on this machine, and what to do."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def examine() -> Iterator[Finding]:
     yield tool("npm", usable=npm_installed(), otherwise=NPM)
     yield tansu()
     prometheus = find_prometheus()
-    hint = "install Prometheus, or `wattoken doctor --fetch` (Debian); the stack runs without"
+    hint = "install it, or `wattoken doctor --machine --fetch` (Debian); the stack runs without"
     found = str(prometheus) if prometheus else "none"
     yield Finding("prometheus", found, "" if prometheus else hint, needed=False)
     yield from price_lists(datetime.now(UTC))

@@ -19,6 +19,7 @@ from services.local_stack.processes import Child, ChildPlan
 from services.local_stack.prometheus import fetch_prometheus, find_prometheus, prometheus_plan
 from services.local_stack.supervisor import Supervisor
 from services.local_stack.tansu import CAVEAT, TANSU_VERSION, tansu_plan
+from services.platform.stack_here import LOCK_FILE
 
 BrokerName = Literal["auto", "kafka", "tansu"]
 PrometheusWish = Literal["required", "if-installed", "none"]
@@ -171,7 +172,9 @@ class Infrastructure:
         elif (found := find_prometheus()) is not None:
             binary = found
         else:
-            self.report("prometheus: skipped, not installed (`wattoken doctor --fetch` gets it)")
+            self.report(
+                "prometheus: skipped, not installed (`wattoken doctor --machine --fetch` gets it)"
+            )
             return None
         log_path = self.logs / "prometheus.log"
         return prometheus_plan(binary, self.data / "prometheus", self.ports.prometheus, log_path)
@@ -180,7 +183,7 @@ class Infrastructure:
 def _sole_use(state_dir: Path) -> IO[str]:
     """Lock the state folder until the returned file is closed; two brokers would ruin the data."""
     state_dir.mkdir(parents=True, exist_ok=True)
-    lock = (state_dir / "lock").open("w")
+    lock = (state_dir / LOCK_FILE).open("w")
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:

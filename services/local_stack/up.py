@@ -17,8 +17,8 @@ from services.local_stack.pipeline import Pipeline
 from services.local_stack.revival import Revival
 from services.platform import output
 from services.platform.errors import ConfigurationError
+from services.platform.stack_here import FOLDER, remove_env_file, write_env_file
 
-STATE = Path(".wattoken")
 WATCH_SECONDS = 0.5
 
 
@@ -33,7 +33,7 @@ def run(
     if requested is None:
         raise ConfigurationError(f"--broker must be auto, kafka or tansu, not {broker!r}")
     infrastructure = Infrastructure(
-        state_dir or new_state_dir(STATE),
+        state_dir or new_state_dir(FOLDER),
         broker=requested,
         usual_ports=True,
         # Who names a folder wants what is in it.
@@ -50,9 +50,33 @@ def run(
             usual_ports=True,
             report=say,
         )
-        with pipeline:
-            say(guide(pipeline))
+        with pipeline, said_to_shells(pipeline) as env_file:
+            say(guide(pipeline, env_file))
             watch(pipeline)
+
+
+@contextmanager
+def said_to_shells(pipeline: Pipeline) -> Iterator[Path]:
+    """While inside, a file leads shells, and commands run in this folder, to the pipeline."""
+    state_dir = pipeline.infrastructure.state_dir
+    try:
+        yield write_env_file(state_dir, shell_env(pipeline))
+    finally:
+        remove_env_file(state_dir)
+
+
+def shell_env(pipeline: Pipeline) -> dict[str, str]:
+    """What leads commands, and the examples of README.md, to a pipeline; with an API key."""
+    infrastructure = pipeline.infrastructure
+    urls = {f"WATTOKEN_{name.upper()}_URL": url for name, url in pipeline.addresses.items()}
+    if infrastructure.prometheus is not None:
+        urls["WATTOKEN_PROMETHEUS_URL"] = infrastructure.prometheus_url
+    return {
+        **pipeline.env,
+        **urls,
+        "WATTOKEN_CLICKHOUSE_URL": infrastructure.clickhouse_url,
+        "KEY": pipeline.credentials[0].key,
+    }
 
 
 def watch(pipeline: Pipeline) -> None:
@@ -69,7 +93,7 @@ def watch(pipeline: Pipeline) -> None:
         raise
 
 
-def guide(pipeline: Pipeline) -> str:
+def guide(pipeline: Pipeline, env_file: Path) -> str:
     """What runs where, and the lines to try."""
     infrastructure = pipeline.infrastructure
     credential = pipeline.credentials[0]
@@ -92,6 +116,8 @@ def guide(pipeline: Pipeline) -> str:
         *[f"{service:<12}{url}" for service, url in pipeline.addresses.items()],
         f"Logs        {infrastructure.logs}",
         "",
+        "In another shell, so that all commands and examples lead here:",
+        f"  source {env_file}",
         f"Send an event (tenant {credential.tenant}, region {credential.region}):",
         f"  curl -i {pipeline.addresses['ingest']}/v1/events"
         f" -H 'Authorization: Bearer {credential.key}'"

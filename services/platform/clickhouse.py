@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -15,6 +16,10 @@ from services.platform.clickhouse_reasons import explain
 from services.platform.errors import ConfigurationError, DatabaseUnavailableError
 from services.platform.secret_files import secret
 from services.platform.settings import ClickHouseSettings
+
+# What the driver has to say of a failure is in its exception too, which we tell in a line of ours.
+# Without a handler Python would print both.
+logging.getLogger("clickhouse_connect").addHandler(logging.NullHandler())
 
 
 def connect(

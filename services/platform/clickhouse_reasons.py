@@ -13,6 +13,25 @@ _URL: Final = re.compile(r"\((?:for url )?https?://(?P<host>[^\s:/)]+):(?P<port>
 _TIMED_OUT: Final = re.compile(
     r"[Tt]imed out(?:\.? \((?:read|connect) timeout=(?P<seconds>[\d.]+)\))?"
 )
+#: What the server said of a query, without what the driver puts around it.
+_SAID: Final = re.compile(r"DB::Exception: (?P<what>.*)", re.DOTALL)
+#: Its names of errors that a table or a view of another version gives, and what then is to be done.
+_OTHER_VERSION: Final = (
+    (
+        ("(UNKNOWN_TABLE)",),
+        "a table or view is missing: run `wattoken migrate`, which makes all of them",
+    ),
+    (
+        ("(UNKNOWN_IDENTIFIER)", "(NO_SUCH_COLUMN_IN_TABLE)"),
+        "tables or views are of another version than this program: run `wattoken migrate`, or"
+        " update the program",
+    ),
+    (
+        ("(ACCESS_DENIED)",),
+        "the user of WATTOKEN_CLICKHOUSE_USER lacks a right: grant what its service has in"
+        " deploy/docker/clickhouse/users.xml",
+    ),
+)
 #: A server that wants TLS closes, or answers in it.
 _WANTS_TLS: Final = ("BadStatusLine", "Remote end closed", "RemoteDisconnected", "Connection reset")
 _WANTS_NONE: Final = ("WRONG_VERSION_NUMBER", "wrong version number", "record layer failure")
@@ -31,6 +50,14 @@ def explain(text: str) -> str:
             f"{where} refuses the user: see to WATTOKEN_CLICKHOUSE_USER and"
             " WATTOKEN_CLICKHOUSE_PASSWORD_FILE"
         )
+    if "(UNKNOWN_DATABASE)" in text:
+        return (
+            f"{_said(text)}: run `wattoken migrate`, which makes it, or see to"
+            f" WATTOKEN_CLICKHOUSE_DATABASE ({where})"
+        )
+    for names, remedy in _OTHER_VERSION:
+        if any(name in text for name in names):
+            return f"{remedy} ({_said(text)})"
     if "certificate verify failed" in text or "CERTIFICATE_VERIFY_FAILED" in text:
         return (
             f"the certificate of {where} is not one to trust: see to WATTOKEN_CLICKHOUSE_CA_FILE,"
@@ -63,3 +90,10 @@ def explain(text: str) -> str:
             " (WATTOKEN_CLICKHOUSE_SECURE)?"
         )
     return line[:300]
+
+
+def _said(text: str) -> str:
+    found = _SAID.search(text)
+    line = " ".join((found["what"] if found else text).split())
+    # What follows is the server's version, or the driver's address.
+    return re.split(r"\.? \([A-Z_]{5,}\)", line)[0][:200]

@@ -41,6 +41,16 @@ class ConnectionLog:
         self._reasons.note(error)
         self._tell(self._reasons.said(error.str()), error.name())
 
+    @property
+    def told(self) -> str:
+        """What stands in the way, as it was logged last; empty where nothing does."""
+        return self._told
+
+    def unanswered(self, error: KafkaError) -> None:
+        """Take that a question got no answer, which is news where nothing was heard before."""
+        if not self._told:
+            self._tell(self._reasons.said(self._reasons.silence), error.name())
+
     def answered(self, topic: str, error: KafkaError | None) -> bool:
         """Take what a broker said of a topic; return whether that is nothing bad."""
         if error is None:
@@ -48,6 +58,8 @@ class ConnectionLog:
             return True
         refused = error.code() in REFUSED_CODES
         reason = self._reasons.refused(error) if refused else error.str()
+        if error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
+            reason = "is not there: run `wattoken migrate`, or see to WATTOKEN_KAFKA_TOPIC"
         self._tell(f"topic {topic}: {reason}", error.name())
         return False
 

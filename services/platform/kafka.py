@@ -8,6 +8,7 @@ from confluent_kafka import KafkaError, KafkaException, TopicCollection
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from services.platform.errors import ConfigurationError, UnavailableError
+from services.platform.hello import HELLO_SECONDS
 from services.platform.kafka_log import Log
 from services.platform.kafka_reasons import REFUSED_CODES, Reasons
 from services.platform.kafka_security import security_config
@@ -93,12 +94,21 @@ class ExplainingAdmin(AdminClient):  # type: ignore[misc]
             return UnavailableError(f"Kafka does not answer: {reason.str()}")
         # What was heard is handed over when the client is polled.
         self.poll(0)
-        return UnavailableError(f"Kafka does not answer: {self.reasons.said(reason.str())}")
+        return UnavailableError(f"Kafka does not answer: {self.reasons.said(self.reasons.silence)}")
 
 
 def admin_client(settings: KafkaSettings) -> ExplainingAdmin:
     """An admin client; it connects on its first call."""
     return ExplainingAdmin(client_config(settings))
+
+
+def require_kafka(settings: KafkaSettings) -> None:
+    """See that a broker answers within `HELLO_SECONDS`. Raises `UnavailableError`."""
+    admin = admin_client(settings)
+    try:
+        admin.describe_cluster(request_timeout=HELLO_SECONDS).result()
+    except KafkaException as error:
+        raise admin.unanswered(error) from None
 
 
 def create_topic(admin: ExplainingAdmin, new: NewTopic) -> bool:

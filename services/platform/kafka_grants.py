@@ -76,6 +76,11 @@ def grants(settings: KafkaSettings, group: str, prefix: str = "") -> dict[str, t
             Grant("transactional-id", succeed, ("Write",), prefixed=True),
         ),
         "rejected": (rejected("Read"),),
+        "doctor": (
+            events("Describe", "DescribeConfigs"),
+            successions("Describe", "DescribeConfigs", "Read"),
+            rejected("Describe", "DescribeConfigs"),
+        ),
     }
 
 

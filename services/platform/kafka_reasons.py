@@ -77,6 +77,11 @@ class Reasons:
         servers = self._config["bootstrap.servers"]
         return f"user {user!r} at {servers}" if user else f"this client at {servers}"
 
+    @property
+    def silence(self) -> str:
+        """What to say of brokers of which nothing was heard at all."""
+        return _silence(self._config["bootstrap.servers"])
+
     def refused(self, error: KafkaError) -> str:
         """Say that rights are missing, and where to see which."""
         return f"{self.who} may not do this: {error.str().rstrip('.')}: {GRANTS_REMEDY}"
@@ -118,12 +123,21 @@ def explain(config: Mapping[str, Any], name: str, text: str) -> str:
         return f"nothing listens at {where}: see to WATTOKEN_KAFKA_BOOTSTRAP_SERVERS"
     if name == "_RESOLVE" or "Failed to resolve" in what:
         return f"there is no host of the name in {where}: see to WATTOKEN_KAFKA_BOOTSTRAP_SERVERS"
+    if "timed out" in what.lower():
+        return _silence(where)
     if name == "_ALL_BROKERS_DOWN" or any(part in what for part in _OTHER_PROTOCOL):
         return (
             f"{servers} ends the connection: is it up, and does it speak {protocol}"
             " (WATTOKEN_KAFKA_SECURITY_PROTOCOL) there?"
         )
     return f"{where}: {_short(what)}" if address else _short(what)
+
+
+def _silence(where: str) -> str:
+    return (
+        f"nothing comes from {where} in time: is it up, and does no firewall stand between"
+        " (WATTOKEN_KAFKA_BOOTSTRAP_SERVERS)?"
+    )
 
 
 def _short(text: str) -> str:

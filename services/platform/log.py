@@ -10,6 +10,9 @@ import structlog
 
 from services.platform.printable import shown
 
+# A command is no service: what it logs by the way stands beside its answer, not in it.
+structlog.configure(logger_factory=lambda *_: structlog.PrintLogger(sys.stderr))
+
 
 def configure_logging(service: str, *, level: str, log_format: str) -> None:
     """Send our logs and those of the libraries to stderr, one line an entry."""

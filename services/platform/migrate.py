@@ -6,19 +6,16 @@ REPLACE, and rules are only written where a partition has none.
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from pathlib import Path
 from typing import TypeVar, cast
 
 from clickhouse_connect.driver.client import Client
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import ConfigResource, NewTopic, ResourceType
 
-import schemas
 from schemas.catalogue import Catalogue
 from schemas.metering_rules import DAY_MS, MeteringRules
 from services.platform.catalogue import store_catalogue
@@ -30,18 +27,24 @@ from services.platform.kafka import (
     admin_client,
     create_topic,
     describe_log,
+    require_kafka,
 )
 from services.platform.kafka_log import Log
 from services.platform.kafka_questions import KafkaQuestions
 from services.platform.log_beginning import ensure_beginnings
 from services.platform.rules_table import ensure_rules, ensure_thresholds
+from services.platform.schema_state import (
+    APPLIED,
+    MIGRATIONS,
+    checksum,
+    require_clickhouse,
+)
 from services.platform.settings import ClickHouseSettings, KafkaSettings
 from services.platform.succession import Succession
 from services.platform.succession_sync import refuse_added_partitions, sync_successions
 from services.platform.succession_topic import ensure_succession_topic
 from services.platform.supported import check_clickhouse
 
-MIGRATIONS = Path(schemas.__file__).with_name("clickhouse")
 Report = Callable[[str], None]
 T = TypeVar("T")
 #: How long brokers may take to hear of a topic that was just made.
@@ -80,6 +83,8 @@ def migrate(
     none is made. Returns the newest. Raises `ConfigurationError` when what exists contradicts the
     plan, `UnavailableError` when Kafka or ClickHouse does not answer.
     """
+    require_kafka(kafka)
+    require_clickhouse(clickhouse)
     admin = admin_client(kafka)
     migrate_tables(clickhouse, report)
     store_catalogue(clickhouse, catalogue, report)
@@ -297,11 +302,6 @@ def migrate_tables(settings: ClickHouseSettings, report: Report) -> None:
         client.close()
 
 
-def checksum(text: str) -> str:
-    """What tells two texts of a migration apart."""
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
 def applied_texts(client: Client) -> dict[str, str]:
     """Read which text of each migration was last applied: name -> checksum."""
     with mapped_errors():
@@ -310,13 +310,7 @@ def applied_texts(client: Client) -> dict[str, str]:
             " applied_at DateTime64(3, 'UTC') DEFAULT now64(3, 'UTC'))"
             " ENGINE = ReplacingMergeTree ORDER BY (name, checksum)"
         )
-    # A release that was gone back from may have left a later text than the one that holds.
-    rows = all_rows(
-        client,
-        "SELECT name, argMax(checksum, applied_at) FROM schema_migrations GROUP BY name",
-        {},
-    )
-    return {str(name): str(last) for name, last in rows}
+    return {str(name): str(last) for name, last in all_rows(client, APPLIED, {})}
 
 
 def apply_migration(client: Client, name: str, text: str) -> None:

@@ -13,8 +13,8 @@ from typing import Final
 
 from schemas.catalogue.names import Names
 from services.platform.catalogue import read_catalogue
-from services.platform.clickhouse import connect
 from services.platform.errors import ConfigurationError
+from services.platform.schema_state import migrated_database
 from services.platform.settings import CatalogueSettings, ClickHouseSettings, read_settings
 from services.platform.terminal import console
 from services.reconcile.comparison import Sides, compare, sides_of
@@ -84,8 +84,8 @@ def _reader(files: Sequence[Path]) -> Reader:
 
 
 def _metered(sides: Sides, naming: Naming, question: Question, now: datetime) -> Meter:
-    client = connect(read_settings(ClickHouseSettings), answer_seconds=ANSWER_SECONDS)
-    try:
+    settings = read_settings(ClickHouseSettings)
+    with migrated_database(settings, answer_seconds=ANSWER_SECONDS) as client:
         billed = set().union(*(bill.providers for bill in sides.bills))
         providers = [
             name
@@ -104,8 +104,6 @@ def _metered(sides: Sides, naming: Naming, question: Question, now: datetime) ->
             return naming.provider(provider), naming.model(model)
 
         return read_meter(client, chosen, providers, named)
-    finally:
-        client.close()
 
 
 def _document(found: Reconciliation, meter: Meter) -> dict[str, object]:

@@ -12,7 +12,7 @@ from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 
 from services.ingest.rejections.record import KeptRejection, decode, decode_requeued
 from services.platform.errors import ConfigurationError, UnavailableError
-from services.platform.kafka import reader_config
+from services.platform.kafka import reader_config, require_kafka
 from services.platform.kafka_reasons import Reasons
 from services.platform.settings import KafkaSettings
 
@@ -90,6 +90,7 @@ def selected(
 
 
 def _messages(settings: KafkaSettings) -> Iterator[tuple[Place, datetime, bytes]]:
+    require_kafka(settings)
     config = {**reader_config(settings, "wattoken-rejected"), "allow.auto.create.topics": False}
     reasons = Reasons(config)
     consumer = Consumer({**config, "error_cb": reasons.note})

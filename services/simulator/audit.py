@@ -14,15 +14,17 @@ from clickhouse_connect.driver.client import Client
 from confluent_kafka import KafkaException, TopicPartition
 from confluent_kafka.admin import OffsetSpec
 
-from services.platform.clickhouse import all_rows, connect, mapped_errors
+from services.platform.clickhouse import all_rows, mapped_errors
 from services.platform.errors import ConfigurationError
 from services.platform.kafka import (
     ADMIN_TIMEOUT_SECONDS,
     ExplainingAdmin,
     admin_client,
     describe_log,
+    require_kafka,
 )
 from services.platform.kafka_log import Log
+from services.platform.schema_state import migrated_database
 from services.platform.settings import ClickHouseSettings, KafkaSettings
 from services.platform.succession import Succession, chain_of
 from services.platform.succession_table import read_next_offsets, read_successions
@@ -80,9 +82,9 @@ def audit(
     Raises `NotCaughtUpError` when that takes longer than ``timeout_seconds`` without progress,
     `UnavailableError` when Kafka or ClickHouse does not answer.
     """
+    require_kafka(kafka)
     admin = admin_client(kafka)
-    client = connect(clickhouse)
-    try:
+    with migrated_database(clickhouse) as client:
         chain = chain_of(read_successions(client), kafka.kafka_topic)
         log = describe_log(admin, chain[-1].topic if chain else kafka.kafka_topic)
         before = [one.predecessor_log for one in chain]
@@ -99,8 +101,6 @@ def audit(
         totals = ledger_totals(ledger, late_after_ms(client, log))
         counts = meter_counts(client, log, before)
         return AuditResult(totals, counts, compared, rows, list(count_differences(totals, counts)))
-    finally:
-        client.close()
 
 
 def wait_until_metered(

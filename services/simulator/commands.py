@@ -12,6 +12,7 @@ from datetime import date
 from pathlib import Path
 
 from services.platform.errors import ConfigurationError
+from services.platform.kafka import require_kafka
 from services.platform.output import say
 from services.platform.progress import ProgressShown, stopped_by_signals
 from services.platform.settings import ClickHouseSettings, KafkaSettings, read_settings
@@ -21,6 +22,7 @@ from services.simulator.api_keys import read_keys
 from services.simulator.audit import audit
 from services.simulator.delivery import Tally
 from services.simulator.fleet import FleetPlan
+from services.simulator.http_sender import require_ingest
 from services.simulator.ledger import Ledger
 from services.simulator.scenarios import backfill, token_era_plan
 from services.simulator.trace import Labels
@@ -35,7 +37,11 @@ def route(
     tenant: str | None,
     ca_file: Path | None = None,
 ) -> Route:
-    """Put the options of the way together; raises `ConfigurationError` for what is missing."""
+    """Put the options of the way together; raises `ConfigurationError` for what is missing.
+
+    Of several addresses of ingest, with commas between, the first is taken.
+    """
+    url = url.partition(",")[0]
     if via == "kafka":
         return Route(via, kafka=read_settings(KafkaSettings))
     if keys is not None:
@@ -48,10 +54,22 @@ def route(
     return Route(via, url=url, keys={tenant: key}, ca_file=ca_file)
 
 
+def require_way(way: Route) -> None:
+    """See that what is to be sent to answers: who sends would wait for it without end.
+
+    Raises `UnavailableError`, `ConfigurationError` where the address is none.
+    """
+    if way.kafka is not None:
+        require_kafka(way.kafka)
+    else:
+        require_ingest(way.url, way.ca_file)
+
+
 def simulate(
     plan: FleetPlan, way: Route, ledger: Path | None, *, paced: bool, as_json: bool
 ) -> None:
     """Run a fleet and print what was sent."""
+    require_way(way)
     if way.keys:
         plan = replace(plan, tenants=tuple(way.keys))
     if way.via == "http":
@@ -79,6 +97,7 @@ def simulate(
 
 def simulate_token_era(way: Route, *, seed: int, until: date | None, as_json: bool) -> None:
     """Backfill the scenario token-era and print what was sent."""
+    require_way(way)
     with _no_cycles():
         done, seconds = backfill(token_era_plan(seed, until, way), way)
     _print_sent(done, seconds, as_json=as_json)
@@ -96,6 +115,7 @@ def replay(
 ) -> None:
     """Check a trace, replay it and print what was sent."""
     survey = trace.survey(file)
+    require_way(way)
     with (
         _no_cycles(),
         _ledger(ledger) as book,

@@ -10,7 +10,8 @@ from typing import Any, Final, Self
 
 import httpx
 
-from services.platform.errors import ConfigurationError
+from services.platform.errors import ConfigurationError, UnavailableError
+from services.platform.hello import HELLO_SECONDS
 from services.simulator.delivery import REQUESTS_IN_FLIGHT_MAX, Posted, now_ms
 from services.simulator.fleet import Emission
 from services.simulator.ledger import POISON_TAKEN, Answer, Outcome
@@ -108,6 +109,30 @@ class HttpSender:
                 for index, emission in enumerate(emissions)
             ]
         )
+
+
+def require_ingest(url: str, ca_file: Path | None = None) -> None:
+    """See that something answers at an ingest's address within `HELLO_SECONDS`.
+
+    Raises `UnavailableError` naming the address, `ConfigurationError` where it is none.
+    """
+    where = f"ingest at {url}"
+    remedy = "is it running, and is that its address (--url, WATTOKEN_INGEST_URL)?"
+    try:
+        httpx.get(
+            f"{url.rstrip('/')}/healthz",
+            timeout=HELLO_SECONDS,
+            trust_env=httpx.URL(url).host not in LOOPBACK,
+            verify=True if ca_file is None else _trusting(ca_file),
+        )
+    except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
+        raise ConfigurationError(f"{where}: {error}: give http://host:port with --url") from None
+    except httpx.TimeoutException:
+        raise UnavailableError(
+            f"{where} does not answer within {HELLO_SECONDS:g} s: {remedy}"
+        ) from None
+    except httpx.TransportError as error:
+        raise UnavailableError(f"{where} does not answer ({error}): {remedy}") from None
 
 
 def _trusting(ca_file: Path) -> ssl.SSLContext:

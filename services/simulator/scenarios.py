@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import math
 import time
-from contextlib import closing
 from datetime import date
 
 from schemas.metering_rules import DAY_MS, MeteringRules
 from services.platform.catalogue import read_catalogue
-from services.platform.clickhouse import connect
 from services.platform.errors import ConfigurationError
-from services.platform.kafka import admin_client, describe_log
+from services.platform.kafka import admin_client, describe_log, require_kafka
 from services.platform.progress import ProgressShown, stopped_by_signals
 from services.platform.rules_table import rules_now
+from services.platform.schema_state import migrated_database
 from services.platform.settings import (
     CatalogueSettings,
     ClickHouseSettings,
@@ -48,8 +47,9 @@ def backfill(plan: TokenEraPlan, way: Route) -> tuple[Delivered, float]:
     Raises `ConfigurationError`, before anything is sent, when the log's rules would refuse it.
     """
     kafka = read_settings(KafkaSettings)
+    require_kafka(kafka)
     log = describe_log(admin_client(kafka), topic_of_events(kafka))
-    with closing(connect(read_settings(ClickHouseSettings))) as client:
+    with migrated_database(read_settings(ClickHouseSettings)) as client:
         check_rules(plan, rules_now(client, log.name), now_ms())
     run = Run(0, plan.run_id, plan.end_ms)
     with ProgressShown("new events", plan.events) as bar, stopped_by_signals() as stop:

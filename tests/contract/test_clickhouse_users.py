@@ -29,11 +29,17 @@ from services.local_stack.errors import ComponentMissing
 from services.local_stack.ports import LOOPBACK, give_back, pick_port
 from services.local_stack.processes import Child, ChildPlan
 from services.local_stack.supervisor import Supervisor
+from services.operate.doctor.finding import Finding, Level
+from services.operate.doctor.judging.grants import judge as judge_rights
+from services.operate.doctor.looking.clickhouse import rights
+from services.operate.doctor.looking.world import World
+from services.operate.doctor.settings import DoctorSettings
 from services.operate.first_secrets import make_first_secrets
 from services.platform.catalogue import store_catalogue
 from services.platform.clickhouse import connect
 from services.platform.kafka_log import Log
-from services.platform.migrate import MIGRATIONS, migrate_tables, statements
+from services.platform.migrate import migrate_tables, statements
+from services.platform.schema_state import MIGRATIONS
 from services.platform.settings import ClickHouseSettings
 from tests.contract.compose_file import ROOT
 from tests.integration.conftest import missing
@@ -234,3 +240,33 @@ def test_a_wrong_password_is_refused(migrated: tuple[int, Path]) -> None:
         clickhouse_connect.get_client(
             host=LOOPBACK, port=migrated[0], username="wattoken_exporter", password="wrong"
         )
+
+
+def judged(server: tuple[int, Path], users: str) -> dict[str, Finding]:
+    """What the doctor says of users' rights, by user; asked as the server's own user."""
+    doctor = DoctorSettings(
+        clickhouse_host=LOOPBACK, clickhouse_port=server[0], doctor_clickhouse_users=users
+    )
+    with closing(World(doctor)) as world:
+        return {one.what: one for one in judge_rights(rights(world))}
+
+
+def test_the_doctor_finds_each_users_rights_as_they_should_be(migrated: tuple[int, Path]) -> None:
+    found = judged(migrated, DoctorSettings().doctor_clickhouse_users)
+    assert len(found) == 3
+    assert {one.level for one in found.values()} == {Level.OK}, found
+
+
+def test_the_doctor_names_a_right_that_lacks_and_a_table_that_was_denied(
+    migrated: tuple[int, Path],
+) -> None:
+    found = judged(
+        migrated, "aggregator=wattoken_exporter,exporter=wattoken_grafana,migrate=nobody"
+    )
+    reader = found["ClickHouse user wattoken_exporter"]
+    assert (reader.level, reader.found) == (Level.ERROR, "aggregator lacks INSERT")
+    assert reader.remedy == "GRANT INSERT ON wattoken.* TO wattoken_exporter"
+    denied = found["ClickHouse user wattoken_grafana"]
+    assert denied.level is Level.ERROR
+    assert "was denied SELECT ON wattoken." in denied.found
+    assert found["ClickHouse user nobody"].level is Level.SKIPPED

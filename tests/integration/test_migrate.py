@@ -16,7 +16,8 @@ from services.local_stack.infrastructure import Infrastructure
 from services.local_stack.pipeline import Pipeline
 from services.platform.clickhouse import connect
 from services.platform.errors import ConfigurationError
-from services.platform.migrate import MIGRATIONS, applied_texts, apply_migration, statements
+from services.platform.migrate import applied_texts, apply_migration, statements
+from services.platform.schema_state import MIGRATIONS
 from services.platform.settings import ClickHouseSettings
 
 

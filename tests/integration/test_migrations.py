@@ -19,7 +19,7 @@ from schemas.catalogue import load_catalogue
 from services.platform import migrate, supported
 from services.platform.catalogue import store_catalogue
 from services.platform.errors import ConfigurationError, WattokenError
-from services.platform.migrate import MIGRATIONS
+from services.platform.schema_state import MIGRATIONS
 from tests.versions.database import Database, DatabaseFactory
 
 OLDER = Path(__file__).with_name("older_migrations")

@@ -5,6 +5,7 @@ And what is wrong in it is said in a line that names the address, the setting an
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -20,7 +21,15 @@ from typing import Any
 import httpx
 import pytest
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import (
+    AclBinding,
+    AclOperation,
+    AclPermissionType,
+    AdminClient,
+    NewTopic,
+    ResourcePatternType,
+    ResourceType,
+)
 
 from services.local_stack.errors import ComponentMissing
 from services.local_stack.ports import LOOPBACK, give_back, pick_port
@@ -39,7 +48,7 @@ from tests.secured.clickhouse import SecuredClickHouse
 from tests.secured.kafka import SecuredKafka
 from tests.waiting import eventually
 
-USERS = ("ingest", "aggregator", "exporter", "migrate", "stranger")
+USERS = ("ingest", "aggregator", "exporter", "migrate", "doctor", "stranger")
 GROUP = "wattoken-aggregator"
 TOPIC = "usage.events.v1"
 WAYS = ("PLAIN", "SCRAM-SHA-512", "certificate")
@@ -206,6 +215,53 @@ def test_ingest_serves_again_once_it_may_write(migrated: Secured) -> None:
             eventually("serves", lambda: status() == 202)
     finally:
         give(admin, "ingest", wanted)
+
+
+def findings(secured: Secured) -> dict[str, list[dict[str, str]]]:
+    """What the doctor finds as a user with its own grants, by check; it must end in order."""
+    env = secured.kafka.env("doctor") | secured.clickhouse.env("migrate")
+    done = secured.command(env, "doctor", "--json")
+    assert done.returncode in (0, 1, 3), done.stderr
+    found: dict[str, list[dict[str, str]]] = {}
+    for one in json.loads(done.stdout)["findings"]:
+        found.setdefault(one["check"], []).append(one)
+    return found
+
+
+def test_the_doctor_reaches_all_of_it_with_its_own_grants(migrated: Secured) -> None:
+    found = findings(migrated)
+    errors = [one for of_check in found.values() for one in of_check if one["level"] == "error"]
+    assert errors == []
+    for name in ("topics", "schema", "retention", "clickhouse-clock"):
+        assert {one["level"] for one in found[name]} <= {"ok", "skipped"}, found[name]
+    assert "4.1; " in found["versions"][0]["found"], "the broker's version, over TLS"
+    # To see what others may it wants one right more, and says which.
+    (acls,) = found["acls"]
+    assert acls["level"] == "skipped"
+    assert "--cluster --operation Describe" in acls["remedy"]
+
+
+def test_the_doctor_sees_a_right_that_lacks(migrated: Secured) -> None:
+    admin = migrated.kafka.admin()
+    see = AclBinding(
+        *(ResourceType.BROKER, "kafka-cluster", ResourcePatternType.LITERAL, "User:doctor", "*"),
+        *(AclOperation.DESCRIBE, AclPermissionType.ALLOW),
+    )
+    for made in admin.create_acls([see], request_timeout=60).values():
+        made.result()
+    assert {one["level"] for one in findings(migrated)["acls"]} == {"ok"}
+    wanted = grants(KafkaSettings(), GROUP)["ingest"]
+    take_all(admin, "ingest")
+    try:
+        give(admin, "ingest", wanted[1:])
+        eventually(
+            "it is seen", lambda: "error" in {one["level"] for one in findings(migrated)["acls"]}
+        )
+        (lacks,) = [one for one in findings(migrated)["acls"] if one["level"] == "error"]
+    finally:
+        give(admin, "ingest", wanted)
+    assert (lacks["what"], lacks["found"]) == ("Kafka User:ingest", f"lacks Write on topic {TOPIC}")
+    assert "--operation Write --topic" in lacks["remedy"]
 
 
 # What the grants are not for.

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import closing, suppress
+from contextlib import ExitStack, closing, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from services.local_stack.errors import StackError
 from services.local_stack.infrastructure import Infrastructure
 from services.local_stack.pipeline import Pipeline
+from services.local_stack.ports import LOOPBACK, is_free
+from services.local_stack.services import wattoken_command
 from services.platform.clickhouse import connect
 from services.platform.settings import ClickHouseSettings
 from tests.living import left_after, lives
@@ -228,3 +231,77 @@ def test_kill_9_of_wattoken_up_leaves_nothing_behind(tmp_path: Path) -> None:
     assert len(pids) >= 5
     assert left_after(pids, 5) == []
     assert not any(lives(pid) for pid in pids)
+
+
+@pytest.mark.usefixtures("usual_ports")
+def test_commands_find_a_stack_that_had_to_take_other_ports(tmp_path: Path) -> None:
+    """Something else has the usual ports, as a stack of another folder might."""
+    taken = [port for port in (9092, 8123, 8080) if is_free(port)]
+    with ExitStack() as held:
+        for port in taken:
+            held.enter_context(socket.create_server((LOOPBACK, port)))
+        up = held.enter_context(
+            subprocess.Popen(
+                wattoken_command("up", "--broker=tansu"),
+                stdout=subprocess.PIPE,
+                cwd=tmp_path,
+                env=anywhere(),
+                text=True,
+            )
+        )
+        held.callback(up.terminate)
+        assert up.stdout is not None
+        said: list[str] = []
+        while not said or not said[-1].startswith("Ctrl-C"):
+            said.append(up.stdout.readline())
+            assert said[-1], "".join(said)
+        assert "  source .wattoken/env\n" in said
+        found = in_folder(tmp_path, "dead-letters", "list")
+        assert (found.returncode, found.stdout) == (0, "no dead letters\n"), found.stderr
+        assert found.stderr.startswith("wattoken: talks to the stack that runs here: Kafka ")
+        elsewhere = in_folder(tmp_path, "dead-letters", "list", WATTOKEN_CLICKHOUSE_PORT="1")
+        assert elsewhere.returncode == 1
+        warning, failure = elsewhere.stderr.splitlines()
+        assert "ClickHouse 127.0.0.1:1, database wattoken, not to the stack that" in warning
+        assert "nothing listens at 127.0.0.1:1" in failure
+        metered = subprocess.run(
+            ["sh", "-c", f". .wattoken/env && {FIRST_EVENT}"],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert metered.stdout == '{"accepted":1}', metered
+        env_file = tmp_path / ".wattoken" / "env"
+        assert env_file.stat().st_mode & 0o777 == 0o600
+        up.terminate()
+        up.wait(60)
+        assert not env_file.is_symlink(), "a stack that has ended leads nobody"
+
+
+#: As README.md, "Send the first event".
+FIRST_EVENT = (
+    'curl -s "$WATTOKEN_INGEST_URL/v1/events" -H "Authorization: Bearer $KEY"'
+    ' -H \'Content-Type: application/json\' -d \'{"id": "req-1", "source": "my-gateway",'
+    ' "time": "\'"$(date -u +%FT%TZ)"\'", "provider": "openai", "model": "gpt-5",'
+    ' "input_tokens": 1200, "cache_read_input_tokens": 800, "output_tokens": 340}\''
+)
+
+
+def anywhere(**env: str) -> dict[str, str]:
+    """An environment in which the code is found from any folder."""
+    paths = os.pathsep.join(os.path.abspath(path) for path in sys.path if path)
+    return {**os.environ, "PYTHONPATH": paths, **env}
+
+
+def in_folder(folder: Path, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
+    """Run a command of ours in a folder, to its end."""
+    return subprocess.run(
+        wattoken_command(*arguments),
+        cwd=folder,
+        env=anywhere(**env),
+        capture_output=True,
+        text=True,
+        timeout=200,
+        check=False,
+    )

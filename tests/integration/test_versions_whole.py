@@ -5,6 +5,7 @@ The versions between are those of the local stack, which every other test runs o
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -55,6 +56,19 @@ def meter_and_audit(pipeline: Pipeline, folder: Path) -> None:
         return [row["value"][1] for row in answer["data"]["result"]] == [str(requests)]
 
     eventually("scraped", scraped)
+    assert examined(pipeline) == []
+
+
+def examined(pipeline: Pipeline) -> list[dict[str, str]]:
+    """What the doctor finds wrong with versions, topics and tables."""
+    checks = ("versions", "topics", "schema", "metering", "retention", "parts")
+    said = pipeline.run("doctor", "--json", *(f"--only={name}" for name in checks))
+    findings: list[dict[str, str]] = json.loads(said)["findings"]
+    brokers = [one for one in findings if one["what"].startswith("Kafka at ")]
+    assert brokers, "the broker tells its version"
+    return [one for one in findings if one["level"] not in ("ok", "skipped")] + [
+        one for one in brokers if one["level"] != "ok"
+    ]
 
 
 def server_version(pipeline: Pipeline) -> tuple[int, int]:

@@ -29,10 +29,10 @@ from services.billing.focus.tally import Tally
 from services.billing.periods import parse_period
 from services.billing.settings import BillingSettings, read_terms
 from services.billing.statement_queries import read_rates
-from services.platform.clickhouse import connect
 from services.platform.errors import ConfigurationError, UnavailableError
 from services.platform.output import say
 from services.platform.progress import ProgressShown
+from services.platform.schema_state import migrated_database
 from services.platform.settings import ClickHouseSettings, read_settings
 
 Format = Literal["csv", "parquet"]
@@ -82,7 +82,7 @@ def export_focus(
         issuer = terms.issuer.name if terms.issuer is not None else NO_ISSUER
     settings = read_settings(ClickHouseSettings)
     with (
-        closing(connect(settings, answer_seconds=ANSWER_SECONDS)) as client,
+        migrated_database(settings, answer_seconds=ANSWER_SECONDS) as client,
         whole_or_nothing(out) as making,
     ):
         accounts = Accounts(terms, read_rates(client), month.days(read_at)[-1])

@@ -9,6 +9,10 @@ from services.exporter.control_room.document import Health, Load, Meters, Sectio
 
 #: Usage comes every minute; three minutes without any means that gateways or meter stand still.
 STALE_AFTER_SECONDS: Final = 180
+NOTHING_YET: Final = (
+    'Nothing was metered yet: send an event (README.md, "Send the first event"); if you did,'
+    " `wattoken doctor` says where it is stuck"
+)
 #: Without these the page says nothing true about now.
 VITAL: Final = ("load", "registers", "health")
 
@@ -23,7 +27,7 @@ def judge(sections: Mapping[str, Section], now: float) -> Status:
     if not isinstance(load, Load) or not isinstance(meters, Meters):
         return Status("unavailable", "nothing was read yet", None)
     if not meters.regions:
-        return Status("empty", "nothing was metered yet")
+        return Status("empty", NOTHING_YET)
     end = load.last_interval_end
     if end is not None and now - end <= STALE_AFTER_SECONDS:
         return Status("live")

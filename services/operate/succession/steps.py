@@ -38,7 +38,9 @@ from services.operate.succession.ending import (
 )
 from services.operate.succession.patience import Patience
 from services.operate.succession.workers import await_workers
+from services.platform.kafka import require_kafka
 from services.platform.kafka_questions import KafkaQuestions
+from services.platform.schema_state import require_clickhouse
 from services.platform.settings import ClickHouseSettings, KafkaSettings
 
 Step = Callable[[Site, Case], None]
@@ -65,6 +67,8 @@ def succeed(
     site = Site(kafka, clickhouse, questions, report, Patience(timeout_seconds, report))
     case = Case(wanted)
     try:
+        for require in (lambda: require_kafka(kafka), lambda: require_clickhouse(clickhouse)):
+            site.patience.wait(require, "run this again")
         for step in STEPS:
             # Each may be done again, so what fails for now is.
             site.patience.wait(partial(step, site, case), "run this again")

@@ -56,8 +56,7 @@ def show_rejected(monkeypatch: pytest.MonkeyPatch, _folder: Path) -> None:
 
 def dead_letters(monkeypatch: pytest.MonkeyPatch) -> None:
     letter = DeadLetter(NAME, 0, 1, NAME, NAME, NAME.encode(), 5, NOW)
-    monkeypatch.setattr(letters_commands, "connect", lambda *_: None)
-    monkeypatch.setattr(letters_commands, "closing", contextlib.nullcontext)
+    monkeypatch.setattr(letters_commands, "migrated_database", lambda *_: contextlib.nullcontext())
     monkeypatch.setattr(letters_module, "count_by_reason", lambda *_: [ReasonCount(NAME, 1, NOW)])
     monkeypatch.setattr(letters_module, "read_letters", lambda *_: [letter])
 

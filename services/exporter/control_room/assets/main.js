@@ -82,7 +82,7 @@ function verdict() {
   const when = since === null ? "" : ` since ${moment(since, now())} (${duration(now() - since)})`;
   if (state === "stale") return [state, `No interval has closed${when}: ${reason}. The figures below are old.`];
   if (state === "unavailable") return [state, `No new readings${when}: ${reason}`];
-  return [state, ""];
+  return [state, state === "empty" ? `${reason}.` : ""];
 }
 
 /** Say how things stand; every second, since ages grow. */

@@ -38,8 +38,7 @@ def database(monkeypatch: pytest.MonkeyPatch) -> dict[str, Statement]:
     def many(_client: object, tenants: Sequence[str], *_: object) -> list[Statement]:
         return [found[tenant] for tenant in tenants]
 
-    monkeypatch.setattr(statement_commands, "connect", lambda *_: None)
-    monkeypatch.setattr(statement_commands, "closing", nullcontext)
+    monkeypatch.setattr(statement_commands, "migrated_database", lambda *_: nullcontext())
     monkeypatch.setattr(statement_commands, "TENANTS_AT_ONCE", 2)
     monkeypatch.setattr(statement_commands, "read_rates", lambda *_: RATES)
     monkeypatch.setattr(statement_commands, "read_tenants", lambda *_: sorted(found))

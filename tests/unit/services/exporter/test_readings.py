@@ -51,6 +51,7 @@ class Edges:
         self.days: list[int] = []
         self._busy = {name: threading.Lock() for name in (*FRESH, "kept")}
         monkeypatch.setattr(sources, "connect", self._connect)
+        monkeypatch.setattr(sources, "read_state", lambda _: None)
         monkeypatch.setattr(sources, "read_successions", lambda _: [FOLLOWED])
         for name in ("registers", "checkpoints", *KEPT):
             of = readings if name == "reconciliation" else queries

@@ -59,6 +59,30 @@ POOL = (
             ),
             ["nothing comes from db:8443 within 2.5 s", "WATTOKEN_CLICKHOUSE_HOST"],
         ),
+        (
+            "Received ClickHouse exception, code: 81, server response: Code: 81. DB::Exception:"
+            " Database token_era does not exist. (UNKNOWN_DATABASE) (for url http://db:8123)",
+            [
+                "Database token_era does not exist: run `wattoken migrate`",
+                "WATTOKEN_CLICKHOUSE_DATABASE (db:8123)",
+            ],
+        ),
+        (
+            "Received ClickHouse exception, code: 60, server response: Code: 60. DB::Exception:"
+            " Unknown table expression identifier 'registers' in scope SELECT 1."
+            " (UNKNOWN_TABLE) (for url http://db:8123)",
+            ["is missing: run `wattoken migrate`", "(Unknown table expression identifier 'reg"],
+        ),
+        (
+            "Code: 47. DB::Exception: Unknown expression identifier `band` in scope SELECT band."
+            " (UNKNOWN_IDENTIFIER)",
+            ["of another version than this program: run `wattoken migrate`", "`band`"],
+        ),
+        (
+            "Code: 497. DB::Exception: reader: Not enough privileges. To execute this query, it's"
+            " necessary to have the grant SELECT ON w.x. (ACCESS_DENIED)",
+            ["WATTOKEN_CLICKHOUSE_USER lacks a right", "the grant SELECT ON w.x)"],
+        ),
         ("The read operation timed out", ["nothing comes from it in time"]),
         (
             POOL.format(s="", why="NewConnectionError('[Errno 113] No route to host')"),

@@ -48,6 +48,12 @@ CONFIG = {
             ["nothing listens at 127.0.0.1:1", "WATTOKEN_KAFKA_BOOTSTRAP_SERVERS"],
         ),
         (
+            "_TRANSPORT",
+            "10.0.0.9:9093/bootstrap: Connection setup timed out in state CONNECT (after 30028ms"
+            " in state CONNECT)",
+            ["nothing comes from 10.0.0.9:9093 in time", "WATTOKEN_KAFKA_BOOTSTRAP_SERVERS"],
+        ),
+        (
             "_RESOLVE",
             "kafka.invalid:9092/bootstrap: Failed to resolve 'kafka.invalid:9092': Name or service"
             " not known (after 3ms in state CONNECT)",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -108,3 +110,10 @@ def test_what_others_wrote_moves_no_cursor_and_begins_no_line(
     said = capsys.readouterr().err
     assert r"m\x1b[2J\u202ex" in said and r"a\x1b[2J\x0aforged" in said
     assert "\x1b[2J" not in said and "\nforged" not in said
+
+
+def test_what_a_command_logs_by_the_way_is_not_in_its_answer() -> None:
+    text = "from services.platform.log import get_logger; get_logger('x').warning('by the way')"
+    said = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=True)
+    assert said.stdout == ""
+    assert "by the way" in said.stderr

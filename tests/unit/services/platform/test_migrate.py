@@ -17,15 +17,14 @@ from services.platform import migrate
 from services.platform.errors import ConfigurationError, UnavailableError
 from services.platform.kafka_log import Log
 from services.platform.migrate import (
-    MIGRATIONS,
     TopicPlan,
     check_topic,
-    checksum,
     describe_made,
     make_topic,
     migrate_tables,
     statements,
 )
+from services.platform.schema_state import MIGRATIONS, checksum
 from services.platform.settings import ClickHouseSettings
 
 SHIPPED = sorted(MIGRATIONS.glob("*.sql"))

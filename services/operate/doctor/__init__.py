@@ -1,0 +1,1 @@
+"""`wattoken doctor`: looks at all that a deployment stands on, and says what to do."""

@@ -1,0 +1,1 @@
+"""What is well and what is not, by facts alone: a module a check."""

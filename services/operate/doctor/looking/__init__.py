@@ -1,0 +1,1 @@
+"""Where the facts come from: Kafka, ClickHouse, the services, this machine."""
