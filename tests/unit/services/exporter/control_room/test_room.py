@@ -38,7 +38,8 @@ def test_without_clickhouse_it_says_so_in_time(room: ControlRoom) -> None:
     assert document["status"]["since"] == 1_773_576_000.0
     assert "ClickHouse" in document["sections"]["load"]["error"]
     assert set(document["sections"]) == {
-        *("load", "registers", "today", "period", "mix", "league", "models", "health"),
+        *("load", "day", "registers", "today", "period", "capacity"),
+        *("mix", "league", "models", "health"),
     }
     assert gzip.decompress(answer.packed) == answer.body
 
