@@ -40,6 +40,14 @@ class Section:
 
 
 @dataclass(frozen=True, slots=True)
+class Links:
+    """Where more is to be seen; empty is nowhere."""
+
+    grafana: str = ""
+    runbook: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Document:
     """The whole answer; `sections` are named as in `services.exporter.control_room.room`."""
 
@@ -47,6 +55,7 @@ class Document:
     status: Status
     sections: dict[str, Section]
     version: int = VERSION
+    links: Links = field(default_factory=lambda: Links())
 
 
 @dataclass(frozen=True, slots=True)

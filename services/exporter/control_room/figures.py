@@ -207,7 +207,7 @@ def period(rows: Sequence[RegionPeriod]) -> Period:
                 load_factor=row.load_factor,
                 capacity_tokens_per_second=_count(row.capacity_tokens_per_second),
                 reserve_margin=row.reserve_margin,
-                one_block=row.one_block,
+                one_block=bool(row.one_block),
             )
             for row in newest
         ],

@@ -200,7 +200,7 @@ def read_today(client: Client, window: Window) -> list[RegionBlock]:
 
 def read_period(client: Client, window: Window) -> list[RegionPeriod]:
     """Read the running billing period."""
-    return [RegionPeriod(*row[:7], bool(row[7])) for row in _rows(client, PERIOD_SQL, window)]
+    return [RegionPeriod(*row) for row in _rows(client, PERIOD_SQL, window)]
 
 
 def read_mix(client: Client, window: Window) -> list[MixShare]:

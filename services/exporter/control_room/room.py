@@ -13,7 +13,10 @@ import msgspec
 from clickhouse_connect.driver.client import Client
 
 from services.exporter.control_room import figures, makers, queries, totals
-from services.exporter.control_room.document import Document, Section
+from services.exporter.control_room.alerts import alerts_reader
+from services.exporter.control_room.document import Document, Links, Section
+from services.exporter.control_room.money import spend
+from services.exporter.control_room.money_queries import read_charges
 from services.exporter.control_room.rows import Window
 from services.exporter.control_room.section import KEEP_SECONDS, Group
 from services.exporter.control_room.verdict import judge
@@ -30,6 +33,8 @@ Figure = Callable[[Sequence[T], Window], Any]
 UNHURRIED_SECONDS: Final = 20.0
 #: And how long their answers are good for.
 UNHURRIED_KEEP_SECONDS: Final = 5.0
+#: Charges are worked out from all hours of the month when they are asked for.
+SPEND_KEEP_SECONDS: Final = 30.0
 #: The catalogue changes when somebody stores another.
 CATALOGUE_KEEP_SECONDS: Final = 60.0
 #: Figures that are there already are not held up longer than this by those that are renewed.
@@ -87,7 +92,15 @@ class ControlRoom:
             group("mix", queries.read_mix, alone(makers.mix), unhurried),
             group("league", queries.read_league, alone(makers.league), unhurried),
             group("models", queries.read_models, alone(makers.models), unhurried),
+            group("spend", read_charges, spend, unhurried, SPEND_KEEP_SECONDS),
         ]
+        self._links = Links(settings.exporter_grafana_url, settings.exporter_runbook_url)
+        if settings.exporter_prometheus_url:
+            seconds = settings.exporter_timeout_seconds
+            firing = alerts_reader(
+                settings.exporter_prometheus_url, settings.exporter_runbook_url, seconds
+            )
+            self._groups.append(Group("alerts", firing, seconds, clock, UNHURRIED_KEEP_SECONDS))
         limit = settings.exporter_timeout_seconds
         successions = KnownSuccessions()
         checkpoints = ClickHouseReader(settings, successions.read_with(read_checkpoints))
@@ -137,7 +150,7 @@ class ControlRoom:
         rows: Sequence[CheckpointRow] | None = checkpoints.data
         health = None if rows is None else totals.health(rows, ends)
         sections["health"] = replace(checkpoints, data=health)
-        return Document(now, judge(sections, now), sections)
+        return Document(now, judge(sections, now), sections, links=self._links)
 
     def _newest(self) -> dict[str, Section]:
         """Load and day, made of the same minutes as far as both have them."""
