@@ -60,7 +60,7 @@ class History:
 
     def _find(self, asked: NameQuestion) -> Names:
         names = self._connection.run(lambda client: read_names(client, asked))
-        return Names(asked.of, asked.find, names)
+        return Names(asked.find, names)
 
 
 def _keep_seconds(asked: Question) -> float:

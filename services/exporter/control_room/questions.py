@@ -71,9 +71,8 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class NameQuestion:
-    """Which regions, providers or models have a text in their name."""
+    """Which regions, providers and models have a text in their name."""
 
-    of: str
     find: str
 
 
@@ -103,8 +102,7 @@ def question(pairs: Iterable[tuple[str, str]], closed: int) -> Question:
 
 def name_question(pairs: Iterable[tuple[str, str]]) -> NameQuestion:
     """Read the parameters of a search for names. Raises `BadQuestion`."""
-    given = _once(pairs, ("of", "find"))
-    return NameQuestion(_choice(given, "of", KINDS), _name(given, "find"))
+    return NameQuestion(_name(_once(pairs, ("find",)), "find"))
 
 
 def _once(pairs: Iterable[tuple[str, str]], known: tuple[str, ...]) -> dict[str, str]:

@@ -88,12 +88,19 @@ class Series:
 
 
 @dataclass(frozen=True, slots=True)
+class Name:
+    """A region, provider or model."""
+
+    kind: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class Names:
     """The first names that have a text in them, most tokens first."""
 
-    of: str
     find: str
-    names: list[str]
+    names: list[Name]
     version: int = 1
 
 

@@ -13,7 +13,7 @@ from typing import Any, Final
 from clickhouse_connect.driver.client import Client
 
 from services.exporter.control_room.questions import KINDS, NameQuestion, Question
-from services.exporter.control_room.series import CURVES_MAX, RANKING_MAX, CurveRow, Ranked
+from services.exporter.control_room.series import CURVES_MAX, RANKING_MAX, CurveRow, Name, Ranked
 from services.platform.clickhouse import all_rows
 
 #: Of each measure what is summed up. Amounts are summed wider than one is, and nothing is rounded.
@@ -27,13 +27,14 @@ SUMMED: Final = {
 }
 NAMES_MAX: Final = 20
 
-NAMES_SQL: Final = """
-SELECT {column} AS name, sum(toUInt128(input_tokens) + output_tokens) AS tokens
+NAMES_SQL: Final = f"""
+SELECT one.1 AS kind, one.2 AS name, sum(toUInt128(input_tokens) + output_tokens) AS tokens
 FROM registers
-WHERE positionCaseInsensitiveUTF8({column}, {{find:String}}) > 0
-GROUP BY name
-ORDER BY tokens DESC, name
-LIMIT {limit}
+ARRAY JOIN [('region', region), ('provider', provider), ('model', model)] AS one
+WHERE positionCaseInsensitiveUTF8(one.2, {{find:String}}) > 0
+GROUP BY kind, name
+ORDER BY tokens DESC, kind, name
+LIMIT {NAMES_MAX}
 """
 
 
@@ -72,12 +73,10 @@ def read_series(client: Client, question: Question) -> tuple[list[Ranked], list[
     return ranked, [CurveRow(int(at), bool(one), name, sum_) for at, one, name, sum_ in rows]
 
 
-def read_names(client: Client, question: NameQuestion) -> list[str]:
+def read_names(client: Client, question: NameQuestion) -> list[Name]:
     """Read the names that have a text in them, most tokens first."""
-    assert question.of in KINDS
-    sql = NAMES_SQL.format(column=question.of, limit=NAMES_MAX)
-    rows = all_rows(client, sql, {"find": question.find})
-    return [str(name) for name, _ in sorted(rows, key=lambda row: (-row[1], row[0]))]
+    rows = all_rows(client, NAMES_SQL, {"find": question.find})
+    return [Name(kind, name) for kind, name, _ in sorted(rows, key=lambda row: (-row[2], row))]
 
 
 def _column(question: Question) -> str:

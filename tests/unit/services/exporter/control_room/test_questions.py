@@ -102,7 +102,7 @@ def test_no_answer_has_more_points_than_the_most(ago: int, until: int, measure: 
 
 
 def test_a_search_for_names() -> None:
-    assert name_question([("of", "model"), ("find", "gpt")]) == NameQuestion("model", "gpt")
-    assert name_question([]) == NameQuestion("region", "")
-    with pytest.raises(BadQuestion, match="of: is one of region, provider, model"):
+    assert name_question([("find", "gpt")]) == NameQuestion("gpt")
+    assert name_question([]) == NameQuestion("")
+    with pytest.raises(BadQuestion, match="of: is no parameter; there are find"):
         name_question([("of", "tenant")])
