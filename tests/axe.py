@@ -17,7 +17,10 @@ from services.local_stack.npm import npm
 
 VERSION: Final = "4.14.1"
 #: SHA-512 of the package, as `npm view axe-core@VERSION dist.integrity` says it.
-INTEGRITY: Final = "sha512-FHfa+lmNjQZfJz1q8wKqIDwC6DExcHt/pkjNQb09a3NPjCKg2rhu5qb2S4r76ASyFNNtuFooJpZe37OgudVGtQ=="
+INTEGRITY: Final = (
+    "sha512-FHfa+lmNjQZfJz1q8wKqIDwC6DExcHt/pkjNQb09a3NPjCKg2rhu5qb2S4r76ASy"
+    "FNNtuFooJpZe37OgudVGtQ=="
+)
 SCRIPT: Final = "package/axe.min.js"
 
 

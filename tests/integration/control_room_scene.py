@@ -62,9 +62,17 @@ class Scene:
     #: Names of history, most tokens first.
     names: list[str] = field(default_factory=lambda: ["gpt-5.6", "deepseek-flash"])
     asked: list[str] = field(default_factory=list)
+    _drawn: dict[str, Section] | None = None
 
     def document(self) -> Document:
         """The document as the exporter makes it."""
+        # The page asks every two seconds, and drawing up two days takes a while.
+        if self._drawn is None:
+            self._drawn = self._sections()
+        sections = self._drawn | self.other
+        return Document(self.now, judge(sections, self.now), sections, links=self.links)
+
+    def _sections(self) -> dict[str, Section]:
         window = figures.window_of(self.now)
         minutes = range(max(self.began, window.day_from - 86_400), window.now, 60)
         rows = [
@@ -122,8 +130,7 @@ class Scene:
                 "1000", "990", "5", "3", "5", {"too_old": "5"}, self.now - 2, None, "0"
             ),
         }
-        sections = {name: Section(data, self.now) for name, data in given.items()} | self.other
-        return Document(self.now, judge(sections, self.now), sections, links=self.links)
+        return {name: Section(data, self.now) for name, data in given.items()}
 
     def series(self, pairs: list[tuple[str, str]]) -> Any:
         """History: each name has half of what the one before it has, and never less than 1."""

@@ -356,9 +356,8 @@ def test_the_wall_fits_and_is_large(show: Show, width: int, height: int) -> None
     page = show(many_regions(), "?view=kiosk", width, height)
     assert page.evaluate("document.documentElement.scrollHeight") <= height
     assert page.evaluate("document.documentElement.scrollWidth") <= width
-    size = float(
-        page.evaluate("parseFloat(getComputedStyle(document.getElementById('load-now')).fontSize)")
-    )
+    of_digits = "getComputedStyle(document.getElementById('load-now')).fontSize"
+    size = float(page.evaluate(f"parseFloat({of_digits})"))
     assert size >= width / 40, "a metre wide, such a digit is 2.5 cm: read from five metres"
     cut = page.evaluate(
         "[...document.querySelectorAll('.key b, .key h2')]"
