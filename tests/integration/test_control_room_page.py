@@ -167,10 +167,13 @@ def test_in_the_first_quarter_of_an_hour_the_figures_agree(show: Show) -> None:
 
 
 def test_in_the_first_quarter_of_an_hour_of_an_installation(show: Show) -> None:
-    page = show(Scene(began=NOON - 300))
+    page = show(Scene(began=NOON, now=NOON + 6 * 60 + 10.0))
     assert title(page, "load-now") == title(page, "peak") == "1,500 tokens/s"
     assert title(page, "tokens-today") == f"{6 * 90_000:,} tokens"
-    assert text(page, "load-factor") == "–"
+    assert (text(page, "load-factor"), text(page, "load-factor-note")) == (
+        "–",
+        "from 12:15 on, when a block closes",
+    )
 
 
 def test_before_the_first_minute_of_a_day_has_closed(show: Show) -> None:
@@ -219,7 +222,7 @@ def test_a_number_leads_to_its_series(show: Show) -> None:
     page = show(Scene(charges=charges()), "?region=eu&lang=en")
     page.evaluate("document.querySelector('#spend-today').closest('a').click()")
     page.wait_for("document.getElementById('load-title').textContent === 'Spend by model'")
-    assert page.evaluate("location.search") == "?lang=en&range=24h&measure=spend&by=model"
+    assert page.evaluate("location.search") == "?lang=en&range=24h&by=model&measure=spend"
     page.evaluate("document.querySelector('#load-now').closest('a').click()")
     page.wait_for("document.getElementById('load-title').textContent === 'Load by region'")
 

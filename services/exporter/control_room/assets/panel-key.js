@@ -40,17 +40,15 @@ export function showDay(day, today) {
   put("tokens-today-note", day.until > day.day ? word("until", { time: clock(day.until) }) : word("no_minute_yet"));
 }
 
-/** The load factor is of closed blocks, which it says; the first closes a quarter past midnight. */
+/** The load factor is of closed blocks: without usage in one it says when the next closes. */
 export function showFactor(today) {
   const factor = today.load_factor;
   put("load-factor", percent(factor), factor === null ? null : String(factor));
   put(
     "load-factor-note",
-    today.blocks.length === 0
-      ? word("first_block", { time: clock(today.day + BLOCK_SECONDS) })
-      : factor === null
-        ? word("no_usage_yet")
-        : word("average_by_peak", { average: short(today.average_tokens_per_second), peak: short(today.peak_tokens_per_second) }),
+    factor === null
+      ? word("first_block", { time: clock((today.blocks.at(-1) ?? today.day - BLOCK_SECONDS) + 2 * BLOCK_SECONDS) })
+      : word("average_by_peak", { average: short(today.average_tokens_per_second), peak: short(today.peak_tokens_per_second) }),
   );
 }
 
