@@ -151,6 +151,12 @@ class Scene:
         rows += [CurveRow(at, False, "", rest) for at in times if rest]
         return series(asked, ranked[:RANKING_MAX], rows, self.now)
 
+    def answer(self, name: str, pairs: list[tuple[str, str]]) -> Any:
+        """What the exporter has at that address."""
+        if name == "v1.json":
+            return self.document()
+        return self.series(pairs) if name == "series.json" else self.found(pairs)
+
     def found(self, pairs: list[tuple[str, str]]) -> Names:
         """Names that have the text in them."""
         find = name_question(pairs).find
@@ -171,11 +177,7 @@ def served(scene: Scene) -> Iterator[str]:
             try:
                 if address.path.endswith(".json"):
                     scene.asked.append(self.path)
-                    made: Any = {
-                        "v1.json": lambda: scene.document(),
-                        "series.json": lambda: scene.series(pairs),
-                        "names.json": lambda: scene.found(pairs),
-                    }[name]()
+                    made = scene.answer(name, pairs)
                     return self.answer(200, "application/json", msgspec.json.encode(made))
             except BadQuestion as error:
                 body = json.dumps({"error": str(error), "parameter": error.parameter}).encode()

@@ -83,12 +83,14 @@ def many_regions(count: int = 12) -> Scene:
 
 
 def charges() -> list[ChargeRow]:
-    usd = (Decimal(12), Decimal("1234.5"), 10**9, Decimal(1_000), Decimal(20), Decimal(2_000))
-    cny = (Decimal(70), Decimal(900), 10**9, Decimal(900), Decimal(70), Decimal(900))
+    """Of one of two models in USD, of the only one in CNY, and of what no price fits."""
+    none = (Decimal(0), Decimal(0), 5, Decimal(0))
+    luna = (Decimal(12), Decimal("1234.5"), 10**9, Decimal(1_000))
+    flash = (Decimal(70), Decimal(900), 10**9, Decimal(900))
     return [
-        ChargeRow("USD", "gpt-5.6", *usd, 2 * 10**9, Decimal(1_800)),
-        ChargeRow("CNY", "deepseek-flash", *cny, 10**9, Decimal(900)),
-        ChargeRow("", "mystery", Decimal(0), Decimal(0), 5, *[Decimal(0)] * 3, 5, Decimal(0)),
+        ChargeRow("USD", "gpt-5.6", *luna, Decimal(20), Decimal(2_000), 2 * 10**9, Decimal(1_800)),
+        ChargeRow("CNY", "deepseek-flash", *flash, *flash),
+        ChargeRow("", "mystery", *none, *none),
     ]
 
 

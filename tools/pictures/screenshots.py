@@ -40,8 +40,8 @@ class Picture:
 
 
 PICTURES: Final = (
-    Picture("control-room-light", 1440, 1250),
-    Picture("control-room-dark", 1440, 1250, dark=True),
+    Picture("control-room-light", 1440, 1400),
+    Picture("control-room-dark", 1440, 1400, dark=True),
     Picture("control-room-phone", 375, 812, scale=2),
     Picture("control-room-kiosk", 1920, 1080, dark=True, query="?view=kiosk"),
     Picture(
@@ -49,7 +49,7 @@ PICTURES: Final = (
         query="?range=7d&by=model&region=eu-central",
         drawn="document.getElementById('load-title').textContent === 'Tokens by model'",
     ),
-    Picture("control-room-chinese", 1440, 1250, query="?lang=zh"),
+    Picture("control-room-chinese", 1440, 1400, query="?lang=zh"),
 )
 
 

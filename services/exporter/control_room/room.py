@@ -33,6 +33,8 @@ Figure = Callable[[Sequence[T], Window], Any]
 UNHURRIED_SECONDS: Final = 20.0
 #: And how long their answers are good for.
 UNHURRIED_KEEP_SECONDS: Final = 5.0
+#: Groups whose first figures come when they come, and hold no other up.
+SLOW: Final = frozenset({"spend"})
 #: Charges are worked out from all hours of the month when they are asked for.
 SPEND_KEEP_SECONDS: Final = 30.0
 #: The catalogue changes when somebody stores another.
@@ -130,7 +132,8 @@ class ControlRoom:
         for group in groups:
             task = group.renew()
             if task is not None:
-                (again if group.tried else first).append(task)
+                # Nobody waits for what takes seconds where there are many series.
+                (again if group.tried or group.name in SLOW else first).append(task)
         if again:
             await asyncio.wait(again, timeout=RENEWAL_WAIT_SECONDS)
         if first:

@@ -39,7 +39,7 @@ export const words = {
   highest_minute_only: "highest minute, {time}", no_minute_yet: "the first minute runs",
   first_block: "from {time} on, when a block closes", average_by_peak: "{average} ÷ {peak}, 15 min",
   until: "until {time}", of_capacity: "of {capacity} tokens/s", no_capacity: "no capacity known",
-  each: "{count} tokens each", per_million: "{price} a million tokens", no_price: "no price fits",
+  each: "{count} tokens each", per_million: "{price} per M tokens", no_price: "no price fits",
   // The load, and history.
   load_by_region: "Load by region", by_minute: "tokens/s, by minute", table_minutes: "As a table: last 15 minutes",
   table_ranking: "As a table: all names", load_of: "Load of the last 3 hours in tokens per second; now {load}: {parts}",

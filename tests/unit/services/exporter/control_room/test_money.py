@@ -11,15 +11,11 @@ DAY = 1_773_532_800  # 2026-03-15
 WINDOW = Window(DAY + 3_600, DAY, DAY)
 
 
-def row(currency: str, model: str, month: str, tokens: int, **other: Decimal | int) -> ChargeRow:
+def row(currency: str, model: str, month: str, tokens: int) -> ChargeRow:
+    """One model alone in its currency, all of it used today."""
     amount = Decimal(month)
-    given: dict[str, Decimal | int] = {
-        **{"today": amount, "token_amount": amount, "all_today": amount, "all_month": amount},
-        **{"all_tokens": tokens, "all_token_amount": amount},
-    }
-    return ChargeRow(
-        currency=currency, model=model, month=amount, tokens=tokens, **{**given, **other}
-    )  # type: ignore[arg-type]
+    of_one = (amount, amount, tokens, amount)
+    return ChargeRow(currency, model, *of_one, *of_one)
 
 
 def test_currencies_are_never_added() -> None:
@@ -49,7 +45,7 @@ def test_the_price_is_of_tokens_alone() -> None:
         WINDOW,
     )
     assert told.currencies[0].price_per_million == told.models[0].price_per_million == 2.0
-    none = spend([row("USD", "images", "9", 0, token_amount=Decimal(0))], WINDOW)
+    none = spend([row("USD", "images", "9", 0)], WINDOW)
     assert none.models[0].price_per_million is None
 
 
