@@ -24,10 +24,7 @@ from tools.pictures.browser import Browser, Page
 from tools.pictures.chromium import fetch_chromium
 
 Show = Callable[..., Page]
-READY = (
-    "!['', 'waiting', undefined].includes(document.documentElement.dataset.state)"
-    " && document.querySelectorAll('#regions-table tbody tr').length > 0"
-)
+READY = "!['', 'waiting', undefined].includes(document.documentElement.dataset.state)"
 RUNBOOK = "https://book.example/runbook.md"
 
 
@@ -46,13 +43,19 @@ def show(browser: Browser) -> Iterator[Show]:
     """Open the page over a scene, and wait until it shows figures."""
     with ExitStack() as opened:
 
-        def open_(scene: Scene, query: str = "", width: int = 1440, height: int = 1000) -> Page:
+        def open_(
+            scene: Scene,
+            query: str = "",
+            width: int = 1440,
+            height: int = 1000,
+            ready: str = "#regions-table",
+        ) -> Page:
             address = opened.enter_context(served(scene))
             page = browser.new_page()
             opened.callback(page.close)
             page.look(width, height)
             page.open(address + query)
-            page.wait_for(READY)
+            page.wait_for(f"{READY} && document.querySelector('{ready} tbody tr') !== null")
             return page
 
         yield open_
@@ -202,6 +205,14 @@ def test_no_tokens_at_all(show: Show) -> None:
     )
     assert not re.search(r"NaN|Infinity|undefined", str(page.evaluate("document.body.innerText")))
     assert page.problems == []
+
+
+def test_an_empty_installation_says_what_comes_next(show: Show) -> None:
+    page = show(Scene(regions={}, links=Links("", RUNBOOK)), ready="#health-table")
+    assert text(page, "state") == "Nothing metered yet"
+    assert "wattoken simulate" in text(page, "alert")
+    assert page.evaluate("document.querySelector('#runbook a').hash") == "#is-it-metering"
+    assert not re.search(r"NaN|Infinity|undefined", str(page.evaluate("document.body.innerText")))
 
 
 # Looking at other stretches, and at parts.

@@ -66,7 +66,7 @@ function show({ sections }) {
     trouble(name, section);
     if (section.data === null) continue;
     // Only what changed is drawn again; ages change by themselves.
-    const parts = [section.data, ...(panel.also ?? []).map((other) => sections[other].data)];
+    const parts = [section.data, ...(panel.also ?? []).map((other) => sections[other]?.data)];
     const print = JSON.stringify([parts, Math.floor(now() / (panel.agesSeconds ?? Infinity))]);
     if (drawn[name] === print) continue;
     drawn[name] = print;
@@ -103,7 +103,7 @@ function verdict() {
     return [state, word("told_stale", { since: when, reason: why }), cause];
   }
   if (state === "unavailable") return [state, word("told_unavailable", { since: when, reason }), cause];
-  return [state, "", cause];
+  return [state, state === "empty" ? word("told_empty") : "", cause];
 }
 
 /** Say how things stand; every second, since ages grow. */

@@ -12,7 +12,7 @@ import { showHealth, showRegisters } from "./panel-totals.js";
 /** By section: how it is shown, of which sections besides, and how often ages in it grow. */
 export const PANELS = {
   load: { show: showLoad, agesSeconds: 15 },
-  day: { show: (day, sections) => showDay(day, sections.today.data), also: ["today"] },
+  day: { show: (day, sections) => showDay(day, sections.today?.data), also: ["today"] },
   today: { show: showToday },
   period: { show: showRegions, also: ["load", "today", "capacity"], agesSeconds: 15 },
   mix: { show: showMix },

@@ -21,6 +21,7 @@ export const words = {
   told_stale: "No interval has closed{since}: {reason}. The figures below are old.",
   told_unavailable: "No new readings{since}: {reason}",
   told_unreachable: "The exporter has not answered since {moment} ({duration}).",
+  told_empty: "Nothing was metered yet: point a gateway at ingest, or send made-up events with wattoken simulate.",
   figures_before: " The figures below are from before.",
   no_usage: "no usage arrives", behind: "the meter is {records} records behind",
   not_read: "Not read: {error}.", figures_of: " Figures of {moment}.", reading: "Reading…",

@@ -20,6 +20,7 @@ export const words = {
   told_stale: "没有新的时段结束{since}：{reason}。下方数据已过时。",
   told_unavailable: "没有新读数{since}：{reason}",
   told_unreachable: "exporter 自 {moment} 起没有应答（{duration}）。",
+  told_empty: "尚未计量任何用量：请让网关向 ingest 上报，或用 wattoken simulate 发送模拟事件。",
   figures_before: "下方是此前的数据。",
   no_usage: "没有用量到达", behind: "计量落后 {records} 条记录",
   not_read: "未读到：{error}。", figures_of: "数据时间 {moment}。", reading: "读取中…",
