@@ -40,10 +40,9 @@ def test_tokens_without_a_price_are_told_and_in_no_sum() -> None:
 
 def test_the_price_is_of_tokens_alone() -> None:
     """Units, debits and credits are in the spend, and not in what a token costs."""
-    told = spend(
-        [row("USD", "m", "9", 2_000_000, token_amount=Decimal(4), all_token_amount=Decimal(4))],
-        WINDOW,
-    )
+    four = Decimal(4)
+    with_units = row("USD", "m", "9", 2_000_000)._replace(token_amount=four, all_token_amount=four)
+    told = spend([with_units], WINDOW)
     assert told.currencies[0].price_per_million == told.models[0].price_per_million == 2.0
     none = spend([row("USD", "images", "9", 0)], WINDOW)
     assert none.models[0].price_per_million is None
