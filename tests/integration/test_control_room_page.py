@@ -300,6 +300,36 @@ def test_each_currency_for_itself(show: Show) -> None:
     assert text(page, "spend-unpriced") == "5 tokens without a price"
 
 
+def test_spend_is_in_a_currency_that_there_is(show: Show) -> None:
+    scene = Scene(charges=charges()[1:])
+    page = show(scene, "?range=7d&measure=spend")
+    page.wait_for("document.getElementById('load-title').textContent === 'Spend by region'")
+    eventually = "document.getElementById('load-readout').textContent.includes('CNY')"
+    page.wait_for(eventually)
+    assert page.evaluate("document.getElementById('currency').hidden") is True
+    page = show(Scene(charges=charges()), "?range=7d&measure=spend")
+    page.wait_for("!document.getElementById('currency').hidden")
+    page.evaluate(
+        "(c => { c.value = 'CNY'; c.dispatchEvent(new Event('change')); })"
+        "(document.getElementById('currency'))"
+    )
+    page.wait_for("location.search.includes('currency=CNY')")
+    page.wait_for(eventually)
+
+
+def test_a_clock_that_is_ahead_makes_no_meter_fresh(show: Show) -> None:
+    scene = Scene()
+    health = replace(
+        scene.document().sections["health"].data,
+        newest_event=scene.now + 240,
+        last_append=scene.now - 250,
+    )
+    scene.other["health"] = Section(health, scene.now)
+    page = show(scene)
+    page.wait_for("document.querySelector('#health-table .warn') !== null")
+    assert rows(page, "health-table")[0][1] == "4 min"
+
+
 def test_alerts_are_there_where_prometheus_is(show: Show) -> None:
     scene = Scene()
     page = show(scene)

@@ -3,7 +3,7 @@
 import { addressOf, drillAddress, go, isLive, KINDS, liveAddress, MEASURES, onChange, RANGES, shown } from "./address.js";
 import { byId, choice, make } from "./elements.js";
 import { word } from "./language.js";
-import { nextKind, renewHistory } from "./history.js";
+import { currencyOf, knowCurrencies, nextKind, renewHistory } from "./history.js";
 
 const NAMES_ADDRESS = "/control-room/names.json";
 const TYPING_MS = 250;
@@ -23,6 +23,20 @@ function options(id, values, label, chosen, name) {
   select.value = chosen;
 }
 
+/** Which currency, where there is a choice: spend is never added over several. */
+function currency(state) {
+  const select = byId("currency");
+  const { chosen, all } = currencyOf(state);
+  select.hidden = state.measure !== "spend" || all.length < 2;
+  select.replaceChildren(...all.map((one) => make("option", { value: one }, one)));
+  select.value = chosen;
+}
+
+/** Be told the document's spend. */
+export function tellSpend(spend) {
+  if (knowCurrencies(spend.currencies.map((one) => one.currency))) currency(shown());
+}
+
 function chips(state) {
   const chosen = Object.entries(state.filters).map(([kind, name]) =>
     choice(addressOf({ [kind]: null }), `${word(kind)}: ${name} ✕`, { class: "chip", "aria-label": word("remove", { kind: word(kind), name }), title: name }),
@@ -37,6 +51,7 @@ function tell() {
   ranges(state);
   options("by", KINDS, (kind) => word(`by_${kind}`), state.by, "by");
   options("measure", MEASURES, (measure) => word(`measure_${measure}`), state.measure, "measure");
+  currency(state);
   chips(state);
   byId("span").open = state.span !== null;
   if (state.span) {
@@ -97,6 +112,7 @@ function chooseName() {
 /** Make the choices work; `live` draws the document's load again. */
 export function choose(live) {
   tell();
+  byId("currency").addEventListener("change", () => go(addressOf({ currency: byId("currency").value })));
   chooseSpan();
   chooseName();
   onChange((here) => {

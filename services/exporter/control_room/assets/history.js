@@ -15,6 +15,22 @@ let asked = null;
 let dueAt = 0;
 let running = null;
 
+/** Currencies that something was charged in this month, as the document names them. */
+let currencies = [];
+
+/** Take note of them; the first is meant where the address names none. Gives whether they are news. */
+export function knowCurrencies(found) {
+  if (found.join() === currencies.join()) return false;
+  currencies = found;
+  return true;
+}
+
+/** The currencies to choose from, and the one that is shown. */
+export function currencyOf({ currency }) {
+  const chosen = currency || currencies[0] || "USD";
+  return { chosen, all: currencies.includes(chosen) ? currencies : [chosen, ...currencies] };
+}
+
 /** Ask again if it is time to, or if something else is asked for; `soon` forgets the answer of before. */
 export async function renewHistory(soon = false) {
   const state = shown();
@@ -47,12 +63,13 @@ export async function renewHistory(soon = false) {
   }
 }
 
-function questionOf({ span, range, by, measure, currency, filters }) {
+function questionOf(state) {
+  const { span, range, by, measure, filters } = state;
   const given = new URLSearchParams({ by, measure, ...filters });
   if (range) given.set("last", range);
   if (span?.from) given.set("from", span.from);
   if (span?.to) given.set("to", span.to);
-  if (measure === "spend" && currency) given.set("currency", currency);
+  if (measure === "spend") given.set("currency", currencyOf(state).chosen);
   return given.toString();
 }
 

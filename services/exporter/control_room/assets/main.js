@@ -1,7 +1,7 @@
 // Asks for the figures every few seconds, shows them, and says when they are not of now.
 
 import { isLive, shown } from "./address.js";
-import { choose } from "./chooser.js";
+import { choose, tellSpend } from "./chooser.js";
 import { byId, outside, put } from "./elements.js";
 import { clockSeconds, duration, full, moment } from "./format.js";
 import { renewHistory } from "./history.js";
@@ -60,6 +60,7 @@ async function poll() {
 
 function show({ sections }) {
   byId("alerts").hidden = sections.alerts === undefined;
+  if (sections.spend?.data) tellSpend(sections.spend.data);
   for (const [name, panel] of Object.entries(PANELS)) {
     const section = sections[name];
     if (section === undefined) continue;

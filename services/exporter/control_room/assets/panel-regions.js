@@ -46,7 +46,9 @@ export function showRegions(period, sections, now) {
   const factor = period.coincidence_factor;
   put(
     "regions-hint",
-    `${word("hint_month")}${factor === null ? "" : word("coincidence", { factor: factor.toFixed(2) })}`,
+    `${word("hint_month")}${factor === null ? "" : word("coincidence", { factor: factor.toFixed(2) })}${
+      rows.length > ROWS_MAX ? ` · ${word("first_names", { shown: ROWS_MAX, count: full(rows.length) })}` : ""
+    }`,
     word("hint_long"),
   );
   showUse(rows);

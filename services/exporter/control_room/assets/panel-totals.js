@@ -30,7 +30,9 @@ export function showRegisters(data) {
 
 export function showHealth(health, sections, now) {
   const of = (value) => (Number(health.received) ? percent(Number(value) / Number(health.received), 2) : "–");
-  const age = health.newest_event === null ? null : Math.max(0, now - health.newest_event);
+  // A gateway whose clock is ahead must not make a meter look fresh that has read nothing for minutes.
+  const fresh = health.newest_event === null ? null : Math.min(health.newest_event, health.last_append ?? Infinity);
+  const age = fresh === null ? null : Math.max(0, now - fresh);
   const reasons = Object.entries(health.rejected_by_reason).map(([reason, times]) => `${reason} ${full(times)}`);
   const behind = health.lag !== null && Number(health.lag) > LAG_MAX;
   const newest = health.newest_event === null ? null : word("newest_event", { moment: moment(health.newest_event, now) });

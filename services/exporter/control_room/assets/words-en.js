@@ -46,7 +46,7 @@ export const words = {
   table_ranking: "As a table: all names", load_of: "Load of the last 3 hours in tokens per second; now {load}: {parts}",
   load_table: "Load in tokens per second by minute and region", minute: "Minute", system: "System",
   range: "Time range", last_3h: "3 h", last_24h: "24 h", last_7d: "7 d", last_30d: "30 d", any_range: "From – to",
-  from: "From, UTC", to: "To, UTC", show: "Show", tell_apart: "Tell apart", measure: "Measure",
+  from: "From, UTC", to: "To, UTC", show: "Show", tell_apart: "Tell apart", currency: "Currency", measure: "Measure",
   by_region: "by region", by_provider: "by provider", by_model: "by model",
   measure_tokens: "Tokens", measure_input_tokens: "Input tokens", measure_output_tokens: "Output tokens",
   measure_requests: "Requests", measure_failed_requests: "Failed requests", measure_spend: "Spend",

@@ -42,7 +42,7 @@ export const words = {
   table_ranking: "表格：全部名称", load_of: "近 3 小时负荷（token/秒）；当前 {load}：{parts}",
   load_table: "各分钟、各区域负荷（token/秒）", minute: "分钟", system: "系统",
   range: "时间范围", last_3h: "3 小时", last_24h: "24 小时", last_7d: "7 天", last_30d: "30 天", any_range: "起止时间",
-  from: "起，UTC", to: "止，UTC", show: "显示", tell_apart: "区分", measure: "计量项",
+  from: "起，UTC", to: "止，UTC", show: "显示", tell_apart: "区分", currency: "货币", measure: "计量项",
   by_region: "按区域", by_provider: "按供应商", by_model: "按模型",
   measure_tokens: "token", measure_input_tokens: "输入 token", measure_output_tokens: "输出 token",
   measure_requests: "请求", measure_failed_requests: "失败请求", measure_spend: "费用",
