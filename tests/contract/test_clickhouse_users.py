@@ -205,7 +205,6 @@ def test_the_exporter_may_ask_all_that_the_control_room_asks(exporter: Client) -
     for read in (
         *(control_room.read_load, control_room.read_registers, control_room.read_today),
         *(control_room.read_day, control_room.read_capacities),
-        *(control_room.read_day, control_room.read_capacities),
         *(control_room.read_period, control_room.read_mix, control_room.read_league),
         control_room.read_models,
     ):
