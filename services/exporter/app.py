@@ -17,6 +17,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from services.exporter.control_room import web as control_room
+from services.exporter.control_room.history import History
 from services.exporter.control_room.room import ControlRoom
 from services.exporter.exposition import Exposition, Family, gzipped
 from services.exporter.metric_definitions import exposed_name
@@ -119,7 +120,8 @@ def run(max_series: int | None = None) -> None:
     """
     settings = read_settings(ExporterSettings, exporter_max_series=max_series)
     configure_logging("exporter", level=settings.log_level, log_format=settings.log_format)
-    app = create_app(Scraper(settings), control_room.routes(ControlRoom(settings)))
+    pages = control_room.routes(ControlRoom(settings), History(settings))
+    app = create_app(Scraper(settings), pages)
     _log.info("exporter starts", host=settings.exporter_host, port=settings.exporter_port)
     own_thread("first look", lambda: tell_what_is_away(settings))
     serve(

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Final
 
 from pydantic import Field
 
 from services.platform.settings import ClickHouseSettings, KafkaSettings
+
+#: An address with neither user nor password, which the page or a message would show; or none.
+ADDRESS: Final = r"^(https?://[^\s@]+)?$"
 
 
 class ExporterSettings(ClickHouseSettings, KafkaSettings):
@@ -63,6 +67,24 @@ class ExporterSettings(ClickHouseSettings, KafkaSettings):
         ge=0,
         description="Least time between two writes of that file. What is shown is on disk before"
         " it is shown, so a scrape that comes sooner shows the counters of the one before it.",
+    )
+    exporter_prometheus_url: str = Field(
+        default="",
+        pattern=ADDRESS,
+        description="Address of the Prometheus that evaluates Wattoken's alerts, such as"
+        " `http://prometheus:9090`: the control room shows those that fire. Without it there is no"
+        " panel of alerts.",
+    )
+    exporter_grafana_url: str = Field(
+        default="",
+        pattern=ADDRESS,
+        description="Address of Grafana as viewers reach it: the control room links to it.",
+    )
+    exporter_runbook_url: str = Field(
+        default="https://github.com/wattoken/wattoken/blob/main/docs/runbook.md",
+        pattern=ADDRESS,
+        description="Address of the runbook: the control room links to its sections. Empty for no"
+        " links.",
     )
     revision: str = Field(
         default="unknown", description="Commit this program was built from, for build_info."

@@ -8,6 +8,7 @@ from contextlib import closing
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
+from urllib.parse import parse_qsl
 
 import clickhouse_connect
 import numpy as np
@@ -23,6 +24,9 @@ from services.aggregator.storage.clickhouse_sink import ClickHouseSink
 from services.billing.rerate_queries import read_rerating
 from services.exporter.control_room import queries as control_room
 from services.exporter.control_room.figures import window_of
+from services.exporter.control_room.money_queries import read_charges
+from services.exporter.control_room.questions import NameQuestion, question
+from services.exporter.control_room.series_queries import read_names, read_series
 from services.exporter.queries import read_checkpoints, read_registers
 from services.local_stack.clickhouse import clickhouse_library, clickhouse_plan
 from services.local_stack.errors import ComponentMissing
@@ -206,10 +210,16 @@ def test_the_exporter_may_ask_all_that_the_control_room_asks(exporter: Client) -
     window = window_of(1_800_000_000)
     for read in (
         *(control_room.read_load, control_room.read_registers, control_room.read_today),
+        *(control_room.read_day, control_room.read_capacities),
         *(control_room.read_period, control_room.read_mix, control_room.read_league),
         control_room.read_models,
     ):
         assert isinstance(read(exporter, window), list)
+    assert isinstance(read_charges(exporter, window), list)
+    for asked in ("last=3h", "last=7d&by=model&region=eu", "last=7d&measure=spend"):
+        given = question(parse_qsl(asked), window.now)
+        assert read_series(exporter, given) == ([], [])
+    assert read_names(exporter, NameQuestion("x")) == []
 
 
 def test_grafana_reads_views_with_a_time_limit_of_its_own(grafana: Client) -> None:

@@ -24,7 +24,7 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 from services.local_stack.errors import StackError
-from tools.pictures.chromium import Chromium
+from tools.pictures.chromium import Chromium, lend_typefaces
 
 ANSWER_TIMEOUT_SECONDS: Final = 30.0
 POLL_SECONDS: Final = 0.05
@@ -52,6 +52,7 @@ class Browser:
     def __enter__(self) -> Self:
         with ExitStack() as stack:
             profile = stack.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True))
+            lend_typefaces(Path(profile))
             commands_in, self._commands = _pipe()
             self._events, events_out = _pipe()
             stack.callback(os.close, self._commands)

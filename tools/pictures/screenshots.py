@@ -1,7 +1,7 @@
 """`python -m tools.pictures.screenshots`: takes the control room's pictures for the documents.
 
 Starts a stack of its own, fills its database with synthetic history, and looks at the exporter's
-page with headless Chromium: light, dark, and on a phone.
+page with headless Chromium: light, dark, on a phone, on a wall, and with a week of one region.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from tools.pictures.browser import Browser
 from tools.pictures.chromium import fetch_chromium
 from tools.pictures.synthetic_history import fill
 
+PATIENCE_SECONDS: Final = 120.0
 FOLDER: Final = Path(__file__).parents[2] / "docs" / "img"
 
 
@@ -33,12 +34,22 @@ class Picture:
     height: int
     scale: float = 1
     dark: bool = False
+    #: What the address asks for, and an expression that is true once it is drawn.
+    query: str = ""
+    drawn: str = "true"
 
 
 PICTURES: Final = (
-    Picture("control-room-light", 1440, 1050),
-    Picture("control-room-dark", 1440, 1050, dark=True),
+    Picture("control-room-light", 1440, 1400),
+    Picture("control-room-dark", 1440, 1400, dark=True),
     Picture("control-room-phone", 375, 812, scale=2),
+    Picture("control-room-kiosk", 1920, 1080, dark=True, query="?view=kiosk"),
+    Picture(
+        *("control-room-history", 1440, 520),
+        query="?range=7d&by=model&region=eu-central",
+        drawn="document.getElementById('load-title').textContent === 'Tokens by model'",
+    ),
+    Picture("control-room-chinese", 1440, 1400, query="?lang=zh"),
 )
 
 
@@ -64,10 +75,13 @@ def run(folder: Path = FOLDER) -> None:
 def _take(browser: Browser, url: str, picture: Picture, folder: Path) -> None:
     page = browser.new_page()
     page.look(picture.width, picture.height, scale=picture.scale, dark=picture.dark)
-    page.open(url)
-    page.wait_for("document.documentElement.dataset.state === 'live'")
+    page.open(url + picture.query)
+    page.wait_for("document.documentElement.dataset.state === 'live'", PATIENCE_SECONDS)
+    page.wait_for(picture.drawn, PATIENCE_SECONDS)
     # Every group of figures is there, and the curves have their final size.
-    page.wait_for("[...document.querySelectorAll('.trouble')].every(line => line.hidden)")
+    page.wait_for(
+        "[...document.querySelectorAll('.trouble')].every(line => line.hidden)", PATIENCE_SECONDS
+    )
     time.sleep(0.5)
     path = folder / f"{picture.name}.png"
     page.screenshot(path)

@@ -25,6 +25,8 @@ LOCKS: Final = (
 )
 #: What is committed as it came, and no lock has: the npm package of its files.
 VENDORED: Final = ROOT / "services/exporter/control_room/assets/README.md"
+#: What the tests of pages fetch from npm says its version and its sum itself.
+AXE: Final = "tests/axe.py"
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -52,11 +54,12 @@ def locks(root: Path) -> list[Path]:
     """The files that say what is fetched."""
     here = (path for pattern in LOCKS for path in root.glob(pattern))
     ours = {path for path in here if not any(part.startswith(".venv") for part in path.parts)}
-    clickhouse, vendored = (
+    others = (
         root / "services/local_stack/clickhouse.py",
         root / VENDORED.relative_to(ROOT),
+        root / AXE,
     )
-    return sorted(ours | {path for path in (clickhouse, vendored) if path.exists()})
+    return sorted(ours | {path for path in others if path.exists()})
 
 
 def read(lock: Path) -> Iterator[Component]:
@@ -75,6 +78,9 @@ def read(lock: Path) -> Iterator[Component]:
     elif lock.name == "go.mod":
         for name, version in re.findall(r"^(?:require )?\s*(\S+\.\S+) v(\S+)", text, re.MULTILINE):
             yield Component("Go", name, version)
+    elif lock.name == "axe.py":
+        for version in re.findall(r'^VERSION: Final = "([^"]+)"', text, re.MULTILINE):
+            yield Component("npm", "axe-core", version)
     elif lock.name == "clickhouse.py":
         for package in PACKAGES.values():
             yield Component("npm", package, CHDB_VERSION)

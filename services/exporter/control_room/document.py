@@ -13,6 +13,7 @@ from typing import Any, Final, Literal
 VERSION: Final = 1
 
 State = Literal["live", "stale", "unavailable", "empty"]
+Cause = Literal["", "no_usage", "behind", "unread", "empty"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,9 @@ class Status:
     #: What is wrong, for people; empty while live.
     reason: str = ""
     since: float | None = None
+    #: The reason for programs, and with "behind" how many records the meter has not read yet.
+    cause: Cause = ""
+    behind: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +40,14 @@ class Section:
 
 
 @dataclass(frozen=True, slots=True)
+class Links:
+    """Where more is to be seen; empty is nowhere."""
+
+    grafana: str = ""
+    runbook: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Document:
     """The whole answer; `sections` are named as in `services.exporter.control_room.room`."""
 
@@ -43,6 +55,7 @@ class Document:
     status: Status
     sections: dict[str, Section]
     version: int = VERSION
+    links: Links = field(default_factory=lambda: Links())
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +64,8 @@ class RegionCurve:
 
     region: str
     tokens_per_second: list[float | None]
+    #: How many regions it is the sum of; 1 is the region of that name itself.
+    sum_of: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +80,22 @@ class Load:
     #: End of the newest minute that has usage, and of each region's.
     last_interval_end: int | None
     region_interval_end: dict[str, int]
+    #: Of every region with usage in these minutes, in the newest that has usage: what the curves,
+    #: of which only some have a name, do not say of each.
+    region_tokens_per_second: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """Since midnight UTC by closed minutes: what agrees with the load of the last of them."""
+
+    day: int
+    #: End of the newest closed minute.
+    until: int
+    tokens: str
+    #: The highest minute, and of equal ones the first; None without usage.
+    peak_tokens_per_second: float | None
+    peak_minute: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +123,8 @@ class Today:
     average_tokens_per_second: float | None
     load_factor: float | None
     regions: list[RegionToday]
+    #: Regions with usage in a closed block of today or of the day before.
+    seen_regions: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +136,16 @@ class PeriodRegion:
     load_factor: float | None
     capacity_tokens_per_second: str | None
     reserve_margin: float | None
+    #: All its tokens are in one block, which may still be running: peak, load factor and margin are
+    #: those of that block alone.
+    one_block: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Capacities:
+    """What the catalogue says that regions can deliver, in tokens per second."""
+
+    regions: dict[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +187,8 @@ class Place:
     share: float
     leading_weeks: int
     share_week_before: float | None
+    #: Tokens of the week's closed hours ÷ those of the same hours of the week before, − 1.
+    growth: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,36 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from services.exporter.control_room.document import (
-    Health,
-    League,
+    Capacities,
+    Day,
     Load,
-    Meter,
-    Meters,
-    Mix,
-    Model,
     Period,
     PeriodRegion,
-    Place,
     RegionCurve,
     RegionToday,
-    Share,
     Today,
 )
 from services.exporter.control_room.rows import (
-    LeagueRow,
-    MixShare,
-    ModelDay,
+    MinuteTokens,
     RegionBlock,
+    RegionCapacity,
     RegionMinute,
     RegionPeriod,
-    Registers,
     Window,
 )
-from services.exporter.rows import CheckpointRow, LogEnds
 
 MINUTE_SECONDS: Final = 60
 BLOCK_SECONDS: Final = 900
@@ -44,13 +36,30 @@ CURVES_MAX: Final = 8
 OTHER_REGIONS: Final = "other regions"
 
 
+@dataclass(frozen=True, slots=True)
+class Minutes:
+    """The load curve, and what it was drawn from: the system's tokens by minute."""
+
+    load: Load
+    tokens: Mapping[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class DayMinutes:
+    """The system's tokens by minute of one day, as far as its minutes were closed."""
+
+    day: int
+    until: int
+    tokens: Mapping[int, int]
+
+
 def window_of(now: float) -> Window:
     """Give the times the queries ask for: ``now`` is the end of the newest settled minute."""
     closed = int(now - SETTLE_SECONDS) // MINUTE_SECONDS * MINUTE_SECONDS
     return Window(closed, closed - LOAD_SECONDS, closed // DAY_SECONDS * DAY_SECONDS)
 
 
-def load(rows: Sequence[RegionMinute], window: Window) -> Load:
+def load(rows: Sequence[RegionMinute], window: Window) -> Minutes:
     """Draw the load curves.
 
     A minute without a row is 0 between two minutes with usage; before the first and after the
@@ -84,15 +93,59 @@ def load(rows: Sequence[RegionMinute], window: Window) -> Load:
         for region in rest:
             for minute, value in tokens[region].items():
                 summed[minute] = summed.get(minute, 0) + value
-        curves.append(RegionCurve(OTHER_REGIONS, curve(summed)))
+        curves.append(RegionCurve(OTHER_REGIONS, curve(summed), len(rest)))
     ends = {region: max(values) + MINUTE_SECONDS for region, values in sorted(tokens.items())}
-    return Load(
+    last = max(ends.values(), default=None)
+    drawn = Load(
         minutes=minutes,
         tokens_per_second=curve(totals),
         requests_per_second=curve(requests),
         regions=curves,
-        last_interval_end=max(ends.values(), default=None),
+        last_interval_end=last,
         region_interval_end=ends,
+        region_tokens_per_second={
+            region: round(tokens[region].get((last or 0) - MINUTE_SECONDS, 0) / MINUTE_SECONDS, 3)
+            for region in ends
+        },
+    )
+    return Minutes(drawn, totals)
+
+
+def day_minutes(rows: Sequence[MinuteTokens], window: Window) -> DayMinutes:
+    """Take the day's minutes as they are."""
+    return DayMinutes(window.day_from, window.now, {row.minute: row.tokens for row in rows})
+
+
+def day(older: DayMinutes | None, newest: Minutes | None) -> Day | None:
+    """Sum up the day so far; None while its beginning is not known.
+
+    ``newest`` is read more often than ``older`` and wins: so the load of the last minute is never
+    above the day's highest, nor the day without tokens that the load has.
+    """
+    if newest is None or not newest.load.minutes:
+        return None if older is None else _day(older.day, older.until, older.tokens)
+    first, until = newest.load.minutes[0], newest.load.minutes[-1] + MINUTE_SECONDS
+    begin = until // DAY_SECONDS * DAY_SECONDS
+    # A gap between the two, after a database that was away, is not known to be without usage.
+    known = older is not None and older.day == begin and older.until >= min(first, until)
+    if older is not None and older.day > begin:
+        return _day(older.day, older.until, older.tokens)
+    # Of a day that has begun within the load curve, the curve knows all.
+    if not known and first > begin:
+        return None
+    before = older.tokens if older is not None and known else {}
+    return _day(begin, until, {**before, **newest.tokens})
+
+
+def _day(begin: int, until: int, minutes: Mapping[int, int]) -> Day:
+    tokens = {minute: value for minute, value in minutes.items() if begin <= minute < until}
+    peak = max(tokens, key=lambda minute: (tokens[minute], -minute), default=None)
+    return Day(
+        day=begin,
+        until=until,
+        tokens=str(sum(tokens.values())),
+        peak_tokens_per_second=None if peak is None else round(tokens[peak] / MINUTE_SECONDS, 3),
+        peak_minute=peak,
     )
 
 
@@ -124,6 +177,7 @@ def today(rows: Sequence[RegionBlock], window: Window) -> Today:
         average_tokens_per_second=average,
         load_factor=average / peak if average is not None and peak else None,
         regions=[_region_today(region, own) for region, own in sorted(by_region.items())],
+        seen_regions=sorted({row.region for row in rows}),
     )
 
 
@@ -153,114 +207,17 @@ def period(rows: Sequence[RegionPeriod]) -> Period:
                 load_factor=row.load_factor,
                 capacity_tokens_per_second=_count(row.capacity_tokens_per_second),
                 reserve_margin=row.reserve_margin,
+                one_block=bool(row.one_block),
             )
             for row in newest
         ],
     )
 
 
+def capacities(rows: Sequence[RegionCapacity]) -> Capacities:
+    """Name what each region can deliver."""
+    return Capacities({row.region: str(row.tokens_per_second) for row in rows})
+
+
 def _count(value: int | None) -> str | None:
     return None if value is None else str(value)
-
-
-def mix(rows: Sequence[MixShare]) -> Mix:
-    """Sum up the newest week by country and by author, most tokens first."""
-    newest = max((row.week for row in rows), default=None)
-    week = [row for row in rows if row.week == newest]
-    total = sum(row.tokens for row in week)
-    origins: dict[str, int] = {}
-    for row in week:
-        origins[row.origin] = origins.get(row.origin, 0) + row.tokens
-
-    def share(name: str, origin: str, tokens: int) -> Share:
-        return Share(name, origin, str(tokens), tokens / total if total else 0.0)
-
-    return Mix(
-        week_start=newest,
-        tokens=str(total),
-        origins=[
-            share(origin, origin, tokens)
-            for origin, tokens in sorted(origins.items(), key=lambda item: (-item[1], item[0]))
-        ],
-        authors=[
-            share(row.author, row.origin, row.tokens)
-            for row in sorted(week, key=lambda row: (-row.tokens, row.author, row.origin))
-        ],
-    )
-
-
-def league(rows: Sequence[LeagueRow]) -> League:
-    """Show the newest week's places in their order."""
-    newest = max((row.week for row in rows), default=None)
-    before = {row.origin: row.share for row in rows if row.week != newest}
-    return League(
-        week_start=newest,
-        places=[
-            Place(
-                rank=row.rank,
-                origin=row.origin,
-                tokens=str(row.tokens),
-                share=row.share or 0.0,
-                leading_weeks=row.leading_weeks,
-                share_week_before=before.get(row.origin),
-            )
-            for row in sorted(rows, key=lambda row: (row.rank, row.origin))
-            if row.week == newest
-        ],
-    )
-
-
-def models(rows: Sequence[ModelDay]) -> list[Model]:
-    """Show the models in the order of the rows."""
-    return [
-        Model(
-            model=row.model,
-            author=row.author or "unknown",
-            origin=row.origin or "unknown",
-            requests=str(row.requests),
-            tokens=str(row.tokens),
-            share=row.tokens / row.all_tokens if row.all_tokens else 0.0,
-        )
-        for row in rows
-    ]
-
-
-def meters(rows: Sequence[Registers]) -> Meters:
-    """Read the registers of each region and sum them up."""
-    return Meters(_meter(rows), {row.region: _meter([row]) for row in rows})
-
-
-def _meter(rows: Iterable[Registers]) -> Meter:
-    requests = given = made = 0
-    for row in rows:
-        requests += row.requests
-        given += row.input_tokens
-        made += row.output_tokens
-    return Meter(str(requests), str(given), str(made), str(given + made))
-
-
-def health(rows: Sequence[CheckpointRow], ends: LogEnds | None) -> Health:
-    """Sum the counts of all partitions of all logs; the lag is that of the log of now."""
-    rejected: dict[str, int] = {}
-    for row in rows:
-        for reason, count in row.rejected.items():
-            rejected[reason] = rejected.get(reason, 0) + count
-    newest_ms = max((row.newest_event_ms for row in rows), default=0)
-    append_ms = max((row.last_append_ms for row in rows), default=0)
-    lag = None if ends is None else str(lag_records(rows, ends))
-    return Health(
-        received=str(sum(row.received for row in rows)),
-        accepted=str(sum(row.accepted for row in rows)),
-        duplicate=str(sum(row.duplicate for row in rows)),
-        late=str(sum(row.late for row in rows)),
-        rejected=str(sum(rejected.values())),
-        rejected_by_reason={reason: str(count) for reason, count in sorted(rejected.items())},
-        newest_event=newest_ms / 1000 if newest_ms > 0 else None,
-        last_append=append_ms / 1000 if append_ms > 0 else None,
-        lag=lag,
-    )
-
-
-def lag_records(rows: Iterable[CheckpointRow], ends: LogEnds) -> int:
-    """Count the records of the current log, and those before it, that no checkpoint covers."""
-    return sum(ends.lag(rows).values())

@@ -12,12 +12,14 @@ from typing import Any, Final
 
 from clickhouse_connect.driver.client import Client
 
-from schemas.canary import NO_CANARY_REGION
+from schemas.canary import NO_CANARY_REGION, NO_CANARY_TENANT
 from services.exporter.control_room.rows import (
     LeagueRow,
+    MinuteTokens,
     MixShare,
     ModelDay,
     RegionBlock,
+    RegionCapacity,
     RegionMinute,
     RegionPeriod,
     Registers,
@@ -39,6 +41,18 @@ WHERE window_start >= toDateTime({{load_from:UInt32}}, 'UTC')
   AND window_start < toDateTime({{now:UInt32}}, 'UTC')
   AND {NO_CANARY_REGION}
 GROUP BY minute, region
+"""
+
+# Older minutes than the load curve has; it is read as often as they change.
+DAY_SQL: Final = f"""
+SELECT
+    toUnixTimestamp(window_start) AS minute,
+    sum(toUInt128(input_tokens) + output_tokens)
+FROM usage_minute_parts
+WHERE window_start >= toDateTime({{day_from:UInt32}}, 'UTC')
+  AND window_start < toDateTime({{now:UInt32}}, 'UTC')
+  AND {NO_CANARY_REGION}
+GROUP BY minute
 """
 
 REGISTERS_SQL: Final = f"""
@@ -64,6 +78,9 @@ WHERE window_start >= toDateTime({day_from:UInt32}, 'UTC') - INTERVAL 1 DAY
   AND complete
 """
 
+CAPACITIES_SQL: Final = "SELECT region, capacity_tokens_per_second FROM regions"
+
+# Not from the month on: an event of a clock that is ahead begins the next one before its time.
 PERIOD_SQL: Final = """
 SELECT
     toUnixTimestamp(toDateTime(period_start, 'UTC')),
@@ -72,12 +89,14 @@ SELECT
     load_factor,
     coincidence_factor,
     capacity_tokens_per_second,
-    reserve_margin
+    reserve_margin,
+    tokens / 900 <= peak_demand_tokens_per_second
 FROM load_factor
-WHERE period_start >= toStartOfMonth(toDateTime({day_from:UInt32}, 'UTC'))
+WHERE period_start = toStartOfMonth(toDateTime({day_from:UInt32}, 'UTC'))
 """
 
-# The week before is there on a Monday's first hours, and to compare with.
+# The week before is there on a Monday's first hours, and to compare with. The week after is not: an
+# event of a clock that is ahead begins it before its time.
 MIX_SQL: Final = """
 SELECT
     toUnixTimestamp(toDateTime(week_start, 'UTC')) AS week,
@@ -86,6 +105,7 @@ SELECT
     sum(toUInt128(tokens))
 FROM generation_mix
 WHERE week_start >= toMonday(toDateTime({day_from:UInt32}, 'UTC')) - 7
+  AND week_start <= toMonday(toDateTime({day_from:UInt32}, 'UTC'))
 GROUP BY week, origin, author
 """
 
@@ -99,6 +119,34 @@ SELECT
     leading_weeks
 FROM token_league
 WHERE week_start >= toMonday(toDateTime({day_from:UInt32}, 'UTC')) - 7
+  AND week_start <= toMonday(toDateTime({day_from:UInt32}, 'UTC'))
+"""
+
+# The view has growth of weeks that have ended; this is that of the running one, like with like.
+GROWTH_SQL: Final = f"""
+WITH
+    toDateTime(toMonday(toDateTime({{day_from:UInt32}}, 'UTC')), 'UTC') AS week,
+    toStartOfHour(toDateTime({{now:UInt32}}, 'UTC')) AS hour
+SELECT
+    ifNull(nullIf(toString(made.origin), ''), 'unknown') AS country,
+    sum(used.this_week),
+    sum(used.week_before)
+FROM
+(
+    SELECT
+        provider,
+        model,
+        sumIf(toUInt128(input_tokens) + output_tokens, window_start >= week) AS this_week,
+        sumIf(toUInt128(input_tokens) + output_tokens, window_start < week) AS week_before
+    FROM usage_hour_parts
+    WHERE window_start >= week - INTERVAL 7 DAY
+      AND window_start < hour
+      AND (window_start >= week OR window_start < hour - INTERVAL 7 DAY)
+      AND {NO_CANARY_TENANT}
+    GROUP BY provider, model
+) AS used
+LEFT ANY JOIN model_origins AS made ON made.provider = used.provider AND made.model = used.model
+GROUP BY country
 """
 
 MODELS_SQL: Final = f"""
@@ -135,6 +183,16 @@ def read_load(client: Client, window: Window) -> list[RegionMinute]:
     return [RegionMinute(*row) for row in _rows(client, LOAD_SQL, window)]
 
 
+def read_day(client: Client, window: Window) -> list[MinuteTokens]:
+    """Read the system's usage by minute since midnight."""
+    return [MinuteTokens(*row) for row in _rows(client, DAY_SQL, window)]
+
+
+def read_capacities(client: Client, window: Window) -> list[RegionCapacity]:
+    """Read what the catalogue's regions can deliver."""
+    return [RegionCapacity(*row) for row in _rows(client, CAPACITIES_SQL, window)]
+
+
 def read_registers(client: Client, window: Window) -> list[Registers]:
     """Read the registers, summed by region."""
     return [Registers(*row) for row in _rows(client, REGISTERS_SQL, window)]
@@ -156,8 +214,19 @@ def read_mix(client: Client, window: Window) -> list[MixShare]:
 
 
 def read_league(client: Client, window: Window) -> list[LeagueRow]:
-    """Read the league of this week and the one before."""
-    return [LeagueRow(*row) for row in _rows(client, LEAGUE_SQL, window)]
+    """Read the league of this week and the one before, and how this week's places have grown."""
+    rows = [LeagueRow(*row) for row in _rows(client, LEAGUE_SQL, window)]
+    newest = max((row.week for row in rows), default=None)
+    if newest is None or newest <= window.day_from - 7 * 86_400:
+        return rows  # nothing of this week yet
+    growth = {
+        origin: tokens / before - 1
+        for origin, tokens, before in _rows(client, GROWTH_SQL, window)
+        if before > 0
+    }
+    return [
+        row._replace(growth=growth.get(row.origin)) if row.week == newest else row for row in rows
+    ]
 
 
 def read_models(client: Client, window: Window) -> list[ModelDay]:

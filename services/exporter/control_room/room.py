@@ -12,8 +12,11 @@ from typing import Any, Final, TypeVar
 import msgspec
 from clickhouse_connect.driver.client import Client
 
-from services.exporter.control_room import figures, queries
-from services.exporter.control_room.document import Document
+from services.exporter.control_room import figures, makers, queries, totals
+from services.exporter.control_room.alerts import alerts_reader
+from services.exporter.control_room.document import Document, Links, Section
+from services.exporter.control_room.money import spend
+from services.exporter.control_room.money_queries import read_charges
 from services.exporter.control_room.rows import Window
 from services.exporter.control_room.section import KEEP_SECONDS, Group
 from services.exporter.control_room.verdict import judge
@@ -30,6 +33,12 @@ Figure = Callable[[Sequence[T], Window], Any]
 UNHURRIED_SECONDS: Final = 20.0
 #: And how long their answers are good for.
 UNHURRIED_KEEP_SECONDS: Final = 5.0
+#: Groups whose first figures come when they come, and hold no other up.
+SLOW: Final = frozenset({"spend"})
+#: Charges are worked out from all hours of the month when they are asked for.
+SPEND_KEEP_SECONDS: Final = 30.0
+#: The catalogue changes when somebody stores another.
+CATALOGUE_KEEP_SECONDS: Final = 60.0
 #: Figures that are there already are not held up longer than this by those that are renewed.
 RENEWAL_WAIT_SECONDS: Final = 0.3
 
@@ -71,16 +80,29 @@ class ControlRoom:
         def alone(figure: Callable[[Sequence[T]], Any]) -> Figure[T]:
             return lambda rows, window: figure(rows)
 
-        meters = alone(figures.meters)
+        meters = alone(totals.meters)
+        self._load = group("load", queries.read_load, figures.load, settings, KEEP_SECONDS)
+        self._day = group("day", queries.read_day, figures.day_minutes, unhurried)
         self._groups = [
-            group("load", queries.read_load, figures.load, settings, KEEP_SECONDS),
             group("registers", queries.read_registers, meters, settings, KEEP_SECONDS),
             group("today", queries.read_today, figures.today, unhurried),
             group("period", queries.read_period, alone(figures.period), unhurried),
-            group("mix", queries.read_mix, alone(figures.mix), unhurried),
-            group("league", queries.read_league, alone(figures.league), unhurried),
-            group("models", queries.read_models, alone(figures.models), unhurried),
+            group(
+                *("capacity", queries.read_capacities, alone(figures.capacities)),
+                *(unhurried, CATALOGUE_KEEP_SECONDS),
+            ),
+            group("mix", queries.read_mix, alone(makers.mix), unhurried),
+            group("league", queries.read_league, alone(makers.league), unhurried),
+            group("models", queries.read_models, alone(makers.models), unhurried),
+            group("spend", read_charges, spend, unhurried, SPEND_KEEP_SECONDS),
         ]
+        self._links = Links(settings.exporter_grafana_url, settings.exporter_runbook_url)
+        if settings.exporter_prometheus_url:
+            seconds = settings.exporter_timeout_seconds
+            firing = alerts_reader(
+                settings.exporter_prometheus_url, settings.exporter_runbook_url, seconds
+            )
+            self._groups.append(Group("alerts", firing, seconds, clock, UNHURRIED_KEEP_SECONDS))
         limit = settings.exporter_timeout_seconds
         successions = KnownSuccessions()
         checkpoints = ClickHouseReader(settings, successions.read_with(read_checkpoints))
@@ -104,13 +126,14 @@ class ControlRoom:
 
     async def _make(self) -> Answer:
         begun = time.monotonic()
-        groups = [*self._groups, self._checkpoints, self._log]
+        groups = [self._load, self._day, *self._groups, self._checkpoints, self._log]
         first: list[asyncio.Task[None]] = []
         again: list[asyncio.Task[None]] = []
         for group in groups:
             task = group.renew()
             if task is not None:
-                (again if group.tried else first).append(task)
+                # Nobody waits for what takes seconds where there are many series.
+                (again if group.tried or group.name in SLOW else first).append(task)
         if again:
             await asyncio.wait(again, timeout=RENEWAL_WAIT_SECONDS)
         if first:
@@ -121,15 +144,25 @@ class ControlRoom:
 
     def _document(self) -> Document:
         now = self._clock()
-        sections = {group.name: group.section for group in self._groups}
+        sections = self._newest()
+        sections |= {group.name: group.section for group in self._groups}
         ends: LogEnds | None = None
         if self._log.section.error is None:
             ends = self._log.section.data
         checkpoints = self._checkpoints.section
         rows: Sequence[CheckpointRow] | None = checkpoints.data
-        health = None if rows is None else figures.health(rows, ends)
+        health = None if rows is None else totals.health(rows, ends)
         sections["health"] = replace(checkpoints, data=health)
-        return Document(now, judge(sections, now), sections)
+        return Document(now, judge(sections, now), sections, links=self._links)
+
+    def _newest(self) -> dict[str, Section]:
+        """Load and day, made of the same minutes as far as both have them."""
+        minutes, older = self._load.section, self._day.section
+        newest: figures.Minutes | None = minutes.data
+        return {
+            "load": replace(minutes, data=None if newest is None else newest.load),
+            "day": replace(older, data=figures.day(older.data, newest)),
+        }
 
 
 def _encode(document: Document) -> Answer:

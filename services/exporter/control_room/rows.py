@@ -15,6 +15,13 @@ class RegionMinute(NamedTuple):
     tokens: int
 
 
+class MinuteTokens(NamedTuple):
+    """What the whole system delivered in one minute."""
+
+    minute: int
+    tokens: int
+
+
 class RegionBlock(NamedTuple):
     """Demand of one region in one 15-minute block."""
 
@@ -34,6 +41,14 @@ class RegionPeriod(NamedTuple):
     coincidence_factor: float | None
     capacity_tokens_per_second: int | None
     reserve_margin: float | None
+    one_block: bool = False
+
+
+class RegionCapacity(NamedTuple):
+    """What one region can deliver."""
+
+    region: str
+    tokens_per_second: int
 
 
 class MixShare(NamedTuple):
@@ -54,6 +69,8 @@ class LeagueRow(NamedTuple):
     share: float
     rank: int
     leading_weeks: int
+    #: Against the same hours of the week before; None where there is nothing to compare with.
+    growth: float | None = None
 
 
 class ModelDay(NamedTuple):

@@ -22,23 +22,21 @@ def judge(sections: Mapping[str, Section], now: float) -> Status:
     failed = [sections[name] for name in VITAL if sections[name].error is not None]
     if failed:
         first = min(failed, key=lambda section: section.error_since or now)
-        return Status("unavailable", first.error or "", first.error_since)
+        return Status("unavailable", first.error or "", first.error_since, "unread")
     load, meters = sections["load"].data, sections["registers"].data
     if not isinstance(load, Load) or not isinstance(meters, Meters):
-        return Status("unavailable", "nothing was read yet", None)
+        return Status("unavailable", "nothing was read yet", None, "unread")
     if not meters.regions:
-        return Status("empty", NOTHING_YET)
+        return Status("empty", NOTHING_YET, cause="empty")
     end = load.last_interval_end
     if end is not None and now - end <= STALE_AFTER_SECONDS:
         return Status("live")
     health = sections["health"].data
     if not isinstance(health, Health):
-        return Status("stale", "no usage arrives", end)
+        return Status("stale", "no usage arrives", end, "no_usage")
     # The load curve reaches back a few hours only; the checkpoints know of older usage.
-    return Status("stale", _why(health), end if end is not None else health.newest_event)
-
-
-def _why(health: Health) -> str:
+    since = end if end is not None else health.newest_event
     if health.lag is not None and int(health.lag) > 0:
-        return f"the meter is {int(health.lag):,} records behind"
-    return "no usage arrives"
+        reason = f"the meter is {int(health.lag):,} records behind"
+        return Status("stale", reason, since, "behind", health.lag)
+    return Status("stale", "no usage arrives", since, "no_usage")

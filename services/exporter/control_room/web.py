@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import Final
 
 from prometheus_client.exposition import gzip_accepted
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from services.exporter.control_room.history import History
+from services.exporter.control_room.questions import BadQuestion
 from services.exporter.control_room.room import ControlRoom
+from services.exporter.control_room.shelf import Busy, Shelved
 
 #: Everything comes from this server and nothing stands in the page itself, so a model that calls
 #: itself `<script>` stays a name. Frames of the same site may show it, on a wall for instance.
@@ -31,6 +34,8 @@ SECURITY_HEADERS: Final[Mapping[str, str]] = {
     "permissions-policy": "camera=(), geolocation=(), microphone=()",
 }
 DOCUMENT_PATH: Final = "/control-room/v1.json"
+SERIES_PATH: Final = "/control-room/series.json"
+NAMES_PATH: Final = "/control-room/names.json"
 ASSETS_PATH: Final = "/control-room/assets"
 PAGE: Final = "index.html"
 MEDIA_TYPES: Final = {
@@ -64,8 +69,8 @@ def read_assets() -> dict[str, Asset]:
     return assets
 
 
-def routes(room: ControlRoom) -> list[Route]:
-    """Give the routes: `/`, its assets, and the document."""
+def routes(room: ControlRoom, history: History) -> list[Route]:
+    """Give the routes: `/`, its assets, the document, and what answers about history."""
     assets = read_assets()
 
     async def page(request: Request) -> Response:
@@ -83,11 +88,36 @@ def routes(room: ControlRoom) -> list[Route]:
         packed = _takes_gzip(request)
         return _respond(made.packed if packed else made.body, "application/json", headers, packed)
 
+    async def series(request: Request) -> Response:
+        return await _told(request, history.series(request.query_params.multi_items()))
+
+    async def names(request: Request) -> Response:
+        return await _told(request, history.names(request.query_params.multi_items()))
+
     return [
         Route("/", page),
         Route(f"{ASSETS_PATH}/{{name}}", asset),
         Route(DOCUMENT_PATH, document),
+        Route(SERIES_PATH, series),
+        Route(NAMES_PATH, names),
     ]
+
+
+async def _told(request: Request, asked: Awaitable[Shelved]) -> Response:
+    """Answer a question, or say why not: 400 that it is none, 503 that it cannot be read now."""
+    headers = {**SECURITY_HEADERS, "cache-control": "no-store"}
+    try:
+        made = await asked
+    except BadQuestion as error:
+        told = {"error": str(error), "parameter": error.parameter}
+        return JSONResponse(told, 400, headers)
+    except Busy as error:
+        again = {"retry-after": str(error.again_seconds)}
+        return JSONResponse({"error": str(error)}, 503, {**headers, **again})
+    if made.error is not None:
+        return JSONResponse({"error": made.error}, 503, {**headers, "retry-after": "2"})
+    packed = _takes_gzip(request)
+    return _respond(made.packed if packed else made.body, "application/json", headers, packed)
 
 
 def answer(request: Request, asset: Asset) -> Response:

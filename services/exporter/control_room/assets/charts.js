@@ -1,83 +1,39 @@
 // The two curves, drawn with uPlot. Bands differ by colour, by hatching and by a label beside them.
 
-import { byId, make } from "./elements.js";
-import { clock, short } from "./format.js";
+import { clock, dayShort, short } from "./format.js";
+import { colour, font, hatched, magnified } from "./hatches.js";
+import { word } from "./language.js";
 
-const HATCHES = ["solid", "rising", "dots", "falling", "level", "upright", "cross", "grain"];
 const LABEL_HEIGHT = 15;
-
-/** A colour of the page as the canvas takes it. */
-function colour(name) {
-  const probe = byId("colour-probe") ?? document.body.appendChild(make("i", { id: "colour-probe" }));
-  probe.style.color = `var(--${name})`;
-  return getComputedStyle(probe).color;
-}
-
-/** A hatched fill: a tint of the band's colour with strokes of the colour itself. */
-function hatched(context, index, ratio) {
-  const size = Math.round(8 * ratio);
-  const tile = document.createElement("canvas");
-  tile.width = tile.height = size;
-  const pen = tile.getContext("2d");
-  pen.fillStyle = colour("panel");
-  pen.fillRect(0, 0, size, size);
-  pen.globalAlpha = 0.36;
-  pen.fillStyle = pen.strokeStyle = colour(`band-${index % HATCHES.length}`);
-  pen.fillRect(0, 0, size, size);
-  pen.globalAlpha = 0.5;
-  pen.lineWidth = ratio;
-  pen.beginPath();
-  const half = size / 2;
-  switch (HATCHES[index % HATCHES.length]) {
-    case "rising":
-      for (const at of [-size, 0, size]) pen.moveTo(at, size), pen.lineTo(at + size, 0);
-      break;
-    case "falling":
-      for (const at of [-size, 0, size]) pen.moveTo(at, 0), pen.lineTo(at + size, size);
-      break;
-    case "level":
-      pen.moveTo(0, half), pen.lineTo(size, half);
-      break;
-    case "upright":
-      pen.moveTo(half, 0), pen.lineTo(half, size);
-      break;
-    case "cross":
-      pen.moveTo(0, half), pen.lineTo(size, half), pen.moveTo(half, 0), pen.lineTo(half, size);
-      break;
-    case "dots":
-      pen.arc(half, half, ratio * 1.1, 0, 7), pen.fill();
-      break;
-    case "grain":
-      pen.rect(0, 0, ratio, ratio), pen.rect(half, half, ratio, ratio);
-      break;
-  }
-  pen.stroke();
-  return context.createPattern(tile, "repeat");
-}
+/** Longer stretches name the day where one begins. */
+const CLOCK_SECONDS_MAX = 36 * 3600;
 
 function axes(width) {
   const ink = () => colour("quiet");
   const grid = { stroke: () => colour("grid"), width: 1 };
-  const font = '11px Inter, system-ui, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif';
+  const size = magnified();
   return [
     {
       stroke: ink,
-      font,
+      font: font(1),
       grid,
       ticks: { show: false },
-      space: narrow(width) ? 56 : 72,
+      space: (narrow(width) ? 56 : 72) * size,
       gap: 4,
-      size: 24,
-      values: (_, splits) => splits.map((seconds) => clock(seconds)),
+      size: 24 * size,
+      values: (plot, splits) => {
+        const long = plot.scales.x.max - plot.scales.x.min > CLOCK_SECONDS_MAX;
+        return splits.map((seconds) => (long && seconds % 86400 === 0 ? dayShort(seconds) : clock(seconds)));
+      },
     },
     {
       stroke: ink,
-      font,
+      font: font(1),
       grid,
       ticks: { show: false },
-      size: 52,
+      size: 52 * size,
       gap: 6,
-      space: 38,
+      space: 38 * size,
       values: (_, splits) => splits.map((value) => (value === 0 ? "0" : short(value))),
     },
   ];
@@ -86,46 +42,44 @@ function axes(width) {
 const lastKnown = (values) => values.findLastIndex((value) => value !== null);
 
 /** Sums from the first curve upwards, drawn from the highest down so that each covers the next. */
-function stack(regions) {
+function stack(curves) {
   const sums = [];
-  regions.forEach((region, index) => {
+  curves.forEach((curve, index) => {
     const below = sums[index - 1];
-    sums.push(
-      region.tokens_per_second.map((value, at) => (value === null ? null : value + (below?.[at] ?? 0))),
-    );
+    sums.push(curve.values.map((value, at) => (value === null ? null : value + (below?.[at] ?? 0))));
   });
   return sums.reverse();
 }
 
-/** Write each band's name and value beside its end, apart from each other. */
-function labelBands(plot, regions) {
+/** Write each band's name beside its end, apart from each other. */
+function labelBands(plot, curves) {
   const { ctx, bbox } = plot;
   const ratio = devicePixelRatio;
+  const large = ratio * magnified();
   const last = lastKnown(plot.data[1] ?? []);
   if (last < 0) return;
-  const labels = regions.map((region, index) => {
-    const top = plot.data[regions.length - index][last];
-    const value = region.tokens_per_second[last];
-    return { region: region.region, value, index, y: plot.valToPos(top - value / 2, "y", true) };
+  const labels = curves.map((curve, index) => {
+    const top = plot.data[curves.length - index][last];
+    return { text: curve.label, index, y: plot.valToPos(top - curve.values[last] / 2, "y", true) };
   });
-  const step = LABEL_HEIGHT * ratio;
+  const step = LABEL_HEIGHT * large;
   let floor = bbox.top + bbox.height - step / 3;
   for (const label of labels) floor = (label.y = Math.min(label.y, floor)) - step;
   let ceiling = bbox.top + step / 2;
   for (const label of labels.toReversed()) ceiling = (label.y = Math.max(label.y, ceiling)) + step;
   ctx.save();
-  ctx.font = `${11 * ratio}px Inter, system-ui, "Segoe UI", Roboto, Arial, sans-serif`;
+  ctx.font = font(ratio);
   ctx.textBaseline = "middle";
   ctx.textAlign = "left";
-  const x = bbox.left + bbox.width + 8 * ratio;
+  const x = bbox.left + bbox.width + 8 * large;
   for (const label of labels) {
     ctx.fillStyle = hatched(ctx, label.index, ratio);
-    ctx.fillRect(x, label.y - 4.5 * ratio, 9 * ratio, 9 * ratio);
+    ctx.fillRect(x, label.y - 4.5 * large, 9 * large, 9 * large);
     ctx.strokeStyle = colour(`band-${label.index}`);
     ctx.lineWidth = ratio;
-    ctx.strokeRect(x, label.y - 4.5 * ratio, 9 * ratio, 9 * ratio);
+    ctx.strokeRect(x, label.y - 4.5 * large, 9 * large, 9 * large);
     ctx.fillStyle = colour("ink");
-    ctx.fillText(cut(label.region, plot.width), x + 14 * ratio, label.y);
+    ctx.fillText(cut(label.text, plot.width), x + 14 * large, label.y);
   }
   ctx.restore();
 }
@@ -188,11 +142,10 @@ class Curve {
   }
 }
 
-/** The load of the last hours, one band a region. */
-export class LoadCurve extends Curve {
-  show(load) {
-    const regions = load.regions;
-    this.regions = regions;
+/** Curves on top of each other, one band each: {times, curves: [{label, values}]}. */
+export class Bands extends Curve {
+  show({ times, curves }) {
+    this.curves = curves;
     const band = (index) => ({
       stroke: () => colour(`band-${index}`),
       fill: (plot) => hatched(plot.ctx, index, devicePixelRatio),
@@ -200,13 +153,12 @@ export class LoadCurve extends Curve {
       points: { show: false },
     });
     const options = {
-      padding: [10, narrow(this.host.clientWidth) ? 98 : 112, 0, 0],
-      scales: { x: { time: true }, y: { range: (_, low, high) => [0, (high || 1) * 1.06] } },
-      series: [{}, ...regions.map((_, index) => band(regions.length - 1 - index))],
-      hooks: { draw: [(plot) => labelBands(plot, this.regions)] },
+      padding: [10, (narrow(this.host.clientWidth) ? 98 : 112) * magnified(), 0, 0],
+      scales: { x: { time: true }, y: { range: (_, low, high) => [Math.min(0, low ?? 0), (high || 1) * 1.06] } },
+      series: [{}, ...curves.map((_, index) => band(curves.length - 1 - index))],
+      hooks: { draw: [(plot) => labelBands(plot, this.curves)] },
     };
-    const shape = regions.map((region) => region.region).join("\n");
-    this.draw(shape, options, [load.minutes, ...stack(regions)]);
+    this.draw(curves.map((curve) => curve.label).join("\n"), options, [times, ...stack(curves)]);
   }
 }
 
@@ -246,7 +198,7 @@ function markDay(plot, today) {
   const { ctx, bbox } = plot;
   const ratio = devicePixelRatio;
   ctx.save();
-  ctx.font = `600 ${11 * ratio}px Inter, system-ui, "Segoe UI", Roboto, Arial, sans-serif`;
+  ctx.font = font(ratio, "600");
   ctx.textBaseline = "alphabetic";
   const x = plot.valToPos(today.peak_block + 450, "x", true);
   const y = plot.valToPos(peak, "y", true);
@@ -259,7 +211,7 @@ function markDay(plot, today) {
   ctx.strokeStyle = colour("panel");
   ctx.lineWidth = 4 * ratio;
   ctx.lineJoin = "round";
-  const text = `peak ${short(peak)}`;
+  const text = word("peak_mark", { peak: short(peak) });
   const right = x + ctx.measureText(text).width + 8 * ratio > bbox.left + bbox.width;
   ctx.textAlign = right ? "right" : "left";
   ctx.strokeText(text, x + (right ? -8 : 8) * ratio, y - 5 * ratio);
@@ -274,7 +226,7 @@ function markDay(plot, today) {
   ctx.lineTo(end, level);
   ctx.stroke();
   ctx.textAlign = "left";
-  ctx.font = `${11 * ratio}px Inter, system-ui, "Segoe UI", Roboto, Arial, sans-serif`;
-  ctx.fillText(`average ${short(today.average_tokens_per_second)}`, bbox.left + 6 * ratio, level + 13 * ratio);
+  ctx.font = font(ratio);
+  ctx.fillText(word("average_mark", { average: short(today.average_tokens_per_second) }), bbox.left + 6 * ratio, level + 13 * ratio);
   ctx.restore();
 }

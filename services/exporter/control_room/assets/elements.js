@@ -1,5 +1,7 @@
 // Elements made from values. Text is only ever set as text, so no name can become markup.
 
+import { short } from "./format.js";
+
 /** An element with attributes and children; children are elements or text, null is left out. */
 export function make(tag, attributes = {}, ...children) {
   const element = document.createElement(tag);
@@ -59,4 +61,24 @@ export function bar(ratio, text, kind = "") {
   const fill = make("span", { class: `fill ${kind}` });
   fill.style.width = `${Math.min(100, Math.max(0, ratio * 100)).toFixed(2)}%`;
   return make("span", { class: "bar" }, make("span", { class: "rail", "aria-hidden": "true" }, fill), make("span", {}, text));
+}
+
+/** A link to other figures on this page. */
+export function choice(address, text, attributes = {}) {
+  return make("a", { href: address, "data-go": "", class: "choice", ...attributes }, text);
+}
+
+/** A link away from this page, to another program. */
+export function outside(address, text, attributes = {}) {
+  return make("a", { href: address, rel: "noopener noreferrer", target: "_blank", ...attributes }, text);
+}
+
+/** A band's mark, as the chart beside it has it; room for one where there is no band. */
+export function swatch(index) {
+  return make("span", { class: index === undefined ? "swatch none" : `swatch band-${index % 8}`, "aria-hidden": "true" });
+}
+
+/** A count in short, with all its digits as title. */
+export function count(value, title) {
+  return { text: short(value), title };
 }

@@ -7,16 +7,13 @@ from hypothesis import strategies as st
 
 from services.exporter.control_room import figures
 from services.exporter.control_room.rows import (
-    LeagueRow,
-    MixShare,
-    ModelDay,
+    MinuteTokens,
     RegionBlock,
+    RegionCapacity,
     RegionMinute,
     RegionPeriod,
-    Registers,
     Window,
 )
-from services.exporter.rows import CheckpointRow, LogEnds
 
 DAY = 1_773_532_800  # a midnight
 NOON = DAY + 12 * 3_600
@@ -35,7 +32,7 @@ def test_load_has_zeros_between_usage_and_nothing_around_it() -> None:
         RegionMinute(NOON - 120, "us", 60, 1_200),
         RegionMinute(NOON - 120, "eu", 0, 60),
     ]
-    load = figures.load(rows, WINDOW)
+    load = figures.load(rows, WINDOW).load
     assert load.minutes == [NOON - 300, NOON - 240, NOON - 180, NOON - 120, NOON - 60]
     assert load.tokens_per_second == [None, 10, 0, 21, None]
     assert load.requests_per_second == [None, 0.1, 0, 1, None]
@@ -48,14 +45,14 @@ def test_load_has_zeros_between_usage_and_nothing_around_it() -> None:
 
 
 def test_load_of_nothing() -> None:
-    load = figures.load([], WINDOW)
+    load = figures.load([], WINDOW).load
     assert load.tokens_per_second == [None] * 5
     assert (load.regions, load.last_interval_end) == ([], None)
 
 
 def test_many_regions_are_summed_into_one_curve() -> None:
     rows = [RegionMinute(NOON - 60, f"r{number:02}", 1, 6_000 - number) for number in range(20)]
-    load = figures.load(rows, WINDOW)
+    load = figures.load(rows, WINDOW).load
     assert [curve.region for curve in load.regions] == [
         *(f"r{number:02}" for number in range(7)),
         "other regions",
@@ -104,47 +101,6 @@ def test_the_load_factor_is_at_most_one(tokens: list[int]) -> None:
     assert (factor is None) == (max(tokens) == 0)
 
 
-def test_mix_and_league_show_the_newest_week() -> None:
-    mix = figures.mix(
-        [
-            MixShare(1, "CN", "DeepSeek", 999),
-            MixShare(8, "US", "OpenAI", 25),
-            MixShare(8, "CN", "DeepSeek", 50),
-            MixShare(8, "CN", "Xiaomi", 25),
-        ]
-    )
-    assert (mix.week_start, mix.tokens) == (8, "100")
-    assert [(share.name, share.share) for share in mix.origins] == [("CN", 0.75), ("US", 0.25)]
-    assert [share.name for share in mix.authors] == ["DeepSeek", "OpenAI", "Xiaomi"]
-    league = figures.league(
-        [
-            LeagueRow(8, "US", 25, 0.25, 2, 0),
-            LeagueRow(8, "CN", 75, 0.75, 1, 2),
-            LeagueRow(1, "CN", 60, 0.6, 1, 1),
-        ]
-    )
-    assert [(p.rank, p.origin, p.leading_weeks, p.share_week_before) for p in league.places] == [
-        (1, "CN", 2, 0.6),
-        (2, "US", 0, None),
-    ]
-    assert figures.mix([]).week_start is None
-    assert figures.league([]).places == []
-
-
-def test_counts_are_strings_that_hold_any_size() -> None:
-    meters = figures.meters([Registers("eu", 1, 2**64, 1), Registers("us", 2, 2**53 + 1, 0)])
-    assert meters.system.input_tokens == str(2**64 + 2**53 + 1)
-    assert meters.system.tokens == str(2**64 + 2**53 + 2)
-    assert meters.regions["us"].tokens == "9007199254740993"
-    (model,) = figures.models([ModelDay("m", "", "", 1, 2**60, 2**61)])
-    assert (model.tokens, model.author, model.origin, model.share) == (
-        str(2**60),
-        "unknown",
-        "unknown",
-        0.5,
-    )
-
-
 def test_the_period_of_a_region_without_capacity() -> None:
     period = figures.period(
         [
@@ -157,29 +113,97 @@ def test_the_period_of_a_region_without_capacity() -> None:
     assert figures.period([]).period_start is None
 
 
-def checkpoint(log: str, partition: int, next_offset: int, **counts: int) -> CheckpointRow:
-    fields = {"received": 0, "accepted": 0, "duplicate": 0, "late": 0, "last_append_ms": 0}
-    fields |= {"newest_event_ms": 0} | counts
-    return CheckpointRow(
-        log=log,
-        partition=partition,
-        topic="t",
-        next_offset=next_offset,
-        rejected={"r": 2},
-        **fields,
+def test_each_of_many_regions_has_its_load_though_few_have_a_curve() -> None:
+    rows = [RegionMinute(NOON - 60, f"r{number:02}", 1, 6_000 - number) for number in range(20)]
+    rows += [RegionMinute(NOON - 120, "silent", 1, 60), RegionMinute(NOON - 60, "free", 1, 0)]
+    load = figures.load(rows, WINDOW).load
+    assert load.region_tokens_per_second["r19"] == round((6_000 - 19) / 60, 3)
+    assert load.region_tokens_per_second["silent"] == 0
+    assert load.region_tokens_per_second["free"] == 0
+    assert set(load.region_tokens_per_second) == set(load.region_interval_end)
+    assert [curve.sum_of for curve in load.regions] == [1, 1, 1, 1, 1, 1, 1, 15]
+
+
+def test_a_region_may_be_called_other_regions() -> None:
+    load = figures.load([RegionMinute(NOON - 60, "other regions", 1, 60)], WINDOW).load
+    assert [curve.sum_of for curve in load.regions] == [1]
+
+
+def minutes(until: int, of: dict[int, int]) -> figures.Minutes:
+    rows = [RegionMinute(minute, "eu", 1, tokens) for minute, tokens in of.items()]
+    return figures.load(rows, Window(until, until - figures.LOAD_SECONDS, DAY))
+
+
+def test_the_first_minutes_of_a_day_agree_with_the_load() -> None:
+    """No block has closed, yet there is load: so there are tokens, and a peak not below it."""
+    newest = minutes(DAY + 180, {DAY - 60: 900_000, DAY + 60: 600, DAY + 120: 1_200})
+    day = figures.day(
+        figures.day_minutes([MinuteTokens(DAY + 60, 600)], Window(DAY + 120, DAY, DAY)), newest
     )
+    assert day is not None
+    assert (day.tokens, day.until) == ("1800", DAY + 180)
+    assert (day.peak_tokens_per_second, day.peak_minute) == (20, DAY + 120)
+    assert figures.day(None, newest) == day, "the curve knows all of a day this young"
 
 
-def test_health_sums_all_logs_but_lags_on_the_one_of_now() -> None:
-    rows = [
-        checkpoint("now", 0, 10, received=10, newest_event_ms=1_500),
-        checkpoint("now", 1, 7, received=7),
-        checkpoint("old", 0, 99, received=99, last_append_ms=2_000),
-    ]
-    ends = LogEnds("now", {0: 0, 1: 0, 2: 4}, {0: 15, 1: 5, 2: 6})
-    health = figures.health(rows, ends)
-    assert (health.received, health.rejected, health.rejected_by_reason) == ("116", "6", {"r": "6"})
-    assert (health.newest_event, health.last_append) == (1.5, 2.0)
-    assert health.lag == "7", "5 + none beyond the end + 2 of a partition never read"
-    assert figures.health(rows, None).lag is None
-    assert figures.health([], None).newest_event is None
+def test_before_the_first_minute_of_a_day_has_closed() -> None:
+    newest = minutes(DAY, {DAY - 60: 900})
+    day = figures.day(figures.day_minutes([], Window(DAY, DAY, DAY)), newest)
+    assert day is not None
+    assert (day.day, day.until, day.tokens, day.peak_minute) == (DAY, DAY, "0", None)
+
+
+def test_the_day_has_older_minutes_and_the_newest_of_those_that_both_know() -> None:
+    older = figures.DayMinutes(DAY, NOON - 120, {DAY: 60, NOON - 180: 600})
+    newest = minutes(NOON, {NOON - 180: 660, NOON - 60: 6_000})
+    day = figures.day(older, newest)
+    assert day is not None
+    assert (day.tokens, day.peak_minute) == ("6720", NOON - 60)
+
+
+def test_a_day_of_which_a_part_is_not_known_is_not_told() -> None:
+    newest = minutes(NOON, {NOON - 60: 6_000})
+    assert figures.day(None, newest) is None
+    before = figures.DayMinutes(DAY - 86_400, DAY - 60, {DAY - 120: 60})
+    assert figures.day(before, newest) is None
+    gap = figures.DayMinutes(DAY, NOON - figures.LOAD_SECONDS - 60, {DAY: 60})
+    assert figures.day(gap, newest) is None
+    assert figures.day(gap, None) is not None, "the curve cannot be read: what is known, until then"
+    assert figures.day(None, None) is None
+
+
+def test_yesterdays_minutes_are_not_todays() -> None:
+    """Over midnight: one of the two readings is still of the day before."""
+    yesterday = figures.DayMinutes(DAY - 86_400, DAY, {DAY - 60: 900})
+    day = figures.day(yesterday, minutes(DAY + 60, {DAY - 60: 900, DAY: 60}))
+    assert day is not None
+    assert (day.day, day.tokens) == (DAY, "60")
+    ahead = figures.day(figures.DayMinutes(DAY, DAY + 60, {DAY: 60}), minutes(DAY - 60, {}))
+    assert ahead is not None
+    assert (ahead.day, ahead.tokens) == (DAY, "60")
+
+
+@given(st.dictionaries(st.integers(0, 719), st.integers(0, 2**70), min_size=1), st.integers(1, 720))
+def test_the_peak_is_never_below_the_load_of_now(tokens: dict[int, int], closed: int) -> None:
+    of = {DAY + 60 * minute: value for minute, value in tokens.items() if minute < closed}
+    until = DAY + 60 * closed
+    newest = minutes(until, {at: v for at, v in of.items() if at >= until - figures.LOAD_SECONDS})
+    day = figures.day(figures.DayMinutes(DAY, until, of), newest)
+    assert day is not None
+    assert int(day.tokens) == sum(of.values())
+    known = [rate for rate in newest.load.tokens_per_second if rate is not None]
+    if known:
+        assert day.peak_tokens_per_second is not None
+        assert day.peak_tokens_per_second >= max(known)
+
+
+def test_regions_of_yesterday_are_not_forgotten_at_midnight() -> None:
+    today = figures.today([RegionBlock(DAY - 900, "eu", 9, 0.01)], Window(DAY + 60, DAY, DAY))
+    assert (today.regions, today.seen_regions) == ([], ["eu"])
+
+
+def test_capacities_of_any_size() -> None:
+    assert figures.capacities([RegionCapacity("eu", 2**63), RegionCapacity("us", 0)]).regions == {
+        "eu": str(2**63),
+        "us": "0",
+    }

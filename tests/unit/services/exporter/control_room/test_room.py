@@ -12,6 +12,8 @@ import pytest
 from services.exporter.control_room.room import ControlRoom
 from services.exporter.settings import ExporterSettings
 from services.local_stack.ports import LOOPBACK, give_back, pick_port
+from services.platform.errors import ConfigurationError
+from services.platform.settings import read_settings
 
 
 @pytest.fixture
@@ -38,7 +40,8 @@ def test_without_clickhouse_it_says_so_in_time(room: ControlRoom) -> None:
     assert document["status"]["since"] == 1_773_576_000.0
     assert "ClickHouse" in document["sections"]["load"]["error"]
     assert set(document["sections"]) == {
-        *("load", "registers", "today", "period", "mix", "league", "models", "health"),
+        *("load", "day", "registers", "today", "period", "capacity"),
+        *("mix", "league", "models", "spend", "health"),
     }
     assert gzip.decompress(answer.packed) == answer.body
 
@@ -50,3 +53,24 @@ def test_viewers_share_one_answer(room: ControlRoom) -> None:
         assert await room.answer() is first
 
     asyncio.run(both())
+
+
+def test_links_and_alerts_are_there_where_they_are_set() -> None:
+    settings = ExporterSettings(
+        clickhouse_port=1,
+        kafka_bootstrap_servers=f"{LOOPBACK}:1",
+        exporter_timeout_seconds=3,
+        exporter_grafana_url="https://grafana.example",
+        exporter_runbook_url="",
+        exporter_prometheus_url=f"http://{LOOPBACK}:1",
+    )
+    document = json.loads(asyncio.run(ControlRoom(settings).answer()).body)
+    assert document["links"] == {"grafana": "https://grafana.example", "runbook": ""}
+    assert "Prometheus does not answer" in document["sections"]["alerts"]["error"]
+    assert document["status"]["cause"] == "unread"
+
+
+@pytest.mark.parametrize("address", ["grafana.example", "javascript:alert(1)", "http://u:p@host"])
+def test_an_address_is_one_without_a_password(address: str) -> None:
+    with pytest.raises(ConfigurationError, match="WATTOKEN_EXPORTER_GRAFANA_URL"):
+        read_settings(ExporterSettings, exporter_grafana_url=address)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from services.exporter.control_room import figures
+from services.exporter.control_room import figures, totals
 from services.exporter.control_room.document import Health, Section
 from services.exporter.control_room.rows import RegionMinute, Registers, Window
 from services.exporter.control_room.verdict import judge
@@ -19,8 +19,8 @@ def sections(
     rows = [] if last_minute is None else [RegionMinute(last_minute, "eu", 1, 1)]
     health = Health("1", "1", "0", "0", "0", lag=lag, newest_event=newest)
     return {
-        "load": Section(figures.load(rows, WINDOW), NOON),
-        "registers": Section(figures.meters([Registers("eu", 1, 1, 1)]), NOON),
+        "load": Section(figures.load(rows, WINDOW).load, NOON),
+        "registers": Section(totals.meters([Registers("eu", 1, 1, 1)]), NOON),
         "health": Section(health, NOON),
     }
 
@@ -34,7 +34,9 @@ def test_live_until_three_minutes_after_the_last_interval() -> None:
 def test_stale_says_when_the_meter_is_behind() -> None:
     status = judge(sections(last_minute=NOON - 300, lag="12345"), NOON)
     assert (status.state, status.reason) == ("stale", "the meter is 12,345 records behind")
-    assert judge(sections(last_minute=NOON - 300, lag=None), NOON).reason == "no usage arrives"
+    assert (status.cause, status.behind) == ("behind", "12345")
+    quiet = judge(sections(last_minute=NOON - 300, lag=None), NOON)
+    assert (quiet.reason, quiet.cause) == ("no usage arrives", "no_usage")
 
 
 def test_stale_for_longer_than_the_curve_reaches_back() -> None:
@@ -58,5 +60,5 @@ def test_unavailable_while_nothing_was_read() -> None:
 
 def test_empty_is_not_stale() -> None:
     given = sections(last_minute=None)
-    given["registers"] = Section(figures.meters([]), NOON)
+    given["registers"] = Section(totals.meters([]), NOON)
     assert judge(given, NOON).state == "empty"

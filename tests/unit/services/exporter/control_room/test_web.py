@@ -12,11 +12,14 @@ import httpx
 import pytest
 from starlette.applications import Starlette
 
+from services.exporter.control_room.history import History
 from services.exporter.control_room.room import ControlRoom
 from services.exporter.control_room.web import (
     ASSETS_PATH,
     DOCUMENT_PATH,
+    NAMES_PATH,
     SECURITY_HEADERS,
+    SERIES_PATH,
     read_assets,
     routes,
 )
@@ -46,11 +49,15 @@ def client() -> Client:
     settings = ExporterSettings(
         clickhouse_port=1, kafka_bootstrap_servers="127.0.0.1:1", exporter_timeout_seconds=0.2
     )
-    return Client(Starlette(routes=routes(ControlRoom(settings))))
+    return Client(Starlette(routes=routes(ControlRoom(settings), History(settings))))
 
 
 @pytest.mark.parametrize(
-    "path", ["/", DOCUMENT_PATH, f"{ASSETS_PATH}/main.js", f"{ASSETS_PATH}/none.js"]
+    "path",
+    [
+        *("/", DOCUMENT_PATH, f"{ASSETS_PATH}/main.js", f"{ASSETS_PATH}/none.js"),
+        *(SERIES_PATH, f"{SERIES_PATH}?from=no", NAMES_PATH),
+    ],
 )
 def test_every_answer_has_the_security_headers(client: Client, path: str) -> None:
     headers = client.get(path).headers
@@ -107,6 +114,27 @@ def test_the_document_is_never_kept(client: Client) -> None:
     answer = client.get(DOCUMENT_PATH)
     assert answer.headers["cache-control"] == "no-store"
     assert json.loads(answer.text)["status"]["state"] == "unavailable"
+
+
+@pytest.mark.parametrize(
+    ("query", "parameter"),
+    [("from=tomorrow", "from"), ("tenant=acme", "tenant"), ("by=tenant", "by")],
+)
+def test_a_wrong_parameter_is_refused_by_its_name(
+    client: Client, query: str, parameter: str
+) -> None:
+    answer = client.get(f"{SERIES_PATH}?{query}")
+    assert answer.status_code == 400
+    told = answer.json()
+    assert told["parameter"] == parameter
+    assert told["error"].startswith(f"{parameter}: ")
+
+
+def test_history_without_a_database_says_why(client: Client) -> None:
+    answer = client.get(f"{SERIES_PATH}?last=3h")
+    assert answer.status_code == 503
+    assert "ClickHouse" in answer.json()["error"]
+    assert int(answer.headers["retry-after"]) >= 1
 
 
 def test_nothing_but_assets_is_served(client: Client) -> None:
