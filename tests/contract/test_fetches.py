@@ -141,7 +141,7 @@ def test_the_lock_of_kafka_streams_is_of_its_pom() -> None:
 
 def test_each_pom_has_a_lock() -> None:
     poms = [path for path in files() if path.name == "pom.xml"]
-    assert len(poms) == 2
+    assert len(poms) == 3
     for pom in poms:
         assert pom.with_name("jars.lock").exists(), name(pom)
 
