@@ -61,3 +61,9 @@ def test_documents_named_in_the_code_exist() -> None:
     for path in sources():
         for name in re.findall(r"docs/[\w/-]+\.md", path.read_text(encoding="utf-8")):
             assert (ROOT / name).exists(), f"{path.relative_to(ROOT)} names {name}"
+
+
+def test_the_architecture_lists_every_decision_once_and_in_order() -> None:
+    text = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
+    listed = re.findall(r"^\| \[\d{4}\]\(adr/([^)]+)\) \|", text, re.MULTILINE)
+    assert listed == sorted(path.name for path in (ROOT / "docs/adr").glob("[0-9]*.md"))
