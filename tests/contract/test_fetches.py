@@ -142,7 +142,7 @@ def test_the_locks_of_peers_are_of_their_poms(peer: JavaPeer) -> None:
 
 def test_each_pom_has_a_lock() -> None:
     poms = [path for path in files() if path.name == "pom.xml"]
-    assert len(poms) == 3
+    assert len(poms) == 4
     for pom in poms:
         assert pom.with_name("jars.lock").exists(), name(pom)
 
