@@ -36,10 +36,11 @@ from services.operate.doctor.commands import chosen
 from services.operate.doctor.finding import Finding, Level
 from services.operate.doctor.judging.versions import METADATA_LEVELS
 from services.operate.doctor.looking import clickhouse, kafka
+from services.operate.doctor.looking.reach import not_scraping
 from services.operate.doctor.looking.schema import EXPECTED_TABLES, document, found_tables
 from services.operate.doctor.looking.world import World
 from services.operate.doctor.registry import examine
-from services.operate.doctor.settings import DoctorSettings
+from services.operate.doctor.settings import DoctorSettings, ServicesSettings
 from services.platform.clickhouse import connect
 from services.platform.settings import ClickHouseSettings, read_settings
 from services.platform.supported import minor_release
@@ -54,7 +55,12 @@ PATIENCE_SECONDS = 200.0
 @pytest.fixture(scope="module")
 def whole(pipelines: PipelineFactory) -> Pipeline:
     """A pipeline with all of its services, examined by name of its own settings."""
-    return pipelines(name="doctor", partitions=2)
+    made = pipelines(name="doctor", partitions=2)
+    if made.infrastructure.prometheus is not None:
+        url = made.infrastructure.prometheus_url
+        settings = ServicesSettings(prometheus_url=url)
+        eventually("Prometheus scrapes", lambda: not_scraping(settings, url) is None)
+    return made
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
+from urllib.parse import urlencode
 
 from services.operate.doctor.judging.reach import Reached
 from services.operate.doctor.looking.world import World
@@ -18,6 +19,8 @@ from services.platform.hello import HELLO_SECONDS
 from services.platform.kafka import require_kafka
 
 SERVICES: Final = ("ingest", "aggregator", "exporter")
+#: Each Prometheus names jobs as it likes: after the service, with the deployment's name before it.
+SCRAPED: Final = f'up{{job=~"(.*[-_/])?({"|".join(SERVICES)}|canary)"}}'
 _ANSWER_BYTES_MAX: Final = 16 * 1024 * 1024
 
 
@@ -118,23 +121,24 @@ def unready(settings: ServicesSettings, url: str) -> str | None:
 
 def _prometheus(settings: ServicesSettings) -> Reached:
     url = settings.prometheus_url.rstrip("/")
-    problem = None if not url else _not_scraping(settings, url)
+    problem = None if not url else not_scraping(settings, url)
     return Reached(
         *(f"Prometheus {url}".strip(), url, problem, "WATTOKEN_PROMETHEUS_URL"),
         "deploy/prometheus has its configuration and rules; its page /targets says more",
     )
 
 
-def _not_scraping(settings: ServicesSettings, url: str) -> str | None:
+def not_scraping(settings: ServicesSettings, url: str) -> str | None:
+    """Say why a Prometheus does not watch the services, or None where it does."""
     try:
-        up = data_of(ask(settings, f"{url}/api/v1/query?query=up%7Bjob%3D~%22wattoken.%2A%22%7D"))
+        up = data_of(ask(settings, f"{url}/api/v1/query?{urlencode({'query': SCRAPED})}"))
         rules = data_of(ask(settings, f"{url}/api/v1/rules?type=alert"))
     except WattokenError as error:
         return str(error)
     scraped = {one["metric"].get("instance", "?"): one["value"][1] for one in up["result"]}
     down = sorted(instance for instance, value in scraped.items() if value != "1")
     if not scraped:
-        return "scrapes no job whose name begins with wattoken"
+        return f"scrapes no job that is called {', '.join(SERVICES)}, or ends so"
     if down:
         return f"cannot scrape {', '.join(down[:5])}"
     names = {rule["name"] for group in rules["groups"] for rule in group["rules"]}
