@@ -46,6 +46,7 @@ class Http:
                 ) from None
             handlers.append(urllib.request.HTTPSHandler(context=context))
         self._opener = urllib.request.build_opener(*handlers)
+        self._setting = setting
         self._url = url.rstrip("/")
         self._timeout_seconds = timeout_seconds
 
@@ -60,8 +61,10 @@ class Http:
         except urllib.error.HTTPError as error:
             with error:
                 return error.code, error.read(_REASON_BYTES_MAX)
-        except (urllib.error.URLError, HTTPException) as error:
-            raise OSError(f"{self._url} does not answer: {error}") from None
+        except (OSError, HTTPException) as error:
+            raise OSError(
+                f"{self._url} does not answer: {error}; is that where it is ({self._setting})?"
+            ) from None
 
 
 class Ingest:

@@ -27,7 +27,7 @@ from services.local_stack.ports import LOOPBACK, give_back, pick_port
 from services.local_stack.services import wattoken_command
 from tests.integration.conftest import PipelineFactory
 
-Part = Literal["kafka", "clickhouse", "ingest"]
+Part = Literal["kafka", "clickhouse", "ingest", "exporter"]
 Fault = Literal["closed", "silent"]
 FAULTS: Final[tuple[Fault, ...]] = ("closed", "silent")
 #: The limits of the commands are seconds; the rest is for Python to start on a busy machine.
@@ -37,6 +37,7 @@ SETTINGS: Final[Mapping[Part, str]] = {
     "kafka": "WATTOKEN_KAFKA_BOOTSTRAP_SERVERS",
     "clickhouse": "WATTOKEN_CLICKHOUSE_HOST",
     "ingest": "WATTOKEN_INGEST_URL",
+    "exporter": "WATTOKEN_CANARY_EXPORTER_URL",
 }
 #: Commands whose work it is to make or break a stack: they start their own.
 OWN_STACK: Final = {"up", "demo", "chaos"}
@@ -92,6 +93,7 @@ WAIT: Final[Mapping[str, tuple[tuple[str, ...], tuple[Part, ...]]]] = {
     "ingest": ((), ("kafka",)),
     "aggregator": ((), ("kafka", "clickhouse")),
     "exporter": ((), ("clickhouse",)),
+    "canary": ((), ("exporter",)),
     "succeed": (("--topic", "next", "--partitions", "3"), ("kafka",)),
 }
 #: Its findings are its answer: tests/integration/test_doctor.py.
@@ -197,6 +199,8 @@ def environment(folder: Path, ports: Mapping[Part, int]) -> dict[str, str]:
         "WATTOKEN_CLICKHOUSE_HOST": LOOPBACK,
         "WATTOKEN_CLICKHOUSE_PORT": str(ports["clickhouse"]),
         "WATTOKEN_INGEST_URL": f"http://{LOOPBACK}:{ports['ingest']}",
+        "WATTOKEN_CANARY_EXPORTER_URL": f"http://{LOOPBACK}:{ports['exporter']}",
+        "WATTOKEN_CANARY_API_KEY": "k",
         "WATTOKEN_INGEST_KEYS_FILE": str(folder / "keys.yaml"),
         "WATTOKEN_INGEST_PEPPER_FILE": str(folder / "pepper"),
     }
@@ -209,7 +213,7 @@ def run(case: str, arguments: tuple[str, ...], fault: Fault, folder: Path) -> Ru
     silent: list[Silent] = []
     with ExitStack() as held:
         ports = {part: held.enter_context(away(fault, silent)) for part in SETTINGS}
-        own = {name: pick_port() for name in ("INGEST", "AGGREGATOR", "EXPORTER")}
+        own = {name: pick_port() for name in ("INGEST", "AGGREGATOR", "EXPORTER", "CANARY")}
         held.callback(give_back, *own.values())
         env = environment(folder, ports) | {
             f"WATTOKEN_{name}_PORT": str(port) for name, port in own.items()
@@ -288,6 +292,7 @@ def with_kafka(
         "kafka": infrastructure.ports.kafka,
         "clickhouse": clickhouse_port,
         "ingest": 1,
+        "exporter": 1,
     }
     return subprocess.run(
         wattoken_command(*case.split(), *GIVE_UP[case][0]),
