@@ -23,6 +23,8 @@ from services.local_stack.supervisor import Supervisor
 from tests.versions import clickhouse as versions
 from tests.versions.database import Database, DatabaseFactory
 from tests.versions.infrastructure import OtherInfrastructure
+from tools.pictures.browser import Browser
+from tools.pictures.chromium import fetch_chromium
 
 PipelineFactory = Callable[..., Pipeline]
 _numbers = itertools.count(1)
@@ -38,6 +40,17 @@ def missing(error: ComponentMissing) -> NoReturn:
     if in_ci():
         pytest.fail(f"CI must have every component: {error}", pytrace=False)
     pytest.skip(str(error))
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Headless Chromium: the installed one, or Debian's packages in the cache."""
+    try:
+        chromium = fetch_chromium(print)
+    except ComponentMissing as error:
+        missing(error)
+    with Browser(chromium) as started:
+        yield started
 
 
 @pytest.fixture(scope="session")

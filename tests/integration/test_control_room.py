@@ -17,13 +17,11 @@ from clickhouse_connect.driver.client import Client
 from confluent_kafka import Producer
 
 from schemas.identity import identity_hash
-from services.local_stack.errors import ComponentMissing
 from services.local_stack.pipeline import Pipeline
 from services.platform.clickhouse import connect
 from services.platform.settings import ClickHouseSettings
-from tests.integration.conftest import PipelineFactory, missing
+from tests.integration.conftest import PipelineFactory
 from tools.pictures.browser import Browser, Page
-from tools.pictures.chromium import fetch_chromium
 
 #: (region, provider, model, tokens a minute): two origins, one model that no catalogue knows.
 LINES = [
@@ -94,16 +92,6 @@ def sender(metering: Pipeline) -> Sender:
     sender.send("heavy", "p", "heavy", 10**11 - 2, now() - timedelta(days=9))
     sender.flush()
     return sender
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    try:
-        chromium = fetch_chromium(print)
-    except ComponentMissing as error:
-        missing(error)
-    with Browser(chromium) as browser:
-        yield browser
 
 
 @pytest.fixture(scope="module")

@@ -21,21 +21,10 @@ from tests.axe import axe_script
 from tests.integration.conftest import missing
 from tests.integration.control_room_scene import DAY, NOON, Scene, failed, served
 from tools.pictures.browser import Browser, Page
-from tools.pictures.chromium import fetch_chromium
 
 Show = Callable[..., Page]
 READY = "!['', 'waiting', undefined].includes(document.documentElement.dataset.state)"
 RUNBOOK = "https://book.example/runbook.md"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    try:
-        chromium = fetch_chromium(print)
-    except ComponentMissing as error:
-        missing(error)
-    with Browser(chromium) as browser:
-        yield browser
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,8 +9,6 @@ import pytest
 from services.billing.bill import Bill
 from services.billing.statement_html import render_html
 from services.billing.terms import StatementSettings
-from services.local_stack.errors import ComponentMissing
-from tests.integration.conftest import missing
 from tests.unit.services.billing.bills import (
     adjustment,
     billed,
@@ -21,7 +18,6 @@ from tests.unit.services.billing.bills import (
     statement,
 )
 from tools.pictures.browser import Browser
-from tools.pictures.chromium import fetch_chromium
 
 PHONE, DESK = (390, 844), (1200, 900)
 NAME = "W" * 128
@@ -65,16 +61,6 @@ def longest() -> Bill:
         ),
         SETTINGS,
     )
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    try:
-        chromium = fetch_chromium(print)
-    except ComponentMissing as error:
-        missing(error)
-    with Browser(chromium) as browser:
-        yield browser
 
 
 @pytest.mark.parametrize("size", [PHONE, DESK], ids=["phone", "desk"])
