@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ssl
 import urllib.error
 import urllib.request
 from http.client import HTTPException
@@ -13,6 +12,7 @@ from urllib.parse import urlsplit
 from services.canary.errors import AttemptError
 from services.canary.readings import QUERY, metered_in
 from services.canary.rounds import Metered
+from services.platform.direct_http import direct_opener
 from services.platform.errors import ConfigurationError
 
 #: What may be wrong, by whom: `wattoken_canary_failed_attempts_total` begins with each at 0.
@@ -36,16 +36,8 @@ class Http:
     ) -> None:
         if urlsplit(url).scheme not in ("http", "https"):
             raise ConfigurationError(f"{setting}: {url!r} is no http(s) URL")
-        handlers: list[urllib.request.BaseHandler] = [urllib.request.ProxyHandler({})]
-        if urlsplit(url).scheme == "https":
-            try:
-                context = ssl.create_default_context(cafile=ca_file)
-            except OSError as error:
-                raise ConfigurationError(
-                    f"WATTOKEN_CANARY_CA_FILE: cannot read {ca_file}: {error.strerror or error}"
-                ) from None
-            handlers.append(urllib.request.HTTPSHandler(context=context))
-        self._opener = urllib.request.build_opener(*handlers)
+        trusted = ca_file if urlsplit(url).scheme == "https" else None
+        self._opener = direct_opener(trusted, "WATTOKEN_CANARY_CA_FILE")
         self._setting = setting
         self._url = url.rstrip("/")
         self._timeout_seconds = timeout_seconds

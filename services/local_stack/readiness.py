@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import http.client
 import socket
-import ssl
 import urllib.error
-import urllib.request
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -15,6 +13,7 @@ from confluent_kafka import KafkaException
 
 from services.local_stack.ports import LOOPBACK
 from services.platform.clickhouse import connect
+from services.platform.direct_http import direct_opener
 from services.platform.errors import WattokenError
 from services.platform.kafka import admin_client
 from services.platform.settings import ClickHouseSettings, KafkaSettings
@@ -25,12 +24,7 @@ ANSWER_TIMEOUT_SECONDS = 2.0
 
 def http_answers(url: str, ca_file: Path | None = None) -> ReadyCheck:
     """Ready when the URL answers 200; over https, only ``ca_file``'s authorities are trusted."""
-    # Loopback must never go through a proxy named in the environment.
-    handlers: list[urllib.request.BaseHandler] = [urllib.request.ProxyHandler({})]
-    if ca_file is not None:
-        trusting = ssl.create_default_context(cafile=ca_file)
-        handlers.append(urllib.request.HTTPSHandler(context=trusting))
-    opener = urllib.request.build_opener(*handlers)
+    opener = direct_opener(ca_file)
 
     def check() -> bool:
         try:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import urllib.error
-import urllib.request
 from typing import Final
 from urllib.parse import urlsplit
 
+from services.platform.direct_http import direct_opener
 from services.platform.errors import ConfigurationError, UnavailableError
 
 TIMEOUT_SECONDS: Final = 5.0
@@ -21,10 +21,8 @@ def probe(url: str, timeout_seconds: float = TIMEOUT_SECONDS) -> None:
     """
     if urlsplit(url).scheme not in ("http", "https"):
         raise ConfigurationError(f"{url!r} is no http(s) URL")
-    # Without proxies: the environment's proxy is for the outside, not for this container.
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
-        with opener.open(url, timeout=timeout_seconds) as answer:
+        with direct_opener().open(url, timeout=timeout_seconds) as answer:
             status = answer.status
     except urllib.error.HTTPError as error:
         reason = error.read(_REASON_BYTES_MAX).decode(errors="replace")

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import ssl
 import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
@@ -14,6 +12,7 @@ from urllib.parse import urlencode
 from services.operate.doctor.judging.reach import Reached
 from services.operate.doctor.looking.world import World
 from services.operate.doctor.settings import ServicesSettings
+from services.platform.direct_http import direct_opener
 from services.platform.errors import ConfigurationError, UnavailableError, WattokenError
 from services.platform.hello import HELLO_SECONDS
 from services.platform.kafka import require_kafka
@@ -45,18 +44,7 @@ def ask(settings: ServicesSettings, url: str) -> Answer:
     """
     if not url.startswith(("http://", "https://")):
         raise ConfigurationError(f"{url!r} is no address: give http://host:port")
-    file = settings.services_ca_file
-    try:
-        trusting = ssl.create_default_context(cafile=file)
-    except OSError as error:
-        reason = error.strerror or error
-        raise ConfigurationError(
-            f"WATTOKEN_SERVICES_CA_FILE: cannot read {file}: {reason}"
-        ) from None
-    # A proxy that is named in the environment is for the outside.
-    opener = urllib.request.build_opener(
-        urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=trusting)
-    )
+    opener = direct_opener(settings.services_ca_file, "WATTOKEN_SERVICES_CA_FILE")
     try:
         with opener.open(url, timeout=HELLO_SECONDS) as answer:
             return Answer(answer.status, answer.read(_ANSWER_BYTES_MAX).decode(errors="replace"))
