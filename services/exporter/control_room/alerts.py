@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import urllib.error
-import urllib.request
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from http.client import HTTPException
 from typing import Any, Final
 
+from services.platform.direct_http import direct_opener
 from services.platform.errors import UnavailableError
 
 #: Names of our alerts begin so; a Prometheus of a whole company has others.
@@ -47,11 +47,12 @@ class Alerts:
 
 def alerts_reader(prometheus: str, runbook: str, timeout_seconds: float) -> Callable[[], Alerts]:
     """Give what asks Prometheus once; it raises `UnavailableError`."""
+    opener = direct_opener()
     address = f"{prometheus.rstrip('/')}/api/v1/alerts"
 
     def read() -> Alerts:
         try:
-            with urllib.request.urlopen(address, timeout=timeout_seconds) as answer:
+            with opener.open(address, timeout=timeout_seconds) as answer:
                 body = answer.read(ANSWER_BYTES_MAX + 1)
         except urllib.error.HTTPError as error:
             raise UnavailableError(f"Prometheus answers {error.code} to {address}") from error
