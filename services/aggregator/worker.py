@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import sys
 from collections.abc import Callable
 from functools import partial
+from typing import Final
 
 from services.aggregator.app import MeterApp, create_app
 from services.aggregator.decoding.process import GC_THRESHOLDS
@@ -19,6 +21,9 @@ from services.platform.kafka_questions import KafkaQuestions
 from services.platform.log import configure_logging
 from services.platform.settings import read_settings
 
+#: A run of ids is an open file: some twenty for each partition, of as many as one worker may have.
+FILES_WANTED: Final = 16_384
+
 
 def run() -> None:
     """Run a worker until it is told to stop. Raises `WattokenError` when it had to stop.
@@ -27,6 +32,7 @@ def run() -> None:
     it does where the database went back in time, maybe to before an earlier log had ended.
     """
     settings = read_settings(AggregatorSettings)
+    allow_many_files()
     configure_logging("aggregator", level=settings.log_level, log_format=settings.log_format)
     waits_for: list[str] = []
     unready: list[Callable[[], str | None]] = [
@@ -54,6 +60,14 @@ def run() -> None:
     if app.starts_again and not told:
         # The same process to whoever looks after it, with nothing of the old log in it.
         os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
+
+
+def allow_many_files() -> None:
+    """Let this process have as many files open as the system allows it: each run of ids is one."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = FILES_WANTED if hard == resource.RLIM_INFINITY else min(FILES_WANTED, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def meter(app: MeterApp) -> bool:
