@@ -1,7 +1,7 @@
 """The dedup store on disk as its ids grow: speed, disk and memory, each point in a process.
 
-Most ids asked for are new, as in production; a part was seen before. Ids spread evenly over the log
-time for which they are kept, so all buckets fill.
+As in a worker: a run for each flush, merged behind it in a thread of its own. Most ids asked for
+are new; a part was seen before. Ids spread evenly over the log time for which they are kept.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from bench.errors import BenchError
@@ -20,10 +21,12 @@ from services.local_stack.process_table import memory_of
 
 COUNTS = (1_000_000, 10_000_000, 100_000_000)
 BATCH_IDS = 50_000
+#: So many batches are one run: what a catching-up worker reads between two flushes.
+FLUSH_BATCHES = 10
 ASKED_BATCHES = 20
 #: Of each batch asked for, this part was seen before.
 KNOWN_SHARE = 0.02
-STORE = ROOT / "services" / "aggregator" / "seen_store.py"
+STORE = ROOT / "services" / "aggregator" / "storage" / "seen_store.py"
 
 
 def points(folder: Path, most: int, say: Callable[[str], None]) -> Iterator[dict[str, float]]:
@@ -43,56 +46,73 @@ def points(folder: Path, most: int, say: Callable[[str], None]) -> Iterator[dict
 
 
 def fill_and_ask(folder: Path, ids: int) -> dict[str, float]:
-    """Fill one partition's store in batches, then ask it; report what that took."""
-    # Here and not above: the command line works where the store's library is missing.
+    """Check and move in batches as a worker does, then only ask; report what that took."""
+    # Here and not above: the command line works where what the store needs is missing.
     import numpy as np
 
     from schemas.metering_rules import MeteringRules
     from services.aggregator.arrays.byte_spans import Words
     from services.aggregator.arrays.cuts import Cut
-    from services.aggregator.core.dedup import Settled, Sightings
+    from services.aggregator.core.dedup import Sightings
     from services.aggregator.core.log_time import CLOCK_STEP_MAX_MS
-    from services.aggregator.settings import AggregatorSettings
+    from services.aggregator.core.runs import Settled
     from services.aggregator.storage.seen_store import SeenStores
 
-    settings = AggregatorSettings()
     keep_ms = MeteringRules().dedup_horizon_ms + CLOCK_STEP_MAX_MS
-    settled = Settled(ids, keep_ms, keep_ms)
-    store = SeenStores(
-        folder, "bench", settings.aggregator_filter_bytes, settings.aggregator_cache_bytes
-    ).open(0, settled, 1)
+    store = SeenStores(folder, "bench").open(0, Settled(0, 0, keep_ms), 0)
+    tidier = ThreadPoolExecutor(1)
     rng = np.random.default_rng(1)
 
     def draw(count: int) -> Words:
         return rng.integers(0, 2**64, (count, 2), np.uint64)
 
+    def cut(offset: int) -> Cut:
+        return Cut(offset, offset * keep_ms // ids)
+
     sample: list[Words] = []
     keeping = 0.0
-    for first in range(0, ids, BATCH_IDS):
-        batch = draw(min(BATCH_IDS, ids - first))
+    flush_ids = BATCH_IDS * FLUSH_BATCHES
+    tidying = tidier.submit(bool)
+    for first in range(0, ids, flush_ids):
+        begin, end = cut(first), cut(min(first + flush_ids, ids))
+        batch = draw(end.offset - begin.offset)
         sample.append(batch[:: max(1, ids // 100_000)].copy())
-        at_ms = first * keep_ms // ids
-        sightings = Sightings(batch, np.full(len(batch), at_ms), at_ms + 1, Cut(), settled)
+        times_ms = np.linspace(begin.log_ms, end.log_ms, len(batch), dtype=np.int64)
         started = time.monotonic()
-        store.keep(sightings)
+        for at in range(0, len(batch), BATCH_IDS):
+            store.last_seen(batch[at : at + BATCH_IDS], begin.offset)
+        if not store.keep(Sightings(batch, times_ms, begin, end)):
+            raise BenchError("the disk took no ids")
         keeping += time.monotonic() - started
+        if tidying.done():
+            tidying = tidier.submit(store.tidy, Settled(end.offset, end.log_ms, keep_ms))
+    started = time.monotonic()
+    tidying.result()
+    settled = Settled(ids, keep_ms, keep_ms)
+    while tidier.submit(store.tidy, settled).result():
+        pass
+    merging = time.monotonic() - started
     old = int(BATCH_IDS * KNOWN_SHARE)
     known = np.concatenate(sample)
     asking, found = 0.0, 0
     for _ in range(ASKED_BATCHES):
         asked = np.concatenate((draw(BATCH_IDS - old), rng.choice(known, old)))
         started = time.monotonic()
-        found += int((store.last_seen(asked) >= 0).sum())
+        found += int((store.last_seen(asked, ids) >= 0).sum())
         asking += time.monotonic() - started
-    if not found:
+    if found != ASKED_BATCHES * old:
         raise BenchError("the store does not know ids that it was given")
+    runs, memory = len(list(folder.rglob("run_*"))), memory_of("self")
     store.close()
+    tidier.shutdown()
     return {
         "ids": ids,
         "ids_per_second": round(ASKED_BATCHES * BATCH_IDS / asking),
         "ids_kept_per_second": round(ids / keeping),
+        "merging_behind_seconds": round(merging, 1),
+        "runs": runs,
         "disk_mb": round(sum(path.stat().st_size for path in folder.rglob("*")) / 1e6, 1),
-        "rss_mb": round(memory_of("self").now_mb, 1),
+        "rss_mb": round(memory.now_mb, 1),
     }
 
 

@@ -34,6 +34,7 @@ from services.aggregator.meter import Meter
 from services.aggregator.recovery import Edges, Keep
 from services.aggregator.settings import AggregatorSettings
 from services.aggregator.storage.clickhouse_sink import ClickHouseSink
+from services.aggregator.storage.id_threads import IdThread
 from services.aggregator.storage.retry import AbandonedError
 from services.aggregator.storage.seen_store import SeenStores
 from services.aggregator.storage.sink_thread import SinkThread
@@ -50,6 +51,8 @@ logger = get_logger(__name__)
 #: then is read again by the next owner.
 LAST_FLUSH_SECONDS = 20.0
 LAG_LOOK_SECONDS = 0.05
+#: How often the runs of ids are looked through.
+TIDY_SECONDS = 1.0
 #: How often a database that is behind is asked again.
 REPLICA_LOOK_SECONDS = 2.0
 
@@ -74,12 +77,7 @@ class MeterApp(faust.App):
         edges = Edges(
             log,
             self.offsets,
-            SeenStores(
-                settings.aggregator_state_dir,
-                log.name,
-                settings.aggregator_filter_bytes,
-                settings.aggregator_cache_bytes,
-            ),
+            SeenStores(settings.aggregator_state_dir, log.name),
             Keep(
                 int(settings.aggregator_keep_minutes_seconds * 1000),
                 int(settings.aggregator_keep_hours_seconds * 1000),
@@ -96,6 +94,8 @@ class MeterApp(faust.App):
             settings.aggregator_pending_rows_max,
             lambda partition, offset: self.consumer.checkpoint(self.tp(partition), offset),
             self.check_log,
+            ids=IdThread("ids-write"),
+            tidier=IdThread("ids-tidy"),
         )
 
     def tp(self, partition: int) -> TP:
@@ -271,6 +271,12 @@ class MeterApp(faust.App):
             except WattokenError as error:
                 await self.fail(error)
 
+    async def keep_tidying(self) -> None:
+        """Merge runs of ids, and delete those of no more use, until the app stops."""
+        while not self.should_stop:
+            await self.sleep(TIDY_SECONDS)
+            await self.meter.tidy()
+
     async def start_over(self, error: DatabaseWentBackError) -> None:
         """Forget everything and recover from what the database has now."""
         logger.warning("database went back in time, recovering", error=str(error))
@@ -295,6 +301,8 @@ class MeterApp(faust.App):
             self.meter.release()
             await self.last_flush()
             await self._consumer.commit()
+            # A merge of ids that is under way ends then, and does not hold up the process's end.
+            self.meter.drop(set(self.meter.states))
         await super().on_stop()
 
     def unready(self) -> str | None:
@@ -314,6 +322,7 @@ def create_app(
     topic = app.topic(lineage.log.topic, schema=BatchSchema())
     app.agent(topic, name="meter", concurrency=1)(meter_batches(app))
     app.task(app.keep_flushing)
+    app.task(app.keep_tidying)
     app.task(partial(keep_watch, app))
     app.task(partial(keep_looking, app))
 

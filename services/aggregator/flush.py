@@ -1,7 +1,8 @@
 """The flush: what makes a batch of work durable, in this order.
 
-1. Snapshot each partition's dirty slices, adjustments, dead letters and next offset ``n`` between
-   two batches.
+1. Snapshot each partition's dirty slices, adjustments, dead letters, ids seen and next offset ``n``
+   between two batches; write the ids to disk, as a run (`core.runs`). Where the disk refuses, a
+   later flush writes them.
 2. Insert slices, adjustments and dead letters. Any number of inserts; partial success is harmless.
 3. Read the checkpoints: one lower than what the snapshot's state last wrote or recovered from means
    that the database went back in time, and lacks rows that this state believes to be there.

@@ -13,6 +13,7 @@ from functools import partial
 from typing import Protocol
 
 from services.aggregator.arrays.key_index import Ints
+from services.aggregator.core.dedup import Sightings
 from services.aggregator.core.judging import Records
 from services.aggregator.core.partition import PartitionState, Sifted, Snapshot
 from services.aggregator.core.slices import SliceRows
@@ -33,14 +34,15 @@ from services.aggregator.metrics import (
 )
 from services.aggregator.recovery import Edges, recover
 from services.aggregator.storage.clickhouse_sink import ClickHouseSink
+from services.aggregator.storage.id_threads import IdCalls
 from services.aggregator.storage.retry import AbandonedError, persist
 from services.aggregator.storage.sink_thread import SinkCalls
 from services.platform.log import get_logger
 
 logger = get_logger(__name__)
 
-#: Ids moved to disk at once; meanwhile no batch is metered.
-SPILL_IDS_MAX = 20_000
+#: So many ids seen since the last flush make the next one come at once: they become one run.
+UNWRITTEN_IDS_MAX = 1_000_000
 #: So many times the ids that are to be in memory may be there, while the disk takes none or the
 #: database no checkpoint; then reading pauses.
 IDS_MAX_FACTOR = 5
@@ -62,8 +64,8 @@ class Meter:
     """States of the partitions at hand, and the edges they are read from and written to.
 
     Reading and writing have a connection each: a look-up of an old window must not wait behind a
-    large insert. ``check_log`` is asked before each flush whether what was read may be written;
-    it raises where not.
+    large insert; and so it is with writing ids to disk and tidying up there. ``check_log`` is asked
+    before each flush whether what was read may be written; it raises where not.
     """
 
     def __init__(
@@ -74,6 +76,9 @@ class Meter:
         pending_rows_max: int,
         acknowledge: Acknowledge,
         check_log: Callable[[], Awaitable[None]] | None = None,
+        *,
+        ids: IdCalls,
+        tidier: IdCalls,
     ) -> None:
         self.states: dict[int, PartitionState] = {}
         self._edges = edges
@@ -83,6 +88,8 @@ class Meter:
         self._pending_rows_max = pending_rows_max
         self._acknowledge = acknowledge
         self._check_log = check_log
+        self._ids = ids
+        self._tidier = tidier
         self._batch_lock = asyncio.Lock()
         self._flush_lock = asyncio.Lock()
         self._recovery_lock = asyncio.Lock()
@@ -90,8 +97,8 @@ class Meter:
         self._ids_max = max(IDS_MAX_FACTOR * edges.keep.ids, IDS_MAX_LEAST)
         self._room = asyncio.Event()
         self._room.set()
-        #: Set while as many rows, or bytes of dead letters and adjustments, wait as may: nothing is
-        #: read before a flush takes them.
+        #: Set while so much waits for a flush that it is to come at once: rows, bytes of dead
+        #: letters and adjustments, ids.
         self.full = asyncio.Event()
 
     def positions(self) -> dict[int, int]:
@@ -105,8 +112,8 @@ class Meter:
 
     @property
     def ids_in_memory(self) -> int:
-        """Sightings in memory, all partitions together."""
-        return sum(state.seen.sightings_in_memory for state in self.states.values())
+        """Ids in memory, all partitions together."""
+        return sum(len(state.seen) for state in self.states.values())
 
     @property
     def held(self) -> bool:
@@ -209,7 +216,10 @@ class Meter:
             self._room.clear()
         elif self._too_many_ids:
             logger.warning("reading pauses: too many ids are in memory", ids=self.ids_in_memory)
+            self.full.set()
             self._room.clear()
+        elif sum(state.seen.since_last_cut for state in self.states.values()) >= UNWRITTEN_IDS_MAX:
+            self.full.set()
         return True
 
     async def _look_up(self, partition: int, state: PartitionState, sifted: Sifted) -> None:
@@ -242,14 +252,17 @@ class Meter:
         async with self._flush_lock:
             async with self._batch_lock:
                 taken = self._snapshots()
+                unwritten = self._unwritten_ids()
             # What is handed over leaves room for as much again, read while this is written.
             self.full.clear()
             self._open_room()
-            if not taken:
-                await self._make_room()
-                return
             started = time.monotonic()
             try:
+                if unwritten:
+                    await self._ids.call(partial(write_ids, unwritten))
+                self._make_room()
+                if not taken:
+                    return
                 if self._check_log is not None:
                     # After the snapshot: what is in it was fetched before this question.
                     await persist("look at the log", self._check_log, abandoned)
@@ -265,7 +278,6 @@ class Meter:
             async with self._batch_lock:
                 # Never between a batch's look-up and its fold: it would lose what it looked up.
                 self._evict()
-            await self._make_room()
             self._measure()
 
     def release(self) -> None:
@@ -285,22 +297,23 @@ class Meter:
         """Drop these very states, and none that took their place."""
         self.drop({number for number, state in states.items() if self.states.get(number) is state})
 
-    async def _make_room(self) -> None:
-        """Let a waiting batch go on as soon as it may, and move ids that are too many to disk.
+    def _unwritten_ids(self) -> list[tuple[PartitionState, Sightings]]:
+        found = [(state, state.unwritten_ids()) for state in self.states.values()]
+        return [(state, sightings) for state, sightings in found if sightings is not None]
 
-        A few at a time, between batches.
-        """
-        self._open_room()
+    def _make_room(self) -> None:
+        """Forget the ids that are too many for memory and on disk; let a waiting batch go on."""
         share = max(1, self._edges.keep.ids // max(1, len(self.states)))
+        for state in self.states.values():
+            state.seen.make_room(share)
+        self._open_room()
+
+    async def tidy(self) -> None:
+        """Delete ids on disk that matter no more, and merge runs of them until none are left to."""
         for partition, state in list(self.states.items()):
-            more = True
-            while more:
-                async with self._batch_lock:
-                    # Asked under the lock: whoever waits for it may find the partition given away,
-                    # and its place on disk with another owner.
-                    ours = self.states.get(partition) is state
-                    more = ours and state.spill(share, SPILL_IDS_MAX)
-                self._open_room()
+            while self.states.get(partition) is state:
+                if not await self._tidier.call(partial(state.seen.tidy, state.settled)):
+                    break
 
     def _open_room(self) -> None:
         if not self._too_many_ids and not self.full.is_set():
@@ -326,6 +339,12 @@ class Meter:
         PENDING_ROWS.set(self.pending_rows)
         SEEN_IDS.set(sum(len(state.seen) for state in self.states.values()))
         SLICES.set(sum(len(state.slices) for state in self.states.values()))
+
+
+def write_ids(unwritten: Sequence[tuple[PartitionState, Sightings]]) -> None:
+    """Write runs of ids. What the disk does not take stays in memory, and is in the next runs."""
+    for state, sightings in unwritten:
+        state.seen.keep(sightings)
 
 
 def look_up(

@@ -50,11 +50,11 @@ SEEN_IDS: Final = Gauge(
 )
 ID_STORE_FAULTS: Final = Counter(
     "wattoken_aggregator_id_store_faults",
-    "Faults of the disk that keeps ids, by what was tried: open, read, write, forget.",
+    "Faults of the disk that keeps ids, by what was tried: open, read, write, tidy.",
     ["what"],
     registry=REGISTRY,
 )
-for _what in ("open", "read", "write", "forget"):
+for _what in ("open", "read", "write", "tidy"):
     # There from the start: an alert sees a counter rise, but not begin at 1.
     ID_STORE_FAULTS.labels(_what)
 ID_STORES_REFUSING: Final = Gauge(

@@ -7,9 +7,10 @@
 2. Stop where these contradict one another.
 3. The slices: every register, and the windows that late events are likely to touch; and which
    series are admitted (`core.series_limit`).
-4. The store of ids seen, if it is not beyond ``c``, and the offset from which the ids of the dedup
-   horizon before ``c`` that it lacks are read again: it says so itself, or Kafka finds it by time.
-5. Where the log follows another, the ids of that one that it lacks (`inheritance`).
+4. The runs of ids seen that end at ``c`` or below it, and the offset from which the ids of the
+   dedup horizon before ``c`` that they lack are read again: where they end, or Kafka finds it by
+   time.
+5. Where the log follows another, the ids of that one, unless runs have them (`inheritance`).
 
 Reading then begins at (4). Records below ``c`` are read for their ids only; a slice whose version
 is above an event's offset already has that event (`core.slices`).
@@ -23,8 +24,9 @@ from typing import Protocol
 
 from schemas.measures import INPUT, OUTPUT
 from services.aggregator.arrays.cuts import Cut
-from services.aggregator.core.dedup import LONG_AGO, OlderIds, SeenIds, Settled
+from services.aggregator.core.dedup import IdsUnreadableError, OlderIds, SeenIds
 from services.aggregator.core.partition import Checkpoint, PartitionState
+from services.aggregator.core.runs import BEFORE_INHERITED, INHERITED, Settled
 from services.aggregator.core.series_limit import Admission
 from services.aggregator.core.slices import FamilySlices, SliceStore
 from services.aggregator.core.timing import RuleBook
@@ -68,10 +70,10 @@ class Keep:
 class Stores(Protocol):
     """Where the ids seen are kept on disk."""
 
-    def open(self, partition: int, settled: Settled, partitions: int) -> OlderIds:
-        """Open a partition's store as far as it is not beyond a checkpoint.
+    def open(self, partition: int, settled: Settled, start: int) -> OlderIds:
+        """Open a partition's runs as far as they are of use at a checkpoint.
 
-        ``partitions`` share the memory that there is for such stores.
+        ``start`` is the first offset that can be read, as `core.runs.usable` has it.
         """
 
 
@@ -110,7 +112,7 @@ def recover(
 ) -> dict[int, PartitionState]:
     """Build the states of these partitions, in the order of the module's docstring.
 
-    At least ``sharing`` partitions share the memory that stores of ids may have.
+    At least ``sharing`` partitions share the memory that ids may have.
 
     Raises `UnavailableError` when a retry may help, `MeteringStoppedError` when going on would
     be guessing, `AbandonedError` when ``abandoned()`` says so in the midst of long work.
@@ -134,17 +136,22 @@ def recover(
     sharing = max(sharing, len(partitions))
     stores: dict[int, OlderIds] = {}
     try:
-        for partition, checkpoint in checkpoints.items():
-            settled = checkpoint.settled(rules[partition])
-            stores[partition] = edges.stores.open(partition, settled, sharing)
-        read_from = rebuild_from(offsets, checkpoints, rules, starts, stores, floor_ms)
-        seen = {
-            number: SeenIds(store, read_from[number].unsure_until_ms)
-            for number, store in stores.items()
+        past_ms = {
+            number: one.settled(rules[number]).past_ms for number, one in checkpoints.items()
         }
+        for partition, checkpoint in checkpoints.items():
+            inherits = edges.inherited is not None and past_ms[partition] < floor_ms
+            start = BEFORE_INHERITED if inherits else starts[partition]
+            settled = checkpoint.settled(rules[partition])
+            stores[partition] = edges.stores.open(partition, settled, start)
+        read_from = rebuild_from(offsets, checkpoints, rules, starts, stores, floor_ms)
+        cuts = {number: Cut(one.offset, one.log_ms) for number, one in read_from.items()}
         if edges.inherited is not None:
-            share = max(1, edges.keep.ids // sharing)
-            edges.inherited.enter(heirs_of(checkpoints, rules, stores, seen, share), abandoned)
+            seen = inherit(
+                edges.inherited, stores, cuts, past_ms, edges.keep.ids // sharing, abandoned
+            )
+        else:
+            seen = {number: SeenIds(store, cuts[number]) for number, store in stores.items()}
         states = {
             partition: PartitionState(
                 partition,
@@ -175,23 +182,44 @@ def recover(
     return states
 
 
-def heirs_of(
-    checkpoints: Mapping[int, Checkpoint],
-    rules: Mapping[int, RuleBook],
+def inherit(
+    inherited: Inherited,
     stores: Mapping[int, OlderIds],
-    seen: Mapping[int, SeenIds],
+    begins: Mapping[int, Cut],
+    past_ms: Mapping[int, int],
     memory_max: int,
-) -> dict[int, Heir]:
-    """What each partition needs of the ids that the logs before saw.
+    abandoned: Callable[[], bool],
+) -> dict[int, SeenIds]:
+    """The ids seen, with those of the logs before for the partitions whose runs do not have them.
 
-    A store that is complete below an offset of this log has all of them.
+    ``begins`` is where reading begins, ``past_ms`` until when ids matter no more. Raises
+    `UnavailableError` where the disk lost some meanwhile, and what `Inherited.enter` does.
     """
-    times_ms = needed_from(checkpoints, rules, stores)
-    return {
-        number: Heir(seen[number], times_ms[number], one.settled(rules[number]), memory_max)
-        for number, one in checkpoints.items()
-        if not stores[number].complete_below.offset
+    lacking = {
+        number
+        for number, store in stores.items()
+        if store.end is None and past_ms[number] < inherited.floor_ms
     }
+    seen = {
+        number: SeenIds(
+            store, Cut(INHERITED, past_ms[number]) if number in lacking else begins[number]
+        )
+        for number, store in stores.items()
+    }
+    heirs = {
+        number: Heir(seen[number], max(0, past_ms[number]), max(1, memory_max))
+        for number in lacking
+    }
+    try:
+        inherited.enter(heirs, abandoned)
+    except IdsUnreadableError as error:
+        # What was entered so far is lost with the run: tried again, it is entered anew.
+        raise UnavailableError(f"ids of the log before: {error}") from error
+    for number in heirs:
+        # Runs of their own: what comes behind them may be dropped again without them.
+        seen[number].cut(begins[number].offset, begins[number].log_ms)
+        seen[number].write()
+    return seen
 
 
 def check_migrated(
@@ -252,32 +280,11 @@ def check_against_commits(
 class Beginning:
     """Where the reading of ids begins, and which log time it is there at least.
 
-    `times_untold` says that records from there on may bear this time though all that are left were
-    appended before it: the one that was not may be gone, or lie before the beginning.
+    What was seen before bears no later time.
     """
 
     offset: int
     log_ms: int
-    times_untold: bool = False
-
-    @property
-    def unsure_until_ms(self) -> int:
-        """Up to which log time no record tells, by its append time, where reading would begin."""
-        return self.log_ms if self.times_untold else LONG_AGO
-
-
-def needed_from(
-    checkpoints: Mapping[int, Checkpoint],
-    rules: Mapping[int, RuleBook],
-    seen: Mapping[int, OlderIds],
-) -> dict[int, int]:
-    """From which log time on ids have to be read: where they matter, or where the store ends."""
-    return {
-        partition: max(
-            checkpoint.settled(rules[partition]).past_ms, seen[partition].complete_before_ms, 0
-        )
-        for partition, checkpoint in checkpoints.items()
-    }
 
 
 def rebuild_from(
@@ -288,48 +295,44 @@ def rebuild_from(
     seen: Mapping[int, OlderIds],
     floor_ms: int = 0,
 ) -> dict[int, Beginning]:
-    """Find from where ids have to be read again: where they matter, or where the store ends.
+    """Find from where ids have to be read again: where the runs end, or where ids begin to matter.
 
-    Mostly the store says at which offset it does (`where_store_ends`). Else from the first record
-    appended at or after a time on, however the clock stepped: log time is
+    That is at the first record appended at or after a time, however the clock stepped: log time is
     below that time before this record and not below it from there on. But a log that follows
     another has all that was appended before the other's end at the log time of that end, so these
-    records are not found by their append time: they are its first.
+    records are not found by their append time: they are its first. Of a log that begins behind
+    the runs by now, what lies between is gone.
     """
-    times_ms = needed_from(checkpoints, rules, seen)
     begins: dict[int, Beginning] = {}
     asked: dict[int, int] = {}
+    floors_ms: dict[int, int] = {}
     for partition, checkpoint in checkpoints.items():
-        settled, start = checkpoint.settled(rules[partition]), starts[partition]
-        begin = where_store_ends(seen[partition].complete_below, settled, start)
-        if begin is not None:
-            begins[partition] = begin
-        elif checkpoint.next_offset > start:
-            asked[partition] = times_ms[partition] if times_ms[partition] > floor_ms else 0
+        end, start = seen[partition].end, starts[partition]
+        if end is not None and end.offset >= start:
+            begins[partition] = Beginning(end.offset, end.log_ms)
+            continue
+        floors_ms[partition] = floor_ms if end is None else max(floor_ms, end.log_ms)
+        if checkpoint.next_offset > start:
+            past_ms = checkpoint.settled(rules[partition]).past_ms
+            asked[partition] = past_ms if past_ms > floors_ms[partition] else 0
     found = offsets.at(asked) if asked else {}
-    for partition in checkpoints.keys() - begins.keys():
-        at, start = found.get(partition, -1), starts[partition]
-        begins[partition] = beginning(at, start, checkpoints[partition], floor_ms)
+    for partition, lowest_ms in floors_ms.items():
+        begins[partition] = beginning(
+            found.get(partition, -1),
+            starts[partition],
+            checkpoints[partition],
+            max(lowest_ms, asked.get(partition, 0)),
+        )
     return begins
 
 
-def where_store_ends(complete: Cut, settled: Settled, start: int) -> Beginning | None:
-    """Say where reading begins by what the store says of itself; None where that is of no help.
-
-    So it is where the store ends before what matters, or before the log begins by now: then what
-    lies between is gone, and with it perhaps what log time there was.
-    """
-    if not start <= complete.offset or not complete.offset or complete.log_ms < settled.past_ms:
-        return None
-    return Beginning(complete.offset, complete.log_ms, times_untold=True)
-
-
-def beginning(found: int, start: int, checkpoint: Checkpoint, floor_ms: int) -> Beginning:
+def beginning(found: int, start: int, checkpoint: Checkpoint, lowest_ms: int) -> Beginning:
     """Say where reading begins, by the first record that is young enough; -1 where none is.
 
-    Below the checkpoint there must be one, whose append time is log time there. Where there is
-    none, that record was deleted, and a broker's clock has been behind ever since: all that is left
-    below the checkpoint bears the checkpoint's log time, so it is read from its first record on.
+    ``lowest_ms`` is the log time there at least. Below the checkpoint there must be such a record,
+    whose append time is log time there. Where there is none, that record was deleted, and a
+    broker's clock has been behind ever since: all that is left below the checkpoint bears the
+    checkpoint's log time, so it is read from its first record on.
 
     Raises `UnavailableError` where nothing was deleted: then the answer is wrong, and to take it
     for a fact would give old ids a new time. (Where no record came yet but markers of transactions,
@@ -337,16 +340,15 @@ def beginning(found: int, start: int, checkpoint: Checkpoint, floor_ms: int) -> 
     """
     end = checkpoint.next_offset
     if start >= end:
-        return Beginning(end, floor_ms)
+        return Beginning(end, lowest_ms)
     if 0 <= found < end:
-        return Beginning(max(found, start), floor_ms)
-    clock_behind = checkpoint.last_append_ms > floor_ms
-    if clock_behind and start <= checkpoint.start_offset:
+        return Beginning(max(found, start), lowest_ms)
+    if checkpoint.last_append_ms > lowest_ms and start <= checkpoint.start_offset:
         raise UnavailableError(
             f"Kafka finds no record below offset {end} that is as young as the last of them"
             f" (its answer: {found}), though the log still begins at {start}"
         )
-    return Beginning(start, checkpoint.last_append_ms, clock_behind)
+    return Beginning(start, checkpoint.last_append_ms)
 
 
 def load_slices(

@@ -57,22 +57,14 @@ class AggregatorSettings(KafkaSettings, ClickHouseSettings):
     )
     aggregator_state_dir: Path = Field(
         default=Path(".wattoken/aggregator"),
-        description="Folder for ids that do not fit into memory. Losing it costs time, no tokens;"
+        description="Folder for the ids seen, about 23 bytes each. Losing it costs time, no tokens;"
         " a disk that fails is told in the log and in metrics, and stops nothing.",
     )
     aggregator_ids_in_memory_max: int = Field(
         default=4_000_000,
         gt=0,
-        description="Ids kept in memory for dedup, 35 to 65 bytes each. While the disk takes none,"
-        " up to five times as many; then reading pauses.",
-    )
-    aggregator_filter_bytes: int = Field(
-        default=192 * 1024 * 1024,
-        gt=0,
-        description="Memory for the filters before the ids on disk, once there are any.",
-    )
-    aggregator_cache_bytes: int = Field(
-        default=32 * 1024 * 1024, gt=0, description="Memory for RocksDB's block cache."
+        description="Ids kept in memory for dedup, 35 to 65 bytes each; all others take 2 bytes"
+        " each. While the disk takes none, up to five times as many; then reading pauses.",
     )
     aggregator_replica_wait_seconds: float = Field(
         default=60.0,

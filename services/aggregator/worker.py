@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from functools import partial
+from typing import Final
 
 from services.aggregator.app import MeterApp, create_app
 from services.aggregator.decoding.process import GC_THRESHOLDS
@@ -25,6 +27,9 @@ from services.platform.settings import read_settings
 
 logger = get_logger(__name__)
 
+#: A run of ids is an open file: some twenty for each partition, of as many as one worker may have.
+FILES_WANTED: Final = 16_384
+
 
 def run() -> None:
     """Run a worker until it is told to stop. Raises `WattokenError` when it had to stop.
@@ -33,6 +38,7 @@ def run() -> None:
     it does where the database went back in time, maybe to before an earlier log had ended.
     """
     settings = read_settings(AggregatorSettings)
+    allow_many_files()
     configure_logging("aggregator", level=settings.log_level, log_format=settings.log_format)
     waits_for: list[str] = []
     unready: list[Callable[[], str | None]] = [
@@ -92,6 +98,14 @@ def look_at_tables(settings: AggregatorSettings) -> None:
         raise ConfigurationError(f"the database {settings.clickhouse_database} {state.behind}")
     if (remark := state.ahead or state.behind) is not None:
         logger.warning("another schema", database=settings.clickhouse_database, remark=remark)
+
+
+def allow_many_files() -> None:
+    """Let this process have as many files open as the system allows it: each run of ids is one."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = FILES_WANTED if hard == resource.RLIM_INFINITY else min(FILES_WANTED, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def meter(app: MeterApp) -> bool:

@@ -88,7 +88,7 @@ def gone(metered: Metered) -> None:
     shutil.rmtree(metered.folder)
     metered.meter(batch_of(1), range(2 * EVENTS))
     assert metered.shown("id_store_faults_total") > 0
-    assert list(metered.folder.rglob("bucket-*")), "recreated"
+    assert list(metered.folder.rglob("run_*")), "recreated"
     assert metered.shown("id_stores_refusing") == 0
 
 
@@ -102,12 +102,11 @@ def full(metered: Metered) -> None:
 
 
 def damaged_while_it_runs(metered: Metered) -> None:
-    # The ids that were read again go to disk, and from RocksDB's memory into its tables at its end.
     metered.restart()
     metered.meter(batch_of(3), batch_of(3))
     eventually("moved", lambda: metered.shown("seen_ids") < EVENTS)
     metered.restart()
-    assert garble(metered.folder, "*.sst")
+    assert garble(metered.folder, "run_*")
     metered.meter(batch_of(4), range(5 * EVENTS))
     assert metered.shown("id_store_faults_total") > 0
 
@@ -125,15 +124,12 @@ def test_a_disk_of_ids_that_fails_stops_no_worker(
             infrastructure,
             aggregator_state_dir=str(disk.path / "state"),
             aggregator_ids_in_memory_max="100",
-            # What is damaged must be read again: no block stays in memory.
-            aggregator_cache_bytes="1",
-            aggregator_filter_bytes="1000000",
             aggregator_flush_interval_seconds="0.2",
         ) as pipeline,
     ):
         metered = Metered(pipeline, disk)
         metered.meter(batch_of(0), batch_of(0))
-        assert list(metered.folder.rglob("bucket-*")), "ids are on disk"
+        assert list(metered.folder.rglob("run_*")), "ids are on disk"
         assert metered.shown("id_store_faults_total") == 0
         for fault in FAULTS:
             fault(metered)

@@ -29,7 +29,7 @@ ROOT: Final = Path(__file__).parents[2]
 HEAVY: Final = (
     *("pytest", "hypothesis", "hypothesis.strategies", "hypothesis.extra.numpy", "numpy"),
     *("aiokafka", "confluent_kafka", "confluent_kafka.admin", "clickhouse_connect", "faust"),
-    *("msgspec", "pydantic", "pydantic_settings", "structlog", "rocksdict", "xxhash", "coverage"),
+    *("msgspec", "pydantic", "pydantic_settings", "structlog", "xxhash", "coverage"),
 )
 OPTIONS: Final = (
     *("-q", "-x", "--no-header", "--tb=short", "-p", "no:cacheprovider", "-p", "no:xdist"),

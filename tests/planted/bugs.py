@@ -48,8 +48,9 @@ BUGS: Final = (
     # Flush and snapshot.
     meter(
         "snapshot without the lock",
-        "            async with self._batch_lock:\n                taken = self._snapshots()\n",
-        "            taken = self._snapshots()\n",
+        "            async with self._batch_lock:\n                taken = self._snapshots()\n"
+        "                unwritten = self._unwritten_ids()\n",
+        "            taken = self._snapshots()\n            unwritten = self._unwritten_ids()\n",
     ),
     meter(
         "memory stays full forever when the ids on disk are lost",
@@ -111,9 +112,38 @@ BUGS: Final = (
         "",
     ),
     meter(
-        "ids move for a partition that was given away",
-        "                    ours = self.states.get(partition) is state\n",
-        "                    ours = True\n",
+        "ids that were taken are written by no flush",
+        "                    await self._ids.call(partial(write_ids, unwritten))\n",
+        "                    pass\n",
+    ),
+    meter(
+        "a flush cancelled while ids are written keeps its states",
+        """\
+            try:
+                if unwritten:
+                    await self._ids.call(partial(write_ids, unwritten))
+                self._make_room()
+                if not taken:
+""",
+        """\
+            if unwritten:
+                await self._ids.call(partial(write_ids, unwritten))
+            self._make_room()
+            try:
+                if not taken:
+""",
+    ),
+    meter(
+        "ids read again are written only where rows are",
+        "                unwritten = self._unwritten_ids()\n",
+        "                unwritten = self._unwritten_ids() if taken else []\n",
+    ),
+    meter(
+        "runs are merged once a turn",
+        "                if not await self._tidier.call(partial(state.seen.tidy, state.settled)):\n"
+        "                    break\n",
+        "                await self._tidier.call(partial(state.seen.tidy, state.settled))\n"
+        "                break\n",
     ),
     meter(
         "an abandoned recovery keeps its places of ids",
@@ -137,8 +167,8 @@ BUGS: Final = (
     ),
     meter(
         "nothing is read while what filled the room is written",
-        "            self.full.clear()\n            self._open_room()\n            if not taken:\n",
-        "            if not taken:\n                self.full.clear()\n",
+        "            self.full.clear()\n            self._open_room()\n            started",
+        "            started",
     ),
     meter(
         "a flush that ends lets read on, though there is a full room again",
@@ -146,9 +176,9 @@ BUGS: Final = (
         "if not self._too_many_ids:",
     ),
     meter(
-        "a pause ends when all ids have been moved",
-        "                self._open_room()\n",
-        "",
+        "room for ids lets nobody read on",
+        "            state.seen.make_room(share)\n        self._open_room()\n",
+        "            state.seen.make_room(share)\n",
     ),
     meter(
         "partitions that went elsewhere are kept",
@@ -165,27 +195,15 @@ BUGS: Final = (
         """\
             async with self._batch_lock:
                 taken = self._snapshots()
-            # What is handed over leaves room for as much again, read while this is written.
-            self.full.clear()
-            self._open_room()
-            if not taken:
-                await self._make_room()
-                return
-            started = time.monotonic()
-            try:
-                if self._check_log is not None:
+                unwritten = self._unwritten_ids()
 """,
         """\
             if self._check_log is not None:
                 await self._check_log()
+                self._check_log = None
             async with self._batch_lock:
                 taken = self._snapshots()
-            if not taken:
-                await self._make_room()
-                return
-            started = time.monotonic()
-            try:
-                if False:
+                unwritten = self._unwritten_ids()
 """,
     ),
     core(
@@ -231,7 +249,7 @@ BUGS: Final = (
         "test_agent.py",
     ),
     store(
-        "ids that the disk refused count as moved",
+        "ids that the disk refused count as written",
         "storage/seen_store",
         "WRITE_REST_SECONDS)\n            return False\n",
         "WRITE_REST_SECONDS)\n            return True\n",
@@ -240,30 +258,65 @@ BUGS: Final = (
     store(
         "a place that lost ids is used again",
         "storage/seen_store",
-        "            self._stores.discard(place)\n",
-        "            place.close()\n",
-        "storage/test_seen_store.py::test_ids_that_cannot_be_read_nor_thrown_away_are_passed_by",
+        "            self._spoilt.add(place.path)\n",
+        "            pass\n",
+        "storage/test_seen_store.py::test_a_run_that_cannot_be_read_nor_deleted_is_passed_by",
     ),
     store(
         "a folder of another owner is written to",
         "storage/seen_place",
-        "        if not self._is_there():\n            raise PlaceGoneFault",
+        "        if not there:\n            raise PlaceGoneFault",
         "        if False:\n            raise PlaceGoneFault",
         "storage/test_seen_place.py::test_in_a_folder_recreated_nothing_is_touched",
     ),
     store(
-        "moves that are missing are not missed",
-        "storage/seen_bucket",
-        "        if lost:\n",
-        "        if False:\n",
-        "storage/test_seen_place.py::test_a_bucket_needs_all_its_moves",
+        "a merged run takes the place of runs that came meanwhile",
+        "storage/seen_place",
+        "            left = [run for run in self.runs if run not in gone]\n",
+        "            left = []\n",
+        "storage/test_seen_place.py::test_runs_written_while_others_are_merged_are_kept",
     ),
     store(
-        "a manifest is read unseen",
-        "storage/store_logs",
-        "        if whole_bytes(content) != len(content):\n            raise",
-        "        if False:\n            raise",
-        "storage/test_store_logs.py",
+        "blocks are believed as they are read",
+        "storage/run_format",
+        "    if seals_of(blocks, numbers, token) != blocks",
+        "    if False and seals_of(blocks, numbers, token) != blocks",
+        "storage/test_run_file.py::test_damage_anywhere_is_noticed_before_it_is_believed",
+    ),
+    store(
+        "an id is looked for in one block only",
+        "storage/run_file",
+        '        counts = np.searchsorted(self._fence, high[asked], "right") - first\n',
+        "        counts = np.ones(len(first), np.int64)\n",
+        "storage/test_run_file.py",
+    ),
+    store(
+        "what may not be on disk is not looked at",
+        "storage/run_file",
+        "        if not run.described.synced:\n",
+        "        if False:\n",
+        "storage/test_run_file.py",
+    ),
+    store(
+        "a run of another log is ours",
+        "storage/seen_place",
+        "        return run if is_ours else None\n",
+        "        return run\n",
+        "storage/test_seen_place.py",
+    ),
+    store(
+        "a run that was overtaken is written",
+        "storage/seen_place",
+        "        if self.end is not None and sightings.begin.offset < self.end.offset:\n",
+        "        if False:\n",
+        "storage/test_seen_place.py::test_a_run_that_was_overtaken_is_not_written",
+    ),
+    Bug(
+        "of merged runs the older counts",
+        f"{AGGREGATOR}/arrays/sorted_ids.py",
+        "    older = np.append(alike & (low[1:] == low[:-1]), False)\n",
+        "    older = np.append(False, alike & (low[1:] == low[:-1]))\n",
+        ("arrays/test_sorted_ids.py",),
     ),
     flush(
         "checkpoint before its rows",
@@ -319,48 +372,53 @@ BUGS: Final = (
     ),
     recovery(
         "what a clock behind saw is not read again",
-        "    return Beginning(start, checkpoint.last_append_ms, clock_behind)\n",
-        "    return Beginning(end, floor_ms)\n",
+        "    return Beginning(start, checkpoint.last_append_ms)\n",
+        "    return Beginning(end, lowest_ms)\n",
     ),
     recovery(
         "what a clock behind saw bears the times of that clock",
-        "    return Beginning(start, checkpoint.last_append_ms, clock_behind)\n",
-        "    return Beginning(start, floor_ms)\n",
+        "    return Beginning(start, checkpoint.last_append_ms)\n",
+        "    return Beginning(start, lowest_ms)\n",
     ),
     recovery(
         "that nothing was found is taken for a fact",
-        "    if clock_behind and start <= checkpoint.start_offset:\n",
-        "    if clock_behind and start < 0:\n",
+        "    if checkpoint.last_append_ms > lowest_ms and start <= checkpoint.start_offset:\n",
+        "    if False:\n",
     ),
     recovery(
-        "a store is told of times that no record tells",
-        "        return self.log_ms if self.times_untold else LONG_AGO\n",
-        "        return LONG_AGO\n",
+        "runs that end before the log begins say where to read",
+        "        if end is not None and end.offset >= start:\n",
+        "        if end is not None:\n",
     ),
     recovery(
-        "a store that ends before what matters says where to read",
-        " or complete.log_ms < settled.past_ms:\n",
-        ":\n",
+        "log time begins anew where the runs end",
+        "Beginning(end.offset, end.log_ms)",
+        "Beginning(end.offset, 0)",
     ),
     recovery(
-        "a store that ends before the log begins says where to read",
-        "    if not start <= complete.offset or",
-        "    if",
+        "log time falls behind runs whose end the log has lost",
+        "floor_ms if end is None else max(floor_ms, end.log_ms)",
+        "floor_ms",
     ),
     recovery(
-        "log time begins anew where the store ends",
-        "Beginning(complete.offset, complete.log_ms, times_untold=True)",
-        "Beginning(complete.offset, 0, times_untold=True)",
+        "what is read by its time says that nothing came before",
+        "            max(lowest_ms, asked.get(partition, 0)),\n",
+        "            lowest_ms,\n",
     ),
     recovery(
-        "where the store ends its times are told",
-        "Beginning(complete.offset, complete.log_ms, times_untold=True)",
-        "Beginning(complete.offset, complete.log_ms)",
+        "ids of the log before are read though runs have them",
+        "        if store.end is None and past_ms",
+        "        if past_ms",
     ),
     recovery(
-        "ids of the log before are read though the store has them",
-        "        if not stores[number].complete_below.offset\n",
-        "",
+        "a log's own beginning is one though ids of the log before matter",
+        "BEFORE_INHERITED if inherits else starts[partition]",
+        "starts[partition]",
+    ),
+    recovery(
+        "ids of the log before are no run of their own",
+        "        seen[number].write()\n",
+        "        pass\n",
     ),
     recovery(
         "a stale replica is believed",
@@ -492,46 +550,76 @@ BUGS: Final = (
         "(first_ms - seen_ms <= within_ms)",
     ),
     core(
-        "an older sighting seen again beyond the checkpoint is lost",
+        "what was taken for a run changes with what comes",
         "dedup",
-        "            if known.any():\n",
-        "            if False:\n",
+        "        return Sightings(*self._recent.since(begin.offset), begin, end)\n",
+        "        return Sightings(*self._recent.since(end.offset), begin, end)\n",
     ),
     core(
-        "the older of two sightings in one batch is lost",
+        "memory drops what no run has",
         "dedup",
-        "self._replaced.add(Pairs(ids[before], log_ms[before], here, log_ms[again], here))\n",
-        "pass\n",
+        "keep_youngest(memory_max, self.written.offset)",
+        "keep_youngest(memory_max, 1 << 60)",
     ),
     core(
-        "ids on disk from beyond the checkpoint are used",
+        "what is forgotten and in no run leaves no gap",
         "dedup",
-        "self.below_offset <= settled.offset and",
-        "",
+        "            self._begin = cuts.first\n",
+        "            pass\n",
     ),
     core(
-        "ids at the checkpoint's very time are moved",
+        "runs are asked for what memory has",
         "dedup",
-        "(times_ms < settled.log_ms) |",
-        "(times_ms <= settled.log_ms) |",
+        "            absent = np.flatnonzero(seen_ms < 0)\n",
+        "            absent = np.arange(len(seen_ms))\n",
     ),
     core(
-        "the store is complete up to the checkpoint whatever stays in memory",
+        "the next run begins anywhere but where the last one ended",
         "dedup",
-        "        if next_from >= settled.offset:\n",
-        "        if True:\n",
+        "return self._begin if end is None or end.offset < self._begin.offset else end",
+        "return self._begin",
     ),
     core(
-        "what may lie on either side of the checkpoint is moved",
-        "dedup",
-        "(offsets < self._surely_below(settled))",
-        "(offsets <= self._surely_below(settled))",
+        "runs beyond the checkpoint are used",
+        "runs",
+        "if run.stretch.end.offset <= until]",
+        "]",
     ),
     core(
-        "the checkpoint is told from no cut",
+        "a gap between runs is none",
+        "runs",
+        "    return run.stretch.end.offset == following.stretch.begin.offset\n",
+        "    return True\n",
+    ),
+    core(
+        "runs are used whatever came before them",
+        "runs",
+        "        if run.stretch.begin.log_ms <= settled.past_ms or",
+        "        if True or",
+    ),
+    core(
+        "inherited ids are of use in part",
+        "runs",
+        " if last.offset >= 0 and last.log_ms > settled.past_ms else []",
+        " if last.log_ms > settled.past_ms else []",
+    ),
+    core(
+        "what is read again is read from long ago",
+        "runs",
+        " and last.log_ms > settled.past_ms else []",
+        " else []",
+    ),
+    core(
+        "what was inherited is merged with what was not",
+        "runs",
+        "before.end.offset != run.begin.offset or inherits",
+        "before.end.offset != run.begin.offset",
+    ),
+    core(
+        "a run is told from no cut",
         "partition",
-        "        self.seen.cut(self.next_offset, self._log_time.last_ms)\n        letters",
-        "        letters",
+        "        self.seen.cut(self.next_offset, self._log_time.last_ms)\n        return",
+        "        return",
     ),
     core(
         "too old by one is accepted",

@@ -1,7 +1,7 @@
 """One partition's ids on a real disk: processes that are killed at any step, and a plain oracle.
 
 The log is a list, the oracle looks through all of it for every record. What runs is the real
-partition state, ids, store (RocksDB and its files) and `rebuild_from`; events come decoded.
+partition state, ids, their runs in files and `rebuild_from`; events come decoded.
 """
 
 from __future__ import annotations
@@ -19,11 +19,12 @@ from typing import Any
 from unittest.mock import patch
 
 import numpy as np
-from rocksdict import Cache, Rdict
 
 from schemas.measures import USUAL
 from schemas.metering_rules import MeteringRules
-from services.aggregator.core.dedup import IdsUnreadableError, SeenIds
+from services.aggregator.arrays.cuts import Cut
+from services.aggregator.core import runs
+from services.aggregator.core.dedup import IdsUnreadableError, SeenIds, Sightings
 from services.aggregator.core.judging import Records
 from services.aggregator.core.partition import Checkpoint, PartitionState, Snapshot
 from services.aggregator.core.slices import SliceStore
@@ -31,8 +32,7 @@ from services.aggregator.core.timing import RuleBook
 from services.aggregator.decoding.columns import Decoded, Decoder
 from services.aggregator.decoding.labels import Labels, Series
 from services.aggregator.recovery import rebuild_from
-from services.aggregator.storage import seen_bucket, seen_place
-from services.aggregator.storage.seen_bucket import open_database
+from services.aggregator.storage import seen_place, store_files
 from services.aggregator.storage.seen_store import SeenStores
 from services.platform.errors import UnavailableError
 from tests.memory_disk import MEMORY_DISK
@@ -163,33 +163,12 @@ STEPS: tuple[tuple[Any, str], ...] = (
     (os, "fsync"),
     (Path, "rename"),
     (Path, "unlink"),
+    (Path, "rmdir"),
     (Path, "mkdir"),
-    (shutil, "rmtree"),
+    (store_files.NewFile, "write"),
 )
 #: Of these, those that need no space.
-FREES = ("unlink", "rmtree")
-
-
-class Database:
-    """RocksDB on a disk that can be full or unreadable, or end at a step."""
-
-    def __init__(self, disk: Disk, database: Rdict) -> None:
-        self._disk = disk
-        self._database = database
-
-    def write(self, *args: Any) -> None:
-        self._disk.step()
-        self._database.write(*args)
-        self._disk.step()
-
-    def get(self, asked: list[bytes]) -> Any:
-        if self._disk.unreadable:
-            # As rocksdict says it.
-            raise Exception("Corruption: block checksum mismatch")
-        return self._database.get(list(asked))
-
-    def close(self) -> None:
-        self._database.close()
+FREES = ("unlink", "rmdir")
 
 
 @contextmanager
@@ -224,7 +203,7 @@ class Process:
         self, log: TheLog, stores: SeenStores, checkpoint: Checkpoint, rules: RuleBook
     ) -> None:
         self._log = log
-        self.store = stores.open(0, checkpoint.settled(rules), 1)
+        self.store = stores.open(0, checkpoint.settled(rules), log.start)
         try:
             read_from = rebuild_from(
                 log,  # type: ignore[arg-type]
@@ -241,7 +220,7 @@ class Process:
             rules,
             checkpoint,
             SliceStore({}),
-            SeenIds(self.store, read_from[0].unsure_until_ms),
+            SeenIds(self.store, Cut(read_from[0].offset, read_from[0].log_ms)),
             read_from[0].offset,
             Decoder(LABELS),
             read_from[0].log_ms,
@@ -304,22 +283,30 @@ class IdsWorld:
         self.disks = [Disk(), Disk()]
         self.flushing: Snapshot | None = None
         self.seconds = 0.0
+        #: Taken by the flush, and not written yet.
+        self.unwritten: Sightings | None = None
         # A schedule must go the same way each time, down to which file is damaged.
         numbers = itertools.count()
         self._patches = (
-            patch.object(seen_bucket, "open_database", self._open_database),
-            patch.object(seen_place, "token_hex", lambda _: f"{next(numbers):08}"),
+            patch.object(store_files.OpenFile, "read", self._read_file(store_files.OpenFile.read)),
+            patch.object(seen_place, "randbits", lambda _: next(numbers)),
+            patch.object(runs, "FAN_IN", 2),
         )
         for patched in self._patches:
             patched.start()
         self.stores = self._new_stores()
         self.process = self._start()
 
-    def _open_database(self, path: Path, cache: Cache) -> Database:
-        return Database(self.disk, open_database(path, cache))
+    def _read_file(self, whole: Callable[..., bytes]) -> Callable[..., bytes]:
+        def read(file: store_files.OpenFile, at: int, size: int) -> bytes:
+            if self.disk.unreadable:
+                raise OSError(errno.EIO, "Input/output error")
+            return whole(file, at, size)
+
+        return read
 
     def _new_stores(self) -> SeenStores:
-        return SeenStores(self.disk.folder, "cluster/log", 4096, 1 << 16, lambda: self.seconds)
+        return SeenStores(self.disk.folder, "cluster/log", lambda: self.seconds)
 
     @property
     def disk(self) -> Disk:
@@ -336,7 +323,7 @@ class IdsWorld:
         )
 
     def _start(self) -> Process:
-        self.flushing = None
+        self.flushing = self.unwritten = None
         try:
             return self._process()
         except UnavailableError:
@@ -370,9 +357,17 @@ class IdsWorld:
         finally:
             self.disk.steps_left = self.disk.takes = None
 
-    def spill(self, most: int) -> bool:
-        """Move a piece of what is too much for memory to disk."""
-        return self.process.state.spill(self.memory_max, most)
+    def write(self) -> None:
+        """Write a run of what the flush took, or of what was seen since, and make room."""
+        seen = self.process.state.seen
+        taken, self.unwritten = self.unwritten or self.process.state.unwritten_ids(), None
+        if taken is not None:
+            seen.keep(taken)
+        seen.make_room(self.memory_max)
+
+    def tidy(self) -> bool:
+        """Delete runs that are past, and merge some."""
+        return self.process.state.seen.tidy(self.process.state.settled)
 
     def read(self, count: int) -> None:
         """Meter the next records; where the disk lost ids, the partition is recovered."""
@@ -411,6 +406,7 @@ class IdsWorld:
     def begin_flush(self) -> None:
         """Take the snapshot; batches go on."""
         self.flushing = self.process.state.snapshot() or self.flushing
+        self.unwritten = self.process.state.unwritten_ids()
 
     def write_checkpoint(self) -> None:
         """What was taken is in the database; the process does not know it yet."""

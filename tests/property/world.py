@@ -21,9 +21,10 @@ from schemas.metering_rules import HOUR_MS, MINUTE_MS, MeteringRules
 from services.aggregator.arrays.byte_spans import Words
 from services.aggregator.arrays.cuts import Cut
 from services.aggregator.arrays.key_index import Ints
-from services.aggregator.core.dedup import Settled, Sightings, Stamp
+from services.aggregator.core.dedup import Sightings
 from services.aggregator.core.judging import Records
 from services.aggregator.core.partition import Checkpoint, Snapshot
+from services.aggregator.core.runs import Settled, Stretch, usable
 from services.aggregator.core.series_limit import Admission
 from services.aggregator.core.slice_keys import pack, unpack, varieties
 from services.aggregator.core.slices import SliceRows
@@ -123,67 +124,64 @@ class Crash(BaseException):
     """A process dies in the middle of what it does."""
 
 
+@dataclass(frozen=True)
+class ModelRun:
+    """A run of ids on a model of a disk."""
+
+    stretch: Stretch
+    seen_ms: dict[bytes, int]
+
+
 class ModelStores:
-    """A machine's disk: the ids that workers moved there, by log."""
+    """A machine's disk: the runs that workers wrote there, by log."""
 
     def __init__(self) -> None:
-        self.ids: dict[str, dict[bytes, int]] = {}
-        self.stamps: dict[str, Stamp] = {}
+        self.runs: dict[str, list[ModelRun]] = defaultdict(list)
 
 
 class ModelStore:
-    """`Stores` and `OlderIds` over a disk; can die between the ids and the stamp."""
+    """`Stores` and `OlderIds` over a disk; can die with a run written."""
 
     def __init__(self, disk: ModelStores, log: str) -> None:
         self._disk = disk
         self._log = log
-        self.dies_before_stamp = False
+        self.dies_behind_a_run = False
+        self.end: Cut | None = None
 
-    def open(self, partition: int, settled: Settled, partitions: int) -> ModelStore:
-        if not self._stamp.may_be_used(settled):
-            self._disk.ids[self._log] = {}
-            self._disk.stamps[self._log] = Stamp()
+    def open(self, partition: int, settled: Settled, start: int) -> ModelStore:
+        runs = usable(self._disk.runs[self._log], settled, start)
+        self._disk.runs[self._log] = runs
+        self.end = runs[-1].stretch.end if runs else None
         return self
-
-    @property
-    def _stamp(self) -> Stamp:
-        return self._disk.stamps.get(self._log, Stamp())
-
-    @property
-    def _ids(self) -> dict[bytes, int]:
-        return self._disk.ids.setdefault(self._log, {})
 
     @property
     def lost(self) -> bool:
         return False
 
-    @property
-    def complete_before_ms(self) -> int:
-        return self._stamp.complete_before_ms
-
-    @property
-    def complete_below(self) -> Cut:
-        return self._stamp.complete_below
-
-    @property
-    def empty(self) -> bool:
-        return not self._ids
-
-    def last_seen(self, ids: Words) -> Ints:
-        return np.array([self._ids.get(row.tobytes(), -1) for row in ids], np.int64)
+    def last_seen(self, ids: Words, below: int) -> Ints:
+        runs = [run for run in self._disk.runs[self._log] if run.stretch.begin.offset < below]
+        return np.array(
+            [max((run.seen_ms.get(row.tobytes(), -1) for run in runs), default=-1) for row in ids],
+            np.int64,
+        )
 
     def keep(self, sightings: Sightings) -> bool:
-        self._disk.stamps[self._log] = self._stamp.before_moving(sightings)
         names = [row.tobytes() for row in sightings.ids]
-        self._ids.update(zip(names, sightings.seen_ms.tolist(), strict=True))
-        if self.dies_before_stamp:
+        assert len(set(names)) == len(names)
+        times_ms = sightings.seen_ms.tolist()
+        first_ms, last_ms = min(times_ms, default=0), max(times_ms, default=0)
+        stretch = Stretch(sightings.begin, sightings.end, first_ms, last_ms, len(names))
+        run = ModelRun(stretch, dict(zip(names, times_ms, strict=True)))
+        self._disk.runs[self._log].append(run)
+        self.end = sightings.end
+        if self.dies_behind_a_run:
             raise Crash
-        self._disk.stamps[self._log] = self._stamp.after_moving(sightings)
         return True
 
-    def forget(self, past_ms: int) -> None:
-        for identity in [name for name, last_ms in self._ids.items() if last_ms <= past_ms]:
-            del self._ids[identity]
+    def tidy(self, settled: Settled) -> bool:
+        runs = self._disk.runs[self._log]
+        runs[:] = [run for run in runs if run.stretch.end.log_ms > settled.past_ms]
+        return False
 
     def close(self) -> None:
         """The disk stays."""
@@ -382,6 +380,14 @@ class SteppedCalls:
         return work(self.sink)
 
 
+class SteppedIds:
+    """`IdCalls` that stops before each call."""
+
+    async def call(self, work: Callable[[], Any]) -> Any:
+        await Step()
+        return work()
+
+
 class Worker:
     """The real meter over the model, run step by step."""
 
@@ -406,6 +412,8 @@ class Worker:
             SteppedCalls(self.sink),
             10_000,
             lambda partition, next_offset: None,
+            ids=SteppedIds(),
+            tidier=SteppedIds(),
         )
         self.paused: Coroutine[Any, Any, Any] | None = None
         run(self.meter.recover([0], lambda: False))

@@ -29,7 +29,7 @@ class Cut:
 
 
 class Cuts:
-    """The cuts of a column, in order. What comes before the first is of offsets not known."""
+    """The cuts of a column, in order; its beginning is the first of them."""
 
     __slots__ = ("_log_ms", "_offsets", "_places")
 
@@ -42,41 +42,61 @@ class Cuts:
         return len(self._places)
 
     @property
-    def last_offset(self) -> int:
-        """The offset from which on the sightings come that are entered next."""
-        return int(self._offsets[-1])
+    def first(self) -> Cut:
+        """The cut at which the column begins."""
+        return self._cut(0)
 
-    def add(self, place: int, cut: Cut) -> None:
-        """Note that all before a place, and nothing from it on, lie below a cut's offset."""
+    @property
+    def last(self) -> Cut:
+        """The cut after which the sightings come that are entered next."""
+        return self._cut(len(self) - 1)
+
+    @property
+    def last_place(self) -> int:
+        """The place of the last cut."""
+        return int(self._places[-1])
+
+    def _cut(self, number: int) -> Cut:
+        return Cut(int(self._offsets[number]), int(self._log_ms[number]))
+
+    def add(self, place: int, cut: Cut, kept_offset: int) -> None:
+        """Note that all before a place, and nothing from it on, lie below a cut's offset.
+
+        The cut at ``kept_offset`` is none of those that go where there are too many.
+        """
         # Where nothing came since the last cut, this one says more.
         kept = self._places < place
         self._places = np.append(self._places[kept], place)
         self._offsets = np.append(self._offsets[kept], cut.offset)
         self._log_ms = np.append(self._log_ms[kept], cut.log_ms)
         if len(self) > 2 * CUTS_MAX:
-            thin = np.ones(len(self), np.bool_)
-            thin[1:CUTS_MAX:2] = False
-            self._only(thin)
+            wanted = np.ones(len(self), np.bool_)
+            wanted[1:CUTS_MAX:2] = False
+            self._only(wanted | (self._offsets == kept_offset))
 
     def _only(self, wanted: np.typing.NDArray[np.bool_]) -> None:
         self._places = self._places[wanted]
         self._offsets = self._offsets[wanted]
         self._log_ms = self._log_ms[wanted]
 
-    def offsets_of(self, places: Ints) -> Ints:
-        """For each place the offset of the last cut at or before it: it lies there or beyond."""
-        return self._offsets[np.searchsorted(self._places, places, "right") - 1]
+    def place_from(self, offset: int) -> int:
+        """The place of the first cut at an offset or beyond it, one that was added or a later one.
 
-    def last_until(self, offset: int) -> Cut:
-        """The last cut at or below an offset; `Cut()` where none is."""
-        number = int(np.searchsorted(self._offsets, offset, "right")) - 1
-        return Cut() if number < 0 else Cut(int(self._offsets[number]), int(self._log_ms[number]))
+        Where the cut itself is gone, nothing that is still here lies between the two.
+        """
+        return int(self._places[np.searchsorted(self._offsets, offset)])
+
+    def places_until(self, offset: int) -> Ints:
+        """The places of the cuts before what `place_from` says, and that, ascending."""
+        return self._places[: np.searchsorted(self._offsets, offset) + 1]
+
+    def last_until_place(self, place: int) -> int:
+        """The place of the last cut at or before a place in the column."""
+        return int(self._places[np.searchsorted(self._places, place, "right") - 1])
 
     def drop_before(self, place: int) -> None:
-        """Forget the cuts that nothing from a place on needs."""
-        first = int(np.searchsorted(self._places, place, "right")) - 1
-        if first > 0:
-            self._only(np.arange(len(self)) >= first)
+        """Have the column begin at a cut, which is at this place."""
+        self._only(self._places >= place)
 
     def move(self, places: Ints) -> None:
         """Note that what stood at these places, ascending, stands from 0 on now, and no more is."""

@@ -3,7 +3,8 @@
 Sightings are appended to columns in the order of time; a hash table of places says where an id's
 last one stands. So the oldest are a prefix, forgetting them moves one index, and a whole batch is
 looked up and entered with a few array operations. What is past stays in the table as a tombstone
-that look-ups step over, until the columns are full and what is alive moves to the front.
+that look-ups step over, until the columns are full and what is alive moves to the front. What is
+forgotten ends at a cut: so all that was seen from the first cut on is here.
 """
 
 from __future__ import annotations
@@ -123,46 +124,53 @@ class SeenTable:
         last = np.uint64(len(self._slots) - 1)
         self._put((high & last).astype(np.int64), np.arange(count))
 
-    def cut(self, cut: Cut) -> None:
-        """Note that all sightings so far lie below a cut's offset, and none that come."""
-        self.cuts.drop_before(self._first)
-        self.cuts.add(self._end, cut)
+    def cut(self, cut: Cut, kept_offset: int) -> None:
+        """Note that all sightings so far lie below a cut's offset, and none that come.
 
-    def seen_from(self, found: Found) -> Ints:
-        """At or beyond which offset each id was last seen; of no meaning where it is not here."""
-        return self.cuts.offsets_of(found.places)
+        The cut at ``kept_offset`` stays, however many there are.
+        """
+        self.cuts.add(self._end, cut, kept_offset)
 
-    def forget(self, until_ms: int) -> None:
-        """Drop the ids last seen at or before a time."""
+    @property
+    def since_last_cut(self) -> int:
+        """How many sightings were entered since the last cut."""
+        return self._end - self.cuts.last_place
+
+    def since(self, offset: int) -> tuple[Words, Ints]:
+        """The ids seen from a cut's offset on, with when each was last seen, as copies."""
+        first = self.cuts.place_from(offset)
+        places = first + np.flatnonzero(self._alive[first : self._end])
+        ids = np.stack((self._high[places], self._low[places]), axis=1)
+        return ids, self._last_ms[places]
+
+    def forget(self, until_ms: int) -> int:
+        """Drop sightings of a time or before it, up to the last cut that has no other before it.
+
+        Gives the place of what is the oldest then.
+        """
         past = int(np.searchsorted(self._last_ms[self._first : self._end], until_ms, "right"))
-        self._drop(self._first + past)
+        self._drop(self.cuts.last_until_place(self._first + past))
+        return self._first
+
+    def keep_youngest(self, most: int, offset: int) -> None:
+        """Drop the oldest until no more ids than that are here, at a cut up to an offset.
+
+        More stay where there is no such cut.
+        """
+        if self._count <= most:
+            return
+        places = self.cuts.places_until(offset)
+        # The more is dropped, the fewer stay: the first place that leaves few enough, or the last.
+        first, last = 0, len(places) - 1
+        while first < last:
+            middle = (first + last) // 2
+            if np.count_nonzero(self._alive[places[middle] : self._end]) <= most:
+                last = middle
+            else:
+                first = middle + 1
+        self._drop(int(places[first]))
 
     def _drop(self, first: int) -> None:
         self._count -= int(np.count_nonzero(self._alive[self._first : first]))
         self._first = first
-
-    def oldest(self, most: int) -> tuple[Words, Ints, Ints]:
-        """The ids that were not seen for longest, oldest first.
-
-        With when each was last seen, and the offset at or beyond which.
-        """
-        places = self._oldest_places(most)
-        ids = np.stack((self._high[places], self._low[places]), axis=1)
-        return ids, self._last_ms[places], self.cuts.offsets_of(places)
-
-    def _oldest_places(self, most: int) -> Ints:
-        if most <= 0:
-            return np.zeros(0, np.int64)
-        # Few sightings are repeated, so mostly the first look is enough.
-        end = self._first
-        while True:
-            end = min(self._end, end + 2 * most)
-            places = self._first + np.flatnonzero(self._alive[self._first : end])
-            if len(places) >= most or end == self._end:
-                return places[:most]
-
-    def drop_oldest(self, count: int) -> None:
-        """Drop so many of the oldest."""
-        places = self._oldest_places(count)
-        if len(places):
-            self._drop(int(places[-1]) + 1)
+        self.cuts.drop_before(first)

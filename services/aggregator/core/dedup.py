@@ -6,21 +6,15 @@ before it, and as much longer as a broker's clock may step, in log time
 function of the last stretch of the log alone, and the same on every worker. Events that the time
 rules refuse are not seen: sent again at a better time, they count.
 
-Recent ids are in memory; older ones may be moved to a store (`OlderIds`), but only sightings below
-the checkpoint: a store that knew more would, after a crash, take events for duplicates that were
-never counted. And all of those, in their stretch of the log: batches go on while a flush writes, so
-an id may have been seen below the checkpoint and again beyond it. The later sighting alone is what
-memory looks up; the earlier is what a crash leaves of the two, so it is moved like any other.
-
-What is moved is a beginning of what memory holds, in the order of the log, so the store is complete
-up to an offset, and the next life begins to read there. Up to a log time it is complete as well;
-that is for what no offset of this log tells: ids of the log before it, and a log that has lost its
-beginning since.
+Each flush writes what was seen since the one before as a run (`core.runs`): exactly the ids seen in
+a range of offsets. After a crash the runs beyond the checkpoint are dropped, and with them all that
+was seen there. Memory is the youngest part of the same, from an offset on: ids that are not in it
+are asked of the runs before. So which is moved when changes no answer.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final, Protocol
 
 import numpy as np
@@ -28,162 +22,88 @@ import numpy as np
 from services.aggregator.arrays.byte_spans import Flags, Words
 from services.aggregator.arrays.cuts import Cut
 from services.aggregator.arrays.key_index import Ints
-from services.aggregator.arrays.replaced import Pairs, Replaced
 from services.aggregator.arrays.seen_table import SeenTable
-
-#: Before any log time.
-LONG_AGO: Final = -(1 << 62)
+from services.aggregator.core.runs import Settled
 
 
 @dataclass(frozen=True, slots=True)
-class Settled:
-    """What lies below a checkpoint: its next offset, the log time of the last record below it.
+class Sightings:
+    """The ids seen between two cuts, each with its last sighting there, in no order."""
 
-    ``keep_ms`` is how long before that an id may have been seen and still matter to a record at or
-    beyond the checkpoint.
-    """
-
-    offset: int
-    log_ms: int
-    keep_ms: int
-
-    @property
-    def past_ms(self) -> int:
-        """Ids last seen at or before this log time matter no more."""
-        return self.log_ms - self.keep_ms
+    ids: Words
+    seen_ms: Ints
+    begin: Cut
+    end: Cut
 
 
 class OlderIds(Protocol):
-    """Ids that no longer fit into memory. A fault of the disk is no error of these calls."""
+    """Ids that are not in memory any more, in runs. A fault of the disk is no error of these calls.
+
+    `keep` and `tidy` may each be called in a thread of their own.
+    """
 
     @property
-    def complete_before_ms(self) -> int:
-        """The last sighting below the checkpoint of every id is here if it was before this."""
-
-    @property
-    def complete_below(self) -> Cut:
-        """The same by offset: all below it are here. `Cut()` where none is known."""
-
-    @property
-    def empty(self) -> bool:
-        """Whether no id at all is here, so that there is nothing to ask."""
+    def end(self) -> Cut | None:
+        """Where the newest run ends; None where there is none, or they are lost."""
 
     @property
     def lost(self) -> bool:
         """Whether ids that were here cannot be read any more, as `last_seen` would say."""
 
-    def last_seen(self, ids: Words) -> Ints:
-        """When each of these ids was last seen, in log time; -1 for those that are not here.
+    def last_seen(self, ids: Words, below: int) -> Ints:
+        """When each of these ids was last seen, by the runs that begin below an offset.
 
-        Raises `IdsUnreadableError` where that cannot be said any more.
+        In log time; -1 for those that are in none. Raises `IdsUnreadableError` where that cannot be
+        said any more.
         """
 
     def keep(self, sightings: Sightings) -> bool:
-        """Take over sightings durably, between the two stamps that `Stamp` says.
+        """Write a run. False where that cannot be done now: then they have to stay in memory."""
 
-        False where they cannot be taken now: then they have to stay in memory.
-        """
-
-    def forget(self, past_ms: int) -> None:
-        """Ids last seen at or before this log time are of no more use."""
+    def tidy(self, settled: Settled) -> bool:
+        """Delete runs that are past at a checkpoint, and merge some; say whether there are more."""
 
     def close(self) -> None:
         """Let others use the place; nothing may be asked any more. Again, it does nothing."""
+
+
+#: The place before the first record of a log.
+FIRST: Final = Cut()
 
 
 class IdsUnreadableError(Exception):
     """Ids on disk cannot be read any more: they have to be read from the log again."""
 
 
-@dataclass(frozen=True, slots=True)
-class Sightings:
-    """Sightings to be moved to the store, oldest first, all below the checkpoint.
-
-    With them the store is complete before `complete_before_ms` and below `complete_below`, as
-    `OlderIds` says it; `LONG_AGO` and `Cut()` where nothing can be said.
-    """
-
-    ids: Words
-    seen_ms: Ints
-    complete_before_ms: int
-    complete_below: Cut
-    settled: Settled
-
-
-@dataclass(frozen=True, slots=True)
-class Stamp:
-    """What a store stands for, at any checkpoint at or beyond ``below_offset``.
-
-    It holds the last sighting below the checkpoint of every id, if that was after `forgotten_ms`,
-    and before `complete_before_ms` or below `complete_below_offset`, where log time is
-    `complete_below_ms`; and nothing in it was seen at or beyond `below_offset`, even if a crash cut
-    a move short.
-    """
-
-    complete_before_ms: int = LONG_AGO
-    below_offset: int = 0
-    forgotten_ms: int = LONG_AGO
-    complete_below_offset: int = 0
-    complete_below_ms: int = 0
-
-    @property
-    def complete_below(self) -> Cut:
-        """Up to where in the log it is complete."""
-        return Cut(self.complete_below_offset, self.complete_below_ms)
-
-    def may_be_used(self, settled: Settled) -> bool:
-        """Whether a worker that resumes from a checkpoint may use what is in the store.
-
-        Ids from beyond it would make duplicates of events that were never counted. And for an
-        older one, or a longer horizon, it may have forgotten too much.
-        """
-        return self.below_offset <= settled.offset and self.forgotten_ms <= settled.past_ms
-
-    def before_moving(self, sightings: Sightings) -> Stamp:
-        """The stamp to be written before the ids of a move are."""
-        return replace(self, below_offset=max(self.below_offset, sightings.settled.offset))
-
-    def after_moving(self, sightings: Sightings) -> Stamp:
-        """The stamp to be written when the ids of a move are in."""
-        return replace(
-            self,
-            complete_before_ms=sightings.complete_before_ms,
-            forgotten_ms=max(self.forgotten_ms, sightings.settled.past_ms),
-            complete_below_offset=sightings.complete_below.offset,
-            complete_below_ms=sightings.complete_below.log_ms,
-        )
-
-
 class SeenIds:
     """The identities seen within the horizon of one partition, oldest sighting first.
 
-    Log times handed in must not fall; the caller sees to that. Sightings that bear a time up to
-    ``unsure_until_ms`` may come from records that were appended earlier: whoever looks for the
-    first record of that time later would not find them. So while one of them is in memory, the
-    store is told to say nothing of a time up to which it is complete.
+    Log times handed in must not fall; the caller sees to that. ``begin`` is where in the log this
+    begins: what was seen before is in the runs that are there already.
     """
 
-    __slots__ = ("_older", "_recent", "_replaced", "_unsure_until_ms")
+    __slots__ = ("_begin", "_older", "_recent")
 
-    def __init__(self, older: OlderIds | None = None, unsure_until_ms: int = LONG_AGO) -> None:
+    def __init__(self, older: OlderIds | None = None, begin: Cut = FIRST) -> None:
         self._recent = SeenTable()
-        self._replaced = Replaced()
         self._older = older
-        self._unsure_until_ms = unsure_until_ms
+        self._begin = begin
+        self._recent.cut(begin, begin.offset)
 
     def __len__(self) -> int:
         """How many ids are in memory."""
         return len(self._recent)
 
     @property
-    def sightings_in_memory(self) -> int:
-        """The same, and those replaced that are kept aside."""
-        return len(self._recent) + len(self._replaced)
-
-    @property
     def lost(self) -> bool:
         """Whether some cannot be read any more: the next to ask gets `IdsUnreadableError`."""
         return self._older is not None and self._older.lost
+
+    @property
+    def written(self) -> Cut:
+        """Where the next run begins."""
+        end = None if self._older is None else self._older.end
+        return self._begin if end is None or end.offset < self._begin.offset else end
 
     def see_all(self, ids: Words, log_ms: Ints, within_ms: int) -> Flags:
         """Record sightings, oldest first, and say which are duplicates.
@@ -200,9 +120,6 @@ class SeenIds:
         goes_on = np.ones(len(order), np.bool_)
         goes_on[begins] = False
         again, before = order[goes_on], order[np.flatnonzero(goes_on) - 1]
-        if self._older is not None:
-            here = np.full(len(again), self._recent.cuts.last_offset)
-            self._replaced.add(Pairs(ids[before], log_ms[before], here, log_ms[again], here))
         duplicates = np.zeros(len(order), np.bool_)
         duplicates[again] = log_ms[again] - log_ms[before] < within_ms
         by_time = np.argsort(lasts)
@@ -216,102 +133,65 @@ class SeenIds:
         """The same for ids that are all distinct, each seen from its first to its last time."""
         found = self._recent.find(ids)
         seen_ms = self._recent.last_seen(found)
-        known = seen_ms >= 0
         if self._older is not None:
-            if known.any():
-                seen_from = self._recent.seen_from(found)[known]
-                here = np.full(len(seen_from), self._recent.cuts.last_offset)
-                self._replaced.add(
-                    Pairs(ids[known], seen_ms[known], seen_from, first_ms[known], here)
-                )
-            if not self._older.empty:
-                absent = np.flatnonzero(~known)
-                seen_ms[absent] = self._older.last_seen(ids[absent])
+            absent = np.flatnonzero(seen_ms < 0)
+            below = self._recent.cuts.first.offset
+            seen_ms[absent] = self._older.last_seen(ids[absent], below)
         self._recent.see(ids, last_ms, found)
         duplicates: Flags = (seen_ms >= 0) & (first_ms - seen_ms < within_ms)
         return duplicates
 
-    def cut(self, offset: int, log_ms: int) -> None:
-        """Note that all sightings so far lie below an offset, where log time is this.
+    @property
+    def since_last_cut(self) -> int:
+        """How many sightings came since the last cut."""
+        return self._recent.since_last_cut
 
-        To be called where a checkpoint begins: what lies below it can only be told so.
+    def cut(self, offset: int, log_ms: int) -> None:
+        """Note that all sightings so far lie below an offset, where log time is this."""
+        self._recent.cut(Cut(offset, log_ms), self.written.offset)
+
+    def cut_inherited(self, log_ms: int) -> None:
+        """The same for ids of the logs before, whose ranges of offsets only need an order."""
+        self.cut(self._recent.cuts.last.offset + 1, log_ms)
+
+    def unwritten(self) -> Sightings | None:
+        """What was seen between the last run and the last cut, which nothing came behind.
+
+        None where they are one. It is a copy: it stays right whatever is seen meanwhile.
         """
-        self._recent.cut(Cut(offset, log_ms))
+        begin, end = self.written, self._recent.cuts.last
+        if self._older is None or end.offset <= begin.offset:
+            return None
+        return Sightings(*self._recent.since(begin.offset), begin, end)
+
+    def write(self) -> bool:
+        """Write a run of what is not in any; say whether all is."""
+        sightings = self.unwritten()
+        return sightings is None or self.keep(sightings)
+
+    def keep(self, sightings: Sightings) -> bool:
+        """Write a run, in any thread; False where that cannot be done now."""
+        return self._older is not None and self._older.keep(sightings)
+
+    def tidy(self, settled: Settled) -> bool:
+        """Tidy up the runs, in any thread, by a checkpoint that holds; say whether to go on."""
+        return self._older is not None and self._older.tidy(settled)
 
     def settle(self, settled: Settled) -> None:
-        """Take note of a checkpoint that holds, and forget what it makes useless.
+        """Forget what a checkpoint that holds makes useless.
 
-        By the checkpoint and not by what was read since: after a crash that is read again, and what
-        the store says of its completeness goes from there on.
+        By the checkpoint and not by what was read since: after a crash that is read again.
         """
-        self._recent.forget(settled.past_ms)
-        self._replaced.settle(settled.log_ms, self._surely_below(settled), settled.past_ms)
+        cuts = self._recent.cuts
+        unwritten_from = cuts.place_from(self.written.offset)
+        if self._recent.forget(settled.past_ms) > unwritten_from:
+            # No run will have it: the next one begins behind.
+            self._begin = cuts.first
 
-    def _surely_below(self, settled: Settled) -> int:
-        """An offset: what was seen before the cut there lies below the checkpoint."""
-        return self._recent.cuts.last_until(settled.offset).offset
-
-    def spill(self, settled: Settled, memory_max: int, most: int) -> bool:
-        """Move the oldest sightings to the store if more ids than that, at least 1, are in memory.
-
-        Only those that surely lie below the checkpoint: seen before the log time of its last
-        record, or before it began. Says whether more have to be moved, and can be.
-        """
-        if self._older is None:
-            return False
-        self.settle(settled)
-        self._older.forget(settled.past_ms)
-        excess = len(self) - memory_max
-        if excess <= 0:
-            return False
-        chosen = self._choose(settled, min(excess, most), most)
-        if chosen is None:
-            return False
-        sightings, of_memory = chosen
-        if not self._older.keep(sightings):
-            return False
-        self._recent.drop_oldest(of_memory)
-        self._replaced.drop_oldest(len(sightings.ids) - of_memory)
-        return len(self) > memory_max
-
-    def _choose(self, settled: Settled, wanted: int, most: int) -> tuple[Sightings, int] | None:
-        """What is moved: ``wanted`` of memory if they may be, and older ones replaced, ``most``.
-
-        With how many of them are memory's; None where nothing may be moved.
-        """
-        # One more than is moved: it says up to where the store is complete.
-        ids, seen_ms, seen_from = self._recent.oldest(wanted + 1)
-        replaced = self._replaced.until(int(seen_from[-1]))
-        times_ms = np.append(seen_ms, replaced.seen_ms)
-        offsets = np.append(seen_from, replaced.seen_from)
-        # The order of the log, as far as cuts and log time tell it; either alone stands still.
-        order = np.lexsort((times_ms, offsets))
-        below = (times_ms < settled.log_ms) | (offsets < self._surely_below(settled))
-        last = int(np.flatnonzero(order == len(ids) - 1)[0])
-        may_go = below[order[:last]]
-        count = min(last if may_go.all() else int(np.argmin(may_go)), most)
-        if not count:
-            return None
-        moved, following = order[:count], order[count]
-        sightings = Sightings(
-            np.concatenate((ids, replaced.ids))[moved],
-            times_ms[moved],
-            self._complete_before(settled, int(times_ms[following])),
-            self._complete_below(settled, int(offsets[following])),
-            settled,
-        )
-        return sightings, int(np.count_nonzero(moved < len(ids)))
-
-    def _complete_before(self, settled: Settled, next_ms: int) -> int:
-        """Up to which log time the store is complete if the next is of this one."""
-        complete_before_ms = min(settled.log_ms, next_ms)
-        return complete_before_ms if complete_before_ms > self._unsure_until_ms else LONG_AGO
-
-    def _complete_below(self, settled: Settled, next_from: int) -> Cut:
-        """The same by offset, if the next was seen at or beyond this one."""
-        if next_from >= settled.offset:
-            return Cut(settled.offset, settled.log_ms)
-        return self._recent.cuts.last_until(next_from)
+    def make_room(self, memory_max: int) -> None:
+        """Forget the oldest that runs have, if more ids than that, at least 1, are in memory."""
+        if self._older is not None:
+            self._recent.keep_youngest(memory_max, self.written.offset)
 
     def close(self) -> None:
         """Let go of the store."""

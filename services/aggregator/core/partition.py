@@ -26,9 +26,10 @@ from services.aggregator.core.adjustments import (
     metered_adjustments,
 )
 from services.aggregator.core.dead_letters import DeadLetter, UnwrittenLetters
-from services.aggregator.core.dedup import SeenIds, Settled
+from services.aggregator.core.dedup import SeenIds, Sightings
 from services.aggregator.core.judging import Columns, Judged, Records, judge
 from services.aggregator.core.log_time import LogTime
+from services.aggregator.core.runs import Settled
 from services.aggregator.core.series_limit import Admission, SeriesLimit
 from services.aggregator.core.slices import SliceRows, SliceStore
 from services.aggregator.core.timing import RuleBook, duplicate_within_ms
@@ -283,7 +284,6 @@ class PartitionState:
             next_offset=self.next_offset,
             rejected=tuple(sorted(self._rejected.items())),
         )
-        self.seen.cut(self.next_offset, self._log_time.last_ms)
         letters = self._dead_letters.take()
         rows = {name: slices.take_dirty() for name, slices in self.slices.families.items()}
         return Snapshot(
@@ -296,19 +296,21 @@ class PartitionState:
             self._adjustments.take(),
         )
 
+    def unwritten_ids(self) -> Sightings | None:
+        """Take the ids seen since the last run, to be written as the next; None without any.
+
+        Like a snapshot not between `sift` and `fold`; also of what lies below the checkpoint.
+        """
+        self.seen.cut(self.next_offset, self._log_time.last_ms)
+        return self.seen.unwritten()
+
+    @property
+    def settled(self) -> Settled:
+        """What lies below the checkpoint."""
+        return self.checkpoint.settled(self._rules)
+
     def flushed(self, snapshot: Snapshot) -> None:
         """Note that a snapshot is in the database, checkpoint and all."""
         self.checkpoint = snapshot.checkpoint
         self.written_offset = snapshot.checkpoint.next_offset
-        self.seen.settle(self.checkpoint.settled(self._rules))
-
-    def spill(self, memory_max: int, most: int) -> bool:
-        """Move ids that are too many for memory to the store; say whether more remain.
-
-        ``memory_max`` may stay; at most ``most`` are moved.
-        """
-        settled = self.checkpoint.settled(self._rules)
-        if self.next_offset <= self.checkpoint.next_offset:
-            # Rebuilding, or nothing read since: all seen so far lies below the checkpoint.
-            self.seen.cut(self.next_offset, self._log_time.last_ms)
-        return self.seen.spill(settled, memory_max, most)
+        self.seen.settle(self.settled)

@@ -1,259 +1,241 @@
-"""One place of ids on disk: a folder that this process has locked, its stamp and its buckets.
+"""One place of ids on disk: a folder that this process has locked, and the runs in it.
 
-A bucket holds the ids last seen in its stretch of log time when they were moved here; when all of
-it is past, the whole bucket is deleted. The file `stamp` tells what the place stands for
-(`core.dedup.Stamp`) and which buckets there must be, each with how many moves. Below which offset
-all in it was seen is written before the ids are, up to when it is complete after them: so a crash
-in between leaves a place that knows more than it says, never less, and nobody is misled by what it
-knows.
+A run is a file that never changes, named by its range of offsets. Nothing else says what is here:
+of the runs that join from where ids begin to matter all is known, whatever cut the writing of
+others short (`core.runs.usable`). Each step keeps that so:
 
-Every call but `close` may raise `StoreFault`; after one of `open` the place is closed.
+- A run has its name only once it is whole.
+- A merged run is on disk, name and all, before those that it was made of are deleted; until they
+  are, it is the larger that counts.
+- What a flush wrote is not forced onto the disk. A machine that loses its power may lose it, or
+  half of it, which is noticed; it is on the log.
+
+Every call but `close` may raise `StoreFault`; after one of `open` the place is closed. One thread
+asks, and may close; one other writes, and one more tidies up.
 """
 
 from __future__ import annotations
 
-import json
-import os
-import shutil
-from dataclasses import asdict
+import threading
+from collections.abc import Sequence
 from pathlib import Path
-from secrets import token_hex
-from typing import Any, Final
+from secrets import randbits
+from typing import Final
 
 import numpy as np
-from rocksdict import Cache
 
 from services.aggregator.arrays.byte_spans import Words
+from services.aggregator.arrays.cuts import Cut
+from services.aggregator.arrays.id_filter import masks_of
 from services.aggregator.arrays.key_index import Ints
-from services.aggregator.core.dedup import Settled, Sightings, Stamp
+from services.aggregator.arrays.sorted_ids import in_order
+from services.aggregator.core.dedup import Sightings
+from services.aggregator.core.runs import Settled, Stretch, to_merge, usable
 from services.aggregator.metrics import ID_STORE_FAULTS
-from services.aggregator.storage.seen_bucket import Bucket
-from services.aggregator.storage.store_files import (
-    PlaceGoneFault,
-    StoreFault,
-    claim,
-    faults_of,
-    read_sealed,
-    sync_folder,
-    write_sealed,
-)
+from services.aggregator.storage import store_files
+from services.aggregator.storage.run_file import PREFIX, RunFault, RunFile, RunWriter, name_of
+from services.aggregator.storage.run_format import Described, time_bytes_for
+from services.aggregator.storage.run_merge import merged, merged_stretch
+from services.aggregator.storage.store_files import PlaceGoneFault, faults_of
 from services.platform.log import get_logger
 
 logger = get_logger(__name__)
 
-#: By which hash ids are known here.
-HASH: Final = "murmur3-128"
-#: How a place is laid out and what its stamp means; one of another layout is of no use.
-LAYOUT: Final = 3
-SUFFIX_BYTES: Final = 4
+TOKEN_BITS: Final = 64
+#: What is being written, until it has its name.
+UNFINISHED: Final = ".new"
 
 
 class Place:
-    """A folder of ids. Synchronous; not to be used after `close`."""
+    """A folder of runs."""
 
-    def __init__(
-        self, path: Path, log: str, bucket_ms: int, cache: Cache, filter_bytes: int
-    ) -> None:
+    def __init__(self, path: Path, log: str, partition: int) -> None:
         """Lock the folder; raises `PlaceTakenError` when another process has it."""
         self.path = path
-        self.stamp = Stamp()
-        self._cache = cache
-        self._filter_bytes = filter_bytes
-        self._bucket_ms = bucket_ms
-        self._layout = {"layout": LAYOUT, "log": log, "bucket_ms": bucket_ms, "hash": HASH}
-        self._buckets: dict[int, list[Bucket]] = {}
+        self._log = log
+        self._partition = partition
+        #: In the order of the log, none of them overlapping; replaced as a whole, never changed.
+        self.runs: tuple[RunFile, ...] = ()
+        #: Where the newest of them ends, also when it is past by now; None before there was one.
+        self.end: Cut | None = None
+        #: Held while the runs change, or the place is closed.
+        self._lock = threading.Lock()
         with faults_of(f"open {path}"):
-            self._lock: int | None = claim(path)
+            self._claim: int | None = store_files.claim(path)
 
-    @property
-    def empty(self) -> bool:
-        """Whether no id at all is here."""
-        return not self._buckets
+    def open(self, settled: Settled | None, start: int) -> None:
+        """Take over the runs that are of use at a checkpoint; with None, none. Delete all others.
 
-    def open(self, settled: Settled | None) -> None:
-        """Take over what is here if it is of use at a checkpoint, or start again where it is not.
-
-        With None in any case. What is of no use is deleted.
+        ``start`` is the first offset that can be read.
         """
         try:
-            expected = self._expected(settled) if settled is not None else None
-            if expected is None or not self._open_buckets(expected):
-                self._start_again()
+            self.runs = tuple(self._found(settled, start)) if settled is not None else ()
+            self.end = self.runs[-1].stretch.end if self.runs else None
+            self._delete_others()
         except BaseException:
             self.close()
             raise
 
-    def _expected(self, settled: Settled) -> dict[str, int] | None:
-        """The buckets that must be here, each with its moves; None where they are of no use."""
-        try:
-            content: Any = json.loads(read_sealed(self.path / "stamp"))
-            if {name: content.pop(name) for name in self._layout} != self._layout:
-                return None
-            buckets: dict[str, int] = content.pop("buckets")
-            stamp = Stamp(**content)
-        except FileNotFoundError:
-            return None
-        except (OSError, StoreFault, ValueError, TypeError, KeyError, AttributeError) as error:
-            ID_STORE_FAULTS.labels("open").inc()
-            logger.warning("stamp of ids on disk is damaged", path=str(self.path), error=str(error))
-            return None
-        if not stamp.may_be_used(settled):
-            return None
-        self.stamp = stamp
-        return {
-            name: moves
-            for name, moves in buckets.items()
-            if not self._past(number_of(name), settled.past_ms)
-        }
+    def _found(self, settled: Settled, start: int) -> list[RunFile]:
+        with faults_of(f"look through {self.path}"):
+            paths = sorted(self.path.glob(f"{PREFIX}_*"))
+        return usable([run for path in paths if (run := self._opened(path))], settled, start)
 
-    def _open_buckets(self, expected: dict[str, int]) -> bool:
-        """Open those, and delete all others; False where one is damaged."""
+    def _opened(self, path: Path) -> RunFile | None:
+        """A run that is whole and ours; a damaged one is none, so it is a gap."""
         try:
-            for name, moves in expected.items():
-                bucket = Bucket(self.path / name, self._cache, self._filter_bytes, moves)
-                self._buckets.setdefault(number_of(name), []).append(bucket)
-        except StoreFault as fault:
+            run = RunFile.open(path)
+        except RunFault as fault:
             ID_STORE_FAULTS.labels("open").inc()
-            logger.warning("ids on disk are damaged", path=str(self.path), error=str(fault))
-            return False
-        for path in self._bucket_folders():
-            if path.name not in expected:
-                with faults_of(f"delete {path}"):
-                    shutil.rmtree(path)
-        return True
+            logger.warning("a run of ids is damaged", path=str(path), error=str(fault))
+            return None
+        ours = (self._log, self._partition, name_of(run.stretch))
+        is_ours = (run.described.log, run.described.partition, path.name) == ours
+        return run if is_ours else None
 
-    def _start_again(self) -> None:
-        """Throw away what is here, the stamp first: without one, the rest is nothing."""
-        self._close_buckets()
-        self.stamp = Stamp()
+    def _delete_others(self) -> None:
+        """Delete what is not of use, also what other versions had here."""
+        kept = {"lock", *(run.path.name for run in self.runs)}
         with faults_of(f"empty {self.path}"):
-            folders = self._bucket_folders()
-            if (self.path / "stamp").exists():
-                (self.path / "stamp").unlink()
-                sync_folder(self.path)
-            for path in folders:
-                shutil.rmtree(path)
-        if folders:
-            logger.warning(
-                "ids on disk are of no use, reading them from the log", path=str(self.path)
+            others = [path for path in sorted(self.path.iterdir()) if path.name not in kept]
+            for path in others:
+                store_files.delete(path)
+        if any(path.suffix != UNFINISHED for path in others):
+            logger.info(
+                "deleted ids on disk that are of no use", path=str(self.path), files=len(others)
             )
 
-    def discard(self) -> None:
-        """Close the place, and have nobody use what is in it again."""
+    def last_seen(self, ids: Words, below: int) -> Ints:
+        """When each of these ids was last seen, as far as runs that begin below an offset say.
+
+        In log time; -1 for those that are in none.
+        """
+        times_ms = np.full(len(ids), -1)
+        high, low = ids[:, 0].copy(), ids[:, 1].copy()
+        masks = masks_of(low)
+        for run in reversed(self.runs):
+            if run.stretch.begin.offset < below:
+                found, seen_ms = run.last_seen(high, low, masks)
+                # What a newer run says counts.
+                fresh = times_ms[found] < 0
+                times_ms[found[fresh]] = seen_ms[fresh]
+        return times_ms
+
+    def keep(self, sightings: Sightings) -> bool:
+        """Write a run, to be asked from now on.
+
+        False where that was overtaken: by another that ends behind where it begins, or a `close`.
+        """
+        if self.end is not None and sightings.begin.offset < self.end.offset:
+            return False
+        if not self._may_write():
+            return False
+        times_ms = sightings.seen_ms if len(sightings.seen_ms) else [sightings.end.log_ms]
+        stretch = Stretch(
+            sightings.begin,
+            sightings.end,
+            int(np.min(times_ms)),
+            int(np.max(times_ms)),
+            len(sightings.ids),
+        )
+        writer = self._writer(stretch, synced=False)
         try:
-            if self._is_there():
-                with faults_of(f"empty {self.path}"):
-                    (self.path / "stamp").unlink(missing_ok=True)
-                    sync_folder(self.path)
+            writer.add(in_order(sightings.ids, sightings.seen_ms))
+            run = writer.finish()
+            with self._lock:
+                if not self._may_write():
+                    writer.give_up()
+                    return False
+                writer.name(run, self.path / name_of(run.stretch))
+                self.runs = (*self.runs, run)
+                self.end = run.stretch.end
+        except BaseException:
+            writer.give_up()
+            raise
+        return True
+
+    def _writer(self, stretch: Stretch, *, synced: bool) -> RunWriter:
+        token = randbits(TOKEN_BITS)
+        described = Described(
+            self._log,
+            self._partition,
+            stretch,
+            token=token,
+            room=stretch.count,
+            time_bytes=time_bytes_for(stretch.first_ms, stretch.last_ms),
+            synced=synced,
+        )
+        # A name that no other has: in a folder that was recreated nothing of its owner is met.
+        return RunWriter(self.path / f"{token:016x}{UNFINISHED}", described)
+
+    def _may_write(self) -> bool:
+        """Whether the place is still open. Raises `PlaceGoneFault` where it is another's by now."""
+        if self._claim is None:
+            return False
+        with faults_of(f"look at {self.path}"):
+            there = store_files.is_claimed(self.path, self._claim)
+        if not there:
+            raise PlaceGoneFault(f"{self.path} is gone, or another folder by now")
+        return True
+
+    def tidy(self, settled: Settled) -> bool:
+        """Delete the runs that are past, and merge some; say whether there may be more to merge."""
+        past = [run for run in self.runs if run.stretch.end.log_ms <= settled.past_ms]
+        if past:
+            self._replace(past, None)
+        group = to_merge(self.runs, settled)
+        return bool(group) and self._may_write() and self._merge(group)
+
+    def _merge(self, group: Sequence[RunFile]) -> bool:
+        writer = self._writer(merged_stretch(group), synced=True)
+        try:
+            for ids in merged(group, lambda: self._claim is None):
+                writer.add(ids)
+            run = writer.finish()
+            with self._lock:
+                if not self._may_write():
+                    writer.give_up()
+                    return False
+                writer.name(run, self.path / name_of(run.stretch))
+            with faults_of(f"write {self.path}"):
+                store_files.sync_folder(self.path)
+        except BaseException:
+            writer.give_up()
+            raise
+        self._replace(group, run)
+        return True
+
+    def _replace(self, gone: Sequence[RunFile], merged_run: RunFile | None) -> None:
+        """Ask one run, or none, in place of others, and delete their files."""
+        with self._lock:
+            if not self._may_write():
+                return
+            left = [run for run in self.runs if run not in gone]
+            if merged_run is not None:
+                begin = merged_run.stretch.begin.offset
+                at = sum(run.stretch.begin.offset < begin for run in left)
+                left.insert(at, merged_run)
+            self.runs = tuple(left)
+            with faults_of(f"delete what was merged or is past in {self.path}"):
+                for run in gone:
+                    store_files.delete(run.path)
+
+    def discard(self, path: Path) -> None:
+        """Close the place, and have nobody read a file of it again."""
+        try:
+            with faults_of(f"delete {path}"):
+                if self._claim is not None and store_files.is_claimed(self.path, self._claim):
+                    store_files.delete(path)
+                    store_files.sync_folder(self.path)
         finally:
             self.close()
 
-    def _is_there(self) -> bool:
-        """Whether the path still leads to the folder that we locked.
-
-        Files are written by their paths: in a folder recreated they would be another owner's.
-        """
-        assert self._lock is not None, "not to be used after `close`"
-        with faults_of(f"look at {self.path}"):
-            try:
-                return os.path.samestat((self.path / "lock").stat(), os.fstat(self._lock))
-            except (FileNotFoundError, NotADirectoryError):
-                return False
-
-    def _bucket_folders(self) -> list[Path]:
-        return sorted(self.path.glob("bucket-*"))
-
-    def _past(self, number: int, past_ms: int) -> bool:
-        """Whether all of a bucket's stretch of time is past."""
-        return (number + 1) * self._bucket_ms <= past_ms + 1
-
-    def _write_stamp(self, stamp: Stamp) -> None:
-        buckets = {
-            bucket.path.name: bucket.moves
-            for several in self._buckets.values()
-            for bucket in several
-            if bucket.moves
-        }
-        content = {**self._layout, **asdict(stamp), "buckets": buckets}
-        with faults_of(f"write {self.path}"):
-            write_sealed(self.path / "stamp", json.dumps(content).encode())
-        self.stamp = stamp
-
-    def last_seen(self, ids: Words) -> Ints:
-        """When each of these ids was last seen, in log time; -1 for those that are not here."""
-        times_ms = np.full(len(ids), -1)
-        for several in self._buckets.values():
-            for bucket in several:
-                # An id may be in two buckets; its newer sighting counts.
-                times_ms = np.maximum(times_ms, bucket.last_seen(ids))
-        return times_ms
-
-    def keep(self, sightings: Sightings) -> None:
-        """Take over sightings durably, between the two stamps that `Stamp` says.
-
-        When that fails, some of them may be here; the stamp does not say so. `PlaceGoneFault`: no
-        move will go in any more.
-        """
-        if not self._is_there():
-            raise PlaceGoneFault(f"{self.path} is gone, or another folder by now")
-        before = self.stamp.before_moving(sightings)
-        if before != self.stamp:
-            # Else it was written with an earlier part of this move.
-            self._write_stamp(before)
-        numbers = sightings.seen_ms // self._bucket_ms
-        for number in np.unique(numbers).tolist():
-            here = numbers == number
-            self._bucket(number).put(sightings.ids[here], sightings.seen_ms[here])
-        self._write_stamp(self.stamp.after_moving(sightings))
-
-    def _bucket(self, number: int) -> Bucket:
-        """The bucket of a stretch of time that can be written; one more where no write goes in."""
-        several = self._buckets.setdefault(number, [])
-        if not several or several[-1].frozen:
-            # A name that no other has: what RocksDB writes late, by its paths, into a folder that
-            # was deleted and recreated, must not meet what a new owner has there.
-            path = self.path / f"bucket-{number}-{token_hex(SUFFIX_BYTES)}"
-            try:
-                several.append(Bucket(path, self._cache, self._filter_bytes))
-            except StoreFault:
-                shutil.rmtree(path, ignore_errors=True)
-                if not several:
-                    del self._buckets[number]
-                raise
-        return several[-1]
-
-    def forget(self, past_ms: int) -> None:
-        """Delete the buckets of which all was last seen at or before a log time."""
-        past = [number for number in self._buckets if self._past(number, past_ms)]
-        faults = []
-        for bucket in [bucket for number in past for bucket in self._buckets.pop(number)]:
-            try:
-                if self._is_there():
-                    bucket.drop()
-                else:
-                    bucket.close()
-            except StoreFault as fault:
-                faults.append(fault)
-        if faults:
-            raise faults[0]
-
     def close(self) -> None:
-        """Close all databases and let others use the place. Closing again does nothing."""
-        if self._lock is None:
-            return
-        self._close_buckets()
-        lock, self._lock = self._lock, None
-        os.close(lock)
+        """Let others use the place. Closing again does nothing.
 
-    def _close_buckets(self) -> None:
-        for bucket in [bucket for several in self._buckets.values() for bucket in several]:
-            fault = bucket.close()
-            if fault is not None:
-                # What was moved here was on disk before the stamp said so.
-                logger.warning("ids on disk do not close", error=fault)
-        self._buckets.clear()
-
-
-def number_of(name: str) -> int:
-    """The number of the stretch of time in a bucket's name. Raises ValueError."""
-    return int(name.split("-")[1])
+        Whoever is asking at this moment goes on with the runs, which are open.
+        """
+        with self._lock:
+            claim, self._claim = self._claim, None
+        if claim is not None:
+            store_files.release(claim)

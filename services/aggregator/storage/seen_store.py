@@ -1,226 +1,227 @@
 """The store of ids that do not fit into memory, and what becomes of them when the disk fails.
 
-Losing the store costs time and memory, never an answer and never the worker:
+Losing ids on disk costs time and memory, never an answer and never the worker:
 
-- It cannot be opened, is damaged, or of no use: it is thrown away, and ids are read from the log.
+- A run is damaged or missing when a place is opened: it and all behind it are read from the log.
 - No place can be had at all (a folder that cannot be written, too many processes): ids stay in
-  memory, and after a rest the next move tries again.
-- A write fails (a full disk): what was moved before stays and is asked; the rest stays in memory,
-  and after a rest the next move tries again.
-- A read fails: what the store knew is unknown now, so it is thrown away and from then on says
-  `IdsUnreadableError`; the partition is recovered without it. The disk has a rest, and a longer one
-  each time: all ids have to be read from the log again.
+  memory, and after a rest the next flush tries again.
+- A write fails (a full disk): what was written before stays and is asked; the rest stays in memory,
+  and after a rest the next flush tries again.
+- A read fails: what the run knew is unknown now, so it is deleted, and from then on the store says
+  `IdsUnreadableError`; the partition is recovered without it. From the second time within a day on
+  the disk has a rest, and a longer one each time: ids have to be read from the log again.
 - The folder was deleted, or is another by now: the same, but at once with a new one.
+- A merge fails: the runs stay as they are.
 
 Each is a warning in the log and counted (`metrics.ID_STORE_FAULTS`).
 """
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from rocksdict import Cache
+import numpy as np
 
 from services.aggregator.arrays.byte_spans import Words
 from services.aggregator.arrays.cuts import Cut
 from services.aggregator.arrays.key_index import Ints
-from services.aggregator.core.dedup import LONG_AGO, IdsUnreadableError, Settled, Sightings
+from services.aggregator.core.dedup import IdsUnreadableError, Sightings
+from services.aggregator.core.runs import Settled
 from services.aggregator.metrics import ID_STORE_FAULTS, ID_STORES_REFUSING
+from services.aggregator.storage.run_file import RunFault
 from services.aggregator.storage.seen_place import Place
 from services.aggregator.storage.store_files import PlaceGoneFault, PlaceTakenError, StoreFault
 from services.platform.log import get_logger
 
 logger = get_logger(__name__)
 
-#: The time for which ids matter is this many buckets long, so at most one more is alive.
-BUCKETS: Final = 4
 #: Other names tried for a place that another process, a paused predecessor say, still has locked.
 SPARE_PLACES: Final = 8
 #: How long a disk is left alone after it refused to take ids: trying costs little.
 WRITE_REST_SECONDS: Final = 60.0
-#: How long after it lost ids: as long at first, and so many times longer each time within a day.
+#: How long after it lost ids again: as long at first, and so many times longer each time within a
+#: day.
 READ_REST_FACTOR: Final = 4
 READ_REST_SECONDS_MAX: Final = 3600.0
 DAY_SECONDS: Final = 86_400.0
 
 
 class ClosedStoreError(RuntimeError):
-    """A store was used after it was closed: a mistake of ours, never a fault of the disk."""
+    """A store was asked after it was closed: a mistake of ours, never a fault of the disk."""
 
 
 class SeenStore:
-    """The ids of one partition that no longer fit into memory. Synchronous; `OlderIds`."""
+    """The ids of one partition that are not in memory any more. Synchronous; `OlderIds`."""
 
-    def __init__(self, stores: SeenStores, partition: int, sharing: Sharing) -> None:
+    def __init__(self, stores: SeenStores, partition: int) -> None:
         self._stores = stores
         self._partition = partition
-        self._sharing = sharing
         self._place: Place | None = None
         self._closed = False
+        #: Held while it is closed, or gets another place.
+        self._lock = threading.Lock()
         self._unreadable = ""
+        self._merges_again_at = 0.0
 
-    def open(self, settled: Settled) -> None:
-        """Take over what is on disk if it is of this log and of use at the checkpoint."""
+    def open(self, settled: Settled, start: int) -> None:
+        """Take over the runs on disk that are of this log and of use at the checkpoint.
+
+        ``start`` is the first offset that can be read.
+        """
         if self._stores.resting(self._partition):
             self._stores.refused(self._partition)
         else:
-            self._place = self._stores.place(self._partition, self._sharing, settled)
+            self._place = self._stores.place(self._partition, settled, start)
 
     @property
-    def complete_before_ms(self) -> int:
-        """The last sighting below the checkpoint of every id is here if it was before this."""
-        return LONG_AGO if self._place is None else self._place.stamp.complete_before_ms
-
-    @property
-    def complete_below(self) -> Cut:
-        """The same by offset: all below it are here. `Cut()` where none is known."""
-        return Cut() if self._place is None else self._place.stamp.complete_below
-
-    @property
-    def empty(self) -> bool:
-        """Whether no id at all is here, so that there is nothing to ask."""
-        return not self._unreadable and (self._place is None or self._place.empty)
+    def end(self) -> Cut | None:
+        """Where the newest run ends; None where there is none, or they are lost."""
+        place = self._place
+        return None if place is None else place.end
 
     @property
     def lost(self) -> bool:
         """Whether ids that were here cannot be read any more."""
         return bool(self._unreadable)
 
-    def last_seen(self, ids: Words) -> Ints:
-        """When each of these ids was last seen, in log time; -1 for those that are not here.
+    def last_seen(self, ids: Words, below: int) -> Ints:
+        """When each of these ids was last seen, by the runs that begin below an offset.
 
-        Raises `IdsUnreadableError` where that cannot be said any more.
+        In log time; -1 for those that are in none. Raises `IdsUnreadableError` where that cannot be
+        said any more.
         """
-        self._check_open()
-        if self._unreadable or self._place is None:
-            raise IdsUnreadableError(self._unreadable or "no ids are on disk")
+        if self._closed:
+            raise ClosedStoreError(f"the ids of partition {self._partition} were given away")
+        place = self._place
+        if self._unreadable:
+            raise IdsUnreadableError(self._unreadable)
+        if place is None:
+            return np.full(len(ids), -1)
         try:
-            return self._place.last_seen(ids)
-        except StoreFault as fault:
-            self._stores.rest_after_loss(self._partition)
-            self._lose(fault)
+            return place.last_seen(ids, below)
+        except RunFault as fault:
+            self._lose(fault, fault.path)
             raise IdsUnreadableError(str(fault)) from None
 
-    def _lose(self, fault: StoreFault) -> None:
-        """Throw the place away: a part of it cannot be read, so all of it says too little."""
+    def _lose(self, fault: StoreFault, run: Path | None) -> None:
+        """Delete a run that cannot be read, and give the place up: too little is known now."""
         ID_STORE_FAULTS.labels("read").inc()
         logger.warning("ids on disk cannot be read", partition=self._partition, error=str(fault))
-        self._unreadable = str(fault)
-        place, self._place = self._place, None
-        if place is not None:
-            self._stores.discard(place)
+        with self._lock:
+            self._unreadable = str(fault)
+            place, self._place = self._place, None
+        if place is None:
+            return
+        if run is None:
+            place.close()
+        else:
+            self._stores.rest_after_loss(self._partition)
+            self._stores.discard(place, run)
 
     def keep(self, sightings: Sightings) -> bool:
-        """Take over sightings durably; False where they have to stay in memory for now."""
-        self._check_open()
-        if self._unreadable or self._stores.resting(self._partition):
+        """Write a run; False where that cannot be done now: then they have to stay in memory."""
+        if self._closed or self._unreadable or self._stores.resting(self._partition):
             return False
-        if self._place is None:
-            self._place = self._stores.place(self._partition, self._sharing, None)
-            if self._place is None:
-                return False
+        place = self._place or self._another_place()
+        if place is None:
+            return False
         try:
-            self._place.keep(sightings)
+            kept = place.keep(sightings)
         except PlaceGoneFault as fault:
             self._leave(fault)
             return False
         except StoreFault as fault:
             ID_STORE_FAULTS.labels("write").inc()
             logger.warning(
-                "ids cannot be moved to disk and stay in memory",
+                "ids cannot be written to disk and stay in memory",
                 partition=self._partition,
                 again_in_seconds=WRITE_REST_SECONDS,
                 error=str(fault),
             )
             self._stores.rest(self._partition, WRITE_REST_SECONDS)
             return False
-        self._stores.well(self._partition)
-        return True
+        if kept:
+            self._stores.well(self._partition)
+        return kept
+
+    def _another_place(self) -> Place | None:
+        """Take a place anew, with nothing in it."""
+        place = self._stores.place(self._partition, None, 0)
+        with self._lock:
+            if place is not None and not self._closed:
+                self._place = place
+                return place
+        if place is not None:
+            place.close()
+        return None
 
     def _leave(self, fault: PlaceGoneFault) -> None:
         """Give up a place that is gone, if another can be had; else go on asking what is open."""
-        another = self._stores.place(self._partition, self._sharing, None)
+        another = self._stores.place(self._partition, None, 0)
         if another is not None:
             another.close()
-            self._lose(fault)
+            self._lose(fault, None)
 
-    def forget(self, past_ms: int) -> None:
-        """Delete what was last seen at or before a log time, in whole buckets."""
-        self._check_open()
-        if self._place is None:
-            return
+    def tidy(self, settled: Settled) -> bool:
+        """Delete the runs that are past at a checkpoint, and merge some; say whether to go on."""
+        place = self._place
+        if place is None or self._stores.now() < self._merges_again_at:
+            return False
         try:
-            self._place.forget(past_ms)
+            return place.tidy(settled)
+        except RunFault as fault:
+            self._lose(fault, fault.path)
         except StoreFault as fault:
-            # What is left of it is deleted when the place is opened the next time.
-            ID_STORE_FAULTS.labels("forget").inc()
-            logger.warning("old ids stay on disk", partition=self._partition, error=str(fault))
+            # What is left over is deleted when the place is opened the next time.
+            ID_STORE_FAULTS.labels("tidy").inc()
+            logger.warning(
+                "runs of ids stay as they are", partition=self._partition, error=str(fault)
+            )
+            self._merges_again_at = self._stores.now() + WRITE_REST_SECONDS
+        return False
 
     def close(self) -> None:
-        """Close all databases and let others use the place. Closing again does nothing."""
-        if self._closed:
-            return
-        self._closed = True
-        place, self._place = self._place, None
+        """Let others use the place. Closing again does nothing."""
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+            place, self._place = self._place, None
         if place is not None:
             place.close()
         self._stores.gone(self._partition)
 
-    def _check_open(self) -> None:
-        """Raise `ClosedStoreError` once closed: the place may have another owner by now."""
-        if self._closed:
-            raise ClosedStoreError(f"the ids of partition {self._partition} were given away")
-
-
-class Sharing:
-    """How a partition's ids are cut into buckets, and how much memory each has for its filter."""
-
-    __slots__ = ("bucket_ms", "filter_bytes")
-
-    def __init__(self, keep_ms: int, filter_bytes: int, partitions: int) -> None:
-        self.bucket_ms = -(-keep_ms // BUCKETS)
-        self.filter_bytes = filter_bytes // (partitions * (BUCKETS + 1))
-
 
 class SeenStores:
-    """The stores of a worker's partitions, under one folder and with one memory budget.
+    """The stores of a worker's partitions, under one folder.
 
     ``clock`` gives seconds that never fall.
     """
 
-    def __init__(
-        self,
-        folder: Path,
-        log: str,
-        filter_bytes: int,
-        cache_bytes: int,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
+    def __init__(self, folder: Path, log: str, clock: Callable[[], float] = time.monotonic) -> None:
         self._folder = folder / log.replace("/", "_")
         self._log = log
-        self._filter_bytes = filter_bytes
-        self._cache = Cache(cache_bytes)
-        self._clock = clock
+        self.now = clock
         #: Until when the disk is left alone, by partition; also those given away meanwhile.
         self._rests: dict[int, float] = {}
         self._refused: set[int] = set()
         #: When ids were lost, by partition.
         self._losses: dict[int, list[float]] = {}
-        #: Places that could not be emptied: what is in them must not be used.
+        #: Places with damaged files that could not be deleted: they must not be used.
         self._spoilt: set[Path] = set()
 
-    def open(self, partition: int, settled: Settled, partitions: int) -> SeenStore:
-        """Open a partition's store, on disk if it can be; ``partitions`` share the memory."""
-        sharing = Sharing(settled.keep_ms, self._filter_bytes, partitions)
-        store = SeenStore(self, partition, sharing)
-        store.open(settled)
+    def open(self, partition: int, settled: Settled, start: int) -> SeenStore:
+        """Open a partition's store, on disk if it can be; ``start``: what can be read begins."""
+        store = SeenStore(self, partition)
+        store.open(settled, start)
         return store
 
-    def place(self, partition: int, sharing: Sharing, settled: Settled | None) -> Place | None:
-        """Open the first place that can be had, again without a checkpoint; None if there is none.
+    def place(self, partition: int, settled: Settled | None, start: int) -> Place | None:
+        """Open the first place that can be had, empty without a checkpoint; None if there is none.
 
         Then the disk has a rest.
         """
@@ -230,8 +231,8 @@ class SeenStores:
             if path in self._spoilt:
                 continue
             try:
-                place = Place(path, self._log, sharing.bucket_ms, self._cache, sharing.filter_bytes)
-                place.open(settled)
+                place = Place(path, self._log, partition)
+                place.open(settled, start)
             except PlaceTakenError:
                 logger.warning("ids on disk are in use, trying another place", place=path.name)
                 continue
@@ -250,30 +251,34 @@ class SeenStores:
         self.rest(partition, WRITE_REST_SECONDS)
         return None
 
-    def discard(self, place: Place) -> None:
-        """Close a place whose content must not be used again, by anybody."""
+    def discard(self, place: Place, run: Path) -> None:
+        """Close a place, and have nobody read one of its runs again."""
         try:
-            place.discard()
+            place.discard(run)
         except StoreFault as fault:
             logger.warning("damaged ids stay on disk", path=str(place.path), error=str(fault))
             self._spoilt.add(place.path)
 
     def resting(self, partition: int) -> bool:
         """Whether the disk is left alone for a partition's sake."""
-        return self._clock() < self._rests.get(partition, 0.0)
+        return self.now() < self._rests.get(partition, 0.0)
 
     def rest(self, partition: int, seconds: float) -> None:
         """Leave the disk alone for a while."""
-        self._rests[partition] = self._clock() + seconds
+        self._rests[partition] = self.now() + seconds
         self.refused(partition)
 
     def rest_after_loss(self, partition: int) -> None:
-        """Leave the disk alone for longer the more often it lost ids within a day."""
-        now = self._clock()
+        """Leave the disk alone for longer the more often it lost ids within a day.
+
+        Not at the first time: what joins before the lost run is still there.
+        """
+        now = self.now()
         before = [at for at in self._losses.get(partition, []) if now - at < DAY_SECONDS]
         self._losses[partition] = [*before, now]
-        seconds = WRITE_REST_SECONDS * READ_REST_FACTOR ** len(before)
-        self.rest(partition, min(seconds, READ_REST_SECONDS_MAX))
+        if before:
+            seconds = WRITE_REST_SECONDS * READ_REST_FACTOR ** (len(before) - 1)
+            self.rest(partition, min(seconds, READ_REST_SECONDS_MAX))
 
     def refused(self, partition: int) -> None:
         """Note that a partition's ids have to stay in memory."""

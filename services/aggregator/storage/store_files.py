@@ -1,21 +1,17 @@
-"""Files of the store of ids: replaced whole and durably, read only if nothing is missing of them.
+"""What the store of ids does to files, and the one error that comes of it.
 
-Whatever the file system or RocksDB refuses comes out as a `StoreFault`.
+Whatever the file system refuses, or has garbled, comes out as a `StoreFault`.
 """
 
 from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
 
-from rocksdict import DbClosedError
-from xxhash import xxh3_128
-
-DIGEST_BYTES: Final = 16
+from services.aggregator.storage.run_format import DamagedRunError
 
 
 class StoreFault(Exception):
@@ -35,16 +31,83 @@ class PlaceTakenError(Exception):
 
 @contextmanager
 def faults_of(what: str) -> Iterator[None]:
-    """Map what the file system and RocksDB raise to `StoreFault`."""
+    """Map what the file system raises, and what is not as it was written, to `StoreFault`."""
     try:
         yield
-    except OSError as error:
+    except (OSError, DamagedRunError) as error:
         raise StoreFault(f"{what}: {error}") from error
-    except Exception as error:
-        # rocksdict raises Exception itself for all that RocksDB says; others are our own mistakes.
-        if type(error) is not Exception and not isinstance(error, DbClosedError):
-            raise
-        raise StoreFault(f"{what}: {' '.join(str(error).split())}") from error
+
+
+class OpenFile:
+    """A file that is open for reading until nobody uses it any more, also when it was deleted."""
+
+    __slots__ = ("_handle",)
+
+    def __init__(self, path: Path) -> None:
+        """Open it. Raises OSError."""
+        self._handle = -1
+        self._handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+
+    def __del__(self) -> None:
+        if self._handle >= 0:
+            os.close(self._handle)
+
+    def size(self) -> int:
+        """How many bytes it has. Raises OSError."""
+        return os.fstat(self._handle).st_size
+
+    def read(self, at: int, size: int) -> bytes:
+        """So many bytes from a place on. Raises OSError, and `DamagedRunError` where it is cut."""
+        data = os.pread(self._handle, size, at)
+        while len(data) < size:
+            more = os.pread(self._handle, size - len(data), at + len(data))
+            if not more:
+                raise DamagedRunError(f"it ends before {at + size} bytes")
+            data += more
+        return data
+
+
+class NewFile:
+    """A file that is being written, and has its name only once it is whole."""
+
+    __slots__ = ("_file", "_path", "at")
+
+    def __init__(self, path: Path) -> None:
+        """Begin it. Raises OSError."""
+        self._path = path
+        self._file = path.open("wb", buffering=0)
+        #: How many bytes are in it.
+        self.at = 0
+
+    def write(self, parts: Iterable[bytes | memoryview]) -> None:
+        """Write behind what is there. Raises OSError."""
+        for part in parts:
+            left = memoryview(part).cast("B") if len(part) else memoryview(b"")
+            while len(left):
+                written = self._file.write(left)
+                self.at += written
+                left = left[written:]
+
+    def sync(self) -> None:
+        """Have on disk what was written. Raises OSError."""
+        os.fsync(self._file.fileno())
+
+    def close(self) -> None:
+        """Write no more to it. Raises OSError."""
+        self._file.close()
+
+    def name(self, path: Path) -> None:
+        """Give it its name, in place of what has it. Raises OSError."""
+        self._path.rename(path)
+
+    def give_up(self) -> None:
+        """Close and delete it: on a full disk, the half that went in is room for others."""
+        try:
+            self._file.close()
+            self._path.unlink(missing_ok=True)
+        except OSError:
+            # Whoever opens the folder next deletes it.
+            return
 
 
 def claim(folder: Path) -> int:
@@ -65,39 +128,30 @@ def claim(folder: Path) -> int:
     return handle
 
 
-def write_sealed(path: Path, *parts: bytes | memoryview) -> None:
-    """Replace a file's content at once, and have it on disk before returning. Raises OSError."""
-    new, seal = path.with_name(path.name + ".new"), seal_of(path)
+def is_claimed(folder: Path, handle: int) -> bool:
+    """Whether a path still leads to the folder that was locked with a handle. Raises OSError.
+
+    Files are written by their paths: in a folder recreated they would be another owner's.
+    """
     try:
-        with new.open("wb") as file:
-            for part in parts:
-                file.write(part)
-                seal.update(part)
-            file.write(seal.digest())
-            file.flush()
-            os.fsync(file.fileno())
-        new.rename(path)
-    except OSError:
-        # On a full disk the half that went in is room for others.
-        new.unlink(missing_ok=True)
-        raise
-    sync_folder(path.parent)
+        return os.path.samestat((folder / "lock").stat(), os.fstat(handle))
+    except (FileNotFoundError, NotADirectoryError):
+        return False
 
 
-def read_sealed(path: Path) -> bytes:
-    """What `write_sealed` wrote, all of it. Raises OSError, and `StoreFault` if it is damaged."""
-    data = path.read_bytes()
-    content, digest = data[:-DIGEST_BYTES], data[-DIGEST_BYTES:]
-    seal = seal_of(path)
-    seal.update(content)
-    if digest != seal.digest():
-        raise StoreFault(f"{path} is damaged")
-    return content
+def release(handle: int) -> None:
+    """Let others have a folder that was locked."""
+    os.close(handle)
 
 
-def seal_of(path: Path) -> xxh3_128:
-    """A hash to be fed with a file's content: one of another name or folder has another."""
-    return xxh3_128(f"{path.parent.name}/{path.name}".encode())
+def delete(path: Path) -> None:
+    """Delete a file, or a folder of a version that had folders here. Raises OSError."""
+    if path.is_dir() and not path.is_symlink():
+        for inner in sorted(path.iterdir()):
+            delete(inner)
+        path.rmdir()
+    else:
+        path.unlink(missing_ok=True)
 
 
 def sync_folder(folder: Path) -> None:

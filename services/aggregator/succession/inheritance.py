@@ -5,16 +5,16 @@ partitions. So before a partition is metered, the ids that the predecessors saw 
 to it are entered as if it had seen them, at the log times of then. Log time goes on where that of
 the last predecessor ended, so all that a log meters comes after all that was metered before it.
 
-That is done at each recovery as long as an id of a predecessor can make a duplicate, except for
-what the store of ids holds already. All partitions that a worker recovers together are served by
-one reading.
+They become runs whose ranges lie before the log's first offset (`core.runs`), so they are entered
+once, and again at a recovery that has not all of them on disk, as long as an id of a predecessor
+can make a duplicate. All partitions that a worker recovers together are served by one reading.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -26,7 +26,7 @@ from schemas.wire import decode as decode_event
 from services.aggregator.arrays.frames import frames_of
 from services.aggregator.arrays.key_index import Ints
 from services.aggregator.arrays.time_merge import NEVER, NONE, Sighted, TimeMerge, together
-from services.aggregator.core.dedup import SeenIds, Settled
+from services.aggregator.core.dedup import SeenIds
 from services.aggregator.core.judging import Records, judge, moment
 from services.aggregator.core.log_time import LogTime
 from services.aggregator.core.timing import RuleBook
@@ -49,8 +49,6 @@ logger = get_logger(__name__)
 HELD_MAX: Final = 100_000
 #: Then it goes on when no more than so many wait.
 HELD_LOW: Final = HELD_MAX // 2
-#: Ids moved to disk at once.
-SPILL_IDS_MAX: Final = 50_000
 PROGRESS_SECONDS: Final = 5.0
 
 
@@ -58,13 +56,11 @@ PROGRESS_SECONDS: Final = 5.0
 class Heir:
     """A partition that ids are entered for: those seen at ``from_ms`` or later.
 
-    ``settled`` is what lies below the checkpoint that it resumes from; ``memory_max``, at least 1,
-    is how many of its ids may stay in memory.
+    ``memory_max``, at least 1, is how many of its ids may stay in memory.
     """
 
     seen: SeenIds
     from_ms: int
-    settled: Settled
     memory_max: int
 
 
@@ -309,16 +305,15 @@ class Reading:
         """Enter what is certain to come next; give the partitions to be read no further for now."""
         for number in finished:
             self._merge.finish(number)
-        reached_ms = min(self._merge.reached_ms, self._ancestor.last_append_ms)
         sighted = self._merge.take()
         for number in np.unique(sighted.owners).tolist():
             own = sighted.only(sighted.owners == number)
             heir = self._heirs[number]
             heir.seen.see_all(own.ids, own.times_ms, NEVER)
-            # All that was seen before this is in; so that is what the store may be complete to.
-            settled = replace(heir.settled, log_ms=reached_ms)
-            while heir.seen.spill(settled, heir.memory_max, SPILL_IDS_MAX):
-                pass
+            if len(heir.seen) > heir.memory_max:
+                heir.seen.cut_inherited(int(own.times_ms[-1]))
+                heir.seen.write()
+                heir.seen.make_room(heir.memory_max)
         self.entered += len(sighted)
         held = {number: self._merge.held(number) for number in self._log_time}
         self._waiting = {

@@ -16,10 +16,12 @@ from typing import TYPE_CHECKING, Any
 from mode.utils.queues import FlowControlEvent
 
 from services.aggregator.app import MeterApp
+from services.aggregator.core.runs import to_merge
 from services.aggregator.kafka.log_offsets import LogOffsets
 from services.aggregator.kafka.transport import FetchedBatch
 from services.aggregator.meter import Meter
 from services.aggregator.recovery import Edges
+from services.aggregator.storage.id_threads import IdThread
 from services.aggregator.storage.seen_store import SeenStores
 from services.aggregator.storage.sink_thread import SinkThread
 from services.aggregator.succession.lineage import lineage_of
@@ -32,7 +34,6 @@ if TYPE_CHECKING:
 
 #: Batches that wait for the agent.
 BUFFER = 2
-FILTER_BYTES = 4096
 
 
 class ModelApp(MeterApp):
@@ -70,7 +71,7 @@ class ModelApp(MeterApp):
         edges = Edges(
             log,
             self.offsets,
-            SeenStores(process.host.folder, log.name, FILTER_BYTES, 1 << 16, process.loop.time),
+            SeenStores(process.host.folder, log.name, process.loop.time),
             world.profile.keep,
             DECODER,
         )
@@ -87,6 +88,8 @@ class ModelApp(MeterApp):
             world.profile.pending_rows_max,
             lambda partition, offset: self.consumer.checkpoint(self.tp(partition), offset),
             self.check_log,
+            ids=IdThread("ids"),
+            tidier=IdThread("tidy"),
         )
         self._recovery_signal = asyncio.Event()
         self._recovery_generation = 0
@@ -131,8 +134,23 @@ class ModelApp(MeterApp):
         return (
             any(state.next_offset > state.checkpoint.next_offset for state in states)
             or not self.meter._room.is_set()
-            or sum(len(state.seen) for state in states) > self.process.world.profile.keep.ids
+            or any(state.next_offset > state.seen.written.offset for state in states)
         )
+
+    async def keep_tidying(self) -> None:
+        while not self.stopping:
+            await self.process.wait_for("time to tidy up", lambda: None, self._to_tidy)
+            await self.meter.tidy()
+
+    def _to_tidy(self) -> bool:
+        """Whether there are runs to merge, or to delete."""
+        for state in self.meter.states.values():
+            place = getattr(state.seen._older, "_place", None)
+            runs = () if place is None else place.runs
+            past = any(run.stretch.end.log_ms <= state.settled.past_ms for run in runs)
+            if past or to_merge(runs, state.settled):
+                return True
+        return False
 
     async def keep_committing(self) -> None:
         while not self.stopping:

@@ -1,26 +1,23 @@
 """A machine's disk: what the store of ids does to files happens step by step here.
 
-The store itself is the real one, on a real folder. RocksDB takes 20 ms to open, so mostly its place
-is taken by `FileOfIds` (`tests.property.concurrent.file_of_ids`). Every step may fail, and one that
-changes a file may be the last of its process.
+The store itself is the real one, on a real folder. Every step may fail, and one that changes a file
+may be the last of its process. Where a thread writes or reads, others may go on between two steps.
 """
 
 from __future__ import annotations
 
 import errno
 import os
-import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
 
-from services.aggregator.storage import seen_bucket, seen_place, seen_store
-from services.aggregator.storage.seen_bucket import open_database
-from services.aggregator.storage.store_files import claim, read_sealed, write_sealed
-from tests.property.concurrent.file_of_ids import Entries, FileOfIds
+from services.aggregator.storage import seen_place, store_files
+from services.aggregator.storage.store_files import NewFile, OpenFile
 
 #: What a step is: a full disk fails what it has to find room for, and nothing else.
 READ: Final = "read"
@@ -41,14 +38,19 @@ class Files:
         self._names = 0
         Files.now = self
 
-    def step(self, kind: str, what: str, effect: Callable[[], Any]) -> Any:
-        """Do something to a file, unless it fails or its process ends before or after it."""
+    def step(self, kind: str, what: str, effect: Callable[[], Any], *, pauses: bool) -> Any:
+        """Do something to a file, unless it fails or its process ends before or after it.
+
+        ``pauses``: no lock is held, so others may go on before it.
+        """
         process = self._world.current
         if process is None:
             return effect()
         if process.dead or process.doomed:
             # What is gone does nothing any more; what it reads is nobody's.
             return effect() if kind == READ else None
+        if pauses:
+            process._pause(what)
         fate = self._world.file_fate(process, kind, what)
         if fate == "full":
             raise OSError(errno.ENOSPC, "No space left on device")
@@ -63,10 +65,10 @@ class Files:
             process.kill_here()
         return result
 
-    def name(self) -> str:
-        """A name that no other has, the same in each run."""
+    def token(self) -> int:
+        """A number that no other has, the same in each run."""
         self._names += 1
-        return f"{self._names:08x}"
+        return self._names
 
     def claimed(self, handle: int) -> None:
         """Note that the process at hand holds a lock."""
@@ -88,94 +90,100 @@ class Files:
             os.close(handle)
 
 
-def stepped(kind: str, what: str, effect: Callable[[], Any]) -> Any:
+def stepped(kind: str, what: str, effect: Callable[[], Any], *, pauses: bool = False) -> Any:
     """Do something to a file as a step of the world that is running, if one is."""
-    return effect() if Files.now is None else Files.now.step(kind, what, effect)
+    return effect() if Files.now is None else Files.now.step(kind, what, effect, pauses=pauses)
 
 
-class SteppedDatabase:
-    """A database of ids of which each call is a step."""
+class SteppedRead(OpenFile):
+    """A run that is open for reading, of which each read is a step."""
 
-    rocksdb = False
+    __slots__ = ()
 
-    def __init__(self, path: Path, cache: Any) -> None:
-        make: Any = open_database if SteppedDatabase.rocksdb else FileOfIds
-        self._real = stepped(WRITE, "ids are opened", lambda: make(path, cache))
+    def __init__(self, path: Path) -> None:
+        self._handle = -1
+        opened = super().__init__
+        stepped(READ, "a run is opened", lambda: opened(path))
 
-    def get(self, keys: Any) -> Any:
-        return stepped(READ, "ids are read", lambda: self._real.get(keys))
+    def read(self, at: int, size: int) -> bytes:
+        read = super().read
+        data: bytes = stepped(READ, "ids are read", lambda: read(at, size), pauses=True)
+        return data
 
-    def write(self, batch: Any, options: Any = None) -> None:
-        stepped(WRITE, "ids are written", lambda: self._real.write(batch, options))
+
+class SteppedWrite(NewFile):
+    """A run that is being written, of which each call is a step."""
+
+    __slots__ = ()
+
+    def __init__(self, path: Path) -> None:
+        begun = super().__init__
+        stepped(WRITE, "a run is begun", lambda: begun(path), pauses=True)
+
+    def write(self, parts: Iterable[bytes | memoryview]) -> None:
+        write = super().write
+        for part in parts:
+            stepped(WRITE, "ids are written", partial(write, [part]), pauses=True)
+
+    def sync(self) -> None:
+        sync = super().sync
+        stepped(WRITE, "a run is synced", sync, pauses=True)
 
     def close(self) -> None:
-        if self._real is not None:
-            self._real.close()
+        close = super().close
+        stepped(DELETE, "a run is closed", close)
 
+    def name(self, path: Path) -> None:
+        name = super().name
+        stepped(WRITE, "a run is named", lambda: name(path))
 
-class _Os:
-    """The module `os` as the store sees it."""
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(os, name)
-
-    def close(self, handle: int) -> None:
-        if Files.now is not None:
-            Files.now.closed(handle)
-        os.close(handle)
-
-
-class _Shutil:
-    """The module `shutil` as the store sees it."""
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(shutil, name)
-
-    def rmtree(self, path: Any, ignore_errors: bool = False) -> None:
+    def give_up(self) -> None:
+        given_up = super().give_up
         try:
-            stepped(DELETE, "a folder is deleted", lambda: shutil.rmtree(path, ignore_errors))
+            stepped(DELETE, "half a run is deleted", given_up)
         except OSError:
-            if not ignore_errors:
-                raise
+            return
 
 
-def _write(path: Path, *parts: bytes | memoryview) -> None:
-    stepped(WRITE, f"{path.name} is written", lambda: write_sealed(path, *parts))
+def _delete(path: Path, delete: Any = store_files.delete) -> None:
+    stepped(DELETE, "a run is deleted", lambda: delete(path))
 
 
-def _read(path: Path) -> Any:
-    return stepped(READ, f"{path.name} is read", lambda: read_sealed(path))
+def _sync_folder(path: Path, sync: Any = store_files.sync_folder) -> None:
+    stepped(WRITE, "names are synced", lambda: sync(path), pauses=True)
 
 
-def _claim(path: Path) -> int:
-    handle = claim(path)
+def _claim(path: Path, claim: Any = store_files.claim) -> int:
+    handle: int = claim(path)
     if Files.now is not None:
         Files.now.claimed(handle)
     return handle
 
 
-def _name(_: int) -> str:
+def _release(handle: int, release: Any = store_files.release) -> None:
+    if Files.now is not None:
+        Files.now.closed(handle)
+    release(handle)
+
+
+def _token(_: int) -> int:
     assert Files.now is not None, "a store is used outside of a world"
-    return Files.now.name()
+    return Files.now.token()
 
 
 @contextmanager
-def modelled_files(*, rocksdb: bool = False) -> Iterator[None]:
+def modelled_files() -> Iterator[None]:
     """Put the store's steps under the schedule's control."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(SteppedDatabase, "rocksdb", rocksdb)
-        patch.setattr(seen_bucket, "open_database", SteppedDatabase)
-        for module in (seen_bucket, seen_place):
-            patch.setattr(module, "write_sealed", _write)
-            patch.setattr(module, "read_sealed", _read)
-            patch.setattr(module, "shutil", _Shutil())
-        patch.setattr(seen_place, "claim", _claim)
-        patch.setattr(seen_place, "token_hex", _name)
-        patch.setattr(seen_place, "os", _Os())
-        if not rocksdb:
-            patch.setattr(seen_bucket, "WriteBatch", Entries)
-            patch.setattr(seen_bucket, "WriteOptions", lambda: type("Options", (), {})())
-            patch.setattr(seen_bucket, "options", lambda cache: None)
-            patch.setattr(seen_store, "Cache", lambda size: None)
+        for name, modelled in (
+            ("OpenFile", SteppedRead),
+            ("NewFile", SteppedWrite),
+            ("delete", _delete),
+            ("sync_folder", _sync_folder),
+            ("claim", _claim),
+            ("release", _release),
+        ):
+            patch.setattr(store_files, name, modelled)
+        patch.setattr(seen_place, "randbits", _token)
         yield
         Files.now = None

@@ -21,22 +21,23 @@ def kill(world: World) -> None:
         world.kill(world.choices.pick(world.live))
 
 
-def kill_beyond_a_move(world: World) -> None:
-    """Kill a worker that moved ids to disk and has read on since: its checkpoint is behind both."""
+def kill_beyond_a_run(world: World) -> None:
+    """Kill a worker that wrote a run and has read on since: its checkpoint is behind both."""
     moved = [
         one
         for one in world.live
-        if any(has_read_on_since_a_move(state) for state in one.app.meter.states.values())
+        if any(has_read_on_since_a_run(state) for state in one.app.meter.states.values())
     ]
     if moved:
         world.kill(world.choices.pick(moved))
 
 
-def has_read_on_since_a_move(state: PartitionState) -> bool:
-    """Whether ids were moved at the checkpoint that still is the last, and more was read."""
+def has_read_on_since_a_run(state: PartitionState) -> bool:
+    """Whether there is a run up to the last checkpoint or beyond it, and more was read."""
     place = state.seen._older._place if isinstance(state.seen._older, SeenStore) else None
     checkpoint = state.checkpoint.next_offset
-    return place is not None and place.stamp.below_offset == checkpoint < state.next_offset
+    end = None if place is None else place.end
+    return end is not None and checkpoint <= end.offset < state.next_offset
 
 
 def kill_all(world: World) -> None:

@@ -8,11 +8,11 @@ any more proves nothing. Which are found by schedules, and what holds the others
 from __future__ import annotations
 
 from services.aggregator import agent, app, flush, meter, recovery
-from services.aggregator.arrays import replaced
-from services.aggregator.core import dedup, partition, slices, timing
+from services.aggregator.arrays import sorted_ids
+from services.aggregator.core import dedup, partition, runs, slices, timing
 from services.aggregator.handover import Handover
 from services.aggregator.kafka import log_offsets, transport
-from services.aggregator.storage import seen_bucket, seen_place, seen_store
+from services.aggregator.storage import run_file, seen_place, seen_store
 from tests.property.concurrent.planting import Bug, Edit
 
 #: In the order in which they were found: the old ones, the 17 of the issue, its holes, and more.
@@ -51,7 +51,14 @@ PLANTED: dict[str, Bug] = {
         ),
     ),
     "ids on disk ahead of the checkpoint": (
-        Edit(dedup.Stamp, "may_be_used", "self.below_offset <= settled.offset and", ""),
+        Edit(
+            seen_place.Place,
+            "open",
+            "self._delete_others()",
+            "self.runs = tuple(run for path in sorted(self.path.glob('run_*'))"
+            " if (run := self._opened(path)))\n        self._delete_others()",
+        ),
+        Edit(seen_place.Place, "last_seen", "if run.stretch.begin.offset < below:", "if True:"),
     ),
     "dedup starts open": (Edit(recovery, "beginning", "if start >= end:", "if True:"),),
     "snapshot without the lock": (
@@ -128,7 +135,17 @@ PLANTED: dict[str, Bug] = {
         ),
     ),
     "hole 1: the older sighting is left behind": (
-        Edit(replaced.Replaced, "add", "if apart.any():", "if False:"),
+        Edit(
+            dedup.SeenIds,
+            "keep",
+            "return self._older",
+            "import dataclasses\n"
+            "    last = self._recent.last_seen(self._recent.find(sightings.ids))"
+            " == sightings.seen_ms\n"
+            "    sightings = dataclasses.replace(sightings, ids=sightings.ids[last],"
+            " seen_ms=sightings.seen_ms[last])\n"
+            "    return self._older",
+        ),
     ),
     "hole 3: an old answer against new memory": (
         Edit(
@@ -149,20 +166,6 @@ PLANTED: dict[str, Bug] = {
     "hole 5: cancelled recoveries are not closed": (
         Edit(Handover, "offer", "if self._refused:", "if False:"),
     ),
-    "hole 9: moving ids asks before it waits": (
-        Edit(
-            meter.Meter,
-            "_make_room",
-            "async with self._batch_lock:",
-            "ours = self.states.get(partition) is state\n            async with self._batch_lock:",
-        ),
-        Edit(
-            meter.Meter,
-            "_make_room",
-            "ours = self.states.get(partition) is state\n                more",
-            "more",
-        ),
-    ),
     "hole 11: ends are read before checkpoints": (
         Edit(recovery, "recover", "    ends = offsets.ends(partitions)\n    floor", "    floor"),
         Edit(
@@ -177,7 +180,7 @@ PLANTED: dict[str, Bug] = {
     ),
     "hole 10: a disk that cannot be read ends the worker": (
         Edit(
-            seen_store.SeenStore, "last_seen", "except StoreFault as", "except ZeroDivisionError as"
+            seen_store.SeenStore, "last_seen", "except RunFault as", "except ZeroDivisionError as"
         ),
     ),
     "the log is not looked at before a flush": (
@@ -234,48 +237,65 @@ PLANTED: dict[str, Bug] = {
             " next_offset=max(checkpoint.next_offset, committed.get(partition, 0)))",
         ),
     ),
-    "stamped complete too far": (
-        Edit(dedup.SeenIds, "_complete_before", "min(settled.log_ms, next_ms)", "settled.log_ms"),
-        Edit(dedup.SeenIds, "_complete_below", "if next_from >= settled.offset:", "if True:"),
-    ),
-    "ids beyond the checkpoint are moved": (
+    "a run ends too far": (
         Edit(
-            dedup.SeenIds,
-            "_choose",
-            "may_go = below[order[:last]]",
-            "may_go = np.ones(last, np.bool_)",
+            partition.PartitionState,
+            "unwritten_ids",
+            "self.seen.cut(self.next_offset,",
+            "self.seen.cut(self.next_offset + 1,",
         ),
     ),
-    "ids of the checkpoint's millisecond are moved": (
+    "a run holds more than it says": (
         Edit(
-            dedup.SeenIds,
-            "_choose",
-            "times_ms < settled.log_ms",
-            "times_ms <= settled.log_ms",
-        ),
-    ),
-    "stamped before the ids are there": (
-        Edit(
-            seen_place.Place,
-            "keep",
-            "before = self.stamp.before_moving(sightings)",
-            "self._write_stamp(self.stamp.after_moving(sightings))\n"
-            "    before = self.stamp.before_moving(sightings)",
-        ),
-    ),
-    "not stamped before ids are moved": (
-        Edit(
-            seen_place.Place,
-            "keep",
-            "self._write_stamp(before)",
+            partition.PartitionState,
+            "unwritten_ids",
+            "self.seen.cut(self.next_offset, self._log_time.last_ms)",
             "pass",
+        ),
+    ),
+    "a gap between runs is none": (
+        Edit(
+            runs,
+            "joined",
+            "return run.stretch.end.offset == following.stretch.begin.offset",
+            "return True",
+        ),
+    ),
+    "runs are used whatever came before them": (
+        Edit(
+            runs,
+            "usable",
+            "if run.stretch.begin.log_ms <= settled.past_ms or run.stretch.begin.offset <= start",
+            "if True",
+        ),
+    ),
+    "memory drops what no run has": (
+        Edit(dedup.SeenIds, "make_room", "self.written.offset", "1 << 60"),
+    ),
+    "a run that was refused counts as written": (
+        Edit(
+            seen_place.Place,
+            "keep",
+            "times_ms = sightings.seen_ms if",
+            "self.end = sightings.end\n    times_ms = sightings.seen_ms if",
+        ),
+    ),
+    "an older run is believed before a newer": (
+        Edit(seen_place.Place, "last_seen", "reversed(self.runs)", "self.runs"),
+    ),
+    "of merged runs the older counts": (
+        Edit(
+            sorted_ids,
+            "latest",
+            "older = np.append(alike & (low[1:] == low[:-1]), False)",
+            "older = np.append(False, alike & (low[1:] == low[:-1]))",
         ),
     ),
     "the filter is not kept": (
         Edit(
-            seen_bucket.Bucket,
-            "put",
-            "self._filter.add(ids)",
+            run_file.RunWriter,
+            "add",
+            "self._filter.add(ids.high, ids.low)",
             "pass",
         ),
     ),
@@ -332,16 +352,16 @@ PLANTED: dict[str, Bug] = {
         Edit(
             recovery,
             "beginning",
-            "return Beginning(start, checkpoint.last_append_ms, clock_behind)",
-            "return Beginning(end, floor_ms)",
+            "return Beginning(start, checkpoint.last_append_ms)",
+            "return Beginning(end, lowest_ms)",
         ),
     ),
     "log time of a record that is gone": (
         Edit(
             recovery,
             "beginning",
-            "return Beginning(start, checkpoint.last_append_ms, clock_behind)",
-            "return Beginning(start, floor_ms)",
+            "return Beginning(start, checkpoint.last_append_ms)",
+            "return Beginning(start, lowest_ms)",
         ),
     ),
 }

@@ -32,7 +32,7 @@ WORK, APPEND = (160, "work"), (24, "append")
 THEMES: dict[str, dict[str, int]] = {
     "ids": {
         "kill": 3,
-        "kill beyond a move": 5,
+        "kill beyond a run": 5,
         "rebalance": 2,
         "change rules": 2,
         "back up": 4,
@@ -197,8 +197,8 @@ class Profile:
     pauses_ms: tuple[int, ...]
     #: How long partitions that are given away are waited for.
     last_flush_seconds: float
-    #: How many ids are moved to disk at once, and at how many in memory reading pauses.
-    spill_ids_max: int
+    #: How many runs of ids are merged at once, and at how many ids in memory reading pauses.
+    fan_in: int
     ids_max_least: int
     #: What happens at a step, each as often as it stands here.
     events: list[str]
@@ -237,7 +237,7 @@ def draw_profile(choices: Choices) -> Profile:
         eager=choices.pick([False, True]),
         pauses_ms=choices.pick(PAUSES_OF.get(theme, [PAUSES_MS, PAUSES_MS, LONG_MS, STANDING_MS])),
         last_flush_seconds=choices.pick([20.0, 0.5, 0.05]),
-        spill_ids_max=choices.pick([20_000, 1, 2]),
+        fan_in=choices.pick([8, 2, 3]),
         ids_max_least=choices.pick([200_000, 6, 12]),
         events=weighted_table(
             [WORK, APPEND, *((often, what) for what, often in THEMES[theme].items())]

@@ -13,7 +13,7 @@ import pytest
 
 from services.aggregator import app as app_module
 from services.aggregator import meter as meter_module
-from services.aggregator.core import log_time, timing
+from services.aggregator.core import log_time, runs, timing
 from services.aggregator.errors import DatabaseWentBackError
 from services.aggregator.storage import retry, seen_store
 from tests.property.concurrent import calm, mishaps, operators, traffic
@@ -128,7 +128,7 @@ EVENTS: dict[str, Callable[[World], None]] = {
         event.__name__.replace("_", " "): event
         for event in (
             mishaps.kill,
-            mishaps.kill_beyond_a_move,
+            mishaps.kill_beyond_a_run,
             mishaps.start_a_worker,
             mishaps.stop_a_worker,
             mishaps.rebalance,
@@ -165,12 +165,12 @@ AFTER_GROWTH = (*(work,) * 12, *(traffic.append,) * 3, mishaps.rebalance)
 def limit(drawn: Profile) -> None:
     """Set the code's own limits as the schedule has them; `model` sets them back."""
     app_module.LAST_FLUSH_SECONDS = drawn.last_flush_seconds
-    meter_module.SPILL_IDS_MAX = drawn.spill_ids_max
+    runs.FAN_IN = drawn.fan_in
     meter_module.IDS_MAX_LEAST = drawn.ids_max_least
 
 
 @contextmanager
-def model(*, rocksdb: bool = False) -> Iterator[None]:
+def model() -> Iterator[None]:
     """Put the parts of the code that touch the outside under the schedules' control."""
 
     def world() -> Any:
@@ -181,7 +181,7 @@ def model(*, rocksdb: bool = False) -> Iterator[None]:
         drawn: float = world().jitter(least, most)
         return drawn
 
-    with modelled_files(rocksdb=rocksdb), pytest.MonkeyPatch.context() as patch:
+    with modelled_files(), pytest.MonkeyPatch.context() as patch:
         patch.setattr(*signals_to(lambda: world().current))
         patch.setattr(retry, "random", SimpleNamespace(uniform=uniform))
         for module in (log_time, timing):
@@ -190,7 +190,7 @@ def model(*, rocksdb: bool = False) -> Iterator[None]:
         patch.setattr(seen_store, "READ_REST_SECONDS_MAX", REST_SECONDS_MAX)
         for limited, name in (
             (app_module, "LAST_FLUSH_SECONDS"),
-            (meter_module, "SPILL_IDS_MAX"),
+            (runs, "FAN_IN"),
             (meter_module, "IDS_MAX_LEAST"),
         ):
             patch.setattr(limited, name, getattr(limited, name))

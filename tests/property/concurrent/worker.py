@@ -36,6 +36,7 @@ class WorkerProcess(Process):
             for what, work in (
                 ("agent", meter_batches(app)(app.batches())),
                 ("flushes", app.keep_flushing()),
+                ("tidying up", app.keep_tidying()),
                 ("commits", app.keep_committing()),
                 ("recovery", app.keep_recovering()),
                 (

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from services.aggregator.core.dedup import IdsUnreadableError, Settled
-from services.aggregator.core.partition import PartitionState
+from services.aggregator.core.dedup import IdsUnreadableError
+from services.aggregator.core.runs import Settled
 from services.aggregator.decoding.columns import Decoder
 from services.aggregator.decoding.labels import Labels
 from services.aggregator.meter import Meter
@@ -52,6 +52,20 @@ class Calls:
         return await asyncio.get_running_loop().run_in_executor(self._executor, held_up)
 
 
+class IdCalls:
+    """`IdCalls` at once, or held up on their way."""
+
+    def __init__(self) -> None:
+        self.begun = asyncio.Event()
+        self.go_on = asyncio.Event()
+        self.go_on.set()
+
+    async def call(self, work: Callable[[], Any]) -> Any:
+        self.begun.set()
+        await self.go_on.wait()
+        return work()
+
+
 class Scene:
     """A meter on one partition, with real stores in a folder."""
 
@@ -68,7 +82,16 @@ class Scene:
             Keep(minutes_ms=1, hours_ms=1, ids=1),
             Decoder(labels),
         )
-        self.meter = Meter(edges, self.reader, self.writer, 10_000, lambda partition, offset: None)
+        self.ids = IdCalls()
+        self.meter = Meter(
+            edges,
+            self.reader,
+            self.writer,
+            10_000,
+            lambda partition, offset: None,
+            ids=self.ids,
+            tidier=IdCalls(),
+        )
 
     async def recover(self, abandoned: Callable[[], bool] = lambda: False) -> None:
         await self.meter.recover([0], abandoned)
@@ -86,7 +109,7 @@ class Scene:
 
 @pytest.fixture
 def stores(tmp_path: Path) -> SeenStores:
-    return SeenStores(tmp_path, LOG.name, filter_bytes=1024, cache_bytes=1 << 20)
+    return SeenStores(tmp_path, LOG.name)
 
 
 def run(work: Coroutine[Any, Any, None]) -> None:
@@ -95,7 +118,7 @@ def run(work: Coroutine[Any, Any, None]) -> None:
 
 def assert_free(stores: SeenStores, folder: Path) -> None:
     """The first place is nobody's: whoever opens a store now gets it."""
-    stores.open(0, Settled(0, 0, 1000), 1).close()
+    stores.open(0, Settled(0, 0, 1000), 0).close()
     assert [path.name for path in folder.rglob("partition-*")] == ["partition-0"]
 
 
@@ -201,46 +224,117 @@ def test_what_a_recovery_hands_over_stays_open(stores: SeenStores, tmp_path: Pat
 
 
 def assert_free_but_for_one(stores: SeenStores, folder: Path) -> None:
-    stores.open(0, Settled(0, 0, 1000), 1).close()
+    stores.open(0, Settled(0, 0, 1000), 0).close()
     assert sorted(path.name for path in folder.rglob("partition-*")) == [
         "partition-0",
         "partition-0-1",
     ]
 
 
-def test_ids_are_not_moved_once_the_partition_is_given_away(
+def test_ids_are_not_written_once_the_partition_is_given_away(
     stores: SeenStores, tmp_path: Path
 ) -> None:
-    """The move waits for the lock; meanwhile the partition goes, and its place has a new owner."""
+    """The write is on its way; meanwhile the partition goes, and its place has a new owner."""
 
     async def scene() -> None:
         scene = Scene(stores)
         await scene.recover()
         await scene.read_all()
-        scene.more(3, 4, 5)
-        await scene.read_all()
-        lock = scene.meter._batch_lock
-        scene.writer.go_on.clear()
+        scene.ids.go_on.clear()
         flushing = asyncio.create_task(scene.meter.flush())
-        await asyncio.to_thread(scene.writer.begun.wait, 10)
-        await lock.acquire()
-        scene.writer.go_on.set()
-        while not lock._waiters:
-            await asyncio.sleep(0)
-        # The flush stands before evicting; whoever comes now goes before its move of ids.
-        next_holder = asyncio.create_task(lock.acquire())
-        await asyncio.sleep(0)
-        lock.release()
-        await next_holder
-        for _ in range(5):
-            await asyncio.sleep(0)
+        await asyncio.wait_for(scene.ids.begun.wait(), 10)
         scene.meter.drop({0})
-        owner = stores.open(0, Settled(0, 0, 1000), 1)
+        owner = stores.open(0, Settled(0, 0, 1000), 0)
         before = contents(tmp_path)
-        lock.release()
+        scene.ids.go_on.set()
         await flushing
         assert contents(tmp_path) == before
         owner.close()
+
+    run(scene())
+
+
+def test_what_comes_while_ids_are_written_is_in_the_next_run(
+    stores: SeenStores, tmp_path: Path
+) -> None:
+    async def scene() -> None:
+        scene = Scene(stores)
+        await scene.recover()
+        await scene.read_all()
+        scene.ids.go_on.clear()
+        flushing = asyncio.create_task(scene.meter.flush())
+        await asyncio.wait_for(scene.ids.begun.wait(), 10)
+        scene.more(0, 3)
+        await scene.read_all()
+        scene.ids.go_on.set()
+        await flushing
+        await scene.meter.flush()
+        assert sorted(path.name for path in tmp_path.rglob("run_*")) == ["run_0_3", "run_3_5"]
+        assert scene.meter.states[0].checkpoint.duplicate == 1
+        scene.meter.drop({0})
+
+    run(scene())
+
+
+def test_a_flush_that_is_cancelled_while_ids_are_written_drops_what_it_took(
+    stores: SeenStores,
+) -> None:
+    async def scene() -> None:
+        scene = Scene(stores)
+        await scene.recover()
+        await scene.read_all()
+        scene.ids.go_on.clear()
+        flushing = asyncio.create_task(scene.meter.flush())
+        await asyncio.wait_for(scene.ids.begun.wait(), 10)
+        flushing.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await flushing
+        assert scene.meter.states == {}
+
+    run(scene())
+
+
+def test_ids_read_again_are_written_while_nothing_is_flushed(
+    stores: SeenStores, tmp_path: Path
+) -> None:
+    """So a worker that is stopped while it rebuilds begins where it was."""
+
+    async def scene() -> None:
+        scene = Scene(stores)
+        await scene.recover()
+        await scene.read_all()
+        await scene.meter.flush()
+        scene.meter.drop({0})
+        shutil.rmtree(tmp_path)
+        await scene.recover()
+        assert scene.meter.positions() == {0: 0}
+        records = scene.world.log.read(0, 2)
+        await scene.meter.consume(0, 0, records, 2)
+        await scene.meter.flush()
+        scene.meter.drop({0})
+        await scene.recover()
+        assert scene.meter.positions() == {0: 2}
+        scene.meter.drop({0})
+
+    run(scene())
+
+
+def test_runs_are_merged_until_there_is_nothing_to_merge(
+    stores: SeenStores, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.aggregator.core.runs.FAN_IN", 2)
+
+    async def scene() -> None:
+        scene = Scene(stores)
+        await scene.recover()
+        for number in range(4):
+            scene.more(number)
+            await scene.read_all()
+            await scene.meter.flush()
+        await scene.meter.tidy()
+        assert [path.name for path in tmp_path.rglob("run_*")] == ["run_0_7"]
+        scene.meter.drop({0})
+        await scene.meter.tidy()
 
     run(scene())
 
@@ -256,9 +350,7 @@ class RefusingDisk:
         self._in_the_way = folder / "state"
         self._in_the_way.write_bytes(b"a file")
         self._now = 0.0
-        self.stores = SeenStores(
-            self._in_the_way, LOG.name, filter_bytes=1024, cache_bytes=1 << 20, clock=self.clock
-        )
+        self.stores = SeenStores(self._in_the_way, LOG.name, clock=self.clock)
 
     def clock(self) -> float:
         return self._now
@@ -357,11 +449,11 @@ def test_a_pause_for_memory_ends_when_the_folder_is_deleted(
             scene.more(number)
         await scene.read_all()
         await scene.meter.flush()
-        assert scene.meter.ids_in_memory == 1, "the others are on disk"
-        for number in (5, 6, 7, 8):
+        assert scene.meter.ids_in_memory == 0, "they are on disk"
+        for number in (5, 6, 7, 8, 9):
             scene.more(number)
         await scene.read_all()
-        scene.more(9)
+        scene.more(10)
         waiting = await paused(scene)
         shutil.rmtree(tmp_path)
         await scene.meter.flush()
@@ -370,41 +462,3 @@ def test_a_pause_for_memory_ends_when_the_folder_is_deleted(
         assert not scene.meter.states
 
     run(scene())
-
-
-def test_a_pause_ends_with_the_first_piece_that_makes_room(
-    stores: SeenStores, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Not when all is moved, which may take a minute."""
-    monkeypatch.setattr("services.aggregator.meter.IDS_MAX_LEAST", 0)
-    monkeypatch.setattr("services.aggregator.meter.SPILL_IDS_MAX", 2)
-
-    async def scene() -> None:
-        scene = Scene(stores)
-        await scene.recover()
-        for number in range(3, 8):
-            scene.more(number)
-        await scene.read_all()
-        assert scene.meter.held
-        left: list[int] = []
-        spill = PartitionState.spill
-
-        def seen(self: PartitionState, memory_max: int, most: int) -> bool:
-            if not scene.meter.held:
-                left.append(len(self.seen))
-            return spill(self, memory_max, most)
-
-        monkeypatch.setattr(PartitionState, "spill", seen)
-        scene.meter._batch_lock = Unlocked()
-        await scene.meter.flush()
-        assert left and left[0] > 1, "room, and yet ids to move"
-        scene.meter.drop({0})
-
-    run(scene())
-
-
-class Unlocked(asyncio.Lock):
-    """A lock that does not show, so that `held` tells of room alone."""
-
-    def locked(self) -> bool:
-        return False

@@ -12,10 +12,13 @@ import pytest
 
 from schemas.measures import MEASURES
 from schemas.metering_rules import MeteringRules
+from services.aggregator.arrays.byte_spans import Words
 from services.aggregator.arrays.cuts import Cut
-from services.aggregator.core.dedup import LONG_AGO, SeenIds, Sightings
+from services.aggregator.arrays.key_index import Ints
+from services.aggregator.core.dedup import IdsUnreadableError, Sightings
 from services.aggregator.core.judging import Records
 from services.aggregator.core.partition import Checkpoint, PartitionState
+from services.aggregator.core.runs import BEFORE_INHERITED, INHERITED, Settled
 from services.aggregator.core.series_limit import Admission
 from services.aggregator.core.slices import SliceRows
 from services.aggregator.core.timing import RuleBook
@@ -28,7 +31,8 @@ from services.aggregator.errors import (
     EventsLostError,
     RulesMissingError,
 )
-from services.aggregator.recovery import Edges, Keep, heirs_of, recover
+from services.aggregator.recovery import Edges, Keep, recover
+from services.aggregator.succession.inheritance import Heir
 from services.platform.errors import UnavailableError
 from services.platform.kafka_log import Log
 
@@ -102,28 +106,46 @@ class ClickHouse:
 
 
 class NoStore:
-    """Ids on disk of which there are none."""
+    """Runs on disk of which there are none, or that end somewhere."""
 
-    complete_before_ms = 0
-    complete_below = Cut()
-    empty = True
     closed = False
+    lost = False
 
     def __init__(self) -> None:
+        self.end: Cut | None = None
         self.kept: list[Sightings] = []
+        self.starts: list[int] = []
 
-    def open(self, *_: Any) -> NoStore:
+    def open(self, partition: int, settled: Settled, start: int) -> NoStore:
+        self.starts.append(start)
         return self
+
+    def last_seen(self, ids: Words, below: int) -> Ints:
+        return np.full(len(ids), -1)
 
     def keep(self, sightings: Sightings) -> bool:
         self.kept.append(sightings)
+        self.end = sightings.end
         return True
-
-    def forget(self, past_ms: int) -> None:
-        """There is nothing."""
 
     def close(self) -> None:
         self.closed = True
+
+
+class Ancestors:
+    """The logs before, which ended at a log time."""
+
+    def __init__(self, floor_ms: int) -> None:
+        self.floor_ms = floor_ms
+        self.entered: list[dict[int, Heir]] = []
+
+    def enter(self, heirs: dict[int, Heir], abandoned: Any) -> None:
+        self.entered.append(heirs)
+        for heir in heirs.values():
+            heir.seen.see_all(IDS, np.full(len(IDS), self.floor_ms), 1)
+
+
+IDS = np.array([(1, 2), (3, 4)], np.uint64)
 
 
 class World:
@@ -142,6 +164,7 @@ class World:
         self.kafka = Kafka(self.asked, start, end, committed)
         self.sink = ClickHouse(self.asked, begin, checkpoint)
         self.store = NoStore()
+        self.inherited: Ancestors | None = None
         self.decoder = Decoder(Labels())
 
     def recover(self) -> PartitionState:
@@ -151,6 +174,7 @@ class World:
             self.store,  # type: ignore[arg-type]
             Keep(3_600_000, 3_600_000, 10),
             self.decoder,
+            self.inherited,  # type: ignore[arg-type]
         )
         return recover(edges, self.sink, [0])[0]  # type: ignore[arg-type]
 
@@ -249,20 +273,22 @@ def test_ids_from_a_clock_behind_a_record_that_is_gone_are_read_again(found: int
 PAST_MS = 1_773_576_000_000
 
 
-def stored(complete: Cut, *, start: int = 0) -> World:
-    """A store that is complete up to a place; Kafka would find offset 33."""
+def stored(end: Cut | None, *, start: int = 0) -> World:
+    """Runs that end at a place; Kafka would find offset 33."""
     keep_ms = RuleBook(((0, MeteringRules()),)).keep_ms(50)
     world = World(start=start, checkpoint=replace(metered(50), last_append_ms=PAST_MS + keep_ms))
-    world.store.complete_below = complete
+    world.store.end = end
     world.kafka.found = 33
     return world
 
 
 @pytest.mark.parametrize("offset", [1, 40, 50])
-def test_where_the_store_ends_reading_begins_and_kafka_is_not_asked(offset: int) -> None:
+def test_where_the_runs_end_reading_begins_and_kafka_is_not_asked(offset: int) -> None:
     world = stored(Cut(offset, PAST_MS), start=1)
     state = world.recover()
     assert state.next_offset == offset
+    assert state.seen.written == Cut(offset, PAST_MS)
+    assert world.store.starts == [1], "they are of use by what can be read"
     assert "times" not in world.asked
     # Log time goes on from there, though what is read next was appended earlier.
     state.sift(Records(np.array([60]), np.array([5]), [b"{"]))
@@ -270,56 +296,61 @@ def test_where_the_store_ends_reading_begins_and_kafka_is_not_asked(offset: int)
 
 
 @pytest.mark.parametrize(
-    ("complete", "start"),
-    [(Cut(), 0), (Cut(40, PAST_MS - 1), 0), (Cut(40, PAST_MS), 41)],
-    ids=["unknown", "before what matters", "before the log"],
+    ("end", "start"), [(None, 0), (Cut(40, PAST_MS), 41)], ids=["none", "before the log"]
 )
-def test_where_the_store_ends_elsewhere_kafka_is_asked(complete: Cut, start: int) -> None:
-    world = stored(complete, start=start)
-    assert world.recover().next_offset == max(33, start)
+def test_without_runs_that_end_in_the_log_kafka_is_asked(end: Cut | None, start: int) -> None:
+    world = stored(end, start=start)
+    state = world.recover()
+    assert state.next_offset == max(33, start)
     assert "times" in world.asked
+    # All before it is past at this checkpoint: so the next run says.
+    assert state.seen.written == Cut(max(33, start), PAST_MS)
 
 
-def test_what_the_store_says_of_times_is_held_back_where_an_offset_told() -> None:
-    world = stored(Cut(40, PAST_MS + 1))
+def test_log_time_does_not_fall_behind_runs_whose_end_the_log_has_lost() -> None:
+    state = stored(Cut(40, PAST_MS + 7), start=41).recover()
+    assert state._log_time.last_ms == PAST_MS + 7
+
+
+def test_ids_of_the_log_before_become_a_run_that_ends_where_this_log_is_read() -> None:
+    world = stored(None)
+    world.kafka.found = 0
+    world.inherited = Ancestors(PAST_MS + 5)
     state = world.recover()
-    for number in range(3):
-        time = datetime.fromtimestamp(PAST_MS / 1000, UTC).isoformat()
-        value = (EVENT % time.encode()).replace(b'"id":"', b'"id":"%d-' % number)
-        records = Records(np.array([40 + number]), np.array([PAST_MS - 1]), [value])
-        state.fold(state.sift(records))
-    state.spill(1, 10)
-    [moved] = world.store.kept
-    assert (len(moved.ids), moved.complete_before_ms) == (2, LONG_AGO)
-    assert moved.complete_below == Cut(40, PAST_MS + 1)
+    assert world.store.starts == [BEFORE_INHERITED]
+    [heirs] = world.inherited.entered
+    assert heirs[0].from_ms == PAST_MS
+    [run] = world.store.kept
+    assert (run.begin, run.end) == (Cut(INHERITED, PAST_MS), Cut(0, PAST_MS + 5))
+    assert len(run.ids) == len(IDS)
+    assert (state.next_offset, state.seen.written) == (0, run.end)
 
 
-def test_a_store_complete_below_an_offset_has_the_ids_of_the_log_before() -> None:
-    checkpoints, rules = {0: metered(50), 1: metered(50)}, RuleBook(((0, MeteringRules()),))
-    whole, empty = NoStore(), NoStore()
-    whole.complete_below = Cut(1, 1)
-    stores = {0: whole, 1: empty}
-    seen = {number: SeenIds() for number in stores}
-    heirs = heirs_of(checkpoints, {0: rules, 1: rules}, stores, seen, 10)  # type: ignore[arg-type]
-    assert list(heirs) == [1]
+def test_ids_of_the_log_before_that_the_disk_loses_are_entered_again() -> None:
+    world = stored(None)
+    world.kafka.found = 0
+    world.inherited = Ancestors(PAST_MS + 5)
+
+    def lost(*_: Any) -> None:
+        raise IdsUnreadableError("a block of ids is damaged")
+
+    world.inherited.enter = lost  # type: ignore[method-assign, assignment]
+    with pytest.raises(UnavailableError, match="damaged"):
+        world.recover()
+    assert world.store.closed
 
 
-def test_of_a_time_that_no_record_tells_the_store_is_told_nothing() -> None:
-    """All that is left bears that time, and who looks for it later would find what comes after."""
-    last_ms = 1_773_576_000_000
-    checkpoint = Checkpoint(50, 0, received=50, accepted=50, last_append_ms=last_ms)
-    world = World(start=10, checkpoint=checkpoint)
-    world.kafka.found = -1
-    state = world.recover()
-    for number in range(3):
-        append_ms = last_ms - 1_000 + number
-        time = datetime.fromtimestamp(append_ms / 1000, UTC).isoformat()
-        value = (EVENT % time.encode()).replace(b'"id":"', b'"id":"%d-' % number)
-        records = Records(np.array([40 + number]), np.array([append_ms]), [value])
-        state.fold(state.sift(records))
-    state.spill(1, 10)
-    [moved] = world.store.kept
-    assert (len(moved.ids), moved.complete_before_ms) == (2, LONG_AGO)
+@pytest.mark.parametrize(
+    ("end", "floor_ms"),
+    [(Cut(40, PAST_MS + 9), PAST_MS + 5), (None, PAST_MS)],
+    ids=["on disk", "past"],
+)
+def test_what_is_on_disk_or_past_is_inherited_no_more(end: Cut | None, floor_ms: int) -> None:
+    world = stored(end)
+    world.inherited = Ancestors(floor_ms)
+    world.recover()
+    assert world.inherited.entered == [{}]
+    assert world.store.kept == []
 
 
 @pytest.mark.parametrize("found", [50, 70, -1])

@@ -20,12 +20,18 @@ class Column:
         self.offsets: list[int] = []
         self.next_offset = first_offset
         self.made = [Cut()]
+        self.kept_offset = first_offset
         self.cut()
 
     def cut(self) -> None:
         made = Cut(self.next_offset, 10 * self.next_offset)
         self.made.append(made)
-        self.cuts.add(len(self.offsets), made)
+        self.cuts.add(len(self.offsets), made, self.kept_offset)
+
+    def write(self) -> None:
+        """What comes next is behind the last cut that must be told."""
+        self.cut()
+        self.kept_offset = self.next_offset
 
     def see(self, count: int) -> None:
         self.offsets += range(self.next_offset, self.next_offset + count)
@@ -33,25 +39,26 @@ class Column:
 
     def keep(self, wanted: list[bool]) -> None:
         kept = [place for place in range(len(self.offsets)) if wanted[place % len(wanted)]]
-        self.cuts.drop_before(kept[0] if kept else len(self.offsets))
         self.cuts.move(np.array(kept, np.int64))
         self.offsets = [self.offsets[place] for place in kept]
 
     def check(self) -> None:
-        places = np.arange(len(self.offsets))
-        for offset, begin in zip(self.offsets, self.cuts.offsets_of(places).tolist(), strict=True):
-            assert begin <= offset, "reading from there meets it"
-        for offset in {0, *(cut.offset for cut in self.made), self.next_offset}:
-            found = self.cuts.last_until(offset)
-            assert found.offset <= offset
-            assert found in self.made
-            below = self.cuts.offsets_of(places) < found.offset
-            assert all(np.array(self.offsets)[below] < found.offset), "told to lie below, and does"
+        assert self.cuts.first in self.made and self.cuts.last in self.made
+        last = self.cuts.last_place
+        assert [o for o in self.offsets[last:] if o < self.cuts.last.offset] == []
+        # From the cut that is kept on, all that is here and nothing else.
+        if self.kept_offset <= self.cuts.last.offset:
+            place = self.cuts.place_from(self.kept_offset)
+            assert all(o < self.kept_offset for o in self.offsets[:place])
+            assert all(o >= self.kept_offset for o in self.offsets[place:])
+            until = self.cuts.places_until(self.kept_offset).tolist()
+            assert until == sorted(until) and until[-1] == place
 
 
 STEPS = st.lists(
     st.one_of(
         st.just("cut"),
+        st.just("write"),
         st.integers(0, 4),
         st.lists(st.booleans(), min_size=1, max_size=5),
     ),
@@ -68,6 +75,8 @@ def test_cuts_say_no_more_than_is_true(
         for step in steps:
             if step == "cut":
                 column.cut()
+            elif step == "write":
+                column.write()
             elif isinstance(step, list):
                 column.keep(step)
             elif isinstance(step, int):
@@ -76,37 +85,38 @@ def test_cuts_say_no_more_than_is_true(
             assert len(column.cuts) <= 2 * cuts_max + 1
 
 
-def test_each_cut_is_told_as_it_was_made() -> None:
+def of(*rows: tuple[int, int]) -> Cuts:
+    """Cuts at places and offsets; log time is ten times the offset."""
     cuts = Cuts()
-    cuts.add(0, Cut(5, 50))
-    cuts.add(3, Cut(9, 90))
-    assert cuts.offsets_of(np.array([0, 2, 3, 8])).tolist() == [5, 5, 9, 9]
-    assert [cuts.last_until(offset) for offset in (4, 5, 8, 9)] == [
-        Cut(),
-        Cut(5, 50),
-        Cut(5, 50),
-        Cut(9, 90),
-    ]
-    assert cuts.last_offset == 9
+    for place, offset in rows:
+        cuts.add(place, Cut(offset, 10 * offset), 0)
+    return cuts
+
+
+def test_each_cut_is_told_as_it_was_made() -> None:
+    cuts = of((0, 5), (3, 9))
+    assert (cuts.first, cuts.last, cuts.last_place) == (Cut(5, 50), Cut(9, 90), 3)
+    assert [cuts.place_from(offset) for offset in (4, 5, 6, 9)] == [0, 0, 3, 3]
+    assert [cuts.places_until(offset).tolist() for offset in (5, 9)] == [[0], [0, 3]]
+    assert [cuts.last_until_place(place) for place in (0, 2, 3, 8)] == [0, 0, 3, 3]
 
 
 def test_of_two_cuts_with_nothing_between_the_later_says_more() -> None:
-    cuts = Cuts()
-    cuts.add(2, Cut(5, 50))
-    cuts.add(2, Cut(7, 70))
-    assert cuts.last_until(99) == Cut(7, 70)
-    assert cuts.last_until(6) == Cut()
+    cuts = of((0, 0), (2, 5), (2, 7))
+    assert cuts.last == Cut(7, 70)
+    assert cuts.place_from(5) == 2, "from there on, nothing else is here"
 
 
-def test_what_came_before_any_cut_may_lie_anywhere() -> None:
-    cuts = Cuts()
-    cuts.add(4, Cut(5, 50))
-    assert cuts.offsets_of(np.array([3, 4])).tolist() == [0, 5]
+def test_dropping_what_lies_before_a_cut() -> None:
+    cuts = of((0, 0), (2, 5), (4, 7))
+    cuts.drop_before(2)
+    assert (cuts.first, len(cuts)) == (Cut(5, 50), 2)
 
 
 def test_many_cuts_become_fewer_and_the_last_ones_stay() -> None:
     cuts = Cuts()
     for number in range(5000):
-        cuts.add(number, Cut(10 * number, number))
+        cuts.add(number, Cut(10 * number, number), 990)
     assert len(cuts) <= 2 * module.CUTS_MAX
-    assert cuts.last_until(49_985) == Cut(49_980, 4998)
+    assert cuts.place_from(49_980) == 4998
+    assert cuts.place_from(990) == 99, "and that which is to be kept"

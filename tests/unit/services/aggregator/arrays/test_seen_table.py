@@ -33,24 +33,43 @@ def words(ids: Sequence[Id]) -> Words:
 
 
 class Model:
-    """The same with a dict: its order is that of the last sightings."""
+    """The same with a dict, in the order of the last sightings; between cuts all go or none."""
 
     def __init__(self) -> None:
         self.last_ms: dict[Id, int] = {}
         self.cut_offset = 0
+        #: By id the cut that its last sighting came behind; those of all that was ever seen.
         self.seen_from: dict[Id, int] = {}
+        #: By cut the time of the last sighting that came behind it, the next one not included.
+        self.newest_ms: dict[int, int] = {0: -1}
 
     def see(self, ids: Sequence[Id], times_ms: Sequence[int]) -> None:
         for one, time_ms in zip(ids, times_ms, strict=True):
             self.last_ms.pop(one, None)
             self.last_ms[one] = time_ms
             self.seen_from[one] = self.cut_offset
+            self.newest_ms[self.cut_offset] = time_ms
+
+    def cut(self) -> None:
+        self.cut_offset += 5
+        self.newest_ms[self.cut_offset] = -1
+
+    def keep_from(self, offset: int) -> None:
+        self.last_ms = {
+            one: time for one, time in self.last_ms.items() if self.seen_from[one] >= offset
+        }
 
     def forget(self, until_ms: int) -> None:
-        self.last_ms = {one: time for one, time in self.last_ms.items() if time > until_ms}
+        offset = 0
+        while offset < self.cut_offset and self.newest_ms[offset] <= until_ms:
+            offset += 5
+        self.keep_from(offset)
 
-    def drop_oldest(self, count: int) -> None:
-        self.last_ms = dict(list(self.last_ms.items())[count:])
+    def keep_youngest(self, most: int, until: int) -> None:
+        offset = 0
+        while len(self.last_ms) > most and offset < until:
+            offset += 5
+            self.keep_from(offset)
 
 
 class Both:
@@ -73,34 +92,42 @@ class Both:
         self.compare()
 
     def cut(self) -> None:
-        self.model.cut_offset += 5
-        self.table.cut(Cut(self.model.cut_offset, self.now_ms))
+        self.model.cut()
+        self.table.cut(Cut(self.model.cut_offset, self.now_ms), 0)
         self.compare()
 
     def forget(self, age_ms: int) -> None:
-        self.table.forget(self.now_ms - age_ms)
-        self.model.forget(self.now_ms - age_ms)
+        until_ms = self.now_ms - age_ms
+        self.table.forget(until_ms)
+        before, first = self.model.last_ms, self.table.cuts.first.offset
+        self.model.forget(until_ms)
+        assert len(self.table) <= len(self.model.last_ms)
+        # What was seen again counts for the time of its first sighting, until room was made.
+        self.model.last_ms = before
+        self.model.keep_from(first)
+        assert all(before[one] <= until_ms for one in before.keys() - self.model.last_ms.keys())
         self.compare()
 
-    def drop_oldest(self, count: int) -> None:
-        self.table.drop_oldest(count)
-        self.model.drop_oldest(count)
+    def keep_youngest(self, most: int, cuts_back: int) -> None:
+        until = max(0, self.model.cut_offset - 5 * cuts_back)
+        self.table.keep_youngest(most, until)
+        self.model.keep_youngest(most, until)
         self.compare()
 
     def compare(self) -> None:
         expected = list(self.model.last_ms.items())
         assert len(self.table) == len(expected)
-        for most in {0, 1, 2, len(expected) - 1, len(expected), len(expected) + 5}:
-            ids, times_ms, seen_from = self.table.oldest(most)
+        for offset in {self.model.cut_offset, max(0, self.model.cut_offset - 5)}:
+            ids, times_ms = self.table.since(offset)
             rows = list(zip(map(tuple, ids.tolist()), times_ms.tolist(), strict=True))
-            assert rows == expected[: max(0, most)]
-            assert seen_from.tolist() == [self.model.seen_from[one] for one, _ in rows]
+            assert rows == [row for row in expected if self.model.seen_from[row[0]] >= offset]
+        assert self.table.cuts.first.offset <= min(
+            (self.model.seen_from[one] for one in self.model.last_ms), default=1 << 60
+        )
         asked = [*self.met, (2**64 - 1, 2**64 - 1)]
         found = self.table.find(words(asked))
         last_ms = self.table.last_seen(found).tolist()
         assert last_ms == [self.model.last_ms.get(one, -1) for one in asked]
-        told = dict(zip(asked, self.table.seen_from(found).tolist(), strict=True))
-        assert all(told[one] == self.model.seen_from[one] for one in self.model.last_ms)
         assert len(set(found.slots.tolist())) >= len(self.model.last_ms)
 
 
@@ -111,7 +138,7 @@ STEPS = st.lists(
         st.tuples(st.just("see"), SEE),
         st.tuples(st.just("forget"), st.integers(-1, 10)),
         st.just(("cut", 0)),
-        st.tuples(st.just("drop"), st.integers(0, 12)),
+        st.tuples(st.just("keep"), st.integers(1, 12)),
     ),
     max_size=20,
 )
@@ -127,8 +154,10 @@ def test_it_knows_what_a_dict_would(steps: list[tuple[str, object]], capacity: i
             both.see([one for one, _ in what], [pause for _, pause in what])
         elif step == "cut":
             both.cut()
-        elif isinstance(what, int):
-            (both.forget if step == "forget" else both.drop_oldest)(what)
+        elif step == "forget":
+            both.forget(int(str(what)))
+        else:
+            both.keep_youngest(int(str(what)), int(str(what)) % 3)
 
 
 @pytest.mark.parametrize("again", [0.0, 0.3, 0.9])
@@ -144,8 +173,8 @@ def test_many_ids_for_long(again: float) -> None:
         both.see(ids, chance.integers(0, 3, len(ids)).tolist())
         both.forget(700)
         both.cut()
-        if chance.random() < 0.2:
-            both.drop_oldest(int(chance.integers(0, 60)))
+        if chance.random() < 0.1:
+            both.keep_youngest(800, 1)
     assert 500 < len(both.table) < len(both.met), "some were forgotten, and room was made for many"
 
 
@@ -157,6 +186,7 @@ def test_room_does_not_grow_without_end() -> None:
             np.arange(start, start + 500),
             both.table.find(ids),
         )
+        both.table.cut(Cut(start + 500, start + 500), 0)
         both.table.forget(start - 500)
         assert len(both.table) <= 1000
     assert len(both.table._high) <= 8 * CAPACITY_MIN
@@ -182,7 +212,9 @@ def test_all_of_them_in_one_slot() -> None:
 
 def test_a_forgotten_id_has_a_place_but_was_never_seen() -> None:
     both = Both()
-    both.see([(1, 1), (2, 2)], [0, 5])
+    both.see([(1, 1)], [0])
+    both.cut()
+    both.see([(2, 2)], [5])
     both.forget(1)
     found = both.table.find(words([(1, 1), (2, 2), (3, 3)]))
     assert both.table.last_seen(found).tolist() == [-1, 5, -1]
@@ -194,6 +226,6 @@ def test_nothing_at_all() -> None:
     both = Both()
     both.see([], [])
     both.forget(0)
-    both.drop_oldest(3)
-    ids, times_ms, _ = both.table.oldest(3)
+    both.keep_youngest(1, 0)
+    ids, times_ms = both.table.since(0)
     assert ids.shape == (0, 2) and times_ms.shape == (0,)

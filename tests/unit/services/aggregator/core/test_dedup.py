@@ -1,17 +1,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
-import pytest
-from hypothesis import example, given
+from hypothesis import given
 from hypothesis import strategies as st
 
 from services.aggregator.arrays.byte_spans import Words
 from services.aggregator.arrays.cuts import Cut
 from services.aggregator.arrays.key_index import Ints
-from services.aggregator.core.dedup import LONG_AGO, SeenIds, Settled, Sightings, Stamp, repetitions
+from services.aggregator.core.dedup import SeenIds, Sightings, repetitions
+from services.aggregator.core.runs import Settled
 from tests.property.world import ModelStore, ModelStores
 
 HORIZON_MS = 1000
@@ -98,6 +97,7 @@ def test_forgetting_changes_no_answer(schedule: list[tuple[int, int]]) -> None:
         history.append((number, now_ms))
         assert see(seen, number, now_ms) == expected
         recent = {then for then, at in history if now_ms - at < HORIZON_MS}
+        seen.cut(len(history), now_ms)
         assert len(seen) == len(recent), "forgets all that is past, and nothing else"
 
 
@@ -115,276 +115,220 @@ def test_batches_of_any_size_give_the_same_answers(
     assert found == by_the_rule(numbers, times_ms.tolist())
 
 
-def moving_all_along(
-    schedule: list[tuple[int, int]], size: int, memory_max: int, most: int, first_ms: int = 0
-) -> tuple[list[bool], list[bool]]:
-    """What is said while ids move to a store after each batch, and what should be."""
+@given(SCHEDULES, st.integers(1, 7), st.integers(1, 4), st.integers(1, 3))
+def test_where_ids_are_kept_changes_no_answer(
+    schedule: list[tuple[int, int]], size: int, memory_max: int, batches: int
+) -> None:
+    """Runs are written after some batches, and memory is made room in."""
     numbers = [number for number, _ in schedule]
-    times_ms = first_ms + np.cumsum([pause_ms for _, pause_ms in schedule], dtype=np.int64)
+    times_ms = np.cumsum([pause_ms for _, pause_ms in schedule], dtype=np.int64)
     seen, found = SeenIds(ModelStore(ModelStores(), "log")), list[bool]()
     for start in range(0, len(numbers), size):
-        end = start + size
+        end = min(start + size, len(numbers))
         found += see_all(seen, numbers[start:end], times_ms[start:end])
-        seen.spill(settled(int(times_ms[:end][-1])), memory_max, most)
-    return found, by_the_rule(numbers, times_ms.tolist())
-
-
-@given(
-    SCHEDULES, st.integers(1, 7), st.integers(1, 4), st.integers(1, 5), st.sampled_from([0, 10**12])
-)
-# Some of the ids of time 0 are moved, and of time 0 is what stays: nobody asked the store for them,
-# because the time before which it is complete was taken for that of an empty one.
-@example([(0, 0), (1, 0), (2, 0), (3, 1), (0, 0)], 4, 2, 1, 0)
-def test_where_ids_are_kept_changes_no_answer(
-    schedule: list[tuple[int, int]], size: int, memory_max: int, most: int, first_ms: int
-) -> None:
-    found, expected = moving_all_along(schedule, size, memory_max, most, first_ms)
-    assert found == expected
+        if (start // size) % batches == 0:
+            here = settled(int(times_ms[end - 1]), end)
+            seen.cut(end, here.log_ms)
+            assert seen.write()
+            seen.make_room(memory_max)
+            seen.settle(here)
+            seen.tidy(here)
+            assert len(seen) <= max(memory_max, size)
+    assert found == by_the_rule(numbers, times_ms.tolist())
 
 
 class Kept:
     """A store that says what it was given, if it takes it."""
 
-    def __init__(self, *, empty: bool = True, full: bool = False) -> None:
-        self.complete_before_ms = LONG_AGO
-        self.complete_below = Cut()
-        self.empty = empty
+    def __init__(self, *, full: bool = False) -> None:
+        self.end: Cut | None = None
         self.lost = False
         self.full = full
-        self.moved: list[Sightings] = []
-        self.past_ms: list[int] = []
-        self.asked: list[Words] = []
+        self.runs: list[Sightings] = []
+        self.asked: list[tuple[list[list[int]], int]] = []
+        self.tidied: list[Settled] = []
         self.closed = False
 
-    def last_seen(self, ids: Words) -> Ints:
-        self.asked.append(ids)
+    def last_seen(self, ids: Words, below: int) -> Ints:
+        self.asked.append((ids.tolist(), below))
         return np.full(len(ids), -1)
 
     def keep(self, sightings: Sightings) -> bool:
         if not self.full:
-            self.moved.append(sightings)
+            self.runs.append(sightings)
+            self.end = sightings.end
         return not self.full
 
-    def forget(self, past_ms: int) -> None:
-        self.past_ms.append(past_ms)
+    def tidy(self, settled: Settled) -> bool:
+        self.tidied.append(settled)
+        return True
 
     def close(self) -> None:
         self.closed = True
 
     @property
-    def rows(self) -> list[list[tuple[int, int]]]:
-        """The sightings of each move, as numbers and times."""
+    def ranges(self) -> list[tuple[int, int]]:
+        return [(run.begin.offset, run.end.offset) for run in self.runs]
+
+    @property
+    def rows(self) -> list[dict[int, int]]:
+        """The sightings of each run, as numbers and times."""
         return [
-            [
-                (2 * int(high) + int(low) - 7, at)
-                for (high, low), at in zip(move.ids, move.seen_ms.tolist(), strict=True)
-            ]
-            for move in self.moved
+            {
+                2 * int(high) + int(low) - 7: at
+                for (high, low), at in zip(run.ids, run.seen_ms.tolist(), strict=True)
+            }
+            for run in self.runs
         ]
 
 
-def filled(store: Kept) -> SeenIds:
-    """Ids 0 to 4, seen every 10 ms, and 0 once more at 50."""
+def seen_in_two_parts(store: Kept) -> SeenIds:
+    """Ids 0 to 3 below offset 10, and 4, 0 and 5 below 20."""
     seen = SeenIds(store)
-    see_all(seen, [0, 1, 2, 3, 4, 0], np.array([0, 10, 20, 30, 40, 50]))
+    see_all(seen, [0, 1, 2, 3], np.array([0, 10, 20, 30]))
+    seen.cut(10, 30)
+    assert seen.write() == (not store.full)
+    see_all(seen, [4, 0, 5], np.array([40, 50, 60]))
+    seen.cut(20, 60)
     return seen
 
 
-def test_the_oldest_move_and_the_store_is_complete_up_to_the_next() -> None:
+def test_a_run_has_what_was_seen_in_its_range_and_each_last_sighting_there() -> None:
     store = Kept()
-    seen = filled(store)
-    assert not seen.spill(settled(1005), memory_max=3, most=100)
-    assert store.rows == [[(1, 10), (2, 20)]]
-    [move] = store.moved
-    assert (move.complete_before_ms, move.settled.offset) == (30, 1000)
-    assert store.past_ms == [5]
-    assert len(seen) == 3
+    seen = seen_in_two_parts(store)
+    assert seen.write()
+    assert store.rows == [{0: 0, 1: 10, 2: 20, 3: 30}, {4: 40, 0: 50, 5: 60}]
+    assert [(run.begin, run.end) for run in store.runs] == [
+        (Cut(), Cut(10, 30)),
+        (Cut(10, 30), Cut(20, 60)),
+    ]
+    assert seen.unwritten() is None and seen.write()
 
 
-def test_only_so_many_move_at_once() -> None:
-    store = Kept()
-    seen = filled(store)
-    assert seen.spill(settled(1005), memory_max=1, most=3), "one more has to"
-    assert not seen.spill(settled(1005), memory_max=1, most=3)
-    assert store.rows == [[(1, 10), (2, 20), (3, 30)], [(4, 40)]]
-
-
-@pytest.mark.parametrize(
-    ("log_ms", "moved", "complete_before_ms"),
-    [
-        (40, [(0, 0), (1, 10), (2, 20), (3, 30)], 40),
-        (31, [(0, 0), (1, 10), (2, 20), (3, 30)], 31),
-        (30, [(0, 0), (1, 10), (2, 20)], 30),
-        (11, [(0, 0), (1, 10)], 11),
-        (10, [(0, 0)], 10),
-    ],
-)
-def test_what_may_have_been_seen_beyond_the_checkpoint_stays(
-    log_ms: int, moved: list[tuple[int, int]], complete_before_ms: int
-) -> None:
-    """But 0 was seen below it as well, and that a crash would leave alone."""
-    store = Kept()
-    seen = filled(store)
-    seen.spill(settled(log_ms), memory_max=1, most=100)
-    assert store.rows == [moved]
-    assert store.moved[0].complete_before_ms == complete_before_ms
-    assert len(seen) == 6 - len(moved), "0 is in memory still, by its later sighting"
-
-
-def test_where_log_time_stands_still_the_order_tells_what_is_below_the_checkpoint() -> None:
-    store = Kept()
-    seen = SeenIds(store)
-    for number in range(4):
-        see(seen, number, 70)
-    seen.cut(1001, 70)
-    see(seen, 4, 70)
-    seen.spill(settled(70), memory_max=1, most=100)
-    assert store.moved == [], "the checkpoint does not hold yet"
-    beyond = replace(settled(70), offset=1001)
-    seen.spill(beyond, memory_max=1, most=100)
-    assert store.rows == [[(number, 70) for number in range(4)]]
-    assert store.moved[0].complete_before_ms == 70, "not of that time: more may have come then"
-
-
-def cut_and_seen(store: Kept, log_ms: int) -> SeenIds:
-    """Ids 0 to 5 at one log time, with a cut before every second of them, and 0 once more."""
-    seen = SeenIds(store)
-    for number in range(6):
-        if number % 2 == 0:
-            seen.cut(1000 + 10 * number, log_ms - 1)
-        see(seen, number, log_ms)
-    seen.cut(1060, log_ms)
-    see(seen, 0, log_ms)
-    return seen
-
-
-@pytest.mark.parametrize(
-    ("checkpoint", "moved", "complete"),
-    [
-        (1060, [0, 1, 2, 3, 4, 5], Cut(1060, 70)),
-        (1059, [0, 1, 2, 3], Cut(1040, 69)),
-        (1040, [0, 1, 2, 3], Cut(1040, 70)),
-        (1025, [0, 1], Cut(1020, 69)),
-        (1999, [1, 2, 3, 4, 5], Cut(1060, 70)),
-    ],
-)
-def test_the_store_is_complete_below_the_cut_before_the_next(
-    checkpoint: int, moved: list[int], complete: Cut
-) -> None:
-    """Though all is of one log time; what was seen again beyond the checkpoint goes along."""
-    store = Kept()
-    seen = cut_and_seen(store, 70)
-    if checkpoint == 1999:
-        seen.cut(1070, 70)
-        see(seen, 6, 70)
-    seen.spill(
-        replace(settled(70), offset=checkpoint), memory_max=2 if checkpoint > 1060 else 1, most=9
-    )
-    assert sorted(store.rows[0]) == [(number, 70) for number in moved]
-    assert store.moved[0].complete_below == complete
-
-
-def test_of_a_move_in_pieces_each_says_how_far_it_came() -> None:
-    store = Kept()
-    seen = cut_and_seen(store, 70)
-    while seen.spill(replace(settled(70), offset=1060), memory_max=1, most=2):
-        pass
-    assert [move.complete_below.offset for move in store.moved] == [1020, 1040, 1060]
-
-
-def test_without_a_cut_no_offset_is_told() -> None:
-    store = Kept()
-    seen = filled(store)
-    seen.spill(replace(settled(1005), offset=2000), memory_max=3, most=100)
-    assert store.moved[0].complete_below == Cut()
-
-
-def test_of_times_that_no_record_tells_the_store_is_told_nothing() -> None:
-    """Until all that bears them has been moved."""
-    store = Kept()
-    seen = SeenIds(store, unsure_until_ms=30)
-    see_all(seen, [0, 1, 2, 3, 4, 5], np.array([30, 30, 30, 30, 40, 50]))
-    for _ in range(2):
-        seen.spill(settled(1005), memory_max=1, most=2)
-    assert [len(move.ids) for move in store.moved] == [2, 2]
-    assert [move.complete_before_ms for move in store.moved] == [LONG_AGO, 40]
-
-
-def test_with_nothing_surely_below_the_checkpoint_nothing_moves() -> None:
-    store = Kept()
-    filled(store).spill(settled(0), memory_max=1, most=100)
-    assert store.moved == []
-
-
-def test_a_sighting_that_was_replaced_moves_once() -> None:
-    store = Kept()
-    seen = filled(store)
-    for _ in range(2):
-        seen.spill(settled(20), memory_max=1, most=1)
-    assert store.rows == [[(0, 0)], [(1, 10)]]
-    assert [move.complete_before_ms for move in store.moved] == [10, 20]
-
-
-def test_a_sighting_replaced_below_the_checkpoint_stays_out() -> None:
-    store = Kept()
-    seen = filled(store)
-    see(seen, 0, 60)
-    seen.spill(settled(51), memory_max=1, most=100)
-    assert store.rows == [[(1, 10), (2, 20), (3, 30), (4, 40), (0, 50)]]
-
-
-def test_of_a_sighting_replaced_in_memory_before_the_batch_the_same_holds() -> None:
-    store = Kept()
-    seen = SeenIds(store)
-    for number, at_ms in ((0, 0), (1, 10), (2, 20), (0, 30)):
-        see(seen, number, at_ms)
-    seen.spill(settled(15), memory_max=1, most=100)
-    assert store.rows == [[(0, 0), (1, 10)]]
-
-
-def test_a_store_that_cannot_take_ids_leaves_them_in_memory() -> None:
+def test_what_the_disk_refuses_is_in_the_next_run() -> None:
     store = Kept(full=True)
-    seen = filled(store)
-    assert not seen.spill(settled(45), memory_max=1, most=2), "and not again at once"
-    assert len(seen) == 5
+    seen = seen_in_two_parts(store)
+    assert not seen.write()
+    seen.make_room(1)
+    assert len(seen) == 6, "it stays in memory"
     store.full = False
-    while seen.spill(settled(45), memory_max=1, most=2):
-        pass
-    assert store.rows == [[(0, 0), (1, 10)], [(2, 20), (3, 30)], [(4, 40)]]
+    assert seen.write()
+    assert store.ranges == [(0, 20)]
+    assert store.rows == [{1: 10, 2: 20, 3: 30, 4: 40, 0: 50, 5: 60}]
 
 
-def test_no_more_than_fit_are_left_alone() -> None:
+def test_what_was_taken_stays_as_it_was_whatever_comes() -> None:
     store = Kept()
-    seen = filled(store)
-    assert not seen.spill(settled(1005), memory_max=5, most=100)
-    assert store.moved == []
-    assert store.past_ms == [5], "but the store's buckets come to their end"
-    assert not SeenIds().spill(settled(1005), 1, 100), "nor is there anything to do without one"
-
-
-def test_the_store_is_asked_for_what_is_not_in_memory() -> None:
-    empty, full = Kept(), Kept(empty=False)
-    for store in (empty, full):
-        seen = filled(store)
-        see_all(seen, [5, 1, 6], np.array([60, 60, 60]))
-    assert empty.asked == [], "with nothing in it there is nothing to ask"
-    assert [ids.tolist() for ids in full.asked[1:]] == [ids_of(5, 6).tolist()]
-
-
-def test_what_the_store_knows_makes_duplicates() -> None:
-    store = ModelStore(ModelStores(), "log")
-    store.keep(moved((A, 0), (B, 10), complete_before_ms=11))
     seen = SeenIds(store)
-    times_ms = np.array([HORIZON_MS, HORIZON_MS])
-    assert see_all(seen, [A, B], times_ms) == [False, True]
-    assert see_all(seen, [A, B], times_ms) == [True, True]
+    see_all(seen, [0, 1], np.array([0, 10]))
+    seen.cut(10, 10)
+    taken = seen.unwritten()
+    assert taken is not None
+    see_all(seen, [1, 2], np.array([20, 30]))
+    assert seen.keep(taken)
+    seen.cut(20, 30)
+    assert seen.write()
+    assert store.rows == [{0: 0, 1: 10}, {1: 20, 2: 30}]
 
 
-def test_closing_lets_go_of_the_store() -> None:
+def test_a_range_in_which_nothing_was_seen_is_written_too() -> None:
     store = Kept()
-    SeenIds(store).close()
-    SeenIds().close()
+    seen = SeenIds(store, Cut(5, 50))
+    seen.cut(9, 90)
+    assert seen.write()
+    assert (store.rows, store.runs[0].begin, store.runs[0].end) == ([{}], Cut(5, 50), Cut(9, 90))
+
+
+def test_room_is_made_of_what_runs_have_the_oldest_first() -> None:
+    store = Kept()
+    seen = seen_in_two_parts(store)
+    seen.make_room(6)
+    assert len(seen) == 6, "no more than that are left alone"
+    seen.make_room(1)
+    assert len(seen) == 3, "and what is in no run"
+    seen.write()
+    seen.make_room(1)
+    assert len(seen) == 0
+    SeenIds().make_room(1)
+
+
+def test_runs_are_asked_for_what_memory_has_not_and_only_those_before_it() -> None:
+    store = Kept()
+    seen = seen_in_two_parts(store)
+    seen.make_room(4)
+    store.asked.clear()
+    see_all(seen, [5, 1, 6], np.array([60, 60, 60]))
+    assert store.asked == [(ids_of(1, 6).tolist(), 10)]
+
+
+def test_where_runs_were_there_already_the_next_begins_behind_them() -> None:
+    store = Kept()
+    store.end = Cut(100, 1000)
+    seen = SeenIds(store, Cut(100, 1000))
+    see(seen, A, 1000)
+    assert store.asked == [(ids_of(A).tolist(), 100)]
+    seen.cut(101, 1000)
+    seen.write()
+    assert store.ranges == [(100, 101)]
+    behind = SeenIds(store, Cut(150, 1000))
+    assert behind.written == Cut(150, 1000), "a gap, where something was not read"
+
+
+def test_what_is_forgotten_and_in_no_run_leaves_a_gap() -> None:
+    store = Kept(full=True)
+    seen = seen_in_two_parts(store)
+    seen.settle(settled(HORIZON_MS + 29))
+    assert len(seen) == 6, "up to a cut"
+    seen.settle(settled(HORIZON_MS + 30))
+    assert len(seen) == 3
+    store.full = False
+    seen.write()
+    assert (store.ranges, store.rows) == ([(10, 20)], [{4: 40, 0: 50, 5: 60}])
+
+
+def test_what_is_forgotten_and_in_a_run_leaves_none() -> None:
+    store = Kept()
+    seen = seen_in_two_parts(store)
+    seen.settle(settled(HORIZON_MS + 30))
+    seen.write()
+    assert store.ranges == [(0, 10), (10, 20)]
+
+
+def test_ranges_of_inherited_ids_only_have_an_order() -> None:
+    store = Kept()
+    seen = SeenIds(store, Cut(-1000, 5))
+    for number in range(3):
+        see(seen, number, 10 * number)
+        seen.cut_inherited(10 * number)
+        seen.write()
+    seen.cut(0, 20)
+    seen.write()
+    assert store.ranges == [(-1000, -999), (-999, -998), (-998, -997), (-997, 0)]
+
+
+def test_how_much_came_since_the_last_cut() -> None:
+    seen = SeenIds()
+    see_all(seen, [0, 1, 0], np.array([0, 0, 0]))
+    assert seen.since_last_cut == 2
+    see(seen, 0, 0)
+    assert seen.since_last_cut == 3
+    seen.cut(4, 0)
+    assert seen.since_last_cut == 0
+
+
+def test_what_a_store_does_is_done_through_it() -> None:
+    store = Kept()
+    seen = SeenIds(store)
+    assert seen.tidy(settled(5)) and store.tidied == [settled(5)]
+    assert not seen.lost
+    store.lost = True
+    assert seen.lost
+    seen.close()
     assert store.closed
+    without = SeenIds()
+    without.close()
+    without.cut(9, 9)
+    assert without.unwritten() is None and not without.tidy(settled(5)) and not without.lost
 
 
 @given(st.lists(st.integers(0, 12), max_size=30))
@@ -409,32 +353,3 @@ def test_no_repetitions_mostly() -> None:
     assert repetitions(distinct) is None
     assert repetitions(distinct[:1]) is None
     assert repetitions(distinct[:0]) is None
-
-
-def moved(*sightings: tuple[int, int], complete_before_ms: int, offset: int = 7) -> Sightings:
-    numbers, times_ms = zip(*sightings, strict=True)
-    return Sightings(
-        ids_of(*numbers), np.array(times_ms), complete_before_ms, Cut(), settled(2000, offset)
-    )
-
-
-def test_a_store_is_used_only_from_its_checkpoint_on() -> None:
-    both = moved((A, 5), (B, 9), complete_before_ms=9)
-    stamp = Stamp().before_moving(both).after_moving(both)
-    assert stamp.may_be_used(settled(2000, 7))
-    assert not stamp.may_be_used(settled(2000, 6)), "it may know what was seen beyond"
-    assert not stamp.may_be_used(settled(1999, 8)), "it may have forgotten what matters"
-    assert Stamp().may_be_used(settled(0, 0))
-
-
-def test_a_move_cut_short_is_known_by_its_first_stamp() -> None:
-    late = moved((B, 9), complete_before_ms=9)
-    assert not Stamp().before_moving(late).may_be_used(settled(2000, 6))
-    assert Stamp().before_moving(late).complete_before_ms == LONG_AGO
-
-
-def test_a_stamp_goes_up_only() -> None:
-    early = moved((A, 5), complete_before_ms=6, offset=3)
-    late = moved((B, 9), complete_before_ms=10)
-    stamp = Stamp().before_moving(late).after_moving(late).before_moving(early)
-    assert (stamp.below_offset, stamp.complete_before_ms) == (7, 10)

@@ -17,6 +17,7 @@ from services.aggregator.core.dedup import SeenIds, Sightings
 from services.aggregator.core.judging import Records
 from services.aggregator.core.log_time import CLOCK_STEP_MAX_MS
 from services.aggregator.core.partition import Checkpoint, PartitionState, Snapshot
+from services.aggregator.core.runs import Settled
 from services.aggregator.core.slice_keys import unpack, varieties
 from services.aggregator.core.slices import SliceRows, SliceStore
 from services.aggregator.core.timing import RuleBook
@@ -59,55 +60,59 @@ def sums(snapshot: Snapshot, family: str, measure: int = 2) -> int:
 class Taken:
     """A store on disk that takes all and says nothing."""
 
-    complete_before_ms, complete_below, empty, lost = 0, Cut(), True, False
+    lost = False
 
     def __init__(self) -> None:
-        self.moves: list[Sightings] = []
+        self.runs: list[Sightings] = []
 
-    def last_seen(self, ids: Words) -> Ints:
+    @property
+    def end(self) -> Cut | None:
+        return self.runs[-1].end if self.runs else None
+
+    def last_seen(self, ids: Words, below: int) -> Ints:
         return np.full(len(ids), -1)
 
     def keep(self, sightings: Sightings) -> bool:
-        self.moves.append(sightings)
+        self.runs.append(sightings)
         return True
 
-    def forget(self, past_ms: int) -> None:
-        """There is nothing."""
+    def tidy(self, settled: Settled) -> bool:
+        return False
 
     def close(self) -> None:
         """There is nothing."""
 
 
-def moved(partition: PartitionState, store: Taken) -> list[tuple[int, Cut]]:
-    """How many ids each move had, and up to where the store was complete then."""
-    partition.spill(1, 100)
-    return [(len(move.ids), move.complete_below) for move in store.moves]
-
-
 def with_store(checkpoint: Checkpoint, read_from: int, store: Taken) -> PartitionState:
-    seen = SeenIds(store)
+    seen = SeenIds(store, Cut(read_from, 1))
     return PartitionState(3, RULES, checkpoint, SliceStore({}), seen, read_from, DECODER, 1)
 
 
-def test_where_log_time_stands_still_what_a_flush_took_is_moved() -> None:
-    store = Taken()
-    partition = with_store(Checkpoint(0, 0), 0, store)
+def write(partition: PartitionState, sightings: Sightings | None) -> tuple[int, Cut, Cut]:
+    """How many ids a run has, and of which stretch it is."""
+    assert sightings is not None
+    assert partition.seen.keep(sightings)
+    return len(sightings.ids), sightings.begin, sightings.end
+
+
+def test_a_run_is_of_what_was_seen_up_to_the_snapshot() -> None:
+    """Though log time stands still, and batches come before it is written."""
+    partition = with_store(Checkpoint(0, 0), 0, Taken())
     feed(partition, *(event(number, T0_MS, 1) for number in range(4)))
-    snapshot = taken(partition)
-    feed(partition, *(event(number, T0_MS, 1) for number in range(4, 6)))
+    snapshot, ids = taken(partition), partition.unwritten_ids()
+    feed(partition, *(event(number, T0_MS, 1) for number in range(3, 6)))
+    assert write(partition, ids) == (4, Cut(0, 1), Cut(4, T0_MS))
     partition.flushed(snapshot)
-    assert moved(partition, store) == [(4, Cut(4, T0_MS))]
+    assert write(partition, partition.unwritten_ids()) == (3, Cut(4, T0_MS), Cut(7, T0_MS))
+    assert partition.unwritten_ids() is None
 
 
-def test_ids_read_again_are_moved_with_where_reading_came_to() -> None:
-    """The store is complete where reading began, and up to where all has been moved."""
-    store = Taken()
+def test_ids_read_again_are_a_run_too() -> None:
     metered = Checkpoint(20, 0, 20, 20, last_append_ms=T0_MS)
-    partition = with_store(metered, 10, store)
+    partition = with_store(metered, 10, Taken())
     feed(partition, *(event(number, T0_MS, 1) for number in range(3)))
-    assert moved(partition, store) == [(2, Cut(10, 1))]
-    feed(partition, *(event(number, T0_MS, 1) for number in range(3, 5)))
-    assert moved(partition, store)[1:] == [(2, Cut(13, T0_MS))]
+    assert write(partition, partition.unwritten_ids()) == (3, Cut(10, 1), Cut(13, T0_MS))
+    assert partition.snapshot() is None
 
 
 def test_every_record_is_accounted_for() -> None:
@@ -372,7 +377,10 @@ def test_a_raised_horizon_knows_what_was_seen_under_the_shorter_one() -> None:
 def test_a_flush_forgets_by_its_checkpoint_and_not_by_what_was_read_since() -> None:
     partition = state()
     keep_ms = DAY_MS + CLOCK_STEP_MAX_MS
-    feed_at(partition, (0, event(1, T0_MS, 1)), (1, event(2, T0_MS, 1)))
+    feed_at(partition, (0, event(1, T0_MS, 1)))
+    partition.unwritten_ids()
+    feed_at(partition, (1, event(2, T0_MS, 1)))
+    partition.unwritten_ids()
     feed_at(partition, (keep_ms, event(3, T0_MS, 1)))
     snapshot = taken(partition)
     feed_at(partition, (keep_ms + 1, event(4, T0_MS, 1)))

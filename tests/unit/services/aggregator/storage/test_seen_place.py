@@ -1,36 +1,34 @@
-"""A place of ids whose files are cut off, garbled or gone: it says the truth, or that it cannot."""
+"""A place of runs: what is asked, written, merged and past; damage makes a gap at most."""
 
 from __future__ import annotations
 
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from rocksdict import Cache
 
 from services.aggregator.arrays.byte_spans import Words
 from services.aggregator.arrays.cuts import Cut
-from services.aggregator.core.dedup import LONG_AGO, Settled, Sightings, Stamp
-from services.aggregator.storage.seen_bucket import Bucket
+from services.aggregator.core.dedup import Sightings
+from services.aggregator.core.runs import FAN_IN, Settled
+from services.aggregator.metrics import ID_STORE_FAULTS
+from services.aggregator.storage import run_merge, seen_place, store_files
+from services.aggregator.storage.run_file import RunFault
 from services.aggregator.storage.seen_place import Place
 from services.aggregator.storage.store_files import (
     PlaceGoneFault,
     PlaceTakenError,
     StoreFault,
-    write_sealed,
 )
 from tests.memory_disk import MEMORY_DISK
 
-BUCKET_MS = 1000
-NOW = Settled(offset=1000, log_ms=3999, keep_ms=4000)
-MOVES, IDS_PER_MOVE = 6, 500
-IDS: Words = np.random.default_rng(3).integers(0, 2**64, (MOVES * IDS_PER_MOVE, 2), np.uint64)
-#: Two buckets, the moves one after the other.
-TIMES_MS = np.sort(np.random.default_rng(4).integers(0, 2000, len(IDS)))
+LOG = "cluster/topic"
+NOW = Settled(offset=1000, log_ms=4000, keep_ms=4000)
+IDS: Words = np.random.default_rng(3).integers(0, 2**64, (3000, 2), np.uint64)
+ALL = 1 << 60
 
 
 @pytest.fixture
@@ -39,93 +37,214 @@ def tmp_path() -> Iterator[Path]:
         yield Path(folder)
 
 
-def place_at(folder: Path) -> Place:
-    return Place(folder, "cluster/topic", BUCKET_MS, Cache(1 << 20), 4096)
+def place_at(folder: Path, settled: Settled | None = NOW, partition: int = 3) -> Place:
+    place = Place(folder / "place", LOG, partition)
+    place.open(settled, 0)
+    return place
 
 
-def fill(place: Place, moves: range = range(MOVES)) -> None:
-    for move in moves:
-        here = slice(move * IDS_PER_MOVE, (move + 1) * IDS_PER_MOVE)
-        place.keep(Sightings(IDS[here], TIMES_MS[here], int(TIMES_MS[here][-1]), Cut(), NOW))
+def part(number: int, *, size: int = 100, at_ms: int | None = None) -> Sightings:
+    """What was seen in a range of ten offsets: a hundred ids, the first half of them again."""
+    ids = IDS[size // 2 * number : size // 2 * number + size]
+    ends = Cut(10 * number, 100 * number), Cut(10 * number + 10, 100 * number + 100)
+    time_ms = 100 * number + 50 if at_ms is None else at_ms
+    return Sightings(ids, np.full(len(ids), time_ms), *ends)
 
 
-def image(place: Place, folder: Path) -> Path:
-    """What a kill leaves of a place that is open."""
-    copy = folder / "image" / place.path.name
-    shutil.copytree(place.path, copy)
-    return copy
+def fill(place: Place, count: int) -> None:
+    for number in range(count):
+        assert place.keep(part(number))
 
 
-@pytest.fixture(scope="module", params=["killed", "killed later", "closed"])
-def whole(request: pytest.FixtureRequest) -> Iterator[Path]:
-    """A place with most ids in RocksDB's log, in its tables, or in both."""
-    with tempfile.TemporaryDirectory(dir=MEMORY_DISK) as folder:
-        yield filled(request.param, Path(folder))
+def expected(count: int) -> list[int]:
+    """When each of the first ids was last seen, by so many parts."""
+    times_ms = [-1] * 3000
+    for number in range(count):
+        times_ms[50 * number : 50 * number + 100] = [100 * number + 50] * 100
+    return times_ms
 
 
-def filled(how: str, folder: Path) -> Path:
-    place = place_at(folder / "place")
-    place.open(None)
-    if how == "killed later":
-        fill(place, range(MOVES // 2))
-        place.close()
-        place = place_at(folder / "place")
-        place.open(NOW)
-        fill(place, range(MOVES // 2, MOVES))
-        copy = image(place, folder)
-    elif how == "killed":
-        fill(place)
-        copy = image(place, folder)
-    else:
-        fill(place)
+def names(place: Place) -> list[str]:
+    return sorted(path.name for path in place.path.iterdir() if path.name != "lock")
+
+
+def test_of_what_several_runs_have_the_newest_counts(tmp_path: Path) -> None:
+    place = place_at(tmp_path)
+    fill(place, 5)
+    assert place.last_seen(IDS, ALL).tolist() == expected(5)
+    assert place.end == Cut(50, 500)
+    assert place.last_seen(IDS[:0], ALL).tolist() == []
+
+
+def test_only_runs_that_begin_below_an_offset_are_asked(tmp_path: Path) -> None:
+    place = place_at(tmp_path)
+    fill(place, 5)
+    assert place.last_seen(IDS, 30).tolist() == expected(3)
+    assert place.last_seen(IDS, 31).tolist() == expected(4)
+
+
+def test_the_next_process_knows_the_same(tmp_path: Path) -> None:
+    place = place_at(tmp_path)
+    fill(place, 5)
     place.close()
-    return folder / "place" if how == "closed" else copy
+    place.close()
+    again = place_at(tmp_path)
+    assert again.last_seen(IDS, ALL).tolist() == expected(5)
+    assert again.end == Cut(50, 500)
 
 
-def cut_to_nothing(path: Path) -> None:
-    path.write_bytes(b"")
+def test_what_lies_beyond_the_checkpoint_is_deleted(tmp_path: Path) -> None:
+    place = place_at(tmp_path)
+    fill(place, 5)
+    place.close()
+    restored = place_at(tmp_path, Settled(offset=39, log_ms=390, keep_ms=4000))
+    assert restored.end == Cut(30, 300)
+    assert names(restored) == ["run_0_10", "run_10_20", "run_20_30"]
 
 
-def cut_in_half(path: Path) -> None:
-    data = path.read_bytes()
-    path.write_bytes(data[: len(data) // 2])
+@pytest.mark.parametrize(
+    ("log", "partition"), [("cluster/other", 3), (LOG, 4)], ids=["log", "partition"]
+)
+def test_runs_of_another_log_or_partition_are_none(
+    tmp_path: Path, log: str, partition: int
+) -> None:
+    place = place_at(tmp_path)
+    fill(place, 2)
+    place.close()
+    other = Place(tmp_path / "place", log, partition)
+    other.open(NOW, 0)
+    assert (other.end, names(other)) == (None, [])
 
 
-def cut_off_a_little(path: Path) -> None:
-    path.write_bytes(path.read_bytes()[:-7])
+def test_a_run_under_the_name_of_another_is_none(tmp_path: Path) -> None:
+    place = place_at(tmp_path)
+    fill(place, 2)
+    place.close()
+    (place.path / "run_10_20").rename(place.path / "run_10_30")
+    assert names(place_at(tmp_path)) == ["run_0_10"]
 
 
-def garble_in_the_middle(path: Path) -> None:
-    data = bytearray(path.read_bytes())
-    for at in range(len(data) // 2, min(len(data), len(data) // 2 + 8)):
-        data[at] ^= 0xFF
-    path.write_bytes(bytes(data))
+def test_what_other_versions_had_here_is_deleted(tmp_path: Path) -> None:
+    bucket = tmp_path / "place" / "bucket-7" / "ids"
+    bucket.mkdir(parents=True)
+    (bucket / "000004.log").write_bytes(b"ids")
+    (tmp_path / "place" / "stamp").write_bytes(b"{}")
+    (tmp_path / "place" / "0000000000000001.new").write_bytes(b"half a run")
+    assert names(place_at(tmp_path)) == []
 
 
-def garble_here_and_there(path: Path) -> None:
-    data = bytearray(path.read_bytes())
-    for at in range(len(data) // 7, len(data), 997):
-        data[at] ^= 0x10
-    path.write_bytes(bytes(data))
+def test_merged_runs_say_the_same_and_are_fewer(tmp_path: Path) -> None:
+    place = place_at(tmp_path)
+    fill(place, FAN_IN + 1)
+    assert place.tidy(NOW)
+    assert not place.tidy(NOW)
+    assert names(place) == ["run_0_40", "run_40_80", "run_80_90"] or len(names(place)) < FAN_IN
+    assert place.last_seen(IDS, ALL).tolist() == expected(FAN_IN + 1)
+    place.close()
+    again = place_at(tmp_path)
+    assert again.last_seen(IDS, ALL).tolist() == expected(FAN_IN + 1)
 
 
-def lose_some_bytes(path: Path) -> None:
-    # Of a log or manifest, RocksDB alone would read what is left without end.
-    data = path.read_bytes()
-    path.write_bytes(data[: len(data) // 2] + data[len(data) // 2 + 9 :])
+def test_runs_written_while_others_are_merged_are_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = place_at(tmp_path)
+    fill(place, FAN_IN)
+    merged = run_merge.merged
+
+    def slowly(*args: object) -> object:
+        for ids in merged(*args):  # type: ignore[arg-type]
+            place.keep(part(FAN_IN))
+            yield ids
+
+    monkeypatch.setattr(seen_place, "merged", slowly)
+    assert place.tidy(NOW)
+    assert place.last_seen(IDS, ALL).tolist() == expected(FAN_IN + 1)
 
 
-def grow(path: Path) -> None:
-    path.write_bytes(path.read_bytes() + b"\x5a" * 100)
+def test_a_place_closed_while_runs_are_merged_stays_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = place_at(tmp_path)
+    fill(place, FAN_IN)
+    before = names(place)
+    merged = run_merge.merged
+
+    def closed(*args: object) -> object:
+        for ids in merged(*args):  # type: ignore[arg-type]
+            place.close()
+            yield ids
+
+    monkeypatch.setattr(seen_place, "merged", closed)
+    assert not place.tidy(NOW)
+    assert names(place) == before
 
 
-def remove(path: Path) -> None:
-    path.unlink()
+def test_whoever_asks_while_the_place_is_closed_is_told_the_truth(tmp_path: Path) -> None:
+    """A thread that finds the folder gone closes it under the event loop's look-up."""
+    place = place_at(tmp_path)
+    fill(place, 5)
+    place.close()
+    assert place.last_seen(IDS, ALL).tolist() == expected(5)
 
 
-def make_a_folder_of_it(path: Path) -> None:
-    path.unlink()
-    path.mkdir()
+def test_runs_that_are_past_are_deleted(tmp_path: Path) -> None:
+    place = place_at(tmp_path)
+    fill(place, 5)
+    place.tidy(Settled(1000, 4199, 4000))
+    assert names(place)[0] == "run_10_20", "up to 100 it is past, and 199 is not"
+    place.tidy(Settled(1000, 9000, 4000))
+    assert names(place) == []
+    assert place.end == Cut(50, 500), "where the next begins, all the same"
+    assert place.last_seen(IDS, ALL).tolist() == expected(0)
+
+
+def test_a_run_that_was_overtaken_is_not_written(tmp_path: Path) -> None:
+    place = place_at(tmp_path)
+    fill(place, 2)
+    assert not place.keep(part(1))
+    assert place.keep(part(7)), "behind a gap it is"
+    place.close()
+    assert not place.keep(part(8))
+    assert names(place) == ["run_0_10", "run_10_20", "run_70_80"]
+
+
+def test_a_range_in_which_nothing_was_seen_is_a_run_too(tmp_path: Path) -> None:
+    place = place_at(tmp_path)
+    place.keep(Sightings(IDS[:0], np.zeros(0, np.int64), Cut(0, 5), Cut(9, 90)))
+    place.close()
+    assert place_at(tmp_path).end == Cut(9, 90)
+
+
+def cut_to_nothing(content: bytes) -> bytes:
+    return b""
+
+
+def cut_in_half(content: bytes) -> bytes:
+    return content[: len(content) // 2]
+
+
+def cut_off_a_little(content: bytes) -> bytes:
+    return content[:-7]
+
+
+def garble_in_the_middle(content: bytes) -> bytes:
+    middle = len(content) // 2
+    garbled = bytes(byte ^ 0xFF for byte in content[middle : middle + 8])
+    return content[:middle] + garbled + content[middle + 8 :]
+
+
+def garble_here_and_there(content: bytes) -> bytes:
+    return bytes(byte ^ 0x10 if at % 97 == 9 else byte for at, byte in enumerate(content))
+
+
+def lose_some_bytes(content: bytes) -> bytes:
+    middle = len(content) // 2
+    return content[:middle] + content[middle + 9 :]
+
+
+def grow(content: bytes) -> bytes:
+    return content + b"\x5a" * 100
 
 
 DAMAGES = (
@@ -136,188 +255,105 @@ DAMAGES = (
     garble_here_and_there,
     lose_some_bytes,
     grow,
-    remove,
-    make_a_folder_of_it,
+    None,
 )
 
 
-def files(place: Path) -> list[Path]:
-    return sorted(path for path in place.rglob("*") if path.is_file() and path.name != "lock")
-
-
 @pytest.mark.parametrize("damage", DAMAGES)
-def test_damage_to_any_file_makes_no_wrong_answer(
-    whole: Path, tmp_path: Path, damage: Callable[[Path], None]
+@pytest.mark.parametrize("merges", [False, True], ids=["as written", "merged"])
+def test_a_damaged_run_is_a_gap_when_the_place_is_opened_or_asked(
+    tmp_path: Path, damage: Callable[[bytes], bytes] | None, merges: bool
 ) -> None:
-    kinds, rebuilt = set(), 0
-    for path in files(whole):
-        copy = tmp_path / "place"
-        shutil.copytree(whole, copy)
-        damage(copy / path.relative_to(whole))
-        kinds.add(path.name.partition("-")[0].lstrip("0123456789"))
-        rebuilt += not answers_true(copy)
-        shutil.rmtree(copy)
-    assert kinds >= {"stamp", "filter", "CURRENT", "MANIFEST"} and kinds & {".log", ".sst"}
-    assert rebuilt >= 2, "damage is noticed"
-
-
-def answers_true(folder: Path) -> bool:
-    """Whether a place knows all that it says; False where it says that it does not."""
-    place = place_at(folder)
-    try:
-        place.open(NOW)
-        found = place.last_seen(IDS)
-    except StoreFault:
-        return False
-    finally:
-        place.close()
-    told = place.stamp.complete_before_ms > TIMES_MS
-    assert (found[told] == TIMES_MS[told]).all(), "it lacks ids that it says are there"
-    assert ((found == TIMES_MS) | (found == -1)).all()
-    return bool(told.any())
-
-
-def test_undamaged_it_knows_all(whole: Path, tmp_path: Path) -> None:
-    shutil.copytree(whole, tmp_path / "place")
-    assert answers_true(tmp_path / "place")
-
-
-def test_a_bucket_that_is_gone_is_missed(whole: Path, tmp_path: Path) -> None:
-    shutil.copytree(whole, tmp_path / "place")
-    shutil.rmtree(next((tmp_path / "place").glob("bucket-1-*")))
-    assert not answers_true(tmp_path / "place")
-
-
-def test_an_older_bucket_under_a_newer_stamp_is_noticed(tmp_path: Path) -> None:
-    """Copied back by hand, or by a file system that lost the newest writes."""
-    place = place_at(tmp_path / "place")
-    place.open(None)
-    fill(place, range(2))
-    older = image(place, tmp_path)
-    fill(place, range(2, 3))
+    place = place_at(tmp_path)
+    fill(place, FAN_IN + 2)
+    while merges and place.tidy(NOW):
+        pass
     place.close()
-    for bucket in older.glob("bucket-*"):
-        shutil.rmtree(tmp_path / "place" / bucket.name)
-        shutil.copytree(bucket, tmp_path / "place" / bucket.name)
-    assert not answers_true(tmp_path / "place")
+    faults = ID_STORE_FAULTS.labels("open")._value.get()
+    for path in sorted(place.path.glob("run_*")):
+        content = path.read_bytes()
+        if damage is None:
+            path.unlink()
+        else:
+            path.write_bytes(damage(content))
+        copy = Path(tempfile.mkdtemp(dir=tmp_path))
+        shutil.copytree(place.path, copy / "place")
+        again = place_at(copy)
+        begin = int(path.name.split("_")[1])
+        if again.end is not None and again.end.offset > begin:
+            with pytest.raises(RunFault):
+                again.last_seen(IDS, ALL)
+        else:
+            assert again.end == (Cut(begin, 10 * begin) if begin else None)
+            assert again.last_seen(IDS, ALL).tolist() == expected(begin // 10)
+            if damage is not None:
+                assert ID_STORE_FAULTS.labels("open")._value.get() > faults
+        again.close()
+        path.write_bytes(content)
 
 
-def test_a_filter_of_another_bucket_is_noticed(tmp_path: Path) -> None:
-    place = place_at(tmp_path / "place")
-    place.open(None)
-    fill(place)
+def test_a_file_that_cannot_be_opened_is_not_taken_for_a_damaged_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Too many files are open, say: then the place cannot be had, and stays as it is."""
+    place = place_at(tmp_path)
+    fill(place, 2)
     place.close()
-    [first, second] = sorted((tmp_path / "place").glob("bucket-*/filter"))
-    shutil.copy(second, first)
-    assert not answers_true(tmp_path / "place")
 
+    def refused(self: object, path: Path) -> None:
+        self._handle = -1  # type: ignore[attr-defined]
+        raise OSError(24, "Too many open files")
 
-def test_a_past_bucket_may_be_gone(tmp_path: Path) -> None:
-    """It is deleted without a word in the stamp, so that a full disk cannot keep it."""
-    place = place_at(tmp_path / "place")
-    place.open(None)
-    fill(place)
-    place.forget(past_ms=999)
-    place.close()
-    later = place_at(tmp_path / "place")
-    later.open(replace(NOW, log_ms=NOW.keep_ms + 999))
-    assert later.stamp.complete_before_ms == int(TIMES_MS[-1])
-    assert not later.empty
-    later.close()
-    earlier = place_at(tmp_path / "place")
-    earlier.open(replace(NOW, log_ms=NOW.keep_ms + 998))
-    assert earlier.stamp == Stamp(), "but what matters again must be there"
-    earlier.close()
+    with monkeypatch.context() as patched:
+        patched.setattr(store_files.OpenFile, "__init__", refused)
+        with pytest.raises(StoreFault, match="Too many"):
+            place_at(tmp_path)
+    assert place_at(tmp_path).end == Cut(20, 200)
 
 
 def test_a_place_is_one_processs(tmp_path: Path) -> None:
-    place = place_at(tmp_path / "place")
+    place = place_at(tmp_path)
     with pytest.raises(PlaceTakenError):
-        place_at(tmp_path / "place")
+        place_at(tmp_path)
     place.close()
-    place_at(tmp_path / "place").close()
+    place_at(tmp_path).close()
 
 
 def test_a_place_that_does_not_open_is_let_go(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(self: Place, settled: Settled) -> None:
-        raise StoreFault("broken")
+    (tmp_path / "place").mkdir()
+    (tmp_path / "place" / "of no use").write_bytes(b"")
+
+    def refused(path: Path) -> None:
+        raise OSError(30, "Read-only file system")
 
     with monkeypatch.context() as patched:
-        patched.setattr(Place, "_expected", broken)
-        with pytest.raises(StoreFault):
-            place_at(tmp_path / "place").open(NOW)
-    place_at(tmp_path / "place").close()
+        patched.setattr(store_files, "delete", refused)
+        with pytest.raises(StoreFault, match="Read-only"):
+            place_at(tmp_path)
+    place_at(tmp_path).close()
 
 
-def test_behind_a_write_that_failed_comes_another_bucket(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """RocksDB takes no more after that; what it has, it tells."""
-    place = place_at(tmp_path / "place")
-    place.open(None)
-    fill(place, range(1))
-    with monkeypatch.context() as patched:
-
-        def full(*_: object) -> None:
-            raise OSError(28, "No space left on device")
-
-        patched.setattr("services.aggregator.storage.seen_bucket.write_sealed", full)
-        with pytest.raises(StoreFault, match="No space left"):
-            fill(place, range(1, 2))
-    assert place.stamp.complete_before_ms == int(TIMES_MS[IDS_PER_MOVE - 1])
-    fill(place, range(1, MOVES))
-    assert place.last_seen(IDS).tolist() == TIMES_MS.tolist()
-    place.close()
-    assert len(list((tmp_path / "place").glob("bucket-0-*"))) == 2
-    assert answers_true(tmp_path / "place")
-
-
-def test_discarded_nobody_uses_it(tmp_path: Path) -> None:
-    place = place_at(tmp_path / "place")
-    place.open(None)
-    fill(place)
-    place.discard()
-    again = place_at(tmp_path / "place")
-    again.open(NOW)
-    assert again.empty
-    assert again.stamp.complete_before_ms == LONG_AGO
-    again.close()
-
-
-def test_a_bucket_needs_all_its_moves(tmp_path: Path) -> None:
-    bucket = Bucket(tmp_path / "bucket-0-0", Cache(1 << 20), 4096)
-    for move in range(3):
-        bucket.put(IDS[move : move + 1], TIMES_MS[move : move + 1])
-    bucket.close()
-    Bucket(tmp_path / "bucket-0-0", Cache(1 << 20), 4096, 2).close()
-    content = (4).to_bytes(8, "little") + (tmp_path / "bucket-0-0" / "filter").read_bytes()[8:-16]
-    write_sealed(tmp_path / "bucket-0-0" / "filter", content)
-    with pytest.raises(StoreFault, match="1 of 4 moves are missing"):
-        Bucket(tmp_path / "bucket-0-0", Cache(1 << 20), 4096, 4)
-    with pytest.raises(StoreFault, match="the filter is of 4 moves, not 5"):
-        Bucket(tmp_path / "bucket-0-0", Cache(1 << 20), 4096, 5)
+def test_discarded_a_run_is_read_by_nobody_again(tmp_path: Path) -> None:
+    place = place_at(tmp_path)
+    fill(place, 3)
+    place.discard(place.path / "run_10_20")
+    again = place_at(tmp_path)
+    assert again.end == Cut(10, 100)
 
 
 def test_in_a_folder_recreated_nothing_is_touched(tmp_path: Path) -> None:
-    """Deleted under us, and another worker has the place by now."""
-    ours = place_at(tmp_path / "place")
-    ours.open(None)
-    fill(ours, range(2))
-    shutil.rmtree(tmp_path / "place")
+    place = place_at(tmp_path)
+    fill(place, FAN_IN)
+    place.path.rename(tmp_path / "away")
+    owner = place_at(tmp_path)
+    fill(owner, 1)
+    before = names(owner)
     with pytest.raises(PlaceGoneFault):
-        fill(ours, range(2, 3))
-    assert not (tmp_path / "place").exists()
-    theirs = place_at(tmp_path / "place")
-    theirs.open(None)
-    fill(theirs)
-    before = {path: path.read_bytes() for path in files(tmp_path / "place")}
+        place.keep(part(FAN_IN))
     with pytest.raises(PlaceGoneFault):
-        fill(ours, range(2, 3))
-    ours.forget(past_ms=10**6)
-    assert ours.empty
-    ours.discard()
-    assert {path: path.read_bytes() for path in files(tmp_path / "place")} == before
-    theirs.close()
-    assert answers_true(tmp_path / "place")
+        place.tidy(NOW)
+    place.discard(place.path / "run_0_10")
+    assert names(owner) == before
+    owner.close()

@@ -1,4 +1,4 @@
-"""The ids on disk, on a real RocksDB."""
+"""The ids on disk as a worker has them, on disks that fail."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ import os
 import resource
 import shutil
 import subprocess
-from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from services.aggregator.arrays.byte_spans import Words
 from services.aggregator.arrays.cuts import Cut
-from services.aggregator.arrays.key_index import Ints
-from services.aggregator.core.dedup import LONG_AGO, IdsUnreadableError, Settled, Sightings
+from services.aggregator.core.dedup import IdsUnreadableError, Sightings
+from services.aggregator.core.runs import FAN_IN, Settled
 from services.aggregator.metrics import ID_STORE_FAULTS, ID_STORES_REFUSING
-from services.aggregator.storage import seen_place
-from services.aggregator.storage.seen_bucket import Bucket
+from services.aggregator.storage import store_files
+from services.aggregator.storage.run_file import RunFault
 from services.aggregator.storage.seen_place import Place
 from services.aggregator.storage.seen_store import (
     DAY_SECONDS,
@@ -29,188 +29,85 @@ from services.aggregator.storage.seen_store import (
     SeenStore,
     SeenStores,
 )
-from services.aggregator.storage.store_files import StoreFault
 from tests.full_disk import small_disk
 
-KEEP_MS = 4000
 #: Beyond all checkpoints of these tests, and so early that nothing is past.
-NOW = Settled(offset=1000, log_ms=3999, keep_ms=KEEP_MS)
+NOW = Settled(offset=1000, log_ms=3999, keep_ms=4000)
 IDS: Words = np.random.default_rng(3).integers(0, 2**64, (8, 2), np.uint64)
+ALL = 1 << 60
 
 
 @pytest.fixture
 def stores(tmp_path: Path) -> SeenStores:
-    return SeenStores(tmp_path, "cluster/topic", filter_bytes=64 * 1024, cache_bytes=1 << 20)
+    return SeenStores(tmp_path, "cluster/topic")
 
 
-def opened(stores: SeenStores, offset: int = NOW.offset) -> SeenStore:
-    return stores.open(0, replace(NOW, offset=offset), 1)
+def opened(stores: SeenStores) -> SeenStore:
+    return stores.open(0, NOW, 0)
 
 
-def sightings(offset: int = 100, **seen_ms: int) -> Sightings:
-    """Sightings below the checkpoint at an offset."""
-    times_ms = np.array(list(seen_ms.values()))
+def sightings(begin: int, end: int, **seen_ms: int) -> Sightings:
+    """What was seen in a range of offsets."""
     ids = IDS[[int(name[2:]) for name in seen_ms]]
-    complete_before_ms = int(times_ms.max()) + 1
-    return Sightings(ids, times_ms, complete_before_ms, Cut(), replace(NOW, offset=offset))
+    return Sightings(ids, np.array(list(seen_ms.values())), Cut(begin, begin), Cut(end, end))
+
+
+def first(**seen_ms: int) -> Sightings:
+    return sightings(0, 10, **seen_ms)
+
+
+def second(**seen_ms: int) -> Sightings:
+    return sightings(10, 20, **seen_ms)
 
 
 def known(store: SeenStore, ids: Words = IDS) -> dict[int, int]:
     """When those of some ids that are there were last seen, by index."""
-    times_ms = store.last_seen(ids)
+    times_ms = store.last_seen(ids, ALL)
     assert len(times_ms) == len(ids)
     return {index: at for index, at in enumerate(times_ms.tolist()) if at != -1}
 
 
 def test_finds_what_it_was_given_and_nothing_else(stores: SeenStores) -> None:
     store = opened(stores)
-    store.keep(sightings(id0=10, id1=1500))
+    assert store.end is None
+    assert store.keep(first(id0=10, id1=1500))
     assert known(store) == {0: 10, 1: 1500}
     assert known(store, IDS[:0]) == {}
-
-
-def test_the_newer_sighting_wins_across_buckets(stores: SeenStores) -> None:
-    store = opened(stores)
-    store.keep(sightings(id0=10))
-    store.keep(sightings(id0=3500))
-    assert known(store, IDS[:1]) == {0: 3500}
-
-
-def test_the_newer_sighting_wins_in_whatever_order_buckets_are_opened(stores: SeenStores) -> None:
-    store = opened(stores)
-    store.keep(sightings(id0=9500))
-    store.keep(sightings(id0=10_500))
-    store.close()
-    assert known(opened(stores), IDS[:1]) == {0: 10_500}
+    assert store.end == Cut(10, 10)
 
 
 def test_survives_a_restart(stores: SeenStores) -> None:
     store = opened(stores)
-    store.keep(sightings(id0=10, id1=1500))
+    store.keep(first(id0=10, id1=1500))
     store.close()
     again = opened(stores)
-    assert again.complete_before_ms == 1501
-    assert known(again) == {0: 10, 1: 1500}
-
-
-def test_whole_buckets_are_deleted_when_they_are_past(stores: SeenStores, tmp_path: Path) -> None:
-    store = opened(stores)
-    store.keep(sightings(id0=10, id1=1500))
-    store.forget(past_ms=998)
-    assert known(store, IDS[:1]) == {0: 10}
-    store.forget(past_ms=999)
-    assert known(store) == {1: 1500}
-    assert len(list(tmp_path.rglob("bucket-*"))) == 1
-
-
-def test_a_store_from_beyond_the_checkpoint_is_thrown_away(stores: SeenStores) -> None:
-    store = opened(stores)
-    store.keep(sightings(id0=10, id1=1500))
-    store.close()
-    same = opened(stores, offset=100)
-    assert known(same) == {0: 10, 1: 1500}
-    same.close()
-    again = opened(stores, offset=99)
-    assert known(again) == {}
-    assert again.complete_before_ms == LONG_AGO
-
-
-def test_a_store_that_forgot_what_matters_again_is_thrown_away(stores: SeenStores) -> None:
-    store = opened(stores)
-    store.keep(sightings(id0=10, id1=1500))
-    store.close()
-    earlier = stores.open(0, replace(NOW, log_ms=NOW.log_ms - 1), 1)
-    assert known(earlier) == {}
-
-
-def test_a_store_for_another_stretch_of_time_is_thrown_away(stores: SeenStores) -> None:
-    store = opened(stores)
-    store.keep(sightings(id0=10, id1=1500))
-    store.close()
-    longer = stores.open(0, replace(NOW, keep_ms=2 * KEEP_MS), 1)
-    assert known(longer) == {}
-
-
-def test_a_crash_between_ids_and_stamp_misleads_nobody(
-    stores: SeenStores, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    store = opened(stores)
-    put = Bucket.put
-
-    def dies(self: Bucket, ids: Words, times_ms: Ints) -> None:
-        put(self, ids, times_ms)
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(Bucket, "put", dies)
-    with pytest.raises(KeyboardInterrupt):
-        store.keep(sightings(id0=10))
-    store.close()
-    monkeypatch.undo()
-    same = opened(stores, offset=100)
-    assert same.complete_before_ms == LONG_AGO, "it does not say that it is complete"
-    same.close()
-    restored = opened(stores, offset=99)
-    assert known(restored) == {}, "and below an older checkpoint it is not used at all"
+    assert (again.end, known(again)) == (Cut(10, 10), {0: 10, 1: 1500})
 
 
 def test_another_log_starts_again(stores: SeenStores, tmp_path: Path) -> None:
     store = opened(stores)
-    store.keep(sightings(id0=10))
-    other = SeenStores(tmp_path, "cluster/other", filter_bytes=1024, cache_bytes=1 << 20)
-    assert known(opened(other)) == {}
-
-
-def test_a_store_of_ids_by_another_hash_is_thrown_away(
-    stores: SeenStores, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with monkeypatch.context() as before:
-        before.setattr(seen_place, "HASH", "another")
-        store = opened(stores)
-        store.keep(sightings(id0=10, id1=1500))
-        store.close()
-        same = opened(stores)
-        assert known(same) == {0: 10, 1: 1500}, "of use to whoever hashes alike"
-        same.close()
-    again = opened(stores)
-    assert known(again) == {}
-    assert again.complete_before_ms == LONG_AGO
-    assert list(tmp_path.rglob("bucket-*")) == []
-
-
-def test_many_ids_at_once_keep_their_times(tmp_path: Path) -> None:
-    # Filters so small that they say yes to many ids that are not there: the database says no.
-    stores = SeenStores(tmp_path, "cluster/topic", filter_bytes=4096, cache_bytes=1 << 20)
-    rng = np.random.default_rng(5)
-    ids = rng.integers(0, 2**64, (6000, 2), np.uint64)
-    times_ms = np.sort(rng.integers(0, KEEP_MS, 3000))
-    store = opened(stores)
-    store.keep(Sightings(ids[:3000], times_ms, KEEP_MS, Cut(), NOW))
-    shuffled = rng.permutation(6000)
-    expected = np.append(times_ms, np.full(3000, -1))
-    assert store.last_seen(ids[shuffled]).tolist() == expected[shuffled].tolist()
-    assert store.last_seen(ids[3000:]).tolist() == [-1] * 3000
+    store.keep(first(id0=10))
+    assert known(opened(SeenStores(tmp_path, "cluster/other"))) == {}
 
 
 def test_two_processes_never_share_a_place(stores: SeenStores) -> None:
-    first, second = opened(stores), opened(stores)
-    first.keep(sightings(id0=10))
-    assert known(second) == {}
+    one, other = opened(stores), opened(stores)
+    one.keep(first(id0=10))
+    assert known(other) == {}
 
 
 def test_a_closed_store_takes_and_says_nothing(stores: SeenStores, tmp_path: Path) -> None:
     store = opened(stores)
-    store.keep(sightings(id0=10))
+    store.keep(first(id0=10))
     store.close()
     store.close()
     owner = opened(stores)
-    owner.keep(sightings(id1=1500))
+    owner.keep(second(id1=1500))
     before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
+    assert not store.keep(second(id2=3000)), "a write may have been on its way"
+    assert not store.tidy(Settled(10**6, 10**6, 1))
     with pytest.raises(ClosedStoreError):
-        store.keep(sightings(id2=3000))
-    with pytest.raises(ClosedStoreError):
-        store.forget(past_ms=10**6)
-    with pytest.raises(ClosedStoreError):
-        store.last_seen(IDS)
+        store.last_seen(IDS, ALL)
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
     assert known(owner) == {0: 10, 1: 1500}
 
@@ -230,10 +127,8 @@ class Sick:
 
     def __init__(self, folder: Path) -> None:
         self.clock = Clock()
-        self.stores = SeenStores(
-            folder, "cluster/topic", filter_bytes=64 * 1024, cache_bytes=1 << 20, clock=self.clock
-        )
-        self._before = {what: count(what) for what in ("open", "read", "write", "forget")}
+        self.stores = SeenStores(folder, "cluster/topic", clock=self.clock)
+        self._before = {what: count(what) for what in ("open", "read", "write", "tidy")}
 
     @property
     def faults(self) -> dict[str, int]:
@@ -258,13 +153,13 @@ def test_with_every_place_taken_ids_stay_in_memory_until_one_is_free(sick: Sick)
     others = [opened(sick.stores) for _ in range(SPARE_PLACES)]
     assert sick.faults == {}
     store = opened(sick.stores)
-    assert (store.empty, store.complete_before_ms) == (True, LONG_AGO)
-    assert not store.keep(sightings(id0=10))
+    assert (store.end, known(store)) == (None, {})
+    assert not store.keep(first(id0=10))
     assert (sick.faults, refusing()) == ({"open": 1}, 1)
     others[3].close()
-    assert not store.keep(sightings(id0=10)), "the folder has a rest"
+    assert not store.keep(first(id0=10)), "the folder has a rest"
     sick.clock.now += WRITE_REST_SECONDS
-    assert store.keep(sightings(id0=10))
+    assert store.keep(first(id0=10))
     assert known(store) == {0: 10}
     assert refusing() == 0
 
@@ -272,12 +167,12 @@ def test_with_every_place_taken_ids_stay_in_memory_until_one_is_free(sick: Sick)
 def test_what_lies_in_a_place_taken_later_is_not_used(sick: Sick) -> None:
     """It is of another worker, and of what this one had to read from the log anyway."""
     other = opened(sick.stores)
-    other.keep(sightings(id7=10))
+    other.keep(first(id7=10))
     others = [opened(sick.stores) for _ in range(SPARE_PLACES - 1)]
     store = opened(sick.stores)
     other.close()
     sick.clock.now += WRITE_REST_SECONDS
-    assert store.keep(sightings(id0=10))
+    assert store.keep(first(id0=10))
     assert known(store) == {0: 10}
     for one in others:
         one.close()
@@ -286,9 +181,9 @@ def test_what_lies_in_a_place_taken_later_is_not_used(sick: Sick) -> None:
 def test_a_folder_that_cannot_be_made(sick: Sick, tmp_path: Path) -> None:
     (tmp_path / "state").write_bytes(b"a file")
     store = opened(sick.stores)
-    assert not store.keep(sightings(id0=10))
+    assert not store.keep(first(id0=10))
     assert (sick.faults, refusing()) == ({"open": 1}, 1)
-    store.forget(past_ms=10**9)
+    assert not store.tidy(NOW)
     store.close()
     assert refusing() == 0, "not ours to count any more"
 
@@ -297,18 +192,18 @@ def test_a_disk_that_is_read_only(tmp_path: Path) -> None:
     with small_disk(tmp_path / "disk", 8) as disk:
         sick = Sick(disk.path / "state")
         store = opened(sick.stores)
-        store.keep(sightings(id0=10))
+        store.keep(first(id0=10))
         store.close()
         remount(disk.path, "ro")
         again = opened(sick.stores)
-        assert (again.empty, again.complete_before_ms) == (True, LONG_AGO)
-        assert not again.keep(sightings(id1=1500))
+        assert again.end is None
+        assert not again.keep(first(id1=1500))
         sick.clock.now += WRITE_REST_SECONDS
-        assert not again.keep(sightings(id1=1500))
+        assert not again.keep(first(id1=1500))
         assert (sick.faults, refusing()) == ({"open": 2}, 1)
         remount(disk.path, "rw")
         sick.clock.now += WRITE_REST_SECONDS
-        assert again.keep(sightings(id1=1500))
+        assert again.keep(first(id1=1500))
         assert known(again) == {1: 1500}, "what else was there had to be read from the log"
         again.close()
 
@@ -318,137 +213,156 @@ def remount(path: Path, how: str) -> None:
 
 
 def test_a_disk_that_is_full(tmp_path: Path) -> None:
-    """What was moved before is known; what comes then stays in memory until there is room."""
-    ids = np.random.default_rng(5).integers(0, 2**64, (6000, 2), np.uint64)
-    times_ms = np.arange(6000) // 3
+    """What was written before is known; what comes then stays in memory until there is room."""
+    ids = np.random.default_rng(5).integers(0, 2**64, (60_000, 2), np.uint64)
+    times_ms = np.arange(60_000) // 30
 
     def piece(number: int) -> Sightings:
-        here = slice(1000 * number, 1000 * number + 1000)
-        return Sightings(ids[here], times_ms[here], int(times_ms[here][-1]), Cut(), NOW)
+        here = slice(10_000 * number, 10_000 * number + 10_000)
+        return Sightings(ids[here], times_ms[here], Cut(number, 0), Cut(number + 1, 1))
+
+    def known_of(store: SeenStore, pieces: int) -> list[int]:
+        found: list[int] = store.last_seen(ids[: 10_000 * pieces], ALL).tolist()
+        return found
 
     with small_disk(tmp_path / "disk", 16) as disk:
         sick = Sick(disk.path / "state")
         store = opened(sick.stores)
         assert store.keep(piece(0))
         disk.fill()
-        complete_before_ms = store.complete_before_ms
-        taken = 1
-        while store.keep(piece(taken)):
-            taken += 1
+        assert not store.keep(piece(1))
+        assert (sick.faults, refusing()) == ({"write": 1}, 1)
+        assert not store.keep(piece(1)), "the disk has a rest"
         assert sick.faults == {"write": 1}
-        assert refusing() == 1
-        assert not store.keep(piece(taken)), "the disk has a rest"
-        assert sick.faults == {"write": 1}
-        if taken == 1:
-            assert store.complete_before_ms == complete_before_ms
-        assert store.last_seen(ids[: 1000 * taken]).tolist() == times_ms[: 1000 * taken].tolist()
+        assert known_of(store, 1) == times_ms[:10_000].tolist()
         sick.clock.now += WRITE_REST_SECONDS
-        assert not store.keep(piece(taken)), "still full"
+        assert not store.keep(piece(1)), "still full"
+        assert [path.name for path in disk.path.rglob("*.new")] == [], "no half is left"
         disk.free()
         sick.clock.now += WRITE_REST_SECONDS
-        for number in range(taken, 6):
+        for number in range(1, 6):
             assert store.keep(piece(number))
-        assert store.last_seen(ids).tolist() == times_ms.tolist()
+        assert known_of(store, 6) == times_ms.tolist()
         store.close()
         again = opened(sick.stores)
-        assert again.complete_before_ms == int(times_ms[-1])
-        assert again.last_seen(ids).tolist() == times_ms.tolist()
+        assert again.end == Cut(6, 1)
+        assert known_of(again, 6) == times_ms.tolist()
         again.close()
+
+
+def test_a_full_disk_stops_no_merge_for_good(tmp_path: Path) -> None:
+    ids = np.random.default_rng(5).integers(0, 2**64, (FAN_IN * 20_000, 2), np.uint64)
+    with small_disk(tmp_path / "disk", 8) as disk:
+        sick = Sick(disk.path / "state")
+        store = opened(sick.stores)
+        for number in range(FAN_IN):
+            here = slice(20_000 * number, 20_000 * (number + 1))
+            ends = Cut(number, 0), Cut(number + 1, 1)
+            assert store.keep(Sightings(ids[here], np.full(20_000, 7), *ends))
+        disk.fill()
+        assert not store.tidy(NOW)
+        assert sick.faults == {"tidy": 1}
+        disk.free()
+        assert not store.tidy(NOW), "the disk has a rest"
+        sick.clock.now += WRITE_REST_SECONDS
+        assert store.tidy(NOW)
+        assert (store.last_seen(ids, ALL) == 7).all()
+        assert len(list(disk.path.rglob("run_*"))) == 1
+        store.close()
 
 
 def test_a_disk_that_is_full_when_the_store_is_opened(tmp_path: Path) -> None:
     with small_disk(tmp_path / "disk", 16) as disk:
         sick = Sick(disk.path / "state")
         store = opened(sick.stores)
-        store.keep(sightings(id0=10, id1=1500))
+        store.keep(first(id0=10, id1=1500))
         store.close()
         disk.fill()
         again = opened(sick.stores)
-        found = {} if again.empty else known(again)
-        said = found, again.complete_before_ms
-        assert said in [({0: 10, 1: 1500}, 1501), ({}, LONG_AGO)]
-        again.keep(sightings(id2=3000))
+        assert known(again) == {0: 10, 1: 1500}
         again.close()
 
 
-def test_ids_that_cannot_be_read_are_thrown_away(
-    sick: Sick, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    store = opened(sick.stores)
-    store.keep(sightings(id0=10, id1=1500))
-
-    def broken(self: Bucket, asked: list[bytes]) -> list[bytes | None]:
-        raise StoreFault("Corruption: block checksum mismatch")
-
-    with monkeypatch.context() as patched:
-        patched.setattr(Bucket, "_values", broken)
-        with pytest.raises(IdsUnreadableError, match="checksum"):
-            store.last_seen(IDS)
-    assert (sick.faults, refusing()) == ({"read": 1}, 1)
-    with pytest.raises(IdsUnreadableError):
-        store.last_seen(IDS)
-    assert not store.empty, "it has to be asked, to say so"
-    assert not store.keep(sightings(id2=1600))
-    store.close()
-    recovered = opened(sick.stores)
-    assert (recovered.empty, recovered.complete_before_ms) == (True, LONG_AGO)
-    assert not recovered.keep(sightings(id0=10)), "this disk has a long rest"
-    assert refusing() == 1
-    sick.clock.now += READ_REST_SECONDS_MAX
-    assert recovered.keep(sightings(id0=10))
-    assert known(recovered) == {0: 10}
-    recovered.close()
-
-
-def test_ids_that_cannot_be_read_nor_thrown_away_are_passed_by(
-    sick: Sick, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    store = opened(sick.stores)
-    store.keep(sightings(id0=10))
-
-    def broken(self: Bucket, asked: list[bytes]) -> list[bytes | None]:
-        raise StoreFault("IO error: While pread: Input/output error")
-
-    def refused(self: Place) -> None:
-        self.close()
-        raise StoreFault("Read-only file system")
-
-    with monkeypatch.context() as patched:
-        patched.setattr(Bucket, "_values", broken)
-        patched.setattr(Place, "discard", refused)
-        with pytest.raises(IdsUnreadableError):
-            store.last_seen(IDS)
-    store.close()
-    sick.clock.now += READ_REST_SECONDS_MAX
-    assert known(opened(sick.stores)) == {}
-
-
-@pytest.mark.parametrize("name", ["filter", "stamp", "CURRENT", "000004.log"])
-def test_a_damaged_store_is_thrown_away_when_it_is_opened(sick: Sick, name: str) -> None:
-    store = opened(sick.stores)
-    store.keep(sightings(id0=10))
-    store.close()
-    for path in Path(str(sick.stores._folder)).rglob("*"):
-        if path.name == name or (name.endswith(".log") and path.suffix in (".log", ".sst")):
-            path.write_bytes(path.read_bytes()[:-9])
-    again = opened(sick.stores)
-    assert (again.empty, again.complete_before_ms) == (True, LONG_AGO)
-    assert sick.faults == {"open": 1}
-    assert again.keep(sightings(id0=10)), "and begun again at once"
-    again.close()
+def unreadable(self: object, at: int, size: int) -> bytes:
+    raise OSError(5, "Input/output error")
 
 
 def lose(sick: Sick, store: SeenStore, monkeypatch: pytest.MonkeyPatch) -> None:
     """Have a store find out that it cannot be read."""
+    with monkeypatch.context() as patched:
+        patched.setattr(store_files.OpenFile, "read", unreadable)
+        with pytest.raises(IdsUnreadableError, match="Input/output error"):
+            store.last_seen(IDS, ALL)
 
-    def broken(self: Bucket, asked: list[bytes]) -> list[bytes | None]:
-        raise StoreFault("Corruption: block checksum mismatch")
+
+def test_a_run_that_cannot_be_read_is_deleted(sick: Sick, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And what joins before it is of use, at once."""
+    store = opened(sick.stores)
+    store.keep(first(id0=10, id1=1500))
+    store.keep(second(id2=1600))
+    broken = RunFault(store._place.runs[1].path, "a block of ids is damaged")  # type: ignore[union-attr]
+
+    def damaged(*_: object) -> Any:
+        raise broken
 
     with monkeypatch.context() as patched:
-        patched.setattr(Bucket, "_values", broken)
-        with pytest.raises(IdsUnreadableError):
-            store.last_seen(IDS)
+        patched.setattr(Place, "last_seen", damaged)
+        with pytest.raises(IdsUnreadableError, match="damaged"):
+            store.last_seen(IDS, ALL)
+    assert sick.faults == {"read": 1}
+    assert (store.lost, store.end) == (True, None)
+    with pytest.raises(IdsUnreadableError):
+        store.last_seen(IDS, ALL)
+    assert not store.keep(second(id2=1600))
     store.close()
+    recovered = opened(sick.stores)
+    assert (recovered.end, known(recovered)) == (Cut(10, 10), {0: 10, 1: 1500})
+    assert recovered.keep(second(id2=1600))
+    assert refusing() == 0
+    recovered.close()
+
+
+def test_a_run_that_cannot_be_read_nor_deleted_is_passed_by(
+    sick: Sick, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = opened(sick.stores)
+    store.keep(first(id0=10))
+
+    def refused(path: Path) -> None:
+        raise OSError(30, "Read-only file system")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(store_files, "delete", refused)
+        lose(sick, store, monkeypatch)
+    store.close()
+    assert known(opened(sick.stores)) == {}
+
+
+def test_damage_is_found_by_a_merge_too(sick: Sick, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = opened(sick.stores)
+    for number in range(FAN_IN):
+        store.keep(sightings(10 * number, 10 * number + 10, id0=number))
+    with monkeypatch.context() as patched:
+        patched.setattr(store_files.OpenFile, "read", unreadable)
+        assert not store.tidy(NOW)
+    assert store.lost and sick.faults == {"read": 1}
+    store.close()
+    assert opened(sick.stores).end is None
+
+
+@pytest.mark.parametrize("damage", [b"", b"of another kind"])
+def test_a_damaged_run_is_deleted_when_the_store_is_opened(sick: Sick, damage: bytes) -> None:
+    store = opened(sick.stores)
+    store.keep(first(id0=10))
+    store.keep(second(id0=20))
+    store.close()
+    [path] = sick.stores._folder.rglob("run_10_20")
+    path.write_bytes(damage)
+    again = opened(sick.stores)
+    assert (again.end, known(again)) == (Cut(10, 10), {0: 10})
+    assert sick.faults == {"open": 1}
+    assert again.keep(second(id0=20)), "and written again at once"
+    again.close()
 
 
 def test_a_disk_that_loses_ids_again_and_again_is_left_alone_for_longer(
@@ -456,38 +370,36 @@ def test_a_disk_that_loses_ids_again_and_again_is_left_alone_for_longer(
 ) -> None:
     def losing_after(seconds: float) -> None:
         store = opened(sick.stores)
-        sick.clock.now += seconds - 1
-        assert not store.keep(sightings(id0=10))
-        sick.clock.now += 1
-        assert store.keep(sightings(id0=10))
+        if seconds:
+            assert store.end is None, "it is not asked meanwhile"
+            sick.clock.now += seconds - 1
+            assert not store.keep(first(id0=10))
+            sick.clock.now += 1
+        assert store.keep(first(id0=10))
         lose(sick, store, monkeypatch)
+        store.close()
 
-    first = opened(sick.stores)
-    first.keep(sightings(id0=10))
-    lose(sick, first, monkeypatch)
-    for seconds in (60, 240, 960, READ_REST_SECONDS_MAX, READ_REST_SECONDS_MAX):
+    for seconds in (0, 0, 60, 240, 960, READ_REST_SECONDS_MAX, READ_REST_SECONDS_MAX):
         losing_after(seconds)
     sick.clock.now += DAY_SECONDS
-    later = opened(sick.stores)
-    later.keep(sightings(id0=10))
-    lose(sick, later, monkeypatch)
-    losing_after(60)
+    for seconds in (0, 0, 60):
+        losing_after(seconds)
 
 
 def test_a_folder_that_is_gone_is_recreated(sick: Sick, tmp_path: Path) -> None:
     """What was on disk is asked for no more, but read from the log, at once."""
     store = opened(sick.stores)
-    store.keep(sightings(id0=10))
+    store.keep(first(id0=10))
     shutil.rmtree(tmp_path / "state")
     assert known(store) == {0: 10}, "files that are open are there yet"
-    assert not store.keep(sightings(id1=1500))
+    assert not store.keep(second(id1=1500))
     assert sick.faults == {"read": 1}
     with pytest.raises(IdsUnreadableError, match="is gone"):
-        store.last_seen(IDS)
+        store.last_seen(IDS, ALL)
     store.close()
     recovered = opened(sick.stores)
-    assert (recovered.empty, recovered.complete_before_ms) == (True, LONG_AGO)
-    assert recovered.keep(sightings(id0=10, id1=1500))
+    assert recovered.end is None
+    assert recovered.keep(first(id0=10, id1=1500))
     assert known(recovered) == {0: 10, 1: 1500}
     assert refusing() == 0
     recovered.close()
@@ -495,39 +407,39 @@ def test_a_folder_that_is_gone_is_recreated(sick: Sick, tmp_path: Path) -> None:
 
 def test_a_folder_that_is_gone_and_cannot_be_made(sick: Sick, tmp_path: Path) -> None:
     store = opened(sick.stores)
-    store.keep(sightings(id0=10))
+    store.keep(first(id0=10))
     shutil.rmtree(tmp_path / "state")
     (tmp_path / "state").write_bytes(b"a file")
-    assert not store.keep(sightings(id1=1500))
+    assert not store.keep(second(id1=1500))
     assert known(store) == {0: 10}, "it goes on with what is open"
     assert (sick.faults, refusing()) == ({"open": 1}, 1)
     (tmp_path / "state").unlink()
-    assert not store.keep(sightings(id1=1500)), "the disk has a rest"
+    assert not store.keep(second(id1=1500)), "the disk has a rest"
     sick.clock.now += WRITE_REST_SECONDS
-    assert not store.keep(sightings(id1=1500))
+    assert not store.keep(second(id1=1500))
     with pytest.raises(IdsUnreadableError):
-        store.last_seen(IDS)
+        store.last_seen(IDS, ALL)
     store.close()
 
 
 def test_with_no_file_handle_left_ids_stay_in_memory(sick: Sick) -> None:
     store = opened(sick.stores)
-    store.keep(sightings(id0=10))
+    store.keep(first(id0=10))
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     # No more than are open now: the least that is free is above all others.
     least = os.open("/dev/null", os.O_RDONLY)
     os.close(least)
     resource.setrlimit(resource.RLIMIT_NOFILE, (least, hard))
     try:
-        assert not store.keep(sightings(id1=1500))
+        assert not store.keep(second(id1=1500))
         assert known(store) == {0: 10}
-        second = sick.stores.open(1, NOW, 1)
-        assert second.empty and not second.keep(sightings(id2=3000))
+        other = sick.stores.open(1, NOW, 0)
+        assert other.end is None and not other.keep(first(id2=3000))
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     assert sick.faults == {"write": 1, "open": 1}
     sick.clock.now += WRITE_REST_SECONDS
-    assert store.keep(sightings(id1=1500))
+    assert store.keep(second(id1=1500))
     assert known(store) == {0: 10, 1: 1500}
-    second.close()
+    other.close()
     store.close()

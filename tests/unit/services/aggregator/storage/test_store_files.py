@@ -11,25 +11,21 @@ from pathlib import Path
 from typing import Final
 
 import pytest
-from rocksdict import DbClosedError, Rdict
 
+from services.aggregator.storage.run_format import DamagedRunError
 from services.aggregator.storage.store_files import (
-    DIGEST_BYTES,
+    NewFile,
+    OpenFile,
     PlaceTakenError,
     StoreFault,
     claim,
+    delete,
     faults_of,
-    read_sealed,
+    is_claimed,
     sync_folder,
-    write_sealed,
 )
 
 CONTENT: Final = b"what is to be kept"
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "stamp"
 
 
 @contextmanager
@@ -45,85 +41,100 @@ def open_handles() -> list[str]:
     return sorted(os.listdir("/dev/fd"))
 
 
-def test_what_was_sealed_is_read(path: Path) -> None:
-    write_sealed(path, CONTENT)
-    assert read_sealed(path) == CONTENT
-    write_sealed(path, CONTENT[:5], memoryview(CONTENT)[5:9], b"", CONTENT[9:])
-    assert read_sealed(path) == CONTENT, "also in parts"
-    write_sealed(path)
-    assert read_sealed(path) == b"", "also nothing at all"
+def written(path: Path, *parts: bytes) -> NewFile:
+    file = NewFile(path)
+    file.write(parts)
+    file.sync()
+    file.close()
+    return file
 
 
-def test_a_file_is_replaced_and_nothing_is_left_beside_it(path: Path) -> None:
-    write_sealed(path, CONTENT * 99)
-    write_sealed(path, CONTENT)
-    assert read_sealed(path) == CONTENT
-    assert [one.name for one in path.parent.iterdir()] == ["stamp"]
+def test_a_file_has_its_name_once_it_is_whole(tmp_path: Path) -> None:
+    new, path = tmp_path / "new", tmp_path / "run"
+    path.write_bytes(b"another")
+    file = written(new, CONTENT[:5], b"", CONTENT[5:])
+    assert file.at == len(CONTENT)
+    assert path.read_bytes() == b"another"
+    file.name(path)
+    assert path.read_bytes() == CONTENT
+    assert not new.exists()
 
 
-def test_what_a_write_left_that_was_cut_short_is_in_nobodys_way(path: Path) -> None:
-    write_sealed(path, CONTENT)
-    path.with_name("stamp.new").write_bytes(b"half of it, and longer than what comes next" * 9)
-    assert read_sealed(path) == CONTENT
-    write_sealed(path, b"next")
-    assert read_sealed(path) == b"next"
-
-
-def test_each_bit_counts_and_so_does_each_byte_more_or_less(path: Path) -> None:
-    write_sealed(path, CONTENT)
-    whole = path.read_bytes()
-    damaged = [whole[:length] for length in range(len(whole))] + [whole + b"\0"]
-    for at in range(len(whole)):
-        for bit in range(8):
-            changed = bytearray(whole)
-            changed[at] ^= 1 << bit
-            damaged.append(bytes(changed))
-    for data in damaged:
-        path.write_bytes(data)
-        with pytest.raises(StoreFault, match="stamp is damaged"):
-            read_sealed(path)
-
-
-def test_a_file_in_the_place_of_another_is_damaged(tmp_path: Path) -> None:
-    """Zeros and copies are what a file system may come back with after a crash."""
-    for folder in ("bucket-0", "bucket-1"):
-        (tmp_path / folder).mkdir()
-    path = tmp_path / "bucket-0" / "filter"
-    write_sealed(path, CONTENT)
-    for other in (path.with_name("stamp"), tmp_path / "bucket-1" / "filter"):
-        other.write_bytes(path.read_bytes())
-        with pytest.raises(StoreFault):
-            read_sealed(other)
-    path.write_bytes(bytes(len(CONTENT) + DIGEST_BYTES))
-    with pytest.raises(StoreFault):
-        read_sealed(path)
-
-
-def test_a_place_that_was_moved_whole_is_read_where_it_is(tmp_path: Path) -> None:
-    here, there = tmp_path / "here" / "bucket-0", tmp_path / "there" / "bucket-0"
-    here.mkdir(parents=True)
-    write_sealed(here / "filter", CONTENT)
-    here.parent.rename(there.parent)
-    assert read_sealed(there / "filter") == CONTENT
-
-
-def test_a_write_that_fails_leaves_no_half_behind(path: Path) -> None:
-    # Nothing can be renamed over a folder.
-    path.mkdir()
+def test_what_is_given_up_leaves_no_half_behind(tmp_path: Path) -> None:
+    file = NewFile(tmp_path / "new")
+    file.write([CONTENT])
     handles = open_handles()
-    with pytest.raises(IsADirectoryError):
-        write_sealed(path, CONTENT)
-    assert [one.name for one in path.parent.iterdir()] == ["stamp"]
+    for _ in range(2):
+        file.give_up()
+    assert len(open_handles()) == len(handles) - 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_part_is_written_whole_however_little_goes_in_at_once(tmp_path: Path) -> None:
+    file = NewFile(tmp_path / "new")
+    whole = file._file
+
+    class Slow:
+        def write(self, data: memoryview[int]) -> int:
+            return whole.write(data[:3]) or 0
+
+        def close(self) -> None:
+            whole.close()
+
+    file._file = Slow()  # type: ignore[assignment]
+    file.write([CONTENT])
+    file.close()
+    assert (tmp_path / "new").read_bytes() == CONTENT
+
+
+def test_a_file_is_read_in_pieces_also_when_it_was_deleted(tmp_path: Path) -> None:
+    written(tmp_path / "run", CONTENT)
+    file = OpenFile(tmp_path / "run")
+    (tmp_path / "run").unlink()
+    assert file.size() == len(CONTENT)
+    assert file.read(5, 4) == CONTENT[5:9]
+    assert file.read(0, 0) == b""
+    with pytest.raises(DamagedRunError, match="ends before"):
+        file.read(0, len(CONTENT) + 1)
+
+
+def test_a_file_is_closed_when_nobody_has_it(tmp_path: Path) -> None:
+    written(tmp_path / "run", CONTENT)
+    handles = open_handles()
+    file = OpenFile(tmp_path / "run")
+    assert len(open_handles()) == len(handles) + 1
+    del file
     assert open_handles() == handles
+    with pytest.raises(FileNotFoundError):
+        OpenFile(tmp_path / "none")
 
 
-def test_a_write_that_fails_leaves_what_was_there(path: Path) -> None:
-    write_sealed(path, CONTENT)
-    # The new file cannot even be begun.
-    path.with_name("stamp.new").mkdir()
-    with pytest.raises(OSError):
-        write_sealed(path, b"next")
-    assert read_sealed(path) == CONTENT
+def test_whose_folder_it_is(tmp_path: Path) -> None:
+    folder = tmp_path / "place"
+    with claimed(folder) as handle:
+        assert is_claimed(folder, handle)
+        folder.rename(tmp_path / "away")
+        assert not is_claimed(folder, handle)
+        with claimed(folder):
+            assert not is_claimed(folder, handle), "another's by now"
+    with claimed(tmp_path / "third") as handle:
+        (tmp_path / "third" / "lock").unlink()
+        (tmp_path / "third").rmdir()
+        (tmp_path / "third").write_bytes(b"a file")
+        assert not is_claimed(tmp_path / "third", handle)
+
+
+def test_files_and_folders_are_deleted_and_what_links_lead_to_is_not(tmp_path: Path) -> None:
+    folder, kept = tmp_path / "folder", tmp_path / "kept"
+    kept.mkdir()
+    (kept / "file").write_bytes(b"")
+    (folder / "deep").mkdir(parents=True)
+    (folder / "deep" / "file").write_bytes(b"")
+    (folder / "link").symlink_to(kept)
+    for path in (folder, tmp_path / "none"):
+        delete(path)
+    assert [path.name for path in tmp_path.iterdir()] == ["kept"]
+    assert (kept / "file").exists()
 
 
 def test_a_folder_is_had_by_one_at_a_time(tmp_path: Path) -> None:
@@ -177,24 +188,9 @@ def test_what_the_file_system_refuses_is_a_fault_that_says_what_was_tried(tmp_pa
     assert isinstance(raised.value.__cause__, FileNotFoundError)
 
 
-def test_what_rocksdb_says_is_a_fault_in_one_line(tmp_path: Path) -> None:
-    (tmp_path / "CURRENT").write_text("no manifest\n")
-    with (
-        pytest.raises(StoreFault, match="^open ids: .*[Cc]orruption") as raised,
-        faults_of("open ids"),
-    ):
-        Rdict(str(tmp_path))
-    assert type(raised.value.__cause__) is Exception
-    with pytest.raises(StoreFault, match="^write ids: first second third$"), faults_of("write ids"):
-        raise Exception("first\n  second\n\tthird\n")
-
-
-def test_a_database_that_was_closed_is_a_fault_too(tmp_path: Path) -> None:
-    database = Rdict(str(tmp_path / "ids"))
-    database.close()
-    with pytest.raises(StoreFault, match="^write ids: ") as raised, faults_of("write ids"):
-        database[b"key"] = b"value"
-    assert isinstance(raised.value.__cause__, DbClosedError)
+def test_what_is_not_as_it_was_written_is_a_fault_too() -> None:
+    with pytest.raises(StoreFault, match="^read run: damaged$"), faults_of("read run"):
+        raise DamagedRunError("damaged")
 
 
 @pytest.mark.parametrize(

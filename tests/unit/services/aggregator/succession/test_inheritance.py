@@ -13,8 +13,10 @@ from hypothesis import strategies as st
 
 from schemas.identity import identity_hash
 from schemas.metering_rules import DAY_MS, MeteringRules
+from services.aggregator.arrays.cuts import Cut
 from services.aggregator.arrays.frames import frames_of
-from services.aggregator.core.dedup import SeenIds, Settled
+from services.aggregator.core.dedup import SeenIds
+from services.aggregator.core.runs import BEFORE_INHERITED, INHERITED, Settled
 from services.aggregator.core.timing import RuleBook
 from services.aggregator.decoding.columns import Decoder
 from services.aggregator.decoding.labels import Labels
@@ -103,9 +105,9 @@ def is_duplicate(heirs: Mapping[int, Heir], number: int, append_ms: int) -> bool
 
 def fresh(from_ms: int = 0, *, memory_max: int = 1 << 62) -> dict[int, Heir]:
     """Heirs for all partitions, each with a store of its own."""
-    settled = Settled(0, T0_MS + 100_000, 100_000 + HORIZON_MS)
+    begin = Cut(INHERITED, from_ms)
     return {
-        at: Heir(SeenIds(ModelStore(ModelStores(), f"log-{at}")), from_ms, settled, memory_max)
+        at: Heir(SeenIds(ModelStore(ModelStores(), f"log-{at}"), begin), from_ms, memory_max)
         for at in range(NEW)
     }
 
@@ -175,40 +177,39 @@ def test_log_time_begins_where_that_of_the_one_before_ended() -> None:
     assert is_duplicate(heirs, 0, T0_MS + 500 + HORIZON_MS - 1)
 
 
-def test_a_store_that_a_crash_left_half_full_is_filled_up() -> None:
-    """What the store says it has is not read again, and nothing is missing after that."""
+def test_what_a_crash_left_half_entered_is_entered_again_as_a_whole() -> None:
     log = OldLog()
     for step in range(60):
         log.append(step % OLD, T0_MS + step, key_of(step), value_of(step))
     last_ms = T0_MS + 59
     disks = {at: ModelStores() for at in range(NEW)}
+    settled = Settled(0, last_ms, HORIZON_MS)
+
+    def opened() -> dict[int, ModelStore]:
+        return {
+            at: ModelStore(disk, "log").open(at, settled, BEFORE_INHERITED)
+            for at, disk in disks.items()
+        }
 
     def heirs() -> dict[int, Heir]:
-        found = {}
-        for at, disk in disks.items():
-            settled = Settled(0, last_ms, HORIZON_MS)
-            store = ModelStore(disk, "log").open(at, settled, NEW)
-            found[at] = Heir(SeenIds(store), max(0, store.complete_before_ms), settled, 1)
-        return found
+        begin = Cut(INHERITED, settled.past_ms)
+        return {
+            at: Heir(SeenIds(store, begin), settled.past_ms, 1) for at, store in opened().items()
+        }
 
     reading = Reading(ancestor(last_ms), heirs(), NEW, dict.fromkeys(range(OLD), 0))
     for at in range(OLD):
         reading.take(at, part(log.blocks[at], 0, 10))
     reading.hand_on(set())
+    assert any(disk.runs["log"] for disk in disks.values()), "some of it is on disk"
     again = heirs()
-    begun = [heir.from_ms for heir in again.values()]
-    assert max(begun) > T0_MS, "some of it is on disk"
-    # A partition is read again from where its store ends.
-    first_ms = min(begun)
-    late = OldLog()
-    for at, block in log.blocks.items():
-        for offset, append_ms, key, value in zip(
-            block.offsets, block.append_ms, block.keys, block.values, strict=True
-        ):
-            if append_ms >= first_ms:
-                late.append(at, append_ms, key, value)
-                assert offset >= 0
-    inherit(late, again, last_ms, [4])
+    assert not any(disk.runs["log"] for disk in disks.values()), "and of no use"
+    inherit(log, again, last_ms, [4])
+    for heir in again.values():
+        heir.seen.cut(0, last_ms)
+        assert heir.seen.write()
+    for store in opened().values():
+        assert store.end == Cut(0, last_ms), "as a whole it is"
     for number in range(60):
         assert is_duplicate(again, number, last_ms + 1), number
 
