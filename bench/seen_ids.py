@@ -57,7 +57,9 @@ def fill_and_ask(folder: Path, ids: int) -> dict[str, float]:
     from services.aggregator.core.log_time import CLOCK_STEP_MAX_MS
     from services.aggregator.core.runs import Settled
     from services.aggregator.storage.seen_store import SeenStores
+    from services.platform.malloc_tuning import tune_malloc
 
+    tune_malloc()
     keep_ms = MeteringRules().dedup_horizon_ms + CLOCK_STEP_MAX_MS
     store = SeenStores(folder, "bench").open(0, Settled(0, 0, keep_ms), 0)
     tidier = ThreadPoolExecutor(1)
@@ -94,6 +96,7 @@ def fill_and_ask(folder: Path, ids: int) -> dict[str, float]:
     merging = time.monotonic() - started
     old = int(BATCH_IDS * KNOWN_SHARE)
     known = np.concatenate(sample)
+    del batch, times_ms, sample
     asking, found = 0.0, 0
     for _ in range(ASKED_BATCHES):
         asked = np.concatenate((draw(BATCH_IDS - old), rng.choice(known, old)))

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from services.aggregator.arrays.byte_spans import Words
 from services.aggregator.arrays.key_index import Ints
 
-#: Room for each id: four or five ids share a word, and 6 in 1,000 absent ids look present.
-BITS_OF_ROOM: Final = 14
+#: Room for each id: about five ids share a word, and 8 in 1,000 absent ids look present.
+BITS_OF_ROOM: Final = 13
 #: Bits set per id.
 BITS_PER_ID: Final = 5
 WORD_BITS: Final = 64

@@ -16,6 +16,7 @@ from services.aggregator.decoding.labels import Labels
 from services.aggregator.decoding.messages import read_request, reply
 from services.aggregator.decoding.record_batch import unpack
 from services.platform.gc_tuning import tune_gc
+from services.platform.malloc_tuning import tune_malloc
 
 #: When worker and decoders look for cycles, of which batches make none.
 GC_THRESHOLDS: Final = (200_000, 20, 50)
@@ -30,6 +31,7 @@ def main() -> None:
     decoder = Decoder(labels)
     tenants = series = 0
     tune_gc(*GC_THRESHOLDS)
+    tune_malloc()
     requests = cast(BufferedIOBase, sys.stdin.buffer)
     while (batches := read_request(requests)) is not None:
         decoded = decoder.decode(unpack(batches).frames)

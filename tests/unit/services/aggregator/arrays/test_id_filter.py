@@ -41,7 +41,7 @@ def test_of_what_was_not_few_look_present() -> None:
 
 
 def test_less_than_two_bytes_for_each_id() -> None:
-    assert IdFilter.of_ids(1_000_000).words.nbytes == 1_750_000
+    assert IdFilter.of_ids(1_000_000).words.nbytes == 1_625_000
     assert IdFilter.of_ids(0).words.nbytes == 8
     assert maybe(IdFilter.of_ids(0), drawn(9)) == []
 
