@@ -57,12 +57,19 @@ def fill_and_ask(folder: Path, ids: int) -> dict[str, float]:
     from services.aggregator.core.log_time import CLOCK_STEP_MAX_MS
     from services.aggregator.core.runs import Settled
     from services.aggregator.storage.seen_store import SeenStores
-    from services.platform.malloc_tuning import tune_malloc
+    from services.platform.malloc_tuning import FreedMemory, map_large_arrays
 
-    tune_malloc()
+    map_large_arrays()
+    freed = FreedMemory()
     keep_ms = MeteringRules().dedup_horizon_ms + CLOCK_STEP_MAX_MS
     store = SeenStores(folder, "bench").open(0, Settled(0, 0, keep_ms), 0)
     tidier = ThreadPoolExecutor(1)
+
+    def tidy(settled: Settled) -> bool:
+        more = store.tidy(settled)
+        freed.give_back()
+        return more
+
     rng = np.random.default_rng(1)
 
     def draw(count: int) -> Words:
@@ -87,11 +94,11 @@ def fill_and_ask(folder: Path, ids: int) -> dict[str, float]:
             raise BenchError("the disk took no ids")
         keeping += time.monotonic() - started
         if tidying.done():
-            tidying = tidier.submit(store.tidy, Settled(end.offset, end.log_ms, keep_ms))
+            tidying = tidier.submit(tidy, Settled(end.offset, end.log_ms, keep_ms))
     started = time.monotonic()
     tidying.result()
     settled = Settled(ids, keep_ms, keep_ms)
-    while tidier.submit(store.tidy, settled).result():
+    while tidier.submit(tidy, settled).result():
         pass
     merging = time.monotonic() - started
     old = int(BATCH_IDS * KNOWN_SHARE)

@@ -44,6 +44,7 @@ from services.aggregator.watchdog import keep_watch
 from services.platform.errors import ConfigurationError, WattokenError
 from services.platform.kafka_questions import KafkaQuestions
 from services.platform.log import get_logger
+from services.platform.malloc_tuning import FreedMemory
 
 logger = get_logger(__name__)
 
@@ -272,10 +273,13 @@ class MeterApp(faust.App):
                 await self.fail(error)
 
     async def keep_tidying(self) -> None:
-        """Merge runs of ids, and delete those of no more use, until the app stops."""
+        """Write ids that are many, merge runs of them, give back memory, until the app stops."""
+        freed = FreedMemory()
         while not self.should_stop:
             await self.sleep(TIDY_SECONDS)
+            await self.meter.write_ids()
             await self.meter.tidy()
+            await asyncio.to_thread(freed.give_back)
 
     async def start_over(self, error: DatabaseWentBackError) -> None:
         """Forget everything and recover from what the database has now."""

@@ -41,7 +41,7 @@ from services.platform.log import get_logger
 
 logger = get_logger(__name__)
 
-#: So many ids seen since the last flush make the next one come at once: they become one run.
+#: So many ids seen since the last run become one before the next flush comes.
 UNWRITTEN_IDS_MAX = 1_000_000
 #: So many times the ids that are to be in memory may be there, while the disk takes none or the
 #: database no checkpoint; then reading pauses.
@@ -98,7 +98,7 @@ class Meter:
         self._room = asyncio.Event()
         self._room.set()
         #: Set while so much waits for a flush that it is to come at once: rows, bytes of dead
-        #: letters and adjustments, ids.
+        #: letters and adjustments, ids in memory.
         self.full = asyncio.Event()
 
     def positions(self) -> dict[int, int]:
@@ -218,8 +218,6 @@ class Meter:
             logger.warning("reading pauses: too many ids are in memory", ids=self.ids_in_memory)
             self.full.set()
             self._room.clear()
-        elif sum(state.seen.since_last_cut for state in self.states.values()) >= UNWRITTEN_IDS_MAX:
-            self.full.set()
         return True
 
     async def _look_up(self, partition: int, state: PartitionState, sifted: Sifted) -> None:
@@ -307,6 +305,18 @@ class Meter:
         for state in self.states.values():
             state.seen.make_room(share)
         self._open_room()
+
+    async def write_ids(self, many: int = UNWRITTEN_IDS_MAX) -> None:
+        """Write runs of the ids seen, if there are many, ahead of the flush.
+
+        What a run takes to be written is of its size. A crash before the flush drops it again.
+        """
+        if sum(state.seen.since_last_cut for state in self.states.values()) < many:
+            return
+        async with self._batch_lock:
+            unwritten = self._unwritten_ids()
+        await self._ids.call(partial(write_ids, unwritten))
+        self._make_room()
 
     async def tidy(self) -> None:
         """Delete ids on disk that matter no more, and merge runs of them until none are left to."""

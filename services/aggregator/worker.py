@@ -22,7 +22,7 @@ from services.platform.health import HealthServer
 from services.platform.kafka import require_kafka
 from services.platform.kafka_questions import KafkaQuestions
 from services.platform.log import configure_logging, get_logger
-from services.platform.malloc_tuning import tune_malloc
+from services.platform.malloc_tuning import map_large_arrays
 from services.platform.schema_state import look_at_schema
 from services.platform.settings import read_settings
 
@@ -40,7 +40,7 @@ def run() -> None:
     """
     settings = read_settings(AggregatorSettings)
     allow_many_files()
-    tune_malloc()
+    map_large_arrays()
     configure_logging("aggregator", level=settings.log_level, log_format=settings.log_format)
     waits_for: list[str] = []
     unready: list[Callable[[], str | None]] = [

@@ -35,8 +35,27 @@ NONE = SortedIds(np.zeros(0, np.uint64), np.zeros(0, np.uint64), np.zeros(0, np.
 
 def in_order(ids: Words, seen_ms: Ints) -> SortedIds:
     """Sort ids, shape (ids, 2), all distinct."""
-    order = np.argsort(ids[:, 0])
-    return SortedIds(ids[order, 0], ids[order, 1], seen_ms[order])
+    high = ids[:, 0].copy()
+    order = order_of(high)
+    return SortedIds(high[order], ids[order, 1], seen_ms[order])
+
+
+def order_of(hashes: Words) -> Ints:
+    """The order that sorts hashes; what is alike keeps its own order.
+
+    Each hash has its place written over its last bits, so that plain numbers are sorted: a third of
+    the time of an argsort. Hashes that differ in those bits alone, as good as never, are noticed.
+    """
+    places = np.uint64((1 << len(hashes).bit_length()) - 1)
+    keys = hashes & ~places
+    keys |= np.arange(len(hashes), dtype=np.uint64)
+    keys.sort()
+    keys &= places
+    order = keys.view(np.int64)
+    ordered = hashes[order]
+    if (ordered[1:] < ordered[:-1]).any():
+        return np.argsort(hashes, kind="stable")
+    return order
 
 
 def together(parts: Sequence[SortedIds]) -> SortedIds:
@@ -55,8 +74,7 @@ def latest(parts: Sequence[SortedIds]) -> SortedIds:
     whole = together(parts)
     if len(parts) < 2:
         return whole
-    # Parts are sorted, which this kind of sorting makes use of; and it keeps their order.
-    order = np.argsort(whole.high, kind="stable")
+    order = order_of(whole.high)
     high = whole.high[order]
     alike = high[1:] == high[:-1]
     if not alike.any():

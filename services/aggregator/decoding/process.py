@@ -16,7 +16,7 @@ from services.aggregator.decoding.labels import Labels
 from services.aggregator.decoding.messages import read_request, reply
 from services.aggregator.decoding.record_batch import unpack
 from services.platform.gc_tuning import tune_gc
-from services.platform.malloc_tuning import tune_malloc
+from services.platform.malloc_tuning import FreedMemory, map_large_arrays
 
 #: When worker and decoders look for cycles, of which batches make none.
 GC_THRESHOLDS: Final = (200_000, 20, 50)
@@ -31,7 +31,8 @@ def main() -> None:
     decoder = Decoder(labels)
     tenants = series = 0
     tune_gc(*GC_THRESHOLDS)
-    tune_malloc()
+    map_large_arrays()
+    freed = FreedMemory()
     requests = cast(BufferedIOBase, sys.stdin.buffer)
     while (batches := read_request(requests)) is not None:
         decoded = decoder.decode(unpack(batches).frames)
@@ -41,6 +42,7 @@ def main() -> None:
         for part in reply(decoded, new_tenants, new_series):
             sys.stdout.buffer.write(part)
         sys.stdout.buffer.flush()
+        freed.give_back()
 
 
 if __name__ == "__main__":

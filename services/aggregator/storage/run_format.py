@@ -107,13 +107,15 @@ def block_type(time_bytes: int) -> np.dtype[np.void]:
 
 def packed(ids: SortedIds, described: Described, first_block: int) -> Blocks:
     """Lay ids out as blocks, of which only the last of a run may be filled in part."""
-    count = -(-len(ids) // BLOCK_IDS)
-    blocks = np.zeros(count, block_type(described.time_bytes))
+    whole, rest = divmod(len(ids), BLOCK_IDS)
+    count = whole + (rest > 0)
+    blocks = np.empty(count, block_type(described.time_bytes))
     since_ms = ids.seen_ms - described.stretch.first_ms
     for name, column in (("high", ids.high), ("low", ids.low), ("time", since_ms)):
-        filled = np.zeros(count * BLOCK_IDS, blocks[name].dtype)
-        filled[: len(ids)] = column
-        blocks[name] = filled.reshape(count, BLOCK_IDS)
+        blocks[name][:whole] = column[: whole * BLOCK_IDS].reshape(whole, BLOCK_IDS)
+        if rest:
+            blocks[name][whole, :rest] = column[whole * BLOCK_IDS :]
+            blocks[name][whole, rest:] = 0
     blocks["seal"] = seals_of(blocks, range(first_block, first_block + count), described.token)
     return blocks
 

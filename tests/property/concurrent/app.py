@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 #: Batches that wait for the agent.
 BUFFER = 2
+#: So many ids are written ahead of a flush.
+MANY_IDS = 6
 
 
 class ModelApp(MeterApp):
@@ -140,10 +142,13 @@ class ModelApp(MeterApp):
     async def keep_tidying(self) -> None:
         while not self.stopping:
             await self.process.wait_for("time to tidy up", lambda: None, self._to_tidy)
+            await self.meter.write_ids(MANY_IDS)
             await self.meter.tidy()
 
     def _to_tidy(self) -> bool:
-        """Whether there are runs to merge, or to delete."""
+        """Whether there are runs to merge, or to delete, or many ids to write."""
+        if sum(state.seen.since_last_cut for state in self.meter.states.values()) >= MANY_IDS:
+            return True
         for state in self.meter.states.values():
             place = getattr(state.seen._older, "_place", None)
             runs = () if place is None else place.runs

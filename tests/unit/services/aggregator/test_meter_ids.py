@@ -339,6 +339,36 @@ def test_runs_are_merged_until_there_is_nothing_to_merge(
     run(scene())
 
 
+def test_many_ids_are_written_ahead_of_the_flush_and_dropped_without_it(
+    stores: SeenStores, tmp_path: Path
+) -> None:
+    async def scene() -> None:
+        scene = Scene(stores)
+        await scene.recover()
+        scene.more(1)
+        await scene.read_all()
+        read = scene.meter.positions()[0]
+        await scene.meter.write_ids(many=99)
+        assert not list(tmp_path.rglob("run_*")), "not many yet"
+        await scene.meter.write_ids(many=1)
+        assert [path.name for path in tmp_path.rglob("run_*")] == [f"run_0_{read}"]
+        await scene.meter.write_ids(many=1)
+        await scene.meter.flush()
+        assert [path.name for path in tmp_path.rglob("run_*")] == [f"run_0_{read}"]
+        scene.more(2)
+        await scene.read_all()
+        await scene.meter.write_ids(many=1)
+        assert len(list(tmp_path.rglob("run_*"))) == 2
+        # A crash: what lies beyond the checkpoint was not counted, and must not be known.
+        scene.meter.drop({0})
+        await scene.recover()
+        assert scene.meter.positions() == {0: read}
+        assert [path.name for path in tmp_path.rglob("run_*")] == [f"run_0_{read}"]
+        scene.meter.drop({0})
+
+    run(scene())
+
+
 def contents(folder: Path) -> dict[str, bytes]:
     return {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
