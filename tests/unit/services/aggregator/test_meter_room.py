@@ -1,4 +1,4 @@
-"""When reading pauses and when a flush is to come at once: at which number exactly, and how long."""
+"""When reading pauses, and when a flush is to come at once: at which number exactly."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def room(meter: Meter) -> tuple[bool, bool]:
     ("rows_max", "expected"), [(5, (False, True)), (4, (True, False)), (3, (True, False))]
 )
 def test_as_many_rows_as_may_wait_end_the_room(rows_max: int, expected: tuple[bool, bool]) -> None:
-    """An event changes its register, its minute and its hour; that its series is new is a row too."""
+    """An event changes its register, its minute and its hour; a new series is a row too."""
 
     async def run() -> None:
         metering = Metering(rows_max)
