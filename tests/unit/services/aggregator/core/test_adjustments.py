@@ -124,3 +124,9 @@ def test_memory_is_counted_with_the_texts_of_each() -> None:
     one = held_bytes("x")
     assert held_bytes("x" * 101) == one + 100
     assert held_bytes("x", "x") == 2 * one
+
+
+def test_one_that_the_hours_leave_out_hides_none_behind_it() -> None:
+    partition = state(MeteringRules(hour_retention_ms=2 * HOUR_MS))
+    feed(partition, event(1, T0_MS - 4 * HOUR_MS, 4, **CREDIT), event(2, T0_MS, 4, **CREDIT))
+    assert kept(taken(partition)) == [(1, "id-2")]

@@ -137,7 +137,12 @@ def test_numbers_are_plain_and_short(number: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "end", ["", "}}", "} ", ",}", ',"entry":"usage"}', "]", "\0", "}\0", "}\n"]
+    "end",
+    [
+        *("", "}}", "} ", ",}", ',"entry":"usage"}', "]", "\0", "}\0", "}\n"),
+        # Cut in the middle of a tier, so that what follows it seems to.
+        *(',"service_tier":"}', ',"service_tier":","pages":1}'),
+    ],
 )
 def test_it_ends_with_its_record(end: str) -> None:
     assert not is_good(EVENT + end)
