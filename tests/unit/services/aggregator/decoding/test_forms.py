@@ -201,3 +201,32 @@ def test_fields_that_may_be_missing_count_for_nothing_in_it() -> None:
     assert sum(step.before.size for step in form.steps) > FORM_BYTES_MAX
     found, _ = read_all(form, event, event)
     assert found.good.all()
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        b"",
+        b"[1]",
+        text() + b"x",
+        text()[:-1],
+        text(unknown=1),
+        text()[:-1] + b', "model": "gpt"}',
+        json.dumps({name: EVENT[name] for name in EVENT if name != "model"}).encode(),
+        text(entry="credit", adjusts="id-1", reason="x"),
+        text(adjusts="id-1"),
+        text(reason="x"),
+        text(service_tier="of a later release"),
+        text(pages=1.5),
+        text(pages=-1),
+        text(id='a"b'),
+        text(id=7),
+        text(input_tokens="7"),
+        text(time=None),
+    ],
+    ids=lambda event: event[-40:].decode(errors="replace"),
+)
+def test_what_cannot_be_read_many_at_a_time_has_no_form(event: bytes) -> None:
+    """An unknown key, one twice or missing, an adjustment, a value of another kind, no JSON."""
+    assert learn(text()) is not None
+    assert learn(event) is None
