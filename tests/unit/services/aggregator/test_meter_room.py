@@ -16,6 +16,7 @@ from services.aggregator.core.dedup import SeenIds
 from services.aggregator.core.judging import Records
 from services.aggregator.core.partition import Checkpoint
 from services.aggregator.meter import Meter
+from services.aggregator.recovery import Keep
 from tests.unit.services.aggregator.test_meter import EVENT, LATER_MS, NOW_MS, Metering
 
 
@@ -232,3 +233,14 @@ def test_slices_of_long_ago_leave_memory_once_they_are_written() -> None:
         assert len(minutes) == 1
 
     asyncio.run(run())
+
+
+@pytest.mark.parametrize(
+    ("ids", "most"), [(100, 200_000), (40_000, 200_000), (4_000_000, 20_000_000)]
+)
+def test_so_many_ids_may_be_in_memory_as_documents_say(ids: int, most: int) -> None:
+    """Whoever gives a worker memory goes by it: five times the setting, and 200,000 at least."""
+    edges: Any = type("Edges", (), {"keep": Keep(3_600_000, 3_600_000, ids)})()
+    nobody: Any = None
+    meter = Meter(edges, nobody, nobody, 1000, nobody, ids=nobody, tidier=nobody)
+    assert meter._ids_max == most
