@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from types import SimpleNamespace
@@ -138,9 +138,9 @@ class Ancestors:
 
     def __init__(self, floor_ms: int) -> None:
         self.floor_ms = floor_ms
-        self.entered: list[dict[int, Heir]] = []
+        self.entered: list[Mapping[int, Heir]] = []
 
-    def enter(self, heirs: dict[int, Heir], abandoned: Any) -> None:
+    def enter(self, heirs: Mapping[int, Heir], abandoned: Callable[[], bool]) -> None:
         self.entered.append(heirs)
         assert not abandoned(), "nobody gave it up"
         for heir in heirs.values():
@@ -176,7 +176,7 @@ class World:
             self.store,  # type: ignore[arg-type]
             Keep(3_600_000, 3_600_000, 10),
             self.decoder,
-            self.inherited,  # type: ignore[arg-type]
+            self.inherited,
         )
 
     def recover(self) -> PartitionState:
