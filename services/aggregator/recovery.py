@@ -293,7 +293,7 @@ def rebuild_from(
     rules: Mapping[int, RuleBook],
     starts: Mapping[int, int],
     seen: Mapping[int, OlderIds],
-    floor_ms: int = 0,
+    floor_ms: int,
 ) -> dict[int, Beginning]:
     """Find from where ids have to be read again: where the runs end, or where ids begin to matter.
 

@@ -211,6 +211,7 @@ class Process:
                 {0: rules},
                 {0: log.start},
                 {0: self.store},
+                0,
             )
         except UnavailableError:
             self.store.close()

@@ -67,10 +67,6 @@ class Stretch:
     last_ms: int
     count: int
 
-    def holds(self, other: Stretch) -> bool:
-        """Whether another's range lies in this one."""
-        return self.begin.offset <= other.begin.offset and other.end.offset <= self.end.offset
-
 
 class HasStretch(Protocol):
     """A run, whatever else it is."""

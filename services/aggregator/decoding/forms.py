@@ -18,7 +18,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
-from itertools import pairwise
+from itertools import groupby, pairwise
 from typing import Final
 
 import numpy as np
@@ -216,16 +216,8 @@ def _takes(name: str, value: bytes) -> bool:
 
 def runs(steps: Sequence[Step], names: Sequence[str]) -> list[tuple[str, ...]]:
     """The names, those together that follow each other directly."""
-    runs: list[tuple[str, ...]] = []
-    last = -1
-    for number, step in enumerate(steps):
-        if step.name in names:
-            if last == number - 1 and runs:
-                runs[-1] = (*runs[-1], step.name)
-            else:
-                runs.append((step.name,))
-            last = number
-    return runs
+    stretches = groupby((step.name for step in steps), key=lambda name: name in names)
+    return [tuple(stretch) for wanted, stretch in stretches if wanted]
 
 
 class _Reading:

@@ -57,7 +57,6 @@ class Reader:
         ids = together([self._left, run.read(self._next, last)])
         self._next = max(self._next, last)
         if below is None:
-            self._left = NONE
             return ids
         count = int(np.searchsorted(ids.high, np.uint64(below)))
         self._left = ids.only(slice(count, None))

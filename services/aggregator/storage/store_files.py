@@ -46,7 +46,7 @@ class OpenFile:
     def __init__(self, path: Path) -> None:
         """Open it. Raises OSError."""
         self._handle = -1
-        self._handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        self._handle = os.open(path, os.O_RDONLY)
 
     def __del__(self) -> None:
         if self._handle >= 0:
@@ -70,23 +70,19 @@ class OpenFile:
 class NewFile:
     """A file that is being written, and has its name only once it is whole."""
 
-    __slots__ = ("_file", "_path", "at")
+    __slots__ = ("_file", "_path")
 
     def __init__(self, path: Path) -> None:
         """Begin it. Raises OSError."""
         self._path = path
         self._file = path.open("wb", buffering=0)
-        #: How many bytes are in it.
-        self.at = 0
 
     def write(self, parts: Iterable[bytes | memoryview]) -> None:
         """Write behind what is there. Raises OSError."""
         for part in parts:
             left = memoryview(part).cast("B") if len(part) else memoryview(b"")
             while len(left):
-                written = self._file.write(left)
-                self.at += written
-                left = left[written:]
+                left = left[self._file.write(left) :]
 
     def sync(self) -> None:
         """Have on disk what was written. Raises OSError."""
@@ -104,9 +100,9 @@ class NewFile:
         """Close and delete it: on a full disk, the half that went in is room for others."""
         try:
             self._file.close()
-            self._path.unlink(missing_ok=True)
+            self._path.unlink()
         except OSError:
-            # Whoever opens the folder next deletes it.
+            # Gone, or deleted by whoever opens the folder next.
             return
 
 
@@ -116,7 +112,7 @@ def claim(folder: Path) -> int:
     Raises `PlaceTakenError` when another has it, and OSError.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    handle = os.open(folder / "lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC)
+    handle = os.open(folder / "lock", os.O_CREAT | os.O_RDWR)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
@@ -173,5 +174,26 @@ def test_rows_are_counted_once_their_checkpoint_is_there() -> None:
 def test_only_what_was_written_has_to_be_stored() -> None:
     check_not_back({}, {})
     check_not_back({1: 5, 2: 0}, {1: 5, 9: 1})
+    with pytest.raises(DatabaseWentBackError, match="partition 1 is 0, but 1 was written"):
+        check_not_back({1: 1}, {})
     with pytest.raises(DatabaseWentBackError, match="partition 1 is 0, but 5 was written"):
         check_not_back({1: 5}, {2: 5})
+
+
+def test_a_flush_takes_as_long_as_it_takes() -> None:
+    """Of each that came to its end, and of no other."""
+
+    def flushes() -> tuple[float, float]:
+        name = "wattoken_aggregator_flush_seconds"
+        count, took = (REGISTRY.get_sample_value(f"{name}_{what}") for what in ("count", "sum"))
+        return count or 0, took or 0
+
+    count, took = flushes()
+    began = time.monotonic()
+    flush(ClickHouse({1: 5}), [snapshot(1, 20, 5)])
+    most = time.monotonic() - began
+    assert flushes()[0] == count + 1
+    assert 0 <= flushes()[1] - took <= most
+    with pytest.raises(DatabaseWentBackError):
+        flush(ClickHouse({1: 0}), [snapshot(1, 20, 5)])
+    assert flushes()[0] == count + 1

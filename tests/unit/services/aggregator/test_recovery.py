@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -31,7 +32,7 @@ from services.aggregator.errors import (
     EventsLostError,
     RulesMissingError,
 )
-from services.aggregator.recovery import Edges, Keep, recover
+from services.aggregator.recovery import Beginning, Edges, Keep, rebuild_from, recover
 from services.aggregator.succession.inheritance import Heir
 from services.platform.errors import UnavailableError
 from services.platform.kafka_log import Log
@@ -137,10 +138,11 @@ class Ancestors:
 
     def __init__(self, floor_ms: int) -> None:
         self.floor_ms = floor_ms
-        self.entered: list[dict[int, Heir]] = []
+        self.entered: list[Mapping[int, Heir]] = []
 
-    def enter(self, heirs: dict[int, Heir], abandoned: Any) -> None:
+    def enter(self, heirs: Mapping[int, Heir], abandoned: Callable[[], bool]) -> None:
         self.entered.append(heirs)
+        assert not abandoned(), "nobody gave it up"
         for heir in heirs.values():
             heir.seen.see_all(IDS, np.full(len(IDS), self.floor_ms), 1)
 
@@ -167,16 +169,18 @@ class World:
         self.inherited: Ancestors | None = None
         self.decoder = Decoder(Labels())
 
-    def recover(self) -> PartitionState:
-        edges = Edges(
+    def edges(self) -> Edges:
+        return Edges(
             Log("cluster", "topic-id", "usage", 1),
             self.kafka,  # type: ignore[arg-type]
             self.store,  # type: ignore[arg-type]
             Keep(3_600_000, 3_600_000, 10),
             self.decoder,
-            self.inherited,  # type: ignore[arg-type]
+            self.inherited,
         )
-        return recover(edges, self.sink, [0])[0]  # type: ignore[arg-type]
+
+    def recover(self) -> PartitionState:
+        return recover(self.edges(), self.sink, [0])[0]  # type: ignore[arg-type]
 
 
 def metered(next_offset: int) -> Checkpoint:
@@ -196,8 +200,10 @@ def test_a_worker_thought_dead_may_move_on_between_the_questions() -> None:
 def test_a_partition_never_metered_begins_where_it_is_recorded(
     begin: int, start: int, first: int
 ) -> None:
-    state = World(begin=begin, start=start).recover()
+    world = World(begin=begin, start=start)
+    state = world.recover()
     assert state.checkpoint == Checkpoint(first, first)
+    assert world.store.starts == [start], "of no log before it there is anything to read"
     assert state.written_offset == 0
 
 
@@ -249,6 +255,7 @@ def test_ids_are_read_again_from_the_horizon_on_and_never_beyond_the_checkpoint(
         assert world.recover().next_offset == read_from
     level = World(start=50, checkpoint=metered(50))
     assert level.recover().next_offset == 50
+    assert "times" not in level.asked, "there is nothing to look for"
 
 
 @pytest.mark.parametrize("found", [70, -1])
@@ -319,7 +326,7 @@ def test_ids_of_the_log_before_become_a_run_that_ends_where_this_log_is_read() -
     state = world.recover()
     assert world.store.starts == [BEFORE_INHERITED]
     [heirs] = world.inherited.entered
-    assert heirs[0].from_ms == PAST_MS
+    assert (heirs[0].from_ms, heirs[0].memory_max) == (PAST_MS, 10)
     [run] = world.store.kept
     assert (run.begin, run.end) == (Cut(INHERITED, PAST_MS), Cut(0, PAST_MS + 5))
     assert len(run.ids) == len(IDS)
@@ -341,16 +348,19 @@ def test_ids_of_the_log_before_that_the_disk_loses_are_entered_again() -> None:
 
 
 @pytest.mark.parametrize(
-    ("end", "floor_ms"),
-    [(Cut(40, PAST_MS + 9), PAST_MS + 5), (None, PAST_MS)],
+    ("end", "floor_ms", "start"),
+    [(Cut(40, PAST_MS + 9), PAST_MS + 5, BEFORE_INHERITED), (None, PAST_MS, 0)],
     ids=["on disk", "past"],
 )
-def test_what_is_on_disk_or_past_is_inherited_no_more(end: Cut | None, floor_ms: int) -> None:
+def test_what_is_on_disk_or_past_is_inherited_no_more(
+    end: Cut | None, floor_ms: int, start: int
+) -> None:
     world = stored(end)
     world.inherited = Ancestors(floor_ms)
     world.recover()
     assert world.inherited.entered == [{}]
     assert world.store.kept == []
+    assert world.store.starts == [start], "runs of it are of use as long as it matters"
 
 
 @pytest.mark.parametrize("found", [50, 70, -1])
@@ -386,8 +396,56 @@ def test_registers_of_before_there_was_a_limit_are_admitted_and_written_down() -
     totals[[0, 2, 3], MEASURES.index("output_tokens")] = 5
     keys = np.array([used, unused, ahead, known], np.int64)
     world.sink.registers = SliceRows(keys, totals), np.array([50, 7, 60, 50])
-    world.sink.admissions = {0: [Admission(known, True, 3), Admission(ahead, True, 55)]}
+    world.sink.admissions = {0: [Admission(known, True, 3), Admission(ahead, True, 50)]}
     state = world.recover()
     assert world.sink.written_admissions == [Admission(used, True, 0), Admission(unused, False, 0)]
     kinds = state._series_limit._kinds
     assert [int(kinds[series]) for series in (used, unused, ahead, known)] == [2, 1, 0, 2]
+
+
+def test_what_stays_in_memory_is_so_much_behind_the_newest_event() -> None:
+    keep = Keep(minutes_ms=60_000, hours_ms=3_600_000, ids=1)
+    assert keep.loaded_from_ms(10_000_000) == {
+        **{"minute": 9_940_000, "hour": 6_400_000, "unit": 6_400_000}
+    }
+    assert set(keep.loaded_from_ms(59_999).values()) == {0}, "and all of it in the beginning"
+
+
+@pytest.mark.parametrize(("sharing", "memory_max"), [(1, 10), (2, 5), (11, 1)])
+def test_ids_of_the_log_before_share_the_memory_there_is(sharing: int, memory_max: int) -> None:
+    """Of a log so young that all of it matters; each partition may have one id at least."""
+    world = World(checkpoint=metered(50))
+    world.inherited = Ancestors(2_000)
+    edges = replace(world.edges(), inherited=world.inherited)
+    recover(edges, world.sink, [0], sharing=sharing)  # type: ignore[arg-type]
+    [heirs] = world.inherited.entered
+    assert (heirs[0].from_ms, heirs[0].memory_max) == (0, memory_max)
+
+
+def test_each_partition_begins_where_its_own_runs_end() -> None:
+    """Kafka is asked for those only that have none, and have something to read."""
+    asked: list[Mapping[int, int]] = []
+
+    def at(times_ms: Mapping[int, int]) -> dict[int, int]:
+        asked.append(times_ms)
+        return dict.fromkeys(times_ms, 33)
+
+    stores = {number: NoStore() for number in range(4)}
+    stores[0].end, stores[3].end = Cut(40, PAST_MS), Cut(45, PAST_MS + 1)
+    keep_ms = RuleBook(((0, MeteringRules()),)).keep_ms(50)
+    checkpoint = replace(metered(50), last_append_ms=PAST_MS + keep_ms)
+    found = rebuild_from(
+        SimpleNamespace(at=at),  # type: ignore[arg-type]
+        dict.fromkeys(range(4), checkpoint),
+        dict.fromkeys(range(4), RuleBook(((0, MeteringRules()),))),
+        {0: 0, 1: 0, 2: 50, 3: 0},
+        stores,  # type: ignore[arg-type]
+        0,
+    )
+    assert asked == [{1: PAST_MS}]
+    assert found == {
+        0: Beginning(40, PAST_MS),
+        1: Beginning(33, PAST_MS),
+        2: Beginning(50, 0),
+        3: Beginning(45, PAST_MS + 1),
+    }

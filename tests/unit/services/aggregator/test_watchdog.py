@@ -108,6 +108,7 @@ def test_a_broker_that_is_away_says_nothing_about_the_worker() -> None:
     app = App([0], {}, p0=5)
     app.broker_away = True
     assert app.watch() == []
+    assert app.looks == LOOKS, "and it is asked again, all the same"
 
 
 def test_a_topic_that_was_recreated() -> None:
@@ -137,6 +138,14 @@ def test_reading_the_ids_of_a_predecessor_is_no_standstill() -> None:
     reading = iter(range(1, 1_000))
     app.inheritance = Progressing(reading)
     assert app.watch() == []
+
+
+def test_reading_them_may_stand_still_as_well() -> None:
+    """However many there are read: more than the log has."""
+    app = App([0, 1], {}, p0=0, p1=9)
+    app.inheritance.progress = 1_000
+    (failure,) = app.watch()
+    assert isinstance(failure, StandstillError) and "[0, 1]" in str(failure)
 
 
 class Progressing(SimpleNamespace):

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.aggregator.arrays import byte_spans
 from services.aggregator.arrays.byte_spans import (
     FIRST_BYTES,
     Buffer,
@@ -211,3 +212,28 @@ def test_records_with_finer_times_are_never_missed() -> None:
     assert may_have_finer_times([plain.replace(b"5", b"\\u0035")])
     assert not may_have_finer_times([])
     assert not may_have_finer_times([b".12"])
+
+
+@pytest.mark.parametrize("words", [1, 2, 5])
+def test_a_text_of_any_length_ends_where_it_does(words: int) -> None:
+    """One longer than the most is not read to its end, but never taken for one that fits."""
+    most = 128
+    buffer, starts = put_together([b"x" * length + b'"' for length in range(most + 40)])
+    lengths = (text_ends(buffer, starts, words, most) - starts).tolist()
+    assert lengths[: most + 1] == list(range(most + 1))
+    assert all(most < length <= most + 8 for length in lengths[most + 1 :])
+
+
+def test_finer_times_are_found_wherever_a_piece_of_the_text_ends(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(byte_spans, "_PIECE_BYTES", 16)
+    for place in range(40):
+        assert may_have_finer_times([b"x" * place + b".1234567Z"]) is True
+        assert may_have_finer_times([b"x" * place + b".123456Z0"]) is False
+
+
+def test_what_lies_behind_a_text_is_no_part_of_it() -> None:
+    for length in range(1, 18):
+        words = texts(Buffer(b"\xff" * 40), np.array([0, 0]), np.array([length, 17]))
+        assert words[0].astype("<u8").tobytes() == b"\xff" * length + bytes(24 - length)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from unittest.mock import patch
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -120,3 +121,24 @@ def test_many_cuts_become_fewer_and_the_last_ones_stay() -> None:
     assert len(cuts) <= 2 * module.CUTS_MAX
     assert cuts.place_from(49_980) == 4998
     assert cuts.place_from(990) == 99, "and that which is to be kept"
+
+
+def test_before_the_first_record_there_is_the_first_cut() -> None:
+    assert Cut() == Cut(offset=0, log_ms=0)
+    assert (Cuts().first, Cuts().last, Cuts().last_place) == (Cut(), Cut(), 0)
+
+
+def test_twice_as_many_cuts_as_stay_are_all_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of one more, every second one of the older half goes: the newer are asked for."""
+    monkeypatch.setattr(module, "CUTS_MAX", 4)
+    rows = [(place, 10 * place) for place in range(9)]
+    assert [of(*rows[:8]).place_from(offset) for _, offset in rows[:8]] == list(range(8))
+    cuts = of(*rows)
+    assert [cuts.place_from(offset) for _, offset in rows] == [0, 2, 2, 4, 4, 5, 6, 7, 8]
+
+
+def test_of_cuts_between_which_all_was_forgotten_the_last_stays() -> None:
+    cuts = of((0, 0), (3, 5), (5, 9))
+    cuts.move(np.array([3, 4, 6], np.int64))
+    assert (cuts.first, len(cuts)) == (Cut(5, 50), 2)
+    assert [cuts.place_from(offset) for offset in (0, 5, 9)] == [0, 0, 2]

@@ -73,3 +73,22 @@ def test_equal_times_do_not_wait_for_one_another() -> None:
     merge.add(0, sighted(0, 0, [4]), 4)
     merge.add(1, sighted(1, 0, [4]), 4)
     assert merge.take().owners.tolist() == [0, 1]
+
+
+def test_what_came_in_parts_is_handed_on_together() -> None:
+    merge = TimeMerge([0, 1])
+    for number in range(3):
+        merge.add(0, sighted(0, number, [number]), number)
+    merge.add(1, sighted(1, 0, []), 1)
+    assert merge.take().times_ms.tolist() == [0, 1]
+    assert (merge.held(0), merge.held(1)) == (1, 0)
+
+
+def test_a_partition_of_which_nothing_is_known_may_have_seen_anything() -> None:
+    merge = TimeMerge([0, 1])
+    merge.add(0, sighted(0, 0, [1]), 1)
+    assert len(merge.take()) == 0
+    assert merge.reached_ms == 0
+    merge.add(0, sighted(0, 1, []), 0)
+    merge.finish(1)
+    assert merge.reached_ms == 1, "what was reached is not taken back"

@@ -110,3 +110,23 @@ def test_plain_usage_keeps_nothing() -> None:
     partition = state()
     feed(partition, *(event(number, T0_MS, 1) for number in range(50)))
     assert (partition.held_bytes, taken(partition).adjustments) == (0, [])
+
+
+def test_memory_is_counted_with_the_texts_of_each() -> None:
+    """A reason may be long, and many of them wait where the database is away."""
+
+    def held_bytes(*reasons: str) -> int:
+        partition = state()
+        credits = [CREDIT | {"reason": reason} for reason in reasons]
+        feed(partition, *(event(n, T0_MS, 4, **fields) for n, fields in enumerate(credits)))
+        return partition.held_bytes
+
+    one = held_bytes("x")
+    assert held_bytes("x" * 101) == one + 100
+    assert held_bytes("x", "x") == 2 * one
+
+
+def test_one_that_the_hours_leave_out_hides_none_behind_it() -> None:
+    partition = state(MeteringRules(hour_retention_ms=2 * HOUR_MS))
+    feed(partition, event(1, T0_MS - 4 * HOUR_MS, 4, **CREDIT), event(2, T0_MS, 4, **CREDIT))
+    assert kept(taken(partition)) == [(1, "id-2")]

@@ -40,3 +40,33 @@ def test_memory_is_counted_and_given_back() -> None:
     assert dead_letters.PAYLOAD_BYTES_MAX == 8192
     assert (len(held), len(held.take())) == (100, 100)
     assert (len(held), held.held_bytes) == (0, 0)
+
+
+def test_the_quota_is_used_to_its_last_byte_and_anew_each_day() -> None:
+    held = UnwrittenLetters()
+    for offset, (size, append_ms) in enumerate(
+        [
+            (DAY_BYTES_MAX - 1, 0),
+            (1, DAY_MS - 1),
+            (1, DAY_MS - 1),
+            (DAY_BYTES_MAX, DAY_MS),
+            (1, 2 * DAY_MS),
+        ]
+    ):
+        held.add(letter(offset, b"x" * size, append_ms))
+    sizes = [len(one.payload) for one in held.take()]
+    assert sizes == [DAY_BYTES_MAX - 1, 1, 0, DAY_BYTES_MAX, 1]
+    # What documents and the table's comment say.
+    assert DAY_BYTES_MAX == 64 * 2**20
+
+
+def test_memory_is_counted_with_what_is_said_of_a_letter() -> None:
+    """Also of one without its payload: many of them take memory, too."""
+    held, other = UnwrittenLetters(), UnwrittenLetters()
+    held.add(DeadLetter(0, 0, "invalid_json", "", b"", 0))
+    alone = held.held_bytes
+    assert alone > 0
+    other.add(DeadLetter(0, 0, "invalid_json", "e" * 50, b"p" * 7, 7))
+    assert other.held_bytes == alone + 57
+    other.add(DeadLetter(1, 0, "invalid_json", "", b"", 0))
+    assert other.held_bytes == 2 * alone + 57

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import pytest
 
 from schemas.metering_rules import DAY_MS, HOUR_MS, MINUTE_MS, MeteringRules
 from schemas.price_class import PriceClass
@@ -515,3 +516,82 @@ def test_units_past_the_retention_of_hours_are_left_out() -> None:
         event(2, T0_MS - 399 * DAY_MS, 10, pages=2),
     )
     assert named(taken(partition), UNIT) == {("tenant-0", "m-2", Unit("pages")): (2,)}
+
+
+def test_a_partition_that_was_never_metered_has_counted_nothing() -> None:
+    assert Checkpoint(5, 7) == Checkpoint(5, 7, 0, 0, 0, 0, (), 0, 0)
+    partition = state()
+    assert (partition.written_offset, partition.rebuilding) == (0, False)
+    assert (partition.pending_rows, partition.held_bytes) == (0, 0)
+
+
+def test_reading_begins_at_the_checkpoint_or_below_it() -> None:
+    """What lies between would be counted by nobody."""
+    metered = Checkpoint(5, 0, received=5, accepted=5)
+    assert not state(metered, read_from=5).rebuilding
+    assert state(metered, read_from=4).rebuilding
+    with pytest.raises(ValueError, match="at or below the checkpoint"):
+        state(metered, read_from=6)
+
+
+CREDIT: dict[str, Any] = {"entry": "credit", "adjusts": "id-1", "reason": "broke off"}
+
+
+def test_every_row_that_a_snapshot_holds_is_counted_before_and_in_it() -> None:
+    """By it reading pauses, and by its bytes: of each kind there are more than one."""
+    partition = state()
+    feed(partition, b"[", b"[", event(1, T0_MS, 1, **CREDIT), event(2, T0_MS, 1, **CREDIT), b"[")
+    held = partition.held_bytes
+    feed(partition, event(3, T0_MS, 1, **CREDIT))
+    credit = partition.held_bytes - held
+    feed(partition, b"[")
+    letter = partition.held_bytes - held - credit
+    assert partition.held_bytes == 3 * credit + 4 * letter > 3 * credit > 0
+    rows = partition.pending_rows
+    snapshot = taken(partition)
+    slices = sum(map(len, snapshot.rows.values()))
+    kinds = len(snapshot.dead_letters), len(snapshot.adjustments), len(snapshot.admissions)
+    assert kinds == (4, 3, 3)
+    assert rows == snapshot.row_count == slices + 10
+    assert (partition.pending_rows, partition.held_bytes) == (0, 0)
+
+
+def test_a_batch_that_was_read_already_changes_nothing() -> None:
+    partition = state()
+    values = [event(number, T0_MS, 1) for number in range(3)]
+    feed(partition, *values)
+    sifted = partition.sift(records(0, values))
+    assert (sifted.next_offset, sifted.additions) == (3, [])
+    partition.fold(sifted)
+    assert taken(partition).checkpoint.received == 3
+
+
+def test_old_windows_are_asked_for_whatever_rules_were_in_force() -> None:
+    """A batch across a change of rules has additions of both."""
+    book = RuleBook(((0, MeteringRules()), (1, MeteringRules(context_thresholds=()))))
+    partition = PartitionState(
+        *(0, book, Checkpoint(0, 0), SliceStore({"minute": T0_MS + HOUR_MS}), SeenIds(), 0, DECODER)
+    )
+    first, second = event(1, T0_MS, 1), event(2, T0_MS + MINUTE_MS, 1)
+    sifted = partition.sift(records(0, [first, second, second]))
+    assert {name: len(keys) for name, keys in partition.unknown_slices(sifted).items()} == {
+        "minute": 2
+    }
+
+
+def test_a_slice_that_was_ahead_is_level_once_the_reader_is_there() -> None:
+    """By records, or by what lies behind them: then none of its events is asked about again."""
+    for by_markers in (False, True):
+        partition = state()
+        register = partition.slices.families["register"]
+        keys = np.array([LABELS.series.number(LABELS.series.meaning[0])], np.int64)
+        register.load(keys, np.ones((1, 8), np.int64), np.array([2]), 0)
+        feed(partition, event(1, T0_MS, 1))
+        assert register.missing(keys, np.array([1])) is not None
+        if by_markers:
+            partition.pass_over(2)
+        else:
+            feed(partition, event(2, T0_MS, 1))
+        assert register.missing(keys, np.array([2])) is None
+        partition.pass_over(1)
+        assert partition.next_offset == 2, "and it never goes back"

@@ -195,3 +195,19 @@ def test_few_runs_are_left_however_many_came(counts: list[int]) -> None:
 def test_levels_are_steps_of_size() -> None:
     counts = (0, SMALL_IDS, SMALL_IDS + 1, FAN_IN * SMALL_IDS, FAN_IN**2 * SMALL_IDS)
     assert [level_of(run(0, 1, count=count)) for count in counts] == [0, 0, 1, 1, 2]
+
+
+def test_what_was_inherited_is_of_use_before_this_log_has_any_run() -> None:
+    first = Run(Stretch(Cut(INHERITED, 2000), Cut(INHERITED + 1, 2500), 2000, 2500, 9))
+    last = Run(Stretch(Cut(INHERITED + 1, 2500), Cut(0, 3000), 2500, 3000, 9))
+    assert usable([first, last], NOW, BEFORE_INHERITED) == [first, last]
+    assert BEFORE_INHERITED < INHERITED < -(10**15), "as many runs as come have room below 0"
+
+
+def test_a_merged_run_may_be_of_the_whole_part_of_the_time() -> None:
+    """And of no more: runs would come to their end later than ids matter."""
+    runs = [run(n * 50, n * 50 + 50) for n in range(3)]
+    assert [one.stretch.last_ms for one in runs] == [500, 1000, 1500]
+    assert NOW.span_max_ms == 1000
+    assert list(to_merge(runs, NOW)) == runs[:2]
+    assert list(to_merge(runs, replace(NOW, keep_ms=KEEP_MS - 8))) == []

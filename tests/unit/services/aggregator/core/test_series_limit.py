@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from schemas.metering_rules import MeteringRules
 from services.aggregator.arrays.key_index import Ints
-from services.aggregator.core.series_limit import OTHER, Admission, SeriesLimit
+from services.aggregator.core.series_limit import CAPACITY_MIN, OTHER, Admission, SeriesLimit
 from services.aggregator.decoding.labels import Labels, Series
 
 RULES = MeteringRules(series_max=2, unused_series_max=1)
@@ -120,3 +120,15 @@ def test_it_is_a_function_of_the_log_wherever_one_goes_on(
 def test_a_limit_is_above_nothing(name: str) -> None:
     with pytest.raises(ValueError, match=name):
         MeteringRules(**{name: 0})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("number", [CAPACITY_MIN - 1, CAPACITY_MIN, 2 * CAPACITY_MIN, 1000])
+def test_any_number_of_series_has_room(number: int) -> None:
+    """Labels are numbered by all partitions together: here the first may have a high number."""
+    labels = Labels()
+    for at in range(number):
+        labels.series.number(series(f"of another partition {at}"))
+    limit = SeriesLimit(labels)
+    assert metered(limit, labels, ("a", 1), ("b", 1), ("c", 1), ("a", 2)) == ["a", "b", OTHER, "a"]
+    known = SeriesLimit(labels, limit.take_new())
+    assert metered(known, labels, ("c", 1), ("b", 1)) == [OTHER, "b"]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -8,7 +9,7 @@ from schemas.measures import MEASURES, USUAL
 from schemas.metering_rules import MINUTE_MS
 from services.aggregator.arrays.key_index import Ints
 from services.aggregator.core.slice_keys import pack
-from services.aggregator.core.slices import FamilySlices, summed
+from services.aggregator.core.slices import FamilySlices, SliceStore, TotalTooLargeError, summed
 from services.aggregator.core.windows import MINUTE, REGISTER, UNIT
 from services.aggregator.decoding.labels import Labels
 
@@ -189,3 +190,58 @@ def test_units_have_one_measure() -> None:
     slices = FamilySlices(UNIT, 0)
     slices.add(ints(5, 5, 6), np.array([[2], [3], [4]], np.int64))
     assert taken(slices) == {5: (5,), 6: (4,)}
+
+
+def test_the_first_event_of_the_log_is_not_held_by_a_slice_that_is_not_ahead() -> None:
+    slices = FamilySlices(REGISTER, 0)
+    load(slices, 0, version=8, position=0)
+    missing = slices.missing(ints(key(1), key(0)), ints(0, 0))
+    assert missing is not None and missing.tolist() == [True, False]
+
+
+def test_a_sum_may_be_as_large_as_63_bits_and_no_larger() -> None:
+    slices = FamilySlices(UNIT, 0)
+    slices.add(ints(5), np.array([[2**63 - 2]], np.int64))
+    slices.add(ints(5), np.array([[1]], np.int64))
+    with pytest.raises(TotalTooLargeError, match="family unit"):
+        slices.add(ints(5), np.array([[1]], np.int64))
+    assert taken(slices) == {5: (2**63 - 1,)}, "what it was stays"
+
+
+def test_the_window_that_is_kept_from_on_is_kept() -> None:
+    slices = FamilySlices(MINUTE, 0)
+    add(slices, 1, 2, 3)
+    slices.take_dirty()
+    slices.evict(before_ms=3 * MINUTE_MS)
+    assert len(slices) == 1
+    add(slices, 3)
+    assert taken(slices) == {key(3): (2, 0, 20, 0, 0, 10, 0, 0)}
+
+
+def test_what_is_ahead_is_known_to_be_so_as_long_as_it_is_in_memory() -> None:
+    slices = FamilySlices(MINUTE, 0)
+    for minute in (1, 2, 5):
+        load(slices, minute, version=50, position=7)
+    slices.evict(before_ms=5 * MINUTE_MS)
+    missing = slices.missing(ints(key(5)), ints(40))
+    assert missing is not None and missing.tolist() == [False]
+    slices.evict(before_ms=6 * MINUTE_MS)
+    assert slices.missing(ints(key(5)), ints(40)) is None, "a look-up will say it again"
+
+
+def test_all_families_of_a_partition_move_on_together() -> None:
+    store = SliceStore({})
+    for slices in store.families.values():
+        totals = np.ones((1, len(slices.family.measures)), np.int64)
+        slices.load(ints(key(1)), totals, ints(8), 5)
+
+    def ahead() -> list[bool]:
+        families = store.families.values()
+        return [slices.missing(ints(key(1)), ints(6)) is not None for slices in families]
+
+    assert ahead() == [True] * 4
+    store.reached(8)
+    assert ahead() == [False] * 4
+    assert (len(store), store.dirty_count) == (4, 0)
+    add(store.families["minute"], 1, 2)
+    assert (len(store), store.dirty_count) == (5, 2)

@@ -31,3 +31,16 @@ def test_a_partition_given_away_is_forgotten() -> None:
     watch.look(0, {1: 5}, {1: 9}, held=False)
     assert watch.look(20, {}, {}, held=False) == []
     assert watch.look(21, {1: 5}, {1: 9}, held=False) == []
+
+
+def test_patience_lasts_to_its_end() -> None:
+    watch = StandstillWatch(patience_seconds=10)
+    watch.look(0, {1: 5}, {1: 9}, held=False)
+    assert watch.look(10, {1: 5}, {1: 9}, held=False) == []
+    assert watch.look(10.5, {1: 5}, {1: 9}, held=False) == [1]
+
+
+def test_of_a_log_whose_end_is_not_known_nothing_can_be_read() -> None:
+    watch = StandstillWatch(patience_seconds=10)
+    for now in (0, 100):
+        assert watch.look(now, {1: 0}, {}, held=False) == []

@@ -1,9 +1,10 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from schemas.metering_rules import DAY_MS, HOUR_MS, MINUTE_MS, MeteringRules
-from services.aggregator.core.windows import HOUR, MINUTE, REGISTER, Family
+from services.aggregator.core.windows import FAMILIES, HOUR, MINUTE, REGISTER, UNIT, Family
 
 NOON_MS = 1_773_576_000_000  # 2026-03-15T12:00:00Z
 
@@ -34,3 +35,18 @@ def test_a_window_is_metered_until_its_end_is_past_retention() -> None:
 
 def test_the_register_has_no_retention() -> None:
     assert REGISTER.metered_from(10 * 365 * DAY_MS, MeteringRules()) == 0
+
+
+@pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
+def test_many_times_are_in_the_windows_that_each_is_in(family: Family) -> None:
+    times_ms = [NOON_MS, NOON_MS + MINUTE_MS - 1000, NOON_MS + HOUR_MS - 1000, NOON_MS + HOUR_MS]
+    found = family.window_numbers(np.array(times_ms, np.int64) // 1000).tolist()
+    assert found == [family.window_number(time_ms) for time_ms in times_ms]
+
+
+@pytest.mark.parametrize("family", [HOUR, UNIT], ids=lambda family: family.name)
+def test_hours_are_kept_as_long_as_the_rules_say_of_hours(family: Family) -> None:
+    rules = MeteringRules(minute_retention_ms=DAY_MS, hour_retention_ms=3 * DAY_MS)
+    end_ms, number = NOON_MS + HOUR_MS, family.window_number(NOON_MS)
+    assert family.metered_from(end_ms + 3 * DAY_MS - 1, rules) == number
+    assert family.metered_from(end_ms + 3 * DAY_MS, rules) == number + 1

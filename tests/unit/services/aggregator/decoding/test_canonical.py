@@ -14,7 +14,7 @@ from schemas.price_class import SERVICE_TIERS
 from services.aggregator.arrays.byte_spans import Buffer
 from services.aggregator.arrays.frames import frames_of
 from services.aggregator.core.timing import EPOCH
-from services.aggregator.decoding.canonical import read
+from services.aggregator.decoding.canonical import begins, read
 from services.aggregator.decoding.canonical_times import times_us
 from services.aggregator.decoding.found import Found
 
@@ -137,7 +137,12 @@ def test_numbers_are_plain_and_short(number: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "end", ["", "}}", "} ", ",}", ',"entry":"usage"}', "]", "\0", "}\0", "}\n"]
+    "end",
+    [
+        *("", "}}", "} ", ",}", ',"entry":"usage"}', "]", "\0", "}\0", "}\n"),
+        # Cut in the middle of a tier, so that what follows it seems to.
+        *(',"service_tier":"}', ',"service_tier":","pages":1}'),
+    ],
 )
 def test_it_ends_with_its_record(end: str) -> None:
     assert not is_good(EVENT + end)
@@ -275,3 +280,11 @@ def test_every_other_character_in_every_place(time: str) -> None:
         else:
             assert one is None, text
     assert len(set(found)) > 20
+
+
+def test_events_of_others_that_open_alike_are_told_by_what_comes_next() -> None:
+    """Those are read in their own form, and not in vain in this one."""
+    other = EVENT.replace('"source":"gw","tenant":"acme"', '"tenant":"acme","source":"gw"')
+    longest = EVENT.replace("id-1", "x" * NAME_LENGTH_MAX)
+    frames = frames_of([event.encode() for event in (EVENT, other, longest, EVENT)])
+    assert begins(frames.buffer, frames.starts).tolist() == [True, False, True, True]

@@ -10,7 +10,16 @@ import pytest
 from schemas.price_class import SERVICE_TIERS
 from services.aggregator.arrays.byte_spans import Buffer
 from services.aggregator.arrays.frames import frames_of
-from services.aggregator.decoding.forms import GATEWAY, SERIES, Form, learn, merged, runs
+from services.aggregator.decoding.forms import (
+    FORM_BYTES_MAX,
+    GATEWAY,
+    SERIES,
+    TEXT_BYTES_MAX,
+    Form,
+    learn,
+    merged,
+    runs,
+)
 from services.aggregator.decoding.found import Found
 
 EVENT: dict[str, Any] = {
@@ -169,3 +178,55 @@ def test_a_text_at_the_very_end_of_a_buffer_is_read_to_its_end_and_no_further() 
         found, _ = read_all(form, text()[:end])
         assert not found.good.any()
     assert Buffer.PADDING == 1024
+
+
+def apart(spaces: int) -> bytes:
+    """An event with so many spaces behind each comma."""
+    return json.dumps(EVENT, separators=(", " + " " * (spaces - 1), ": ")).encode()
+
+
+def test_a_whole_form_has_a_limit_too() -> None:
+    """Its closing text counts: each event is read to its very end."""
+    size = sum(step.before.size for step in form_of(apart(50)).steps)
+    assert FORM_BYTES_MAX - TEXT_BYTES_MAX < size < FORM_BYTES_MAX - 1
+    for closing in (1, FORM_BYTES_MAX - size):
+        form = learn(apart(50) + b" " * (closing - 1))
+        assert form is not None and form.closing.size == closing
+    assert learn(apart(50) + b" " * (FORM_BYTES_MAX - size)) is None
+
+
+def test_fields_that_may_be_missing_count_for_nothing_in_it() -> None:
+    event = json.dumps(EVENT | {"pages": 1, "images": 2}, separators=("," + " " * 50, ":")).encode()
+    form = form_of(event)
+    assert sum(step.before.size for step in form.steps) > FORM_BYTES_MAX
+    found, _ = read_all(form, event, event)
+    assert found.good.all()
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        b"",
+        b"[1]",
+        text() + b"x",
+        text()[:-1],
+        text(unknown=1),
+        text()[:-1] + b', "model": "gpt"}',
+        json.dumps({name: EVENT[name] for name in EVENT if name != "model"}).encode(),
+        text(entry="credit", adjusts="id-1", reason="x"),
+        text(adjusts="id-1"),
+        text(reason="x"),
+        text(service_tier="of a later release"),
+        text(pages=1.5),
+        text(pages=-1),
+        text(id='a"b'),
+        text(id=7),
+        text(input_tokens="7"),
+        text(time=None),
+    ],
+    ids=lambda event: event[-40:].decode(errors="replace"),
+)
+def test_what_cannot_be_read_many_at_a_time_has_no_form(event: bytes) -> None:
+    """An unknown key, one twice or missing, an adjustment, a value of another kind, no JSON."""
+    assert learn(text()) is not None
+    assert learn(event) is None

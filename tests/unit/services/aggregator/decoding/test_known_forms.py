@@ -12,12 +12,15 @@ from schemas.wire import decode_many
 from services.aggregator.arrays.frames import frames_of
 from services.aggregator.decoding import columns, known_forms
 from services.aggregator.decoding.columns import Decoder
+from services.aggregator.decoding.forms import Form, learn
 from services.aggregator.decoding.known_forms import (
     EVENTS_A_LOOK,
     EVENTS_MIN,
+    FADING_EVENTS,
     FORMS_MAX,
     LOOKS_MAX,
     TRIED_MIN,
+    WIDENED_MIN,
 )
 from services.aggregator.decoding.labels import Labels
 
@@ -155,3 +158,63 @@ def test_labels_are_forgotten_and_forms_are_not(
     assert left_over(decoder, *events) == MANY
     monkeypatch.setattr(columns, limit, 10)
     assert left_over(decoder, *events) == 0
+
+
+def test_as_many_events_as_make_a_form_make_it(left_over: Callable[..., int]) -> None:
+    decoder = Decoder(Labels())
+    left_over(decoder, *[written(1)] * EVENTS_MIN)
+    left_over(decoder, *[written(1)] * TRIED_MIN)
+    assert left_over(decoder, *[written(1)] * TRIED_MIN) == 0
+
+
+def test_as_many_events_as_widen_a_form_widen_it(left_over: Callable[..., int]) -> None:
+    decoder, events = Decoder(Labels()), [written(1)] * MANY
+    for _ in range(3):
+        left_over(decoder, *events)
+    more = [written(1, pages=1)] * WIDENED_MIN
+    others = [written(1, id="é")] * (EVENTS_MIN - WIDENED_MIN)
+    assert left_over(decoder, *events, *more, *others) == EVENTS_MIN
+    assert left_over(decoder, *events, *more, *others) == len(others)
+
+
+@pytest.mark.parametrize("count", [1, TRIED_MIN - 1, 10 * TRIED_MIN])
+def test_the_canonical_form_is_read_whatever_else_is_used_more(
+    count: int, left_over: Callable[..., int]
+) -> None:
+    """Many writers may have forms of their own: those who use a client of ours lose nothing."""
+    decoder = Decoder(Labels())
+    left_over(decoder, CANONICAL)
+    for indent in (1, 2):
+        for _ in range(3):
+            left_over(decoder, *[written(indent)] * MANY)
+    assert left_over(decoder, *[CANONICAL] * count) == 0
+    # Between those of another form, in which ever order.
+    assert left_over(decoder, *[CANONICAL, written(2), CANONICAL] * MANY) == 0
+
+
+def test_what_no_form_takes_costs_one_look_for_each_event(
+    left_over: Callable[..., int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such as a number of eight digits: looks are few, and others need them."""
+    looks: list[bytes] = []
+
+    def looked(event: bytes) -> Form | None:
+        looks.append(event)
+        return learn(event)
+
+    monkeypatch.setattr(known_forms, "learn", looked)
+    left_over(Decoder(Labels()), *[written(1, input_tokens=12_345_678)] * (EVENTS_MIN + 2))
+    assert len(looks) == 3, "until fewer are left than make a form"
+
+
+def test_how_much_a_form_is_used_is_how_much_it_is_lately(left_over: Callable[..., int]) -> None:
+    """What was long ago counts ever less: a writer that stopped makes room for another."""
+    decoder = Decoder(Labels())
+    for _ in range(3 + 4 * FADING_EVENTS // MANY):
+        left_over(decoder, *[written(1)] * MANY)
+    (known,) = decoder._forms._learnt()
+    assert FADING_EVENTS / 2 < known.used <= 2 * (FADING_EVENTS + MANY)
+    used = known.used
+    for _ in range(-(-2 * FADING_EVENTS // 1000)):
+        left_over(decoder, *[CANONICAL] * 1000)
+    assert known.used <= used / 4

@@ -125,3 +125,11 @@ def test_a_key_depends_on_the_text_alone(texts: list[bytes], more: int) -> None:
     assert (together >= 0).all()
     assert together.tolist() == keys(rows(count), lengths).tolist()
     assert len(set(together.tolist())) == len(set(texts))
+
+
+def test_texts_of_one_byte_and_of_the_most_are_known() -> None:
+    for length in (1, PHRASE_BYTES_MAX):
+        phrases, buffer = Phrases(), Buffer(b"x" * length)
+        place = np.array([0]), np.array([length])
+        phrases.learn(buffer, *place, np.array([7]))
+        assert phrases.find(buffer, *place).tolist() == [7]

@@ -20,3 +20,20 @@ class Questions:
 def test_a_commit_of_another_log_under_the_same_name_says_nothing() -> None:
     offsets = LogOffsets(Questions(), LOG, "group")  # type: ignore[arg-type]
     assert offsets.committed(range(3)) == {0: 5, 2: 7}
+
+
+class Asked:
+    """`KafkaQuestions` that says what it was asked."""
+
+    def __getattr__(self, question: str) -> Any:
+        return lambda *asked: (question, *asked)
+
+
+def test_each_question_is_put_about_the_topic() -> None:
+    offsets: Any = LogOffsets(Asked(), LOG, "group")  # type: ignore[arg-type]
+    assert offsets.starts([0, 2]) == ("starts", "usage", [0, 2])
+    assert offsets.ends([0, 2]) == ("ends", "usage", [0, 2])
+    assert offsets.at({0: 5}) == ("at", "usage", {0: 5})
+    assert offsets.now() == ("describe", "usage")
+    # What an open transaction holds back cannot be read, so nobody is behind for it.
+    assert offsets.readable_ends([1]) == ("stable_ends", "usage", [1])

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -18,8 +20,11 @@ from clickhouse_connect.driver.external import ExternalData
 from schemas.measures import MEASURES
 from schemas.metering_rules import HOUR_MS, MINUTE_MS, MeteringRules, row_of
 from schemas.price_class import PLAIN, PriceClass
+from schemas.wire import decode_unchecked
+from services.aggregator.core.adjustments import MeteredAdjustment
 from services.aggregator.core.dead_letters import DeadLetter
 from services.aggregator.core.partition import Checkpoint, Snapshot
+from services.aggregator.core.series_limit import Admission
 from services.aggregator.core.slice_keys import pack, varieties
 from services.aggregator.core.slices import SliceRows, TotalTooLargeError
 from services.aggregator.core.windows import FAMILIES, HOUR, MINUTE, REGISTER, UNIT, Family
@@ -31,6 +36,7 @@ from services.platform.errors import ConfigurationError, DatabaseUnavailableErro
 from services.platform.kafka_log import Log
 from services.platform.settings import ClickHouseSettings
 from tests.native_reader import read_native
+from tests.property.world import event
 
 LOG = Log("cluster", "topic-id", "usage.events.v1", 12)
 NOON_MS = 1_773_576_000_000  # 2026-03-15T12:00:00Z
@@ -39,6 +45,7 @@ FIRST = Series("usage", "eu", "openai", "gpt")
 SECOND = Series("credit", "us", "anthropic", "claude")
 TOTALS = dict(zip(MEASURES, (3, 1, 700, 20, 10, 30, 5, 0, *[0] * 7, 4), strict=True))
 BATCH = PriceClass("batch", 200_000)
+SERIES_OF = itemgetter(*Series._fields)
 
 
 class Answer:
@@ -435,3 +442,44 @@ def test_a_closed_connection_is_recreated(sink: ClickHouseSink, drivers: list[Dr
     assert drivers[0].closed == 1
     sink.write_checkpoints({})
     assert len(drivers) == 2 and drivers[1].inserts == [("checkpoints", [])]
+
+
+def test_who_was_admitted_is_read_as_it_was_written(
+    sink: ClickHouseSink, labels: Labels, drivers: list[Driver]
+) -> None:
+    """By names, for another worker numbers series in another order."""
+    first, second = labels.series.number(FIRST), labels.series.number(SECOND)
+    admitted = [Admission(first, True, 7), Admission(second, False, 9)]
+    sink.write_rows([replace(snapshot(3, 10), admissions=admitted), snapshot(4, 10)])
+    ((table, stored),) = drivers[0].inserts
+    assert table == "admitted_series"
+    assert stored == [
+        {
+            **{"log": LOG.name, "partition": 3, "topic": LOG.topic, **series._asdict()},
+            **{"used": used, "offset": offset},
+        }
+        for series, used, offset in ((FIRST, True, 7), (SECOND, False, 9))
+    ]
+    rows = [(row["partition"], *SERIES_OF(row), row["used"], row["offset"]) for row in stored]
+    other = ClickHouseSink(ClickHouseSettings(), LOG, Labels())
+    other._connected()
+    drivers[1].answers = [[([*rows, (4, *FIRST, 1, 2)],)]]
+    assert other.read_admissions([3, 4, 5]) == {
+        3: [Admission(0, True, 7), Admission(1, False, 9)],
+        4: [Admission(0, True, 2)],
+    }
+    assert drivers[1].asked[0][1] == {"log": LOG.name, "partitions": [3, 4, 5]}
+
+
+def test_adjustments_go_to_their_table(
+    sink: ClickHouseSink, labels: Labels, drivers: list[Driver]
+) -> None:
+    credit = {"entry": "credit", "adjusts": "id-1", "reason": "broke off"}
+    told = decode_unchecked(event(7, NOON_MS, 100, **credit))
+    one = MeteredAdjustment(8, NOON_MS, labels.series.number(SECOND), 0, told)
+    sink.write_rows([snapshot(2, 9), replace(snapshot(3, 9), adjustments=[one])])
+    ((table, stored),) = drivers[0].inserts
+    assert table == "adjustments"
+    assert [(row["partition"], row["offset"], row["reason"]) for row in stored] == [
+        (3, 8, "broke off")
+    ]

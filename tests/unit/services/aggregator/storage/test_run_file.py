@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from xxhash import xxh3_128
 
 from services.aggregator.arrays.byte_spans import Words
 from services.aggregator.arrays.cuts import Cut
@@ -18,7 +19,14 @@ from services.aggregator.arrays.sorted_ids import in_order
 from services.aggregator.core.runs import Stretch
 from services.aggregator.storage import run_file
 from services.aggregator.storage.run_file import RunFault, RunFile, RunWriter, name_of
-from services.aggregator.storage.run_format import BLOCK_IDS, Described, time_bytes_for
+from services.aggregator.storage.run_format import (
+    BLOCK_IDS,
+    LAYOUT,
+    LENGTH_BYTES,
+    TAIL_BYTES,
+    Described,
+    time_bytes_for,
+)
 from services.aggregator.storage.run_merge import merged, merged_stretch
 
 MOST = 2**64 - 1
@@ -222,3 +230,37 @@ def test_an_unfinished_run_leaves_nothing(folder: Path) -> None:
     writer.give_up()
     writer.give_up()
     assert list(folder.iterdir()) == []
+
+
+def test_a_run_that_says_that_more_lies_in_it_than_does_has_no_end(folder: Path) -> None:
+    path = written(folder, many(3)).path
+    content = path.read_bytes()
+    tail = TAIL_BYTES - LENGTH_BYTES
+    for length in (len(content), len(content) - TAIL_BYTES + 1):
+        path.write_bytes(content[:-TAIL_BYTES] + length.to_bytes(4, "little") + content[-tail:])
+        with pytest.raises(RunFault, match="it has no end"):
+            RunFile.open(path)
+    path.write_bytes(content[-TAIL_BYTES + 1 :])
+    with pytest.raises(RunFault, match="it has no end"):
+        RunFile.open(path)
+
+
+def test_how_a_run_lies_on_disk_changes_with_the_layout_only(folder: Path) -> None:
+    """The next version reads what this one wrote: whoever changes a byte of it raises `LAYOUT`.
+
+    Filter and masks belong to it: asked by other masks, a filter says "surely not" of ids that are
+    there, and they count again.
+    """
+    sighted = {
+        (n * 0x9E3779B97F4A7C15 % 2**64, n * 0xC2B2AE3D27D4EB4F % 2**64): 1_750_000_000_000 + n
+        for n in range(1, 3 * BLOCK_IDS + 7)
+    }
+    path = written(folder, sighted).path
+    found = LAYOUT, xxh3_128(path.read_bytes()).hexdigest()
+    assert found == (1, "87533ffea9e35d155db596d9476c80e7")
+
+
+def test_times_take_four_bytes_as_long_as_those_hold_them() -> None:
+    for first_ms in (0, 5, 1_750_000_000_000):
+        assert time_bytes_for(first_ms, first_ms + 2**32 - 1) == 4
+        assert time_bytes_for(first_ms, first_ms + 2**32) == 8

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -16,7 +17,7 @@ from services.aggregator.core.dedup import Sightings
 from services.aggregator.core.runs import FAN_IN, Settled
 from services.aggregator.metrics import ID_STORE_FAULTS
 from services.aggregator.storage import run_merge, seen_place, store_files
-from services.aggregator.storage.run_file import RunFault
+from services.aggregator.storage.run_file import RunFault, RunFile, RunWriter
 from services.aggregator.storage.seen_place import Place
 from services.aggregator.storage.store_files import (
     PlaceGoneFault,
@@ -357,3 +358,48 @@ def test_in_a_folder_recreated_nothing_is_touched(tmp_path: Path) -> None:
     place.discard(place.path / "run_0_10")
     assert names(owner) == before
     owner.close()
+
+
+def test_a_place_closed_while_a_run_is_written_gets_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = place_at(tmp_path)
+    fill(place, 1)
+    finish = RunWriter.finish
+
+    def closed_meanwhile(writer: RunWriter) -> RunFile:
+        place.close()
+        return finish(writer)
+
+    monkeypatch.setattr(RunWriter, "finish", closed_meanwhile)
+    assert not place.keep(part(1))
+    assert names(place) == ["run_0_10"], "and no half of one is left"
+
+
+def test_a_merged_run_is_on_disk_before_those_it_was_made_of_are_deleted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A flush waits for no disk: what it wrote is on the log, too."""
+    place = place_at(tmp_path)
+    steps: list[str] = []
+
+    def forced(handle: int) -> None:
+        there = {path.stat().st_ino: path.name for path in [place.path, *place.path.iterdir()]}
+        steps.append(there[os.fstat(handle).st_ino].rpartition(".")[2])
+
+    delete = store_files.delete
+
+    def deleted(path: Path) -> None:
+        steps.append("delete")
+        delete(path)
+
+    monkeypatch.setattr(os, "fsync", forced)
+    monkeypatch.setattr(store_files, "delete", deleted)
+    fill(place, FAN_IN)
+    assert steps == []
+    assert place.tidy(NOW)
+    assert steps == ["new", "place", *["delete"] * (FAN_IN + 1 - len(place.runs))]
+    assert len(place.runs) < FAN_IN
+    steps.clear()
+    place.discard(place.runs[0].path)
+    assert steps == ["delete", "place"], "what is damaged does not come back either"

@@ -335,7 +335,10 @@ def test_a_run_that_cannot_be_read_nor_deleted_is_passed_by(
         patched.setattr(store_files, "delete", refused)
         lose(sick, store, monkeypatch)
     store.close()
-    assert known(opened(sick.stores)) == {}
+    another = opened(sick.stores)
+    assert known(another) == {}
+    assert another.keep(first(id0=10)), "in a place beside it"
+    another.close()
 
 
 def test_damage_is_found_by_a_merge_too(sick: Sick, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -370,6 +373,7 @@ def test_a_disk_that_loses_ids_again_and_again_is_left_alone_for_longer(
 ) -> None:
     def losing_after(seconds: float) -> None:
         store = opened(sick.stores)
+        assert refusing() == (1 if seconds else 0)
         if seconds:
             assert store.end is None, "it is not asked meanwhile"
             sick.clock.now += seconds - 1
@@ -402,6 +406,8 @@ def test_a_folder_that_is_gone_is_recreated(sick: Sick, tmp_path: Path) -> None:
     assert recovered.keep(first(id0=10, id1=1500))
     assert known(recovered) == {0: 10, 1: 1500}
     assert refusing() == 0
+    places = [path.name for path in tmp_path.rglob("partition-*")]
+    assert places == ["partition-0"], "what was tried meanwhile was let go"
     recovered.close()
 
 
@@ -443,3 +449,36 @@ def test_with_no_file_handle_left_ids_stay_in_memory(sick: Sick) -> None:
     assert known(store) == {0: 10, 1: 1500}
     other.close()
     store.close()
+
+
+def test_a_place_that_cannot_be_had_is_passed_by(sick: Sick, tmp_path: Path) -> None:
+    """A file lies where its folder should be, say."""
+    folder = tmp_path / "state" / "cluster_topic"
+    folder.mkdir(parents=True)
+    (folder / "partition-0").write_bytes(b"")
+    store = opened(sick.stores)
+    assert store.keep(first(id0=10))
+    assert known(store) == {0: 10}
+    assert (sick.faults, refusing()) == ({}, 0)
+    store.close()
+
+
+def test_a_store_closed_while_it_takes_another_place_lets_it_go(
+    sick: Sick, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "state").write_bytes(b"a file")
+    store = opened(sick.stores)
+    (tmp_path / "state").unlink()
+    sick.clock.now += WRITE_REST_SECONDS
+    place = sick.stores.place
+
+    def closed_meanwhile(*args: Any) -> Place | None:
+        found = place(*args)
+        store.close()
+        return found
+
+    monkeypatch.setattr(sick.stores, "place", closed_meanwhile)
+    assert not store.keep(first(id0=10))
+    monkeypatch.undo()
+    opened(sick.stores).close()
+    assert [path.name for path in tmp_path.rglob("partition-*")] == ["partition-0"]

@@ -53,7 +53,6 @@ def test_a_file_has_its_name_once_it_is_whole(tmp_path: Path) -> None:
     new, path = tmp_path / "new", tmp_path / "run"
     path.write_bytes(b"another")
     file = written(new, CONTENT[:5], b"", CONTENT[5:])
-    assert file.at == len(CONTENT)
     assert path.read_bytes() == b"another"
     file.name(path)
     assert path.read_bytes() == CONTENT
@@ -210,3 +209,49 @@ def test_a_folder_is_let_go_of_when_its_names_are_on_disk(tmp_path: Path) -> Non
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(NotADirectoryError):
         sync_folder(tmp_path / "file")
+
+
+def test_a_file_is_read_whole_however_little_comes_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written(tmp_path / "run", CONTENT)
+    pread = os.pread
+    monkeypatch.setattr(os, "pread", lambda handle, size, at: pread(handle, min(size, 3), at))
+    file = OpenFile(tmp_path / "run")
+    assert file.read(2, 10) == CONTENT[2:12]
+    with pytest.raises(DamagedRunError, match="ends before 19 bytes"):
+        file.read(2, len(CONTENT) - 1)
+
+
+def test_what_is_to_outlive_a_loss_of_power_is_forced_onto_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forced: list[int] = []
+    monkeypatch.setattr(os, "fsync", lambda handle: forced.append(os.fstat(handle).st_ino))
+    file = NewFile(tmp_path / "new")
+    file.write([CONTENT])
+    file.sync()
+    file.close()
+    sync_folder(tmp_path)
+    assert forced == [path.stat().st_ino for path in (tmp_path / "new", tmp_path)]
+
+
+def test_a_lock_that_cannot_be_had_at_all_leaves_nothing_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a file system without locks, say: that is no other process."""
+
+    def refused(handle: int, how: int) -> None:
+        raise OSError(37, "No locks available")
+
+    monkeypatch.setattr("fcntl.flock", refused)
+    handles = open_handles()
+    with pytest.raises(OSError, match="No locks"):
+        claim(tmp_path)
+    assert open_handles() == handles
+
+
+def test_a_finished_file_is_closed(tmp_path: Path) -> None:
+    handles = open_handles()
+    written(tmp_path / "new", CONTENT)
+    assert open_handles() == handles
