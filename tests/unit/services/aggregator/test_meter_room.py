@@ -84,7 +84,7 @@ def on_a_full_disk(ids_max: int, monkeypatch: pytest.MonkeyPatch) -> tuple[Meter
     monkeypatch.setattr(module, "IDS_MAX_FACTOR", 0)
     monkeypatch.setattr(module, "IDS_MAX_LEAST", ids_max)
     metering, disk = Metering(), NoDisk()
-    metering.state.seen = SeenIds(disk)  # type: ignore[arg-type]
+    metering.state.seen = SeenIds(disk)
     return metering, disk
 
 
@@ -120,9 +120,13 @@ def test_so_many_ids_become_runs_while_reading_goes_on(
     """Of all partitions together, and a run of each."""
     kept: list[object] = []
 
+    def keep(seen: SeenIds, sightings: object) -> bool:
+        kept.append(sightings)
+        return False
+
     async def run() -> None:
         metering = Metering()
-        monkeypatch.setattr(SeenIds, "keep", lambda seen, sightings: bool(kept.append(sightings)))
+        monkeypatch.setattr(SeenIds, "keep", keep)
         for seen in (2, ids - 2):
             metering.meter.states[1] = metering.state
             metering.state = metering.take_over(Checkpoint(0, 0))
@@ -160,7 +164,7 @@ def test_there_is_room_again_while_ids_are_being_written() -> None:
 
     async def run() -> None:
         metering = Metering(pending_rows_max=1)
-        metering.state.seen = SeenIds(NoDisk())  # type: ignore[arg-type]
+        metering.state.seen = SeenIds(NoDisk())
         writing = asyncio.Event()
 
         async def hold(work: Callable[[], Any]) -> None:
