@@ -138,10 +138,12 @@ class SeenTable:
 
     def since(self, offset: int) -> tuple[Words, Ints]:
         """The ids seen from a cut's offset on, with when each was last seen, as copies."""
-        first = self.cuts.place_from(offset)
-        places = first + np.flatnonzero(self._alive[first : self._end])
-        ids = np.stack((self._high[places], self._low[places]), axis=1)
-        return ids, self._last_ms[places]
+        since = slice(self.cuts.place_from(offset), self._end)
+        alive = self._alive[since]
+        # Mostly none was seen again, and nothing has to be picked out.
+        wanted = slice(None) if alive.all() else alive
+        ids = np.stack((self._high[since][wanted], self._low[since][wanted]), axis=1)
+        return ids, self._last_ms[since][wanted].copy()
 
     def forget(self, until_ms: int) -> int:
         """Drop sightings of a time or before it, up to the last cut that has no other before it.
