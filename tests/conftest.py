@@ -23,7 +23,7 @@ for _name, _value in SHORT_LIVED.items():
     os.environ.setdefault(_name, _value)
 
 # As ingest does at its start: readers of all formats ask it who serves a model.
-providers.use(load_catalogue())
+providers.use(load_catalogue(with_price_lists=False))
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
