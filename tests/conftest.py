@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import settings
+from hypothesis import Phase, settings
 
 from schemas.catalogue import load_catalogue
 from services.ingest import providers
@@ -18,6 +18,12 @@ from tests.versions.effort import examples
 # How long an example takes says how busy the machine is; what a test may cost is bounded elsewhere.
 settings.register_profile("wattoken", deadline=None, max_examples=examples(100))
 settings.load_profile("wattoken")
+# For who only asks whether tests fail, and not with what (tests/mutation/planting.py).
+settings.register_profile(
+    "any-failure",
+    settings.get_profile("wattoken"),
+    phases=(Phase.explicit, Phase.reuse, Phase.generate),
+)
 
 for _name, _value in SHORT_LIVED.items():
     os.environ.setdefault(_name, _value)
