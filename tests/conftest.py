@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Iterator
 
@@ -39,6 +40,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         choices=other_versions(),
         help="run on this version of ClickHouse (see docs/supported-versions.md)",
     )
+
+
+def pytest_collection_finish() -> None:
+    """Spare the collector what was imported and collected: it all stays, millions of objects."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True, scope="session")
