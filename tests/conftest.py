@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import settings
+from hypothesis import Phase, settings
 
 from schemas.catalogue import load_catalogue
 from services.ingest import providers
@@ -18,12 +19,18 @@ from tests.versions.effort import examples
 # How long an example takes says how busy the machine is; what a test may cost is bounded elsewhere.
 settings.register_profile("wattoken", deadline=None, max_examples=examples(100))
 settings.load_profile("wattoken")
+# For who only asks whether tests fail, and not with what (tests/mutation/planting.py).
+settings.register_profile(
+    "any-failure",
+    settings.get_profile("wattoken"),
+    phases=(Phase.explicit, Phase.reuse, Phase.generate),
+)
 
 for _name, _value in SHORT_LIVED.items():
     os.environ.setdefault(_name, _value)
 
 # As ingest does at its start: readers of all formats ask it who serves a model.
-providers.use(load_catalogue())
+providers.use(load_catalogue(with_price_lists=False))
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -33,6 +40,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         choices=other_versions(),
         help="run on this version of ClickHouse (see docs/supported-versions.md)",
     )
+
+
+def pytest_collection_finish() -> None:
+    """Spare the collector what was imported and collected: it all stays, millions of objects."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True, scope="session")

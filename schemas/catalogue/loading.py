@@ -8,6 +8,12 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import ValidationError
 
+try:
+    # The parser in C, which PyYAML's wheels have: every service and command reads the catalogue.
+    from yaml import CSafeLoader as SafeLoader
+except ImportError:
+    from yaml import SafeLoader  # type: ignore[assignment]
+
 from schemas.catalogue.catalogue import (
     Catalogue,
     ModelsFile,
@@ -28,13 +34,13 @@ from schemas.catalogue.rates import RatesFile
 F = TypeVar("F", bound=Entry)
 
 
-class _ExactLoader(yaml.SafeLoader):
+class _ExactLoader(SafeLoader):
     """YAML whose numbers with a point stay text: 0.1 must become the decimal 0.1, not a float."""
 
 
 _ExactLoader.yaml_implicit_resolvers = {
     first: [(tag, regexp) for tag, regexp in resolvers if tag != "tag:yaml.org,2002:float"]
-    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    for first, resolvers in SafeLoader.yaml_implicit_resolvers.items()
 }
 
 

@@ -74,10 +74,11 @@ def _known_unit(name: str) -> str:
     return name
 
 
+# The limits stand before the function, so that pydantic's core checks them: thousands of prices.
 Usd = Annotated[
     Decimal,
-    BeforeValidator(no_float),
     Field(ge=0, le=PRICE_MAX, decimal_places=PRICE_DECIMALS, allow_inf_nan=False),
+    BeforeValidator(no_float),
 ]
 Tier = Annotated[str, AfterValidator(_known_tier)]
 Unit = Annotated[str, AfterValidator(_known_unit)]

@@ -110,7 +110,7 @@ class Pipeline:
             stack.callback(give_back, *self.ports.values())
             keys = self.infrastructure.data / "keys" / self.name
             self._make_credentials(keys)
-            self.run("migrate", "--partitions", str(self.partitions), *self._migrate_options)
+            self._migrate("--partitions", str(self.partitions), *self._migrate_options)
             stack.enter_context(self.supervisor)
             self._start_services()
             if self.infrastructure.prometheus is not None and self.ports:
@@ -132,6 +132,9 @@ class Pipeline:
         trace: TracebackType | None,
     ) -> None:
         self._stack.close()
+
+    def _migrate(self, *options: str) -> None:
+        self.run("migrate", *options)
 
     def _make_credentials(self, folder: Path) -> None:
         """Make the accounts' API keys, and one for the canary, which is nobody's gateway."""

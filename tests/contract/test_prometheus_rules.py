@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import tomllib
@@ -66,7 +67,11 @@ def promtool(request: pytest.FixtureRequest) -> Path:
 
 
 def promtool_says(promtool: Path, *arguments: str | Path) -> tuple[int, str]:
-    done = subprocess.run([promtool, *arguments], capture_output=True, text=True, check=False)
+    # Go's collector takes a sixth of the time that the cases take, to keep little memory.
+    env = {**os.environ, "GOGC": "400"}
+    done = subprocess.run(
+        [promtool, *arguments], env=env, capture_output=True, text=True, check=False
+    )
     return done.returncode, done.stdout + done.stderr
 
 
@@ -131,8 +136,10 @@ def test_the_cases_notice_an_alert_that_never_or_always_fires(
     for path in FILES:
         document = yaml.safe_load(path.read_text(encoding="utf-8"))
         for group in document["groups"]:
+            # Nothing asks for what is recorded any more, and to record it takes most of the time.
+            group["rules"] = [rule for rule in group["rules"] if "alert" in rule]
             for rule in group["rules"]:
-                rule["expr"] = expression if "alert" in rule else rule["expr"]
+                rule["expr"] = expression
         (broken / path.name).write_text(yaml.safe_dump(document))
     code, said = run_cases(promtool, tmp_path, broken)
     assert code != 0

@@ -20,6 +20,7 @@ from services.local_stack.pipeline import Pipeline
 from services.local_stack.ports import give_back, pick_port
 from services.local_stack.prometheus import fetch_prometheus
 from services.local_stack.supervisor import Supervisor
+from tests.integration.migrated_here import PipelineMigratedHere
 from tests.versions import clickhouse as versions
 from tests.versions.database import Database, DatabaseFactory
 from tests.versions.infrastructure import OtherInfrastructure
@@ -129,7 +130,7 @@ def pipelines(infrastructure: Infrastructure) -> Iterator[PipelineFactory]:
         def start(**options: Any) -> Pipeline:
             options.setdefault("name", f"test{next(_numbers)}")
             options.setdefault("partitions", 4)
-            return started.enter_context(Pipeline(infrastructure, **options))
+            return started.enter_context(PipelineMigratedHere(infrastructure, **options))
 
         yield start
 

@@ -7,6 +7,7 @@ tests start have the code as it is.
 
 from __future__ import annotations
 
+import gc
 import importlib
 import os
 import signal
@@ -30,10 +31,15 @@ HEAVY: Final = (
     *("pytest", "hypothesis", "hypothesis.strategies", "hypothesis.extra.numpy", "numpy"),
     *("aiokafka", "confluent_kafka", "confluent_kafka.admin", "clickhouse_connect", "faust"),
     *("msgspec", "pydantic", "pydantic_settings", "structlog", "xxhash", "coverage"),
+    # Plugins that pytest loads in each child.
+    *("_hypothesis_pytestplugin", "pytest_timeout", "anyio.pytest_plugin"),
+    *("schemathesis", "schemathesis.pytest.plugin", "yaml", "typer", "starlette.applications"),
 )
 OPTIONS: Final = (
     *("-q", "-x", "--no-header", "--tb=short", "-p", "no:cacheprovider", "-p", "no:xdist"),
     *("-p", "no:randomly", "--rootdir", str(ROOT)),
+    # That a test fails is enough: the least example that it fails with would take as long again.
+    *("--hypothesis-profile", "any-failure"),
 )
 
 
@@ -117,6 +123,8 @@ def import_what_is_heavy() -> None:
             importlib.import_module(name)
         except ImportError:
             continue
+    # Of what is here at the fork no child need look whether it is garbage.
+    gc.freeze()
 
 
 def run_tests(texts: Mapping[str, str], tests: Sequence[str], seconds_max: float = 300) -> Outcome:

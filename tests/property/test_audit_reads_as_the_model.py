@@ -41,8 +41,9 @@ from tests.property.test_wire_equals_model import (
     Field,
     write,
 )
+from tests.versions.effort import examples
 
-EXAMPLES = int(os.environ.get("WATTOKEN_PROPERTY_EXAMPLES", "5000"))
+EXAMPLES = examples(int(os.environ.get("WATTOKEN_PROPERTY_EXAMPLES", "5000")))
 
 
 def by_the_meter(record: bytes) -> WireEvent | None:

@@ -9,15 +9,12 @@ nothing may be held that nobody needs.
 
 from __future__ import annotations
 
-import gc
 import os
 import random
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import structlog
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
@@ -28,22 +25,15 @@ from tests.property.concurrent.planted import PLANTED
 from tests.property.concurrent.planting import MisfitError, plant
 from tests.property.concurrent.profile import THEMES
 from tests.property.concurrent.schedule import EVENTS, SCHEDULE_BYTES, model, run_schedule
+from tests.versions.effort import examples
 
 #: An eighth of a second each.
-EXAMPLES = int(os.environ.get("WATTOKEN_PROPERTY_EXAMPLES", "100"))
+EXAMPLES = examples(int(os.environ.get("WATTOKEN_PROPERTY_EXAMPLES", "100")))
 #: A change of the code changes what a schedule comes to: then one of so many behind it must do.
 TRIES = 200
 
 
-@pytest.fixture(autouse=True, scope="module")
-def quiet() -> Iterator[None]:
-    """Log nothing, and spare the collector what is imported: both take longer than the work."""
-    before = structlog.get_config()
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
-    gc.freeze()
-    yield
-    gc.unfreeze()
-    structlog.configure(**before)
+pytestmark = pytest.mark.usefixtures("quiet")
 
 
 @pytest.mark.timeout(900)

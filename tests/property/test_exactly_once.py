@@ -47,8 +47,11 @@ from tests.property.world import (
     oracle,
     run,
 )
+from tests.versions.effort import examples
 
-EXAMPLES = int(os.environ.get("WATTOKEN_PROPERTY_EXAMPLES", "5000"))
+EXAMPLES = examples(int(os.environ.get("WATTOKEN_PROPERTY_EXAMPLES", "5000")))
+
+pytestmark = pytest.mark.usefixtures("quiet")
 
 #: How long after the last record the next is appended; most at once, some around the end of
 #: the stretch in which an id makes duplicates.

@@ -34,8 +34,9 @@ from services.aggregator.storage.seen_place import Place
 from services.aggregator.storage.seen_store import READ_REST_SECONDS_MAX, SeenStore
 from tests.property import ids_world
 from tests.property.ids_world import CLOCK_STEP_MAX_MS, HOUR_MS, IdsWorld
+from tests.versions.effort import examples
 
-EXAMPLES = int(os.environ.get("WATTOKEN_PROPERTY_EXAMPLES", "5000")) // 10
+EXAMPLES = examples(int(os.environ.get("WATTOKEN_PROPERTY_EXAMPLES", "5000"))) // 10
 
 DAY_MS = 24 * HOUR_MS
 #: How long after the last record the next is appended.

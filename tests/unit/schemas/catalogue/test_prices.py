@@ -59,7 +59,7 @@ def test_classes_that_few_lists_have_are_billed_as_the_ones_that_all_have() -> N
     [
         (0.1, "float"),
         ("-1", "greater than or equal to 0"),
-        ("1000000.000000001", r"less than or equal to Decimal\(.1000000.\)"),
+        ("1000000.000000001", "less than or equal to 1000000"),
         ("0.0000000001", "decimal places"),
         ("NaN", "finite"),
         ({"same_as": "reasoning"}, "its own price"),
