@@ -24,7 +24,8 @@ class Bug:
 
 
 def meter(name: str, old: str, new: str) -> Bug:
-    return Bug(name, f"{AGGREGATOR}/meter.py", old, new, ("test_meter.py", "test_meter_ids.py"))
+    tests = ("test_meter.py", "test_meter_ids.py", "test_meter_room.py")
+    return Bug(name, f"{AGGREGATOR}/meter.py", old, new, tests)
 
 
 def flush(name: str, old: str, new: str) -> Bug:

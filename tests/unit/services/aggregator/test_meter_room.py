@@ -182,6 +182,24 @@ def test_there_is_room_again_while_ids_are_being_written() -> None:
     asyncio.run(run())
 
 
+def test_ids_that_are_written_open_no_room_that_is_full_again() -> None:
+    async def run() -> None:
+        metering = Metering(pending_rows_max=1)
+        metering.state.seen = SeenIds(NoDisk())
+
+        async def fill(work: Callable[[], Any]) -> Any:
+            assert room(metering.meter) == (False, True)
+            await metering.consume(1)
+            return work()
+
+        metering.meter._ids.call = fill  # type: ignore[method-assign]
+        await metering.consume(0)
+        await metering.meter.flush()
+        assert room(metering.meter) == (True, False)
+
+    asyncio.run(run())
+
+
 def test_partitions_that_are_taken_away_call_for_no_flush_any_more() -> None:
     async def run() -> None:
         metering = Metering(pending_rows_max=1)
