@@ -16,6 +16,8 @@ from schemas.catalogue.catalogue import (
     TariffsFile,
     TouFile,
 )
+from schemas.catalogue.energy import Energy, EnergyFile
+from schemas.catalogue.energy_files import BY_HAND, GRIDS, MODELS, load_grids, load_models
 from schemas.catalogue.entries import Entry
 
 # Who looked for the first here before finds it here still.
@@ -62,9 +64,25 @@ def load_catalogue(folder: Path | None = None, *, with_price_lists: bool = True)
             tou=tou,
             rates=rates,
             price_lists=lists,
+            energy=load_energy(folder),
         )
     except ValidationError as error:
         raise CatalogueError(f"the catalogue contradicts itself: {problem(error)}") from None
+
+
+def load_energy(folder: Path | None = None) -> Energy:
+    """Load what is known of real electricity; a folder replaces files of it as of the rest.
+
+    Raises `CatalogueError`.
+    """
+    by_hand = read_file(path_of(BY_HAND, folder), EnergyFile)
+    models_header, models = load_models(path_of(MODELS, folder))
+    grids_header, grids = load_grids(path_of(GRIDS, folder))
+    headers = tuple(one for one in (models_header, grids_header) if one is not None)
+    try:
+        return Energy(file=by_hand, models=models, grids=grids, headers=headers)
+    except ValidationError as error:
+        raise CatalogueError(f"{path_of(BY_HAND, folder)}: {problem(error)}") from None
 
 
 def read_file(path: Path, shape: type[F]) -> F:
