@@ -83,6 +83,15 @@ class Electricity:
 NONE: Final = Electricity()
 
 
+@dataclass(frozen=True, slots=True)
+class ModelElectricity:
+    """What one model of a provider took."""
+
+    provider: str
+    model: str
+    electricity: Electricity
+
+
 def electricity(
     energy: Energy, use: Use, *, region: str, provider: str, model: str, at: datetime
 ) -> Electricity:

@@ -6,6 +6,7 @@ Slices are inserted as the aggregator writes them, each in two versions; no Kafk
 from __future__ import annotations
 
 import itertools
+import json
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,9 +22,11 @@ from hypothesis import strategies as st
 
 from schemas.catalogue.energy import Energy
 from schemas.catalogue.loading import load_energy
-from services.billing.electricity import Electricity, Use, electricity, total
+from services.billing.electricity import JOULES_PER_KWH, Electricity, Use, electricity, total
+from services.exporter.electricity import electricity_families
+from services.exporter.electricity_queries import read_energy
 from tests import ecologits_oracle
-from tests.versions.database import DatabaseFactory
+from tests.versions.database import Database, DatabaseFactory
 from tests.versions.effort import examples
 
 HOUR: Final = timedelta(hours=1)
@@ -97,6 +100,7 @@ hours = st.builds(
 class Meter:
     """A database with the test's catalogue; each example has tenants of its own."""
 
+    database: Database
     client: Client
     energy: Energy
     numbers: Iterator[int]
@@ -154,7 +158,7 @@ def meter(databases: DatabaseFactory) -> Iterator[Meter]:
     database = databases("energy", CATALOGUE)
     with database.connect() as client:
         client.command("SYSTEM STOP MERGES slices_hour")
-        yield Meter(client, load_energy(CATALOGUE), itertools.count())
+        yield Meter(database, client, load_energy(CATALOGUE), itertools.count())
 
 
 def columns(found: Electricity) -> tuple[Any, ...]:
@@ -173,7 +177,7 @@ def of(energy: Energy, one: Hour, use: Use | None = None) -> Electricity:
 
 
 @settings(
-    max_examples=examples(60),
+    max_examples=examples(25),
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
@@ -191,9 +195,6 @@ def test_views_are_the_arithmetic_to_the_last_digit(meter: Meter, found: list[Ho
     # NULL where nothing is rated; sums of what is.
     assert meter.rows("energy", tenants, by) == rows
     assert meter.rows("energy_parts", tenants, by) == rows
-    whole = total(part for parts in expected.values() for part in parts)
-    if expected:
-        assert meter.rows("energy_parts", tenants, "1") == {(1,): columns(whole)}
 
 
 def test_hours_are_what_the_library_says_of_their_requests(meter: Meter) -> None:
@@ -253,3 +254,49 @@ def test_the_largest_totals_that_there_can_be_fit(meter: Meter) -> None:
         meter.energy, one, Use(*(4 * count for count in (most - 7, 2 * most - 14, most - 7)))
     )
     assert meter.rows("energy", ["most"], "tenant") == {("most",): columns(expected)}
+
+
+def test_a_bill_says_what_its_tokens_took_and_charges_nothing_for_it(meter: Meter) -> None:
+    """As `wattoken statement --json` tells it, to the last digit, by model."""
+    found = [
+        Hour("a", CHANGE.replace(minute=0), region, provider, model, entry, 0, "", 3, 1_000, 400)
+        for region in REGIONS
+        for provider, model in (("openai", "gpt-5"), ("nobody", "unheard-of"))
+        for entry in ("usage", "credit")
+    ]
+    tenant = meter.store(found)["a"]
+    told = json.loads(meter.database.run("statement", tenant, "2026-07", "--json"))["electricity"]
+    gpt, unheard = told["models"]
+    expected = total(
+        of(meter.energy, one) for one in found if (one.entry, one.model) == ("usage", "gpt-5")
+    )
+    assert expected.kwh is not None and expected.location_gco2e is not None
+    assert {name: Decimal(value) for name, value in gpt["kwh"].items()} == {
+        "low": expected.kwh.low,
+        "mean": expected.kwh.mean,
+        "high": expected.kwh.high,
+    }
+    assert Decimal(gpt["location_gco2e"]["high"]) == expected.location_gco2e.high
+    assert gpt["location_unrated_tokens"] == expected.location_unrated_tokens == 1_400
+    assert (unheard["kwh"], unheard["unrated_tokens"], unheard["tokens"]) == (None, 4_200, 4_200)
+    assert told["total"]["kwh"] == gpt["kwh"]
+
+
+def test_the_exporter_tells_joules_and_grams_of_this_month(meter: Meter) -> None:
+    now = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+    hour = Hour("a", now, "virginia", "openai", "gpt-5", "usage", 0, "", 2, 100, 10**9)
+    meter.store([hour])
+    families = {
+        one.meaning.name: dict(zip(map(tuple, one.label_sets), one.values, strict=True))
+        for one in electricity_families(read_energy(meter.client), lambda series: series)
+    }
+    expected = of(meter.energy, hour)
+    assert expected.kwh is not None and expected.location_gco2e is not None
+    joules = families["wattoken_billing_period_electricity_joules"]
+    assert joules["virginia", "openai", "gpt-5", "high"] == pytest.approx(
+        float(expected.kwh.high * JOULES_PER_KWH), rel=1e-12
+    )
+    grams = families["wattoken_billing_period_co2e_grams"]
+    assert grams["virginia", "location", "mean"] == pytest.approx(
+        float(expected.location_gco2e.mean), rel=1e-12
+    )

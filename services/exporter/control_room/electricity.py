@@ -86,7 +86,10 @@ def electricity(rows: Sequence[ElectricityRow], window: Window) -> Electricity:
 
 def _amounts(rows: Sequence[ElectricityRow]) -> Amounts:
     return Amounts(
-        *(_sum([row[place] for row in rows]) for place in range(3, 7)),
+        kwh=_sum([row.kwh for row in rows]),
+        location_gco2e=_sum([row.location_gco2e for row in rows]),
+        market_gco2e=_sum([row.market_gco2e for row in rows]),
+        embodied_gco2e=_sum([row.embodied_gco2e for row in rows]),
         tokens=str(sum(row.tokens for row in rows)),
         unrated_tokens=str(sum(row.unrated_tokens for row in rows)),
     )

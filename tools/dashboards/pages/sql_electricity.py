@@ -20,7 +20,8 @@ TAKEN: Final = (
 #: What the model leaves out; beside every number.
 IGNORED: Final = (
     "By output tokens and requests alone (EcoLogits): input, prefill, caches and the size of"
-    " batches are not in it, and published measurements of one model differ by 14 times."
+    " batches are not in it, and measurements of one model differ by ten times and more with how it"
+    " is served."
 )
 
 

@@ -93,7 +93,7 @@ export const words = {
   label_kwh: "real electricity with the overhead of the sites, from least to most", label_location: "of that electricity, by the region's grid",
   label_market: "of the same electricity, by what is bought; never added to the other", label_embodied: "share of making the computers, in neither of the others",
   label_unrated: "part of the tokens whose model nobody rated; in no kWh",
-  electricity_ignores: "By output tokens and requests alone (EcoLogits). Not in it: input, prefill, caches, and how many requests share a computer; published measurements of one model differ by 14 times.",
+  electricity_ignores: "By output tokens and requests alone (EcoLogits). Not in it: input, prefill, caches, and how many requests share a computer; measurements of one model differ by ten times and more with how it is served.",
   // Alerts.
   alerts: "Alerts", alerts_none: "none fire", alerts_firing: "{count} firing", alerts_pending: "{count} pending",
   alerts_more: "and {count} more", alert_since: "since {moment}",

@@ -84,7 +84,7 @@ export const words = {
   label_kwh: "真实用电，含机房开销，从最低到最高", label_location: "上述用电，按区域电网",
   label_market: "同一用电，按所购电力；不与前者相加", label_embodied: "制造计算机的分摊，不在前两者之内",
   label_unrated: "模型未评定的 token 占比；不计入任何 kWh",
-  electricity_ignores: "仅按输出 token 与请求估算（EcoLogits）。未计入：输入、预填充、缓存，以及多少请求共用一台计算机；同一模型的公开测量相差可达 14 倍。",
+  electricity_ignores: "仅按输出 token 与请求估算（EcoLogits）。未计入：输入、预填充、缓存，以及多少请求共用一台计算机；同一模型的实测随部署方式相差十倍以上。",
   alerts: "告警", alerts_none: "没有触发", alerts_firing: "{count} 条触发", alerts_pending: "{count} 条待定",
   alerts_more: "另有 {count} 条", alert_since: "自 {moment}",
   registers: "累计表", since_installed: "自安装以来", input_tokens: "输入 token",
