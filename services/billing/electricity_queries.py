@@ -47,8 +47,7 @@ def _order(one: ModelElectricity) -> tuple[int, str, str]:
 
 def _electricity(sums: Sequence[Any]) -> Electricity:
     counts, ends = sums[: len(_COUNTS)], sums[len(_COUNTS) :]
-    ranges = {
-        name: None if low is None else Range(low, high)
-        for name, low, high in zip(_RANGES, ends[::2], ends[1::2], strict=True)
-    }
-    return Electricity(**dict(zip(_COUNTS, map(int, counts), strict=True)), **ranges)
+    values: dict[str, Any] = dict(zip(_COUNTS, map(int, counts), strict=True))
+    for name, low, high in zip(_RANGES, ends[::2], ends[1::2], strict=True):
+        values[name] = None if low is None else Range(low, high)
+    return Electricity(**values)
