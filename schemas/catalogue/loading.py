@@ -43,8 +43,8 @@ _ExactLoader.yaml_implicit_resolvers = {
 def load_catalogue(folder: Path | None = None, *, with_price_lists: bool = True) -> Catalogue:
     """Load the catalogue; a file of it that ``folder`` has replaces the shipped one.
 
-    Who needs no prices can do without the price lists, which are by far the most of it. Raises
-    `CatalogueError`.
+    Who needs no prices can do without the price lists, which are by far the most of it, and then
+    has nothing of electricity either. Raises `CatalogueError`.
     """
     if folder is not None and not folder.is_dir():
         raise CatalogueError(f"{folder} is no folder")
@@ -64,7 +64,7 @@ def load_catalogue(folder: Path | None = None, *, with_price_lists: bool = True)
             tou=tou,
             rates=rates,
             price_lists=lists,
-            energy=load_energy(folder),
+            energy=load_energy(folder) if with_price_lists else Energy(),
         )
     except ValidationError as error:
         raise CatalogueError(f"the catalogue contradicts itself: {problem(error)}") from None

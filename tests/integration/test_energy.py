@@ -274,7 +274,8 @@ def test_a_bill_says_what_its_tokens_took_and_charges_nothing_for_it(
     ]
     tenant = meter.store(found)["a"]
     told = json.loads(meter.database.run("statement", tenant, "2026-07", "--json"))["electricity"]
-    gpt, unheard = told["models"]
+    # Of equal tokens by name.
+    unheard, gpt = told["models"]
     expected = total(
         of(meter.energy, one) for one in found if (one.entry, one.model) == ("usage", "gpt-5")
     )

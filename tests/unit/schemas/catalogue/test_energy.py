@@ -174,6 +174,14 @@ def test_a_line_that_cannot_be_read_is_told_by_its_number(tmp_path: Path) -> Non
         load_energy(tmp_path)
 
 
+def test_who_needs_no_prices_reads_nothing_of_it(tmp_path: Path) -> None:
+    """As ingest: a fault in these files is none of its own."""
+    folder = by_hand(tmp_path, "regions: [{region: r, grid: nowhere}]")
+    assert load_catalogue(folder, with_price_lists=False).energy.ratings == {}
+    with pytest.raises(CatalogueError):
+        load_catalogue(folder)
+
+
 def test_empty_files_rate_nothing(tmp_path: Path) -> None:
     for name in (MODELS, GRIDS):
         (tmp_path / name).write_text("")
