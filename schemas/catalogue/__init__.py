@@ -1,8 +1,8 @@
 """The catalogue: who makes which model, where tokens are served, and what they cost.
 
-Six YAML files (`models`, `providers`, `regions`, `tariffs`, `tou`, `rates`), the pydantic models
-that they are held to, and a loader. `wattoken migrate` puts them into ClickHouse; docs/tariffs.md
-says what they mean.
+Seven YAML files (`models`, `providers`, `regions`, `tariffs`, `tou`, `rates`, `energy`) and three
+that tools write, the pydantic models that they are held to, and a loader. `wattoken migrate` puts
+them into ClickHouse; docs/tariffs.md and docs/energy.md say what they mean.
 """
 
 from schemas.catalogue.catalogue import Catalogue

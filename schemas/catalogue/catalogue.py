@@ -8,6 +8,7 @@ from typing import Self
 
 from pydantic import model_validator
 
+from schemas.catalogue.energy import Energy
 from schemas.catalogue.entries import (
     FLAT,
     CalendarEntry,
@@ -63,7 +64,7 @@ class TouFile(Entry):
 
 
 class Catalogue(Entry):
-    """All six files, consistent with each other: names are unique and what is named exists."""
+    """All files, consistent with each other: names are unique and what is named exists."""
 
     models: ModelsFile
     #: Without it everyone goes by the name that is given.
@@ -75,6 +76,8 @@ class Catalogue(Entry):
     rates: RatesFile = RatesFile(version="none")
     #: What `wattoken tariffs sync` took over; consistent by itself.
     price_lists: PriceLists = PriceLists()
+    #: Real electricity; consistent by itself. Without it every token is unrated.
+    energy: Energy = Energy()
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

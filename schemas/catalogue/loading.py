@@ -22,6 +22,8 @@ from schemas.catalogue.catalogue import (
     TariffsFile,
     TouFile,
 )
+from schemas.catalogue.energy import Energy, EnergyFile
+from schemas.catalogue.energy_files import BY_HAND, GRIDS, MODELS, load_grids, load_models
 from schemas.catalogue.entries import Entry
 
 # Who looked for the first here before finds it here still.
@@ -47,8 +49,8 @@ _ExactLoader.yaml_implicit_resolvers = {
 def load_catalogue(folder: Path | None = None, *, with_price_lists: bool = True) -> Catalogue:
     """Load the catalogue; a file of it that ``folder`` has replaces the shipped one.
 
-    Who needs no prices can do without the price lists, which are by far the most of it. Raises
-    `CatalogueError`.
+    Who needs no prices can do without the price lists, which are by far the most of it, and then
+    has nothing of electricity either. Raises `CatalogueError`.
     """
     if folder is not None and not folder.is_dir():
         raise CatalogueError(f"{folder} is no folder")
@@ -68,9 +70,25 @@ def load_catalogue(folder: Path | None = None, *, with_price_lists: bool = True)
             tou=tou,
             rates=rates,
             price_lists=lists,
+            energy=load_energy(folder) if with_price_lists else Energy(),
         )
     except ValidationError as error:
         raise CatalogueError(f"the catalogue contradicts itself: {problem(error)}") from None
+
+
+def load_energy(folder: Path | None = None) -> Energy:
+    """Load what is known of real electricity; a folder replaces files of it as of the rest.
+
+    Raises `CatalogueError`.
+    """
+    by_hand = read_file(path_of(BY_HAND, folder), EnergyFile)
+    models_header, models = load_models(path_of(MODELS, folder))
+    grids_header, grids = load_grids(path_of(GRIDS, folder))
+    headers = tuple(one for one in (models_header, grids_header) if one is not None)
+    try:
+        return Energy(file=by_hand, models=models, grids=grids, headers=headers)
+    except ValidationError as error:
+        raise CatalogueError(f"{path_of(BY_HAND, folder)}: {problem(error)}") from None
 
 
 def read_file(path: Path, shape: type[F]) -> F:

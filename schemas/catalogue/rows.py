@@ -11,6 +11,14 @@ from zoneinfo import ZoneInfo
 
 from schemas.catalogue.catalogue import Catalogue
 from schemas.catalogue.currencies import USD
+from schemas.catalogue.energy_rows import (
+    FACTOR_COLUMNS,
+    RATING_COLUMNS,
+    SITE_COLUMNS,
+    factor_rows,
+    rating_rows,
+    site_rows,
+)
 from schemas.catalogue.entries import REGION_ZONE
 from schemas.catalogue.price_list_rows import (
     LISTED_MODEL_COLUMNS,
@@ -120,6 +128,9 @@ def table_rows(catalogue: Catalogue) -> tuple[TableRows, ...]:
                 for one in catalogue.tariffs.demand_charges
             ),
         ),
+        TableRows("energy_ratings", RATING_COLUMNS, tuple(rating_rows(catalogue.energy))),
+        TableRows("energy_sites", SITE_COLUMNS, tuple(site_rows(catalogue.energy))),
+        TableRows("energy_factors", FACTOR_COLUMNS, tuple(factor_rows(catalogue.energy))),
     )
 
 

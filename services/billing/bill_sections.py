@@ -8,6 +8,7 @@ from decimal import Decimal
 from schemas.catalogue.currencies import DECIMALS
 from services.billing.bill import Bill, BillLine, Group, grouped, subtotal
 from services.billing.bill_comparison import comparison
+from services.billing.electricity_section import electricity_section
 from services.billing.exact import ZERO, written
 from services.billing.rates import Rate
 from services.billing.sections import Row, Section, numbers, texts
@@ -39,6 +40,7 @@ def sections(bill: Bill) -> list[Section]:
         _demand(bill),
         _adjustments(bill),
         _unpriced(bill),
+        electricity_section(bill.statement.electricity),
         _rates(bill),
     )
     return [one for one in found if one.rows or one.daily_tokens]

@@ -12,6 +12,8 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Final
 
+from services.billing.electricity import ModelElectricity
+
 #: Registers of a tenant's meter, as readings show them: column of `usage_hour_parts` and name.
 REGISTERS: Final = (
     ("input_tokens", "input"),
@@ -107,6 +109,8 @@ class Statement:
     adjustments: tuple[Adjustment, ...]
     before_start: date
     before: tuple[Line, ...]
+    #: Real electricity of plain usage by model, as it is estimated; in no amount.
+    electricity: tuple[ModelElectricity, ...] = ()
 
     @property
     def unpriced_tokens(self) -> int:

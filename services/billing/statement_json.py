@@ -9,6 +9,7 @@ from typing import Any
 
 from schemas.catalogue.currencies import USD
 from services.billing.bill import Bill, BillAdjustment, BillLine, subtotal
+from services.billing.electricity_section import electricity_document
 from services.billing.rates import Rate
 from services.billing.statement import PRICED, used_tokens
 from services.billing.terms import Party
@@ -53,6 +54,7 @@ def document(bill: Bill) -> dict[str, Any]:
         **_in_usd(bill, sums),
         "unpriced_tokens": statement.unpriced_tokens,
         "daily_tokens": {day.isoformat(): tokens for day, tokens in statement.daily_tokens},
+        "electricity": electricity_document(statement.electricity),
         "rates": [_rate(rate) for rate in bill.rates],
         "month_before": {
             "period_start": statement.before_start.isoformat(),

@@ -12,6 +12,7 @@ from clickhouse_connect.driver.client import Client
 from schemas.canary import NO_CANARY_TENANT
 from schemas.measures import MEASURES
 from services.billing.adjustments import AdjustingEvent, Charge, Place, priced_adjustments
+from services.billing.electricity_queries import read_electricity
 from services.billing.periods import Period
 from services.billing.rates import Rate, RateBook
 from services.billing.statement import REGISTERS, Adjustment, Line, Reading, Statement
@@ -115,6 +116,7 @@ def read_statements(
         lines[tenant, start].append(Line(*row))
     sums = {tenant: columns for tenant, *columns in _rows(client, READINGS, names)}
     adjustments = _adjustments(client, names)
+    electricity = read_electricity(client, names)
     tokens = {(tenant, day): int(count) for tenant, day, count in _rows(client, DAYS, names)}
     return [
         Statement(
@@ -128,6 +130,7 @@ def read_statements(
             adjustments=adjustments.get(tenant, ()),
             before_start=period.before,
             before=tuple(lines[tenant, period.before]),
+            electricity=electricity.get(tenant, ()),
         )
         for tenant in tenants
     ]

@@ -17,6 +17,7 @@ Collector = Literal[
     "intervals",
     "peaks",
     "bills",
+    "energy",
     "league",
     "catalogue",
     "reconciliation",
@@ -25,7 +26,7 @@ Collector = Literal[
 #: Read afresh for every scrape; the others, "exporter" aside, are kept for a while.
 FRESH: Final[tuple[Collector, ...]] = ("registers", "checkpoints", "log")
 KEPT: Final[tuple[Collector, ...]] = (
-    *("demand", "intervals", "peaks", "bills", "league", "catalogue", "reconciliation"),
+    *("demand", "intervals", "peaks", "bills", "energy", "league", "catalogue", "reconciliation"),
 )
 
 
@@ -189,6 +190,33 @@ _MONEY: Final = (
     ),
 )
 
+_ELECTRICITY: Final = (
+    _gauge(
+        "billing_period_electricity_joules",
+        (*_SERIES, "bound"),
+        ("registers", "energy"),
+        "REAL electricity that this billing period's usage took so far, all tenants, the overhead"
+        " of sites included: an estimate from output tokens and requests, bound low, mean or high."
+        " Of unrated models it is absent, not 0. Input, prefill, caches and the size of batches"
+        " are not in it: docs/energy.md.",
+    ),
+    _gauge(
+        "billing_period_co2e_grams",
+        ("region", "account", "bound"),
+        ("registers", "energy"),
+        "CO2e of that electricity by the region's grid (account location) and by what is bought"
+        " (market), which are two accounts of the same and never added; and the share of making the"
+        " computers (embodied), which is in neither.",
+    ),
+    _gauge(
+        "billing_period_unrated_tokens",
+        ("provider", "model"),
+        ("registers", "energy"),
+        "Tokens of this billing period so far whose electricity no rating says, all tenants. Models"
+        ' that are not shown by name are summed in "other"; one that is rated is absent.',
+    ),
+)
+
 _LEAGUE: Final = (
     _gauge(
         "week_tokens",
@@ -302,7 +330,10 @@ _EXPORTER: Final = (
 )
 
 #: What does this metric mean? The answer, in the order of exposition.
-METRICS: Final = (*_REGISTERS, *_CANARY, *_DEMAND, *_MONEY, *_LEAGUE, *_PIPELINE, *_EXPORTER)
+METRICS: Final = (
+    *(*_REGISTERS, *_CANARY, *_DEMAND, *_MONEY, *_ELECTRICITY),
+    *(*_LEAGUE, *_PIPELINE, *_EXPORTER),
+)
 DEFINITIONS: Final = {meaning.name: meaning for meaning in METRICS}
 
 

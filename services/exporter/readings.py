@@ -10,6 +10,8 @@ from typing import Any, TypeVar
 from clickhouse_connect.driver.client import Client
 
 from services.exporter import queries
+from services.exporter.electricity import ElectricityRow
+from services.exporter.electricity_queries import read_energy
 from services.exporter.metric_definitions import Collector
 from services.exporter.reconciliation import read_reconciliation
 from services.exporter.rows import (
@@ -46,6 +48,7 @@ class Readings:
     intervals: Sample[dict[str, int]]
     peaks: Sample[list[PeakRow]]
     bills: Sample[list[Bill]]
+    energy: Sample[list[ElectricityRow]]
     league: Sample[list[WeekRow]]
     catalogue: Sample[Catalogue]
     reconciliation: Sample[Reconciliation]
@@ -80,6 +83,7 @@ class Readers:
         self._intervals = self._kept("intervals", queries.IntervalReader())
         self._catalogue = self._kept("catalogue", queries.read_catalogue)
         self._bills = self._kept("bills", queries.read_bills)
+        self._energy = self._kept("energy", read_energy)
         self._league = self._kept("league", queries.read_league)
         self._peaks = self._kept("peaks", queries.read_peaks)
         self._reconciliation = self._kept("reconciliation", read_reconciliation)
@@ -103,7 +107,7 @@ class Readers:
         sources: list[Sampler[Any] | KeptSampler[Any]] = [
             *(self._registers, self.checkpoints, self._log),
             *(self._demand, self._catalogue, self._intervals, self._bills),
-            *(self._league, self._peaks, self._reconciliation),
+            *(self._energy, self._league, self._peaks, self._reconciliation),
         ]
         await asyncio.gather(*map(sample, sources))
         return Readings(**samples)

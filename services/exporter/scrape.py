@@ -9,6 +9,7 @@ from importlib.metadata import version
 
 from services.exporter import families
 from services.exporter.counters import Counters, Shown
+from services.exporter.electricity import electricity_families
 from services.exporter.exposition import Family, family
 from services.exporter.heights_file import HeightsFile
 from services.exporter.metric_definitions import FRESH, KEPT
@@ -92,6 +93,8 @@ class Scraper:
         if readings.bills.value is not None:
             yield families.bill_family(readings.bills.value, shown_as)
             yield families.unpriced_family(readings.bills.value, shown_as)
+        if readings.energy.value is not None:
+            yield from electricity_families(readings.energy.value, shown_as)
         if readings.catalogue.value is not None:
             yield families.price_family(readings.catalogue.value.prices, named)
             yield families.model_family(readings.catalogue.value.models, named)

@@ -37,6 +37,7 @@ VIEWS = {
     *("registers", "usage_minute", "usage_hour", "demand_15m", "peak_demand", "load_duration"),
     *("load_factor", "generation_mix", "token_league", "token_density", "charges", "statements"),
     *("data_quality", "charge_parts", "usage_minute_parts", "usage_hour_parts", "checkpoints"),
+    "energy_parts",
 }
 
 
@@ -204,7 +205,14 @@ def test_what_each_dashboard_must_show_is_there() -> None:
         for name in names:
             assert name in shown[stem], f"{stem}: {name}"
     views = {name for path in SQL for name in re.findall(r"FROM (\w+)", path.read_text("utf-8"))}
-    assert views >= {"token_league", "load_duration", "data_quality", "charge_parts", "statements"}
+    assert views >= {
+        "energy_parts",
+        "token_league",
+        "load_duration",
+        "data_quality",
+        "charge_parts",
+        "statements",
+    }
 
 
 def test_a_panel_of_two_sources_is_refused() -> None:

@@ -19,6 +19,7 @@ import msgspec
 
 from services.exporter.control_room import figures, makers, totals
 from services.exporter.control_room.document import Document, Health, Links, Section
+from services.exporter.control_room.electricity import ElectricityRow, electricity
 from services.exporter.control_room.money import ChargeRow, spend
 from services.exporter.control_room.questions import BadQuestion, name_question, question
 from services.exporter.control_room.rows import (
@@ -57,6 +58,7 @@ class Scene:
     capacities: dict[str, int] = field(default_factory=lambda: {"eu": 2_000, "us": 1_000})
     charges: list[ChargeRow] = field(default_factory=list)
     #: Sections that a test has made otherwise.
+    electricity: list[ElectricityRow] = field(default_factory=list)
     other: dict[str, Section] = field(default_factory=dict)
     links: Links = field(default_factory=Links)
     #: Names of history, most tokens first.
@@ -126,6 +128,7 @@ class Scene:
             ),
             "models": makers.models([ModelDay("gpt-5.6", "OpenAI", "US", 9, 10**9, 2 * 10**9)]),
             "spend": spend(self.charges, window),
+            "electricity": electricity(self.electricity, window),
             "health": Health(
                 "1000", "990", "5", "3", "5", {"too_old": "5"}, self.now - 2, None, "0"
             ),

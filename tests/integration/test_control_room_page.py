@@ -15,6 +15,7 @@ import pytest
 
 from services.exporter.control_room.alerts import Alert, Alerts
 from services.exporter.control_room.document import Links, Section
+from services.exporter.control_room.electricity import ElectricityRow
 from services.exporter.control_room.money import ChargeRow
 from services.local_stack.errors import ComponentMissing
 from tests.axe import axe_script
@@ -289,6 +290,23 @@ def test_each_currency_for_itself(show: Show) -> None:
     assert text(page, "spend-unpriced") == "5 tokens without a price"
 
 
+def test_electricity_is_a_range_and_what_is_not_known_is_not_0(show: Show) -> None:
+    unknown = (None, None, None)
+    rated = ElectricityRow(
+        *("eu", 1_000, 250, (1.0, 2.0, 3.0), (400.0, 800.0, 1_200.0)),
+        *(unknown, (50.0, 50.0, 50.0)),
+    )
+    nothing = ElectricityRow("cn", 9, 9, unknown, unknown, unknown, unknown)
+    page = show(Scene(electricity=[nothing, rated]))
+    assert text(page, "electricity-hint") == "1 – 3 kWh since 1 Mar"
+    assert rows(page, "electricity-table") == [
+        ["eu", "1 – 3", "0.40 – 1.20", "–", "0.05", "25.0 %"],
+        ["cn", "–", "–", "–", "–", "100.0 %"],
+        ["System", "1 – 3", "0.40 – 1.20", "–", "0.05", "25.7 %"],
+    ]
+    assert "Not in it: input, prefill, caches" in text(page, "electricity-ignores")
+
+
 def test_spend_is_in_a_currency_that_there_is(show: Show) -> None:
     scene = Scene(charges=charges()[1:])
     page = show(scene, "?range=7d&measure=spend")
@@ -374,6 +392,7 @@ def test_chinese_has_no_english_left_in_it(show: Show) -> None:
     names = (
         r"Wattoken|Grafana|English|UTC|JSON|Prometheus|/metrics|/readyz|token|JavaScript|exporter"
         r"|USD|CNY|DeepSeek|OpenAI|gpt-5.6|deepseek-flash|too_old|\beu\b|\bus\b|CN|US|ISO"
+        r"|kWh|kg CO₂e|CO2e|kg|EcoLogits"
     )
     left = {one for one in said if re.search(r"[A-Za-z]{2,}", re.sub(names, "", one))}
     assert left == set()

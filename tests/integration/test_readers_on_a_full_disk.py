@@ -20,6 +20,7 @@ from services.exporter import queries
 from services.exporter.control_room import queries as room_queries
 from services.exporter.control_room.figures import window_of
 from services.exporter.control_room.room import ControlRoom
+from services.exporter.electricity_queries import read_energy
 from services.exporter.exposition import Exposition
 from services.exporter.reconciliation import read_reconciliation
 from services.exporter.scrape import Scraper
@@ -119,6 +120,7 @@ QUESTIONS: dict[str, Callable[[Client], Any]] = {
     "intervals": queries.read_intervals,
     "peaks": queries.read_peaks,
     "bills": queries.read_bills,
+    "energy": read_energy,
     "league": queries.read_league,
     "catalogue": queries.read_catalogue,
     "reconciliation": read_reconciliation,

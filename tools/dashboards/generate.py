@@ -11,6 +11,7 @@ from tools.dashboards.pages.league import LEAGUE
 from tools.dashboards.pages.meter_room import METER_ROOM
 from tools.dashboards.pages.pipeline import PIPELINE
 from tools.dashboards.pages.sql_bills import SQL_BILLS
+from tools.dashboards.pages.sql_electricity import SQL_ELECTRICITY
 from tools.dashboards.pages.sql_league import SQL_LEAGUE
 from tools.dashboards.pages.sql_load import SQL_LOAD
 from tools.dashboards.pages.sql_quality import SQL_QUALITY
@@ -19,7 +20,7 @@ DASHBOARDS: Final = Path(__file__).parents[2] / "deploy" / "grafana" / "dashboar
 #: Folder -> pages; each folder of files is one of Grafana's (provisioning/dashboards).
 FOLDERS: Final[dict[str, tuple[Page, ...]]] = {
     "metrics": (GRID, LEAGUE, METER_ROOM, PIPELINE),
-    "sql": (SQL_BILLS, SQL_LEAGUE, SQL_LOAD, SQL_QUALITY),
+    "sql": (SQL_BILLS, SQL_ELECTRICITY, SQL_LEAGUE, SQL_LOAD, SQL_QUALITY),
 }
 
 

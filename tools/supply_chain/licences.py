@@ -46,6 +46,7 @@ READ: Final[Mapping[str, str]] = {
 #: Packages under a licence that is not in `ALLOWED`, and why they may be used all the same.
 EXCEPTIONS: Final[Mapping[str, str]] = {
     "certifi": "MPL-2.0 covers its own files only: a list of authorities, used unchanged",
+    "ecologits": "MPL-2.0 covers its own files only; tests ask it, and it is not distributed",
     "hypothesis": "MPL-2.0 covers its own files only; it runs tests and is not distributed",
     "manimgx-fonts": "OFL-1.1 covers the fonts, which bills may embed; they are used unchanged",
     "manimgx-fonts-cjk": "OFL-1.1, the same",

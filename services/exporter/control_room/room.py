@@ -15,6 +15,8 @@ from clickhouse_connect.driver.client import Client
 from services.exporter.control_room import figures, makers, queries, totals
 from services.exporter.control_room.alerts import alerts_reader
 from services.exporter.control_room.document import Document, Links, Section
+from services.exporter.control_room.electricity import electricity
+from services.exporter.control_room.electricity_queries import read_electricity
 from services.exporter.control_room.money import spend
 from services.exporter.control_room.money_queries import read_charges
 from services.exporter.control_room.rows import Window
@@ -34,8 +36,8 @@ UNHURRIED_SECONDS: Final = 20.0
 #: And how long their answers are good for.
 UNHURRIED_KEEP_SECONDS: Final = 5.0
 #: Groups whose first figures come when they come, and hold no other up.
-SLOW: Final = frozenset({"spend"})
-#: Charges are worked out from all hours of the month when they are asked for.
+SLOW: Final = frozenset({"spend", "electricity"})
+#: Charges and electricity are worked out from all hours of the month when they are asked for.
 SPEND_KEEP_SECONDS: Final = 30.0
 #: The catalogue changes when somebody stores another.
 CATALOGUE_KEEP_SECONDS: Final = 60.0
@@ -95,6 +97,7 @@ class ControlRoom:
             group("league", queries.read_league, alone(makers.league), unhurried),
             group("models", queries.read_models, alone(makers.models), unhurried),
             group("spend", read_charges, spend, unhurried, SPEND_KEEP_SECONDS),
+            group("electricity", read_electricity, electricity, unhurried, SPEND_KEEP_SECONDS),
         ]
         self._links = Links(settings.exporter_grafana_url, settings.exporter_runbook_url)
         if settings.exporter_prometheus_url:

@@ -39,7 +39,14 @@ LEFT_OUT = {
         ("demand_15m", "region_demand_15m", "sliding_demand", "region_minutes"), NO_CANARY_REGION
     ),
     **dict.fromkeys(
-        ("generation_mix", "token_density", "charges", "charge_parts", "statements"),
+        (
+            "generation_mix",
+            "token_density",
+            "charges",
+            "charge_parts",
+            "statements",
+            "energy_parts",
+        ),
         NO_CANARY_TENANT,
     ),
 }

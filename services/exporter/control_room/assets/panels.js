@@ -2,6 +2,7 @@
 
 import { showAlerts } from "./panel-alerts.js";
 import { redraw as redrawDay, showToday } from "./panel-day.js";
+import { showElectricity } from "./panel-electricity.js";
 import { showDay } from "./panel-key.js";
 import { redraw as redrawLoad, showLoad } from "./panel-load.js";
 import { showLeague, showMix, showModels } from "./panel-makers.js";
@@ -19,6 +20,7 @@ export const PANELS = {
   league: { show: showLeague },
   models: { show: showModels },
   spend: { show: showSpend },
+  electricity: { show: showElectricity },
   registers: { show: showRegisters },
   health: { show: showHealth, agesSeconds: 2 },
   alerts: { show: showAlerts },

@@ -86,6 +86,14 @@ export const words = {
   spend: "Spend this month", spend_table: "Spend and price by model, this month", this_month_head: "This month",
   per_m: "A million", label_per_m: "what a million tokens of usage cost on average", spend_none: "nothing priced",
   spend_hint: "without demand charges", unpriced: "{tokens} tokens without a price", today_is: "today {amount}",
+  // Real electricity, as opposed to what tokens are likened to elsewhere.
+  electricity: "Electricity this month, estimated", electricity_table: "Electricity in kWh and CO2e in kg by region, this month, from least to most",
+  electricity_sum: "{kwh} kWh since {since}", electricity_none: "no model rated", electricity_unknown: "not known, which is not 0",
+  electricity_mean: "{mean} in the middle, from {low} to {high}", co2e_location: "kg CO₂e, grid", co2e_market: "bought", co2e_embodied: "embodied", unrated: "Unrated",
+  label_kwh: "real electricity with the overhead of the sites, from least to most", label_location: "of that electricity, by the region's grid",
+  label_market: "of the same electricity, by what is bought; never added to the other", label_embodied: "share of making the computers, in neither of the others",
+  label_unrated: "part of the tokens whose model nobody rated; in no kWh",
+  electricity_ignores: "By output tokens and requests alone (EcoLogits). Not in it: input, prefill, caches, and how many requests share a computer; measurements of one model differ by ten times and more with how it is served.",
   // Alerts.
   alerts: "Alerts", alerts_none: "none fire", alerts_firing: "{count} firing", alerts_pending: "{count} pending",
   alerts_more: "and {count} more", alert_since: "since {moment}",

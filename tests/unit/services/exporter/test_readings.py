@@ -22,7 +22,7 @@ from services.platform.succession import Stretch, Succession
 
 FOLLOWED = Succession("c/b", "b", 2, "c/a", "a", (Stretch(0, 7),))
 #: In the order in which they take turns: what is quick does not wait for what is slow.
-TURNS = ["demand", "catalogue", "intervals", "bills", "league", "peaks", "reconciliation"]
+TURNS = ["demand", "catalogue", "intervals", "bills", "energy", "league", "peaks", "reconciliation"]
 
 
 class Connection:
@@ -54,7 +54,7 @@ class Edges:
         monkeypatch.setattr(sources, "read_state", lambda _: None)
         monkeypatch.setattr(sources, "read_successions", lambda _: [FOLLOWED])
         for name in ("registers", "checkpoints", *KEPT):
-            of = readings if name == "reconciliation" else queries
+            of = readings if name in ("reconciliation", "energy") else queries
             monkeypatch.setattr(of, f"read_{name}", self._reader(name))
         monkeypatch.setattr(readings, "LogEndsReader", self._log_reader)
 

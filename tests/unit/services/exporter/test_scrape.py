@@ -14,6 +14,7 @@ import structlog
 from structlog.testing import capture_logs
 
 from services.exporter import scrape
+from services.exporter.electricity import ElectricityRow
 from services.exporter.exposition import Family
 from services.exporter.metric_definitions import FRESH, KEPT, METRICS
 from services.exporter.readings import Readings
@@ -53,6 +54,12 @@ VALUES: dict[str, Any] = {
     "intervals": {"eu": 900},
     "peaks": [PeakRow("eu", 900, 2.0, 1_700_000_100, 1.5)],
     "bills": [Bill(SERIES, "flat", Decimal("0.1")), Bill(SERIES, "unpriced", Decimal(0), 7)],
+    "energy": [
+        ElectricityRow(
+            *(SERIES, 9, (1.0, 1.5, 2.0), (10.0, 20.0, 30.0)),
+            *((None, None, None), (4.0, 5.0, 6.0)),
+        )
+    ],
     "league": [WeekRow("CN", 469, 0.6, 2)],
     "catalogue": Catalogue(
         {"eu": 7},
@@ -234,6 +241,24 @@ def test_what_has_no_price_is_tokens_and_no_charge(make: Any) -> None:
     assert families["wattoken_billing_period_charges_usd"] == {(*SERIES, "flat"): 0.1}
 
 
+def test_electricity_is_in_joules_and_what_nobody_rated_is_absent(make: Any) -> None:
+    families = scraped(make(Sources(found())))
+    assert families["wattoken_billing_period_electricity_joules"] == {
+        (*SERIES, "low"): 3_600_000,
+        (*SERIES, "mean"): 5_400_000,
+        (*SERIES, "high"): 7_200_000,
+    }
+    assert families["wattoken_billing_period_co2e_grams"] == {
+        ("eu", "location", "low"): 10,
+        ("eu", "location", "mean"): 20,
+        ("eu", "location", "high"): 30,
+        ("eu", "embodied", "low"): 4,
+        ("eu", "embodied", "mean"): 5,
+        ("eu", "embodied", "high"): 6,
+    }
+    assert families["wattoken_billing_period_unrated_tokens"] == {("openai", "gpt"): 9}
+
+
 def test_beyond_the_limit_all_speak_of_the_same_other(make: Any) -> None:
     rare = Series("us", "openai", "rare")
     registers = [*REGISTERS, RegisterRow(rare, (1,) * len(REGISTER_COLUMNS))]
@@ -241,6 +266,10 @@ def test_beyond_the_limit_all_speak_of_the_same_other(make: Any) -> None:
         registers=registers,
         demand=[DemandRow(SERIES, 2.0, 3.0), DemandRow(rare, 1.0, 1.0)],
         bills=[Bill(SERIES, "flat", Decimal(1)), Bill(rare, "flat", Decimal(2))],
+        energy=[
+            ElectricityRow(series, 0, (kwh,) * 3, (kwh,) * 3, (None,) * 3, (None,) * 3)
+            for series, kwh in ((SERIES, 1.0), (rare, 2.0), (rare, 4.0))
+        ],
     )
     families = scraped(make(Sources(readings), exporter_max_series=1))
     other = Series("other", "other", "other")
@@ -251,6 +280,11 @@ def test_beyond_the_limit_all_speak_of_the_same_other(make: Any) -> None:
         (*SERIES, "flat"): 1,
         (*other, "flat"): 2,
     }
+    joules = families["wattoken_billing_period_electricity_joules"]
+    assert joules[(*SERIES, "low")] == 3_600_000
+    assert joules[(*other, "high")] == 6 * 3_600_000
+    assert families["wattoken_billing_period_co2e_grams"]["other", "location", "mean"] == 6
+    assert "wattoken_billing_period_unrated_tokens" not in families
 
 
 def test_a_state_folder_is_held_until_the_scraper_is_closed(make: Any, tmp_path: Path) -> None:

@@ -41,7 +41,7 @@ def test_without_clickhouse_it_says_so_in_time(room: ControlRoom) -> None:
     assert "ClickHouse" in document["sections"]["load"]["error"]
     assert set(document["sections"]) == {
         *("load", "day", "registers", "today", "period", "capacity"),
-        *("mix", "league", "models", "spend", "health"),
+        *("mix", "league", "models", "spend", "electricity", "health"),
     }
     assert gzip.decompress(answer.packed) == answer.body
 

@@ -1,0 +1,53 @@
+"""Reads real electricity from ClickHouse: what each model of a tenant took in a period."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from clickhouse_connect.driver.client import Client
+
+from services.billing.electricity import Electricity, ModelElectricity, Range
+from services.platform.clickhouse import all_rows
+
+_COUNTS: Final = (
+    *("tokens", "unrated_tokens", "location_unrated_tokens", "market_unrated_tokens"),
+)
+_RANGES: Final = ("it_kwh", "kwh", "location_gco2e", "market_gco2e", "embodied_gco2e")
+_ENDS: Final = tuple(f"{name}_{end}" for name in _RANGES for end in ("low", "high"))
+_SUMS: Final = ", ".join(f"sum(e.{name})" for name in (*_COUNTS, *_ENDS))
+ELECTRICITY: Final = f"""
+SELECT tenant, provider, model, {_SUMS}
+FROM energy_parts AS e
+WHERE tenant IN {{tenants:Array(String)}}
+    AND window_start >= toDateTime({{start:Date}}, 'UTC')
+    AND window_start < toDateTime({{end:Date}}, 'UTC')
+GROUP BY tenant, provider, model
+"""
+
+
+def read_electricity(
+    client: Client, names: Mapping[str, Any]
+) -> dict[str, tuple[ModelElectricity, ...]]:
+    """Read what each of ``tenants`` took from ``start`` to ``end``, by model, most tokens first.
+
+    Raises `UnavailableError` if ClickHouse does not answer.
+    """
+    given = {name: names[name] for name in ("tenants", "start", "end")}
+    found: dict[str, list[ModelElectricity]] = defaultdict(list)
+    for tenant, provider, model, *sums in all_rows(client, ELECTRICITY, given):
+        found[tenant].append(ModelElectricity(provider, model, _electricity(sums)))
+    return {tenant: tuple(sorted(rows, key=_order)) for tenant, rows in found.items()}
+
+
+def _order(one: ModelElectricity) -> tuple[int, str, str]:
+    return (-one.electricity.tokens, one.provider, one.model)
+
+
+def _electricity(sums: Sequence[Any]) -> Electricity:
+    counts, ends = sums[: len(_COUNTS)], sums[len(_COUNTS) :]
+    values: dict[str, Any] = dict(zip(_COUNTS, map(int, counts), strict=True))
+    for name, low, high in zip(_RANGES, ends[::2], ends[1::2], strict=True):
+        values[name] = None if low is None else Range(low, high)
+    return Electricity(**values)
