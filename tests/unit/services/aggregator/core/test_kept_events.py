@@ -157,7 +157,8 @@ def test_an_hour_after_the_month_it_is_belated(end: tuple[int, int, int], late_m
     seconds = np.array([end_s - 1, end_s - 86_400, end_s])
     append_ms = np.full(3, end_s * 1000 + late_ms)
     none, units = np.zeros(3, np.int64), np.zeros((3, 0), np.int64)
-    columns = Columns(none, append_ms, append_ms, seconds, none, none, none, none, none, units)
+    hashes = np.zeros((3, 2), np.uint64)
+    columns = Columns(none, append_ms, append_ms, seconds, none, none, none, hashes, none, units)
     assert belated(columns).tolist() == [late_ms > 3_600_000] * 2 + [False]
 
 
