@@ -25,6 +25,7 @@ from services.platform.settings import (
     KafkaSettings,
     Settings,
 )
+from services.settlement.settings import SettlementSettings
 
 SETTINGS_PATH: Final = Path(__file__).parents[1] / "docs" / "settings.md"
 
@@ -43,6 +44,7 @@ SECTIONS: Final[tuple[tuple[str, type[Settings], str], ...]] = (
     ),
     ("Catalogue", CatalogueSettings, "Read by `wattoken migrate`, `wattoken tariffs` and ingest."),
     ("Statements", BillingSettings, "Read by `wattoken statement`."),
+    ("Settlement", SettlementSettings, "Read by `wattoken settle`."),
     ("Ingest", IngestSettings, "Read by `wattoken ingest`."),
     ("Aggregator", AggregatorSettings, "Read by `wattoken aggregator`."),
     ("Exporter", ExporterSettings, "Read by `wattoken exporter`."),

@@ -28,12 +28,15 @@ _EXTRAS: Final = {"pdf": ("bills", "--html"), "parquet": ("parquet", "--csv")}
 
 def stem(bill: Bill) -> str:
     """The name of a bill's files: no two tenants have the same, on any file system."""
-    tenant = bill.statement.tenant
-    name = tenant
-    if _PLAIN.fullmatch(tenant) is None:
-        slug = re.sub(r"[^a-z0-9]+", "-", tenant.lower()).strip("-")[:_SLUG_LENGTH]
-        name = f"{slug}~{derived_code(tenant)}"
-    return f"{bill.statement.period_start:%Y-%m}-{name}"
+    return f"{bill.statement.period_start:%Y-%m}-{name_of(bill.statement.tenant)}"
+
+
+def name_of(tenant: str) -> str:
+    """A tenant in the name of a file: no two have the same, on any file system."""
+    if _PLAIN.fullmatch(tenant) is not None:
+        return tenant
+    slug = re.sub(r"[^a-z0-9]+", "-", tenant.lower()).strip("-")[:_SLUG_LENGTH]
+    return f"{slug}~{derived_code(tenant)}"
 
 
 class BillWriter:

@@ -27,6 +27,7 @@ import services.cli.traffic
 import services.cli.bills
 import services.cli.rerate
 import services.cli.focus
+import services.cli.settlement
 import services.cli.reconcile
 import services.cli.keys
 import services.cli.rejected

@@ -55,6 +55,7 @@ ALONE: Final[Mapping[str, tuple[str, ...]]] = {
     "tariffs show": ("gpt-5",),
     "tariffs sync": (),
     "tariffs disputes": (),
+    "verify": ("settled.json",),
 }
 #: Give up, each over the first of the parts that it reaches.
 GIVE_UP: Final[Mapping[str, tuple[tuple[str, ...], tuple[Part, ...]]]] = {
@@ -70,6 +71,8 @@ GIVE_UP: Final[Mapping[str, tuple[tuple[str, ...], tuple[Part, ...]]]] = {
     "rejected requeue": (("--yes",), ("kafka",)),
     "statement": (("acme", "2026-05"), ("clickhouse",)),
     "statement --all": (("2026-05", "--out", "bills"), ("clickhouse",)),
+    "settle": (("2026-05", "--run", "SF"), ("clickhouse",)),
+    "compare-runs": (("2026-05", "SF", "R1"), ("clickhouse",)),
     "focus": (("2026-05", "--out", "focus.csv"), ("clickhouse",)),
     "reconcile": (("bill.csv",), ("clickhouse",)),
     "tariffs explain": (

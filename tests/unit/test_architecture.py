@@ -19,6 +19,7 @@ SERVICES = (
     "dead_letters",
     "reconcile",
     "canary",
+    "verify",
 )
 
 #: What the pure core may import: values, containers, arithmetic. No clock, environment, network,
@@ -71,6 +72,20 @@ def test_services_never_import_each_other(service: str) -> None:
     )
     for path in modules(f"services/{service}"):
         wrong = [name for name in imports(path) if name.startswith(others)]
+        assert not wrong, f"{path.relative_to(ROOT)} imports {wrong}"
+
+
+def test_who_checks_a_bill_shares_nothing_with_who_makes_it() -> None:
+    ours = ("services.verify", "services.platform.errors", "services.platform.output")
+    for path in modules("services/verify"):
+        wrong = [
+            name
+            for name in imports(path)
+            if name.startswith(("services", "schemas")) and not name.startswith(ours)
+        ]
+        assert not wrong, f"{path.relative_to(ROOT)} imports {wrong}"
+    for path in modules("services/settlement"):
+        wrong = [name for name in imports(path) if name.startswith("services.verify")]
         assert not wrong, f"{path.relative_to(ROOT)} imports {wrong}"
 
 

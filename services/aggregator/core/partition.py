@@ -20,14 +20,15 @@ from schemas.metering_rules import MeteringRules
 from services.aggregator.arrays.frames import frames_of
 from services.aggregator.arrays.key_index import Ints
 from services.aggregator.core.additions import Additions, additions
-from services.aggregator.core.adjustments import (
-    MeteredAdjustment,
-    UnwrittenAdjustments,
-    metered_adjustments,
-)
 from services.aggregator.core.dead_letters import DeadLetter, UnwrittenLetters
 from services.aggregator.core.dedup import SeenIds, Sightings
 from services.aggregator.core.judging import Columns, Judged, Records, judge
+from services.aggregator.core.kept_events import (
+    MeteredEvent,
+    UnwrittenEvents,
+    belated,
+    metered_events,
+)
 from services.aggregator.core.log_time import LogTime
 from services.aggregator.core.runs import Settled
 from services.aggregator.core.series_limit import Admission, SeriesLimit
@@ -68,13 +69,15 @@ class Snapshot:
     written_offset: int
     #: Series admitted by events below the checkpoint, those that no earlier snapshot has.
     admissions: list[Admission] = field(default_factory=list)
-    adjustments: list[MeteredAdjustment] = field(default_factory=list)
+    adjustments: list[MeteredEvent] = field(default_factory=list)
+    #: Usage that was appended after its month had ended.
+    belated: list[MeteredEvent] = field(default_factory=list)
 
     @property
     def row_count(self) -> int:
         """How many rows it holds, all tables."""
         slices = sum(len(rows) for rows in self.rows.values())
-        events = len(self.dead_letters) + len(self.adjustments)
+        events = len(self.dead_letters) + len(self.adjustments) + len(self.belated)
         return slices + events + len(self.admissions)
 
 
@@ -121,7 +124,8 @@ class PartitionState:
         self._series_limit = SeriesLimit(decoder.labels, admitted)
         self._rejected = dict(checkpoint.rejected)
         self._dead_letters = UnwrittenLetters()
-        self._adjustments = UnwrittenAdjustments()
+        self._adjustments = UnwrittenEvents()
+        self._belated = UnwrittenEvents()
         self._live = checkpoint
         # The checkpoint's log time comes in with the first record behind it. All that lies before
         # the first record that is read was appended earlier: it would change nothing. Where a log
@@ -136,14 +140,15 @@ class PartitionState:
 
     @property
     def pending_rows(self) -> int:
-        """Rows that the next snapshot would hold: slices, dead letters and adjustments."""
-        events = len(self._dead_letters) + len(self._adjustments)
+        """Rows that the next snapshot would hold: slices, dead letters and events kept whole."""
+        events = len(self._dead_letters) + len(self._adjustments) + len(self._belated)
         return self.slices.dirty_count + events + self._series_limit.new_count
 
     @property
     def held_bytes(self) -> int:
         """About how much memory the events take that the next snapshot would hold whole."""
-        return self._dead_letters.held_bytes + self._adjustments.held_bytes
+        kept = self._adjustments.held_bytes + self._belated.held_bytes
+        return self._dead_letters.held_bytes + kept
 
     def sift(self, records: Records, decoded: Decoded | None = None) -> Sifted:
         """Judge and dedup a batch. Records already read are passed over.
@@ -195,13 +200,15 @@ class PartitionState:
         fresh = columns.offsets >= fresh_from
         duplicate = int(np.count_nonzero(fresh & ~counts))
         counts &= fresh
-        late = int(np.count_nonzero(judged.late & counts))
-        self._count(received, judged, duplicate, late, int(log_ms[-1]))
+        late_count = int(np.count_nonzero(judged.late & counts))
+        self._count(received, judged, duplicate, late_count, int(log_ms[-1]))
         found = self._add(columns.only(counts), rules, sifted)
-        if judged.adjusting.any():
-            self._adjustments.add(
-                metered_adjustments(records, *found, judged.adjusting[counts], rules)
-            )
+        adjusting = judged.adjusting[counts]
+        if adjusting.any():
+            self._adjustments.add(metered_events(records, *found, adjusting, rules))
+        late = belated(found[0]) & ~adjusting
+        if late.any():
+            self._belated.add(metered_events(records, *found, late, rules))
 
     def _add(self, columns: Columns, rules: MeteringRules, sifted: Sifted) -> tuple[Columns, Ints]:
         """Say what events add to slices, each under the series and price class it counts for.
@@ -294,6 +301,7 @@ class PartitionState:
             self.written_offset,
             self._series_limit.take_new(),
             self._adjustments.take(),
+            self._belated.take(),
         )
 
     def unwritten_ids(self) -> Sightings | None:

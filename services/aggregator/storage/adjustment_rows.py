@@ -1,4 +1,4 @@
-"""PURE. Debits and credits as rows of the table `adjustments` (0018_adjustments.sql)."""
+"""PURE. Events kept whole as rows: of `adjustments` (0018), and of `belated_events` (0023)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from schemas.measures import MEASURES
 from schemas.price_class import UNITS
-from services.aggregator.core.adjustments import MeteredAdjustment
+from services.aggregator.core.kept_events import MeteredEvent
 from services.aggregator.core.partition import Snapshot
 from services.aggregator.decoding.labels import Labels
 from services.aggregator.storage.slice_blocks import to_time
@@ -25,21 +25,41 @@ ADJUSTMENT_COLUMNS: Final = (
     *TOKENS,
     "units",
 )
+#: The same of plain usage, which corrects nothing.
+BELATED_COLUMNS: Final = tuple(
+    name for name in ADJUSTMENT_COLUMNS if name not in ("entry", "adjusts", "reason")
+)
+_OF_ADJUSTMENTS: Final = {ADJUSTMENT_COLUMNS.index(name) for name in ("entry", "adjusts", "reason")}
 
 
 def adjustment_rows(snapshots: Iterable[Snapshot], labels: Labels, log: Log) -> list[list[Any]]:
     """The rows of all partitions, in the order of `ADJUSTMENT_COLUMNS`."""
     return [
-        [
-            *(log.name, snapshot.partition, one.offset, log.topic, to_time(one.append_ms)),
-            *_event_values(one, labels),
-        ]
+        _row(snapshot.partition, one, labels, log)
         for snapshot in snapshots
         for one in snapshot.adjustments
     ]
 
 
-def _event_values(one: MeteredAdjustment, labels: Labels) -> list[Any]:
+def belated_rows(snapshots: Iterable[Snapshot], labels: Labels, log: Log) -> list[list[Any]]:
+    """The rows of all partitions, in the order of `BELATED_COLUMNS`."""
+    return [
+        [
+            value
+            for place, value in enumerate(_row(snapshot.partition, one, labels, log))
+            if place not in _OF_ADJUSTMENTS
+        ]
+        for snapshot in snapshots
+        for one in snapshot.belated
+    ]
+
+
+def _row(partition: int, one: MeteredEvent, labels: Labels, log: Log) -> list[Any]:
+    place = (log.name, partition, one.offset, log.topic, to_time(one.append_ms))
+    return [*place, *_event_values(one, labels)]
+
+
+def _event_values(one: MeteredEvent, labels: Labels) -> list[Any]:
     event = one.event
     time = event.time.astimezone(UTC)
     return [

@@ -1,4 +1,4 @@
-"""Writes to ClickHouse: slices, admissions, adjustments, dead letters, then the checkpoints.
+"""Writes to ClickHouse: slices, admissions, events kept whole, dead letters; then checkpoints.
 
 Library errors arrive as `DatabaseUnavailableError` (a retry may help) or `ConfigurationError`.
 """
@@ -6,13 +6,18 @@ Library errors arrive as `DatabaseUnavailableError` (a retry may help) or `Confi
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
 from services.aggregator.core.partition import Checkpoint, Snapshot
 from services.aggregator.core.series_limit import Admission
 from services.aggregator.core.windows import FAMILIES
 from services.aggregator.decoding.labels import Series
-from services.aggregator.storage.adjustment_rows import ADJUSTMENT_COLUMNS, adjustment_rows
+from services.aggregator.storage.adjustment_rows import (
+    ADJUSTMENT_COLUMNS,
+    BELATED_COLUMNS,
+    adjustment_rows,
+    belated_rows,
+)
 from services.aggregator.storage.connection import SinkConnection
 from services.aggregator.storage.native_block import NativeBlock
 from services.aggregator.storage.slice_blocks import slice_block, to_time
@@ -54,11 +59,10 @@ class ClickHouseWriter(SinkConnection):
     """Writes what a flush holds. Rows may be written again: they are pure functions of the log."""
 
     def write_rows(self, snapshots: Iterable[Snapshot]) -> None:
-        """Insert slices, admissions, adjustments and dead letters.
+        """Insert slices, admissions, adjustments, belated events and dead letters.
 
         Partial success is harmless: try again as it is.
         """
-        client = self._connected()
         snapshots = list(snapshots)
         for family in FAMILIES:
             block = slice_block(family, snapshots, self._labels, self._log.name)
@@ -66,10 +70,12 @@ class ClickHouseWriter(SinkConnection):
                 self._insert_block(f"slices_{family.name}", block)
         for snapshot in snapshots:
             self.write_admissions(snapshot.partition, snapshot.admissions)
-        adjustments = adjustment_rows(snapshots, self._labels, self._log)
-        if adjustments:
-            with mapped_errors():
-                client.insert("adjustments", adjustments, column_names=list(ADJUSTMENT_COLUMNS))
+        self._insert_rows(
+            "adjustments", ADJUSTMENT_COLUMNS, adjustment_rows(snapshots, self._labels, self._log)
+        )
+        self._insert_rows(
+            "belated_events", BELATED_COLUMNS, belated_rows(snapshots, self._labels, self._log)
+        )
         letters = [
             [
                 self._log.name,
@@ -85,9 +91,7 @@ class ClickHouseWriter(SinkConnection):
             for snapshot in snapshots
             for letter in snapshot.dead_letters
         ]
-        if letters:
-            with mapped_errors():
-                client.insert("dead_letters", letters, column_names=list(DEAD_LETTER_COLUMNS))
+        self._insert_rows("dead_letters", DEAD_LETTER_COLUMNS, letters)
 
     def write_admissions(self, partition: int, admissions: Sequence[Admission]) -> None:
         """Insert which series a partition admitted. Before the checkpoint that they are below."""
@@ -98,6 +102,11 @@ class ClickHouseWriter(SinkConnection):
         rows = [[*place, *series[one.series], one.used, one.offset] for one in admissions]
         with mapped_errors():
             self._connected().insert("admitted_series", rows, column_names=ADMISSION_COLUMNS)
+
+    def _insert_rows(self, table: str, columns: Sequence[str], rows: list[list[Any]]) -> None:
+        if rows:
+            with mapped_errors():
+                self._connected().insert(table, rows, column_names=list(columns))
 
     def _insert_block(self, table: str, block: NativeBlock) -> None:
         client = self._connected()

@@ -21,8 +21,8 @@ from schemas.measures import MEASURES
 from schemas.metering_rules import HOUR_MS, MINUTE_MS, MeteringRules, row_of
 from schemas.price_class import PLAIN, PriceClass
 from schemas.wire import decode_unchecked
-from services.aggregator.core.adjustments import MeteredAdjustment
 from services.aggregator.core.dead_letters import DeadLetter
+from services.aggregator.core.kept_events import MeteredEvent
 from services.aggregator.core.partition import Checkpoint, Snapshot
 from services.aggregator.core.series_limit import Admission
 from services.aggregator.core.slice_keys import pack, varieties
@@ -476,7 +476,7 @@ def test_adjustments_go_to_their_table(
 ) -> None:
     credit = {"entry": "credit", "adjusts": "id-1", "reason": "broke off"}
     told = decode_unchecked(event(7, NOON_MS, 100, **credit))
-    one = MeteredAdjustment(8, NOON_MS, labels.series.number(SECOND), 0, told)
+    one = MeteredEvent(8, NOON_MS, labels.series.number(SECOND), 0, told)
     sink.write_rows([snapshot(2, 9), replace(snapshot(3, 9), adjustments=[one])])
     ((table, stored),) = drivers[0].inserts
     assert table == "adjustments"

@@ -1,12 +1,18 @@
-"""Debits and credits that count are kept whole, each once, as what they count for."""
+"""Debits, credits and belated usage that count are kept whole, each once, as what they are."""
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
+
+import numpy as np
+import pytest
 
 from schemas.metering_rules import DAY_MS, HOUR_MS, MeteringRules
 from schemas.price_class import PriceClass
 from services.aggregator.core.dedup import SeenIds
+from services.aggregator.core.judging import Columns
+from services.aggregator.core.kept_events import belated
 from services.aggregator.core.partition import Checkpoint, PartitionState, Snapshot
 from services.aggregator.core.slices import SliceStore
 from services.aggregator.core.timing import RuleBook
@@ -109,7 +115,9 @@ def test_what_the_hours_leave_out_is_left_out() -> None:
 def test_plain_usage_keeps_nothing() -> None:
     partition = state()
     feed(partition, *(event(number, T0_MS, 1) for number in range(50)))
-    assert (partition.held_bytes, taken(partition).adjustments) == (0, [])
+    assert partition.held_bytes == 0
+    snapshot = taken(partition)
+    assert (snapshot.adjustments, snapshot.belated) == ([], [])
 
 
 def test_memory_is_counted_with_the_texts_of_each() -> None:
@@ -130,3 +138,52 @@ def test_one_that_the_hours_leave_out_hides_none_behind_it() -> None:
     partition = state(MeteringRules(hour_retention_ms=2 * HOUR_MS))
     feed(partition, event(1, T0_MS - 4 * HOUR_MS, 4, **CREDIT), event(2, T0_MS, 4, **CREDIT))
     assert kept(taken(partition)) == [(1, "id-2")]
+
+
+#: T0 is noon of 15 March: 14.5 days after the month before had ended.
+FEBRUARY_END_MS = int(datetime(2026, 3, 1, tzinfo=UTC).timestamp()) * 1000
+
+
+def test_usage_of_a_month_that_had_ended_is_kept_whole() -> None:
+    partition = state()
+    feed(
+        partition,
+        event(1, FEBRUARY_END_MS - 1, 10),
+        event(2, FEBRUARY_END_MS, 10),
+        event(3, FEBRUARY_END_MS - 20 * DAY_MS, 10, output_tokens=3),
+        event(3, FEBRUARY_END_MS - 20 * DAY_MS, 10, output_tokens=3),
+        event(4, FEBRUARY_END_MS - 22 * DAY_MS, 10),
+        event(5, FEBRUARY_END_MS - DAY_MS, 4, **CREDIT),
+    )
+    assert partition.held_bytes > 2000
+    snapshot = taken(partition)
+    assert kept(snapshot) == [(5, "id-5")]
+    assert [(one.offset, one.event.id) for one in snapshot.belated] == [(0, "id-1"), (2, "id-3")]
+    assert snapshot.belated[0].append_ms == T0_MS
+    slices = sum(map(len, snapshot.rows.values()))
+    assert snapshot.row_count == slices + len(snapshot.admissions) + 1 + 2 + 1
+    assert taken_again(partition) == []
+
+
+def taken_again(partition: PartitionState) -> list[int]:
+    feed(partition, event(90, T0_MS, 1))
+    return [one.offset for one in taken(partition).belated]
+
+
+@pytest.mark.parametrize("late_ms", [0, 3_600_000, 3_600_001, 86_400_000])
+@pytest.mark.parametrize("end", [(2026, 1, 1), (2024, 3, 1), (2026, 12, 1), (2000, 1, 1)])
+def test_an_hour_after_the_month_it_is_belated(end: tuple[int, int, int], late_ms: int) -> None:
+    end_s = int(datetime(*end, tzinfo=UTC).timestamp())
+    seconds = np.array([end_s - 1, end_s - 86_400, end_s])
+    append_ms = np.full(3, end_s * 1000 + late_ms)
+    none, units = np.zeros(3, np.int64), np.zeros((3, 0), np.int64)
+    hashes = np.zeros((3, 2), np.uint64)
+    columns = Columns(none, append_ms, append_ms, seconds, none, none, none, hashes, none, units)
+    assert belated(columns).tolist() == [late_ms > 3_600_000] * 2 + [False]
+
+
+def test_what_came_in_its_own_month_is_late_but_not_belated() -> None:
+    partition = state()
+    feed(partition, event(1, T0_MS - 10 * DAY_MS, 10))
+    snapshot = taken(partition)
+    assert (snapshot.checkpoint.late, snapshot.belated) == (1, [])
