@@ -169,6 +169,7 @@ def test_what_moves_while_bills_are_written_stops_it_and_leaves_no_run(
         if row[2] == "tenant-0":
             meter.meter(1, [event(501, at(4, 9), 7)], END_MS + DAY_MS)
 
+    monkeypatch.setattr(freeze, "TENANTS_AT_ONCE", 1)
     monkeypatch.setattr(freeze, "write_bill", late)
     assert "moved while its bills were written" in refused(database, PERIOD, "--run", "SF", key=key)
     monkeypatch.setattr(freeze, "write_bill", written)
