@@ -269,13 +269,14 @@ def runs(
                 places.submit(run, case, arguments_of(case), fault, own / fault) for fault in faults
             ]
 
-        yield {
-            item.callspec.params["case"]: begin(item.callspec.params["case"])
+        cases = [
+            str(item.callspec.params["case"])
             for item in request.session.items
             if isinstance(item, pytest.Function)
             and item.module is request.module
             and "runs" in item.fixturenames
-        }
+        ]
+        yield {case: begin(case) for case in cases}
         places.shutdown(cancel_futures=True)
 
 
