@@ -40,9 +40,10 @@ up: setup
 check: lint
 	TESTS_BRIEF=1 $(BIN)/python -m pytest -n 2 --dist loadfile tests/unit tests/property tests/contract
 
-# Two at a time, each with a Kafka, ClickHouse and Prometheus of its own: most of it is waiting.
+# Three at a time, each with a Kafka, ClickHouse and Prometheus of its own: of two that wait, or work on
+# one thing only, one core would rest.
 test: setup price-lists gateway-clients otel-collector helm clickhouse-versions python-versions
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 # The package whose prices `wattoken tariffs sync` reads beside those of genai-prices, without what it needs.
 price-lists: $(VENV)/.litellm

@@ -12,7 +12,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +32,8 @@ Fault = Literal["closed", "silent"]
 FAULTS: Final[tuple[Fault, ...]] = ("closed", "silent")
 #: The limits of the commands are seconds; the rest is for Python to start on a busy machine.
 PATIENCE_SECONDS: Final = 60.0
+#: So many commands are run at once.
+AT_ONCE: Final = 6
 #: What a line about a part names.
 SETTINGS: Final[Mapping[Part, str]] = {
     "kafka": "WATTOKEN_KAFKA_BOOTSTRAP_SERVERS",
@@ -176,6 +178,10 @@ class Run:
         ]
 
 
+#: Of each case, what it does with each fault.
+Runs = Mapping[str, list[Future[Run]]]
+
+
 def files(folder: Path) -> None:
     """What commands are given to read."""
     (folder / "catalogue").mkdir()
@@ -248,16 +254,44 @@ def run(case: str, arguments: tuple[str, ...], fault: Fault, folder: Path) -> Ru
             time.sleep(0.1)
 
 
-def both(case: str, arguments: tuple[str, ...], folder: Path) -> list[Run]:
-    """Run it with each fault, at once: most of it is waiting."""
-    with ThreadPoolExecutor(len(FAULTS)) as places:
-        return [*places.map(lambda fault: run(case, arguments, fault, folder / fault), FAULTS)]
+@pytest.fixture(scope="module")
+def runs(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Runs]:
+    """Run each case that a test asks for with each fault, several at once: most of it is waiting.
+
+    They begin in the order in which their tests come, so that no test waits for those behind it.
+    """
+    folder = tmp_path_factory.mktemp("runs")
+    with ThreadPoolExecutor(AT_ONCE) as places:
+
+        def begin(case: str) -> list[Future[Run]]:
+            faults: tuple[Fault, ...] = ("silent",) if case in ALONE else FAULTS
+            own = folder / case.replace(" ", "-")
+            return [
+                places.submit(run, case, arguments_of(case), fault, own / fault) for fault in faults
+            ]
+
+        cases = [
+            str(item.callspec.params["case"])
+            for item in request.session.items
+            if isinstance(item, pytest.Function)
+            and item.module is request.module
+            and "runs" in item.fixturenames
+        ]
+        yield {case: begin(case) for case in cases}
+        places.shutdown(cancel_futures=True)
+
+
+def arguments_of(case: str) -> tuple[str, ...]:
+    return ALONE[case] if case in ALONE else {**GIVE_UP, **WAIT}[case][0]
 
 
 @pytest.mark.parametrize("case", GIVE_UP)
-def test_it_gives_up_soon_and_says_where_and_what_to_do(case: str, tmp_path: Path) -> None:
-    arguments, (part, *_) = GIVE_UP[case]
-    for done in both(case, arguments, tmp_path):
+def test_it_gives_up_soon_and_says_where_and_what_to_do(case: str, runs: Runs) -> None:
+    _, (part, *_) = GIVE_UP[case]
+    for begun in runs[case]:
+        done = begun.result()
         assert done.exit_code == 1, (done.exit_code, done.stderr)
         (line,) = done.stderr.splitlines()
         assert line.startswith("wattoken: "), line
@@ -268,17 +302,19 @@ def test_it_gives_up_soon_and_says_where_and_what_to_do(case: str, tmp_path: Pat
 
 
 @pytest.mark.parametrize("case", WAIT)
-def test_it_says_soon_where_and_what_to_do_and_waits(case: str, tmp_path: Path) -> None:
-    arguments, parts = WAIT[case]
-    for done in both(case, arguments, tmp_path):
+def test_it_says_soon_where_and_what_to_do_and_waits(case: str, runs: Runs) -> None:
+    _, parts = WAIT[case]
+    for begun in runs[case]:
+        done = begun.result()
         assert done.exit_code is None, (done.exit_code, done.stderr)
         for part in parts:
             assert done.lines_of(part), (part, done.stdout, done.stderr)
 
 
 @pytest.mark.parametrize("case", ALONE)
-def test_what_needs_nobody_asks_nobody(case: str, tmp_path: Path) -> None:
-    done = run(case, ALONE[case], "silent", tmp_path / "silent")
+def test_what_needs_nobody_asks_nobody(case: str, runs: Runs) -> None:
+    (begun,) = runs[case]
+    done = begun.result()
     assert done.connections == 0
     assert done.exit_code in (0, 1), done.stderr
 
