@@ -142,7 +142,7 @@ docs: setup
 	$(BIN)/python -m tools.charts.settings
 	$(BIN)/python -m tools.supply_chain.licences
 
-# Grafana's dashboards (deploy/grafana/dashboards), likewise.
+# Grafana's dashboards (deploy/grafana: as provisioned, and as imported), likewise.
 dashboards: setup
 	$(BIN)/python -m tools.dashboards.generate
 
@@ -156,7 +156,7 @@ locks: setup
 	$(BIN)/python -m tests.helm.strimzi_schemas
 	$(if $(shell command -v go),$(BIN)/python -m tests.otel_collector.build --lock,@echo "no Go: the lock of the OpenTelemetry Collector stays")
 	$(if $(shell command -v go),$(BIN)/python -m tests.helm.programs --lock,@echo "no Go: the locks of Helm and its checker stay")
-	for wheels in java maven npm uv; do .bootstrap/bin/uv pip compile --quiet --universal --python-version 3.11 \
+	for wheels in java jsonnet maven npm uv; do .bootstrap/bin/uv pip compile --quiet --universal --python-version 3.11 \
 	  --only-binary :all: --generate-hashes --no-annotate --custom-compile-command "make locks" $(LOCK_ARGS) \
 	  --output-file services/local_stack/wheel_locks/$$wheels.txt services/local_stack/wheel_locks/$$wheels.in || exit; done
 	.bootstrap/bin/uv pip compile --quiet --universal --python-version 3.11 --no-deps \

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
+from services.canary.books import Metered
 from services.canary.errors import AttemptError
 from services.canary.readings import QUERY, metered_in
-from services.canary.rounds import Metered
 from services.platform.direct_http import direct_opener
 from services.platform.errors import ConfigurationError
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from datetime import datetime
 
-from services.canary.rounds import INPUT_TOKENS, OUTPUT_TOKENS, Round
+from services.canary.books import INPUT_TOKENS, mark
+from services.canary.rounds import Round
 
 
 def body_of(one: Round, name: str, at: datetime) -> bytes:
@@ -25,7 +26,7 @@ def body_of(one: Round, name: str, at: datetime) -> bytes:
                 "provider": name,
                 "model": name,
                 "input_tokens": INPUT_TOKENS,
-                "output_tokens": OUTPUT_TOKENS,
+                "output_tokens": mark(number),
             }
         ).encode()
         for number in one.numbers

@@ -37,12 +37,13 @@ class CanaryMetrics:
         )
         self.doubled = Gauge(
             "wattoken_canary_doubled_events",
-            "Events that the registers hold beyond all that was sent, since the canary started.",
+            "Events that the registers hold beyond all that was ever sent.",
             registry=self.registry,
         )
         self.difference = Gauge(
             "wattoken_canary_difference_tokens",
-            "Tokens in the registers less those of the events in them, by kind; not 0 is wrong.",
+            "Tokens in the registers less those of as many events, by kind; 0 where they may be the"
+            " sum of events that were sent, each once.",
             ["kind"],
             registry=self.registry,
         )

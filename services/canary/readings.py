@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from services.canary.rounds import Metered
+from services.canary.books import Metered
 
 #: What is asked of the exporter: nothing else is written out for it.
 COLUMNS: Final = tuple(

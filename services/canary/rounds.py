@@ -1,45 +1,22 @@
 """PURE. What was sent, what must be in the registers, and what it means that they say otherwise.
 
-Events are numbered from 1 for as long as a canary's name is used, and their number is their id.
-They are sent in rounds of `ROUND_EVENTS`, and a round begins only when the registers hold all
-events before it. So the registers never lack more than one round of what was ever sent, whoever
-sent it: a canary that starts again reads that they hold ``n``, sends those from ``n + 1`` on, and
-what of them was on its way already has the same ids and is counted once. From then on exactly the
-events up to ``n + ROUND_EVENTS`` have been sent. No file is needed to know that, and nothing is
-guessed.
+Events are sent in rounds of `ROUND_EVENTS`, always the same numbers in a round, and a round begins
+only when the registers hold all events before it. So nothing beyond one round was ever sent that
+they lack: a canary that starts reads how many they hold, and sends the round that is not whole, all
+of it. What of it was metered or is on its way has the same ids and is counted once; what ingest
+refused of it in the life before, or never got, is taken now. No file is needed to know that, and
+nothing is guessed.
 
-An event that is counted twice may stand for one that is on its way: then it is found one round
-later. Each event has the same tokens. Whichever of them the registers hold, their tokens must be so
-many times as much: it shows at each reading and not only when nothing is on its way.
+What the registers hold is held to itself too (`Metered.is_right`), so a restart forgets nothing
+that is wrong: it is there to be read. Where they hold more than this life knows of, and rightly so,
+its first reading was an old one, or another canary has sent it: it goes on from there.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
 
-#: Most of what may be on its way. Never lower it: a canary of before may have left as many behind.
-ROUND_EVENTS: Final = 8
-#: Of each event; primes, so that no mistake looks like another.
-INPUT_TOKENS: Final = 89
-OUTPUT_TOKENS: Final = 7
-
-
-@dataclass(frozen=True, slots=True)
-class Metered:
-    """What the registers hold of the canary."""
-
-    events: int
-    input_tokens: int
-    output_tokens: int
-
-    @property
-    def difference_tokens(self) -> tuple[int, int]:
-        """Input and output tokens that they hold beyond those of their events; below 0: lack."""
-        return (
-            self.input_tokens - self.events * INPUT_TOKENS,
-            self.output_tokens - self.events * OUTPUT_TOKENS,
-        )
+from services.canary.books import ROUND_EVENTS, Metered
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +42,8 @@ class Rounds:
 
     def __init__(self, metered: Metered, missing_seconds: float) -> None:
         self._missing_seconds = missing_seconds
-        self._last = metered.events
+        # Which numbers of the round that is not whole are in the registers does not matter.
+        self._last = metered.whole
         #: The round that is sent, or on its way; the next begins when it is visible.
         self.under_way: Round | None = None
         #: Events that the registers hold beyond all that was ever sent.
@@ -91,13 +69,16 @@ class Rounds:
         Returns how long after its acknowledgement the round was found to be visible, or None where
         it is not.
         """
+        if metered.is_right:
+            # What is beyond this life's rounds others have sent, and none of it is there twice.
+            self._last = max(self._last, metered.whole)
+            self.doubled = 0
+        else:
+            self.doubled = max(self.doubled, metered.events - self._last)
         sent = self._last + self.doubled
-        if metered.events > sent:
-            self.doubled += metered.events - sent
-            sent = metered.events
         age = self.unseen_seconds(now)
         acknowledged = self.under_way is not None and self.under_way.acknowledged_at is not None
-        if acknowledged and metered.events == sent:
+        if acknowledged and metered.events >= sent:
             self.under_way = None
             self.missing = 0
             return age

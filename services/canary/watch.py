@@ -8,10 +8,11 @@ from datetime import UTC, datetime
 from threading import Event
 from typing import Final, Protocol, TypeVar
 
+from services.canary.books import ROUND_EVENTS, Metered
 from services.canary.errors import AttemptError
 from services.canary.events import body_of
 from services.canary.metrics import CanaryMetrics
-from services.canary.rounds import ROUND_EVENTS, Metered, Rounds
+from services.canary.rounds import Rounds
 from services.platform.log import get_logger
 
 _log = get_logger(__name__)
@@ -25,6 +26,8 @@ POLL_SLOWLY_SECONDS: Final = 10.0
 #: Between attempts that fail: doubled each time up to the most.
 PAUSE_SECONDS: Final = 1.0
 PAUSE_SECONDS_MAX: Final = 30.0
+#: Missing and doubled events, and tokens that differ.
+_NOTHING_WRONG: Final = (0, 0, (0, 0))
 
 
 class Sends(Protocol):
@@ -69,6 +72,7 @@ class Watch:
         self._now = now
         self._stop = Event()
         self.wait: Callable[[float], bool] = self._stop.wait
+        self._said = _NOTHING_WRONG
         #: None until the registers were read for the first time.
         self.rounds: Rounds | None = None
         metrics.unseen_seconds.set_function(self._unseen_seconds)
@@ -89,6 +93,8 @@ class Watch:
             return
         self.rounds = rounds = Rounds(metered, self._missing_seconds)
         _log.info("canary starts", events=metered.events)
+        # What is wrong in the registers is no less so for a restart.
+        self._say(rounds, metered)
         while not self._stop.is_set():
             began_at = self._monotonic()
             self._round(rounds)
@@ -119,25 +125,36 @@ class Watch:
 
     def _hold(self, rounds: Rounds, metered: Metered) -> float | None:
         """Hold a reading against what was sent; say when it shows all of it."""
-        before = (rounds.missing, rounds.doubled)
         age = rounds.read(metered, self._monotonic())
+        self._say(rounds, metered)
+        if age is not None:
+            self._metrics.visible.inc(ROUND_EVENTS)
+            for _ in range(ROUND_EVENTS):
+                self._metrics.freshness.observe(age)
+        return age
+
+    def _say(self, rounds: Rounds, metered: Metered) -> None:
+        """Show what is found, and log it where it is another thing than before."""
         metrics = self._metrics
         metrics.missing.set(rounds.missing)
         metrics.doubled.set(rounds.doubled)
-        for kind, tokens in zip(("input", "output"), metered.difference_tokens, strict=True):
+        difference = metered.difference_tokens
+        for kind, tokens in zip(("input", "output"), difference, strict=True):
             metrics.difference.labels(kind).set(tokens)
-        if age is not None:
-            metrics.visible.inc(ROUND_EVENTS)
-            for _ in range(ROUND_EVENTS):
-                metrics.freshness.observe(age)
-        if (rounds.missing, rounds.doubled) != before:
-            _log.error(
-                "registers do not hold what was sent",
-                missing=rounds.missing,
-                doubled=rounds.doubled,
-                metered=metered.events,
-            )
-        return age
+        found = (rounds.missing, rounds.doubled, difference)
+        if found == self._said:
+            return
+        self._said = found
+        if found == _NOTHING_WRONG:
+            _log.warning("registers hold what was sent again", metered=metered.events)
+            return
+        _log.error(
+            "registers do not hold what was sent",
+            missing=rounds.missing,
+            doubled=rounds.doubled,
+            difference_tokens=difference,
+            metered=metered.events,
+        )
 
     def _until_done(self, attempt: Callable[[], T]) -> T | None:
         """Try until it succeeds; None when it is told to stop."""

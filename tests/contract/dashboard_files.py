@@ -38,9 +38,9 @@ def variables(dashboard: Dashboard) -> dict[str, dict[str, Any]]:
 
 
 def queries(dashboard: Dashboard) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Each panel's queries, under the panel's title."""
+    """Each panel's queries, under the panel's title; a list of alerts has none."""
     for panel in panels(dashboard):
-        for target in panel["targets"]:
+        for target in panel.get("targets", ()):
             yield f"{panel['title']} ({target['refId']})", target
 
 

@@ -18,10 +18,17 @@ from services.ingest.metrics import IngestMetrics
 from tests.contract import compose_file, dashboard_files
 from tests.contract.compose_file import ROOT, theirs
 from tests.contract.dashboard_files import GRAFANA, SQL, load, panels, queries, variables
-from tools.dashboards.generate import DASHBOARDS, render
-from tools.dashboards.layout import as_json
+from tools.dashboards.generate import DASHBOARDS, SHARED, render
+from tools.dashboards.layout import as_document
 from tools.dashboards.panels import NO_UNIT, About, lines
-from tools.dashboards.queries import CLICKHOUSE_TYPE, PROMETHEUS_TYPE, promql, sql_rows
+from tools.dashboards.queries import (
+    CLICKHOUSE_TYPE,
+    DATASOURCE_VARIABLES,
+    PROMETHEUS_TYPE,
+    promql,
+    sql_rows,
+)
+from tools.dashboards.shared import GRAFANA_VERSION, SOURCES
 
 DEFINITIONS = {exposed_name(meaning): meaning for meaning in METRICS}
 ALL = [*dashboard_files.METRICS, *SQL]
@@ -56,8 +63,9 @@ def metric_labels() -> dict[str, set[str]]:
 def test_the_files_are_what_the_python_says() -> None:
     """`make dashboards` writes them."""
     written = {
-        path.relative_to(DASHBOARDS): path.read_text(encoding="utf-8")
-        for path in DASHBOARDS.rglob("*.json")
+        path.relative_to(GRAFANA): path.read_text(encoding="utf-8")
+        for folder in (DASHBOARDS, SHARED)
+        for path in folder.rglob("*.json")
     }
     rendered = render()
     assert written.keys() == rendered.keys()
@@ -74,8 +82,8 @@ def test_it_is_a_dashboard_as_grafanas_model_has_it(path: Path) -> None:
         assert read.panels is not None
         assert read.title == load(path)["title"]
         return
-    # Its model of a link knows one placement only, and not the one that older Grafanas have.
-    assert {**json.loads(as_json(read)), "links": 0} == {**load(path), "links": 0}
+    # An alert list's options, which its model leaves open, and the alerts marked on the time too.
+    assert as_document(read) == load(path)
 
 
 def test_ids_and_titles_are_unique() -> None:
@@ -97,6 +105,10 @@ def test_each_panel_says_what_it_shows(path: Path) -> None:
     assert dashboard["description"].endswith("?")
     for panel in panels(dashboard):
         title = panel["title"]
+        if panel["type"] == "alertlist":
+            # It asks Grafana, and shows no number.
+            assert panel["options"]["alertName"] == "Wattoken"
+            continue
         assert title and panel["targets"], title
         assert len(panel["description"]) > 10 and panel["description"][-1] in ".:", title
         assert panel["fieldConfig"]["defaults"]["unit"], title
@@ -120,17 +132,22 @@ def test_no_panel_lies_on_another_or_beside_the_grid(path: Path) -> None:
 def test_it_asks_the_source_that_its_user_chose(path: Path) -> None:
     dashboard = load(path)
     kind = CLICKHOUSE_TYPE if path in SQL else PROMETHEUS_TYPE
-    wanted = {"type": kind, "uid": "${datasource}"}
-    variable = variables(dashboard)["datasource"]
+    chosen = DATASOURCE_VARIABLES[kind]
+    wanted = {"type": kind, "uid": f"${{{chosen}}}"}
+    variable = variables(dashboard)[chosen]
     assert (variable["type"], variable["query"]) == ("datasource", kind)
     for panel in panels(dashboard):
-        assert panel["datasource"] == wanted
-        assert all(target["datasource"] == wanted for target in panel["targets"])
+        if panel["type"] != "alertlist":
+            assert panel["datasource"] == wanted
+        assert all(target["datasource"] == wanted for target in panel.get("targets", ()))
     for name, other in variables(dashboard).items():
-        assert name == "datasource" or other["datasource"] == wanted
+        assert name == chosen or other["datasource"] == wanted
+    for annotation in dashboard["annotations"].get("list", ()):
+        assert annotation["datasource"] == wanted
     text = path.read_text(encoding="utf-8")
     used = set(re.findall(r"\$\{?(\w+)", text)) - {
         "__rate_interval",
+        "__range",
         "__timeFilter",
         "__dateFilter",
         "__fromTime",
@@ -148,7 +165,7 @@ def test_every_metric_and_label_is_one_that_there_is(path: Path) -> None:
     expressions |= {
         name: variable["definition"]
         for name, variable in variables(dashboard).items()
-        if name != "datasource"
+        if variable["type"] == "query"
     }
     for title, expression in expressions.items():
         recorded = set(re.findall(r"\b\w+:\w+(?::\w+)?\b", expression))
@@ -179,7 +196,7 @@ def test_sql_reads_the_public_views_and_changes_nothing(path: Path) -> None:
     texts |= {
         name: variable["query"]
         for name, variable in variables(dashboard).items()
-        if name != "datasource"
+        if variable["type"] == "query"
     }
     for title, text in texts.items():
         read = set(re.findall(r"\b(?:FROM|JOIN)\s+(\w+)", text))
@@ -189,6 +206,89 @@ def test_sql_reads_the_public_views_and_changes_nothing(path: Path) -> None:
         assert ";" not in text, title
         # Spliced into SQL unquoted, a region named x' would end the text.
         assert not re.search(r"\$\{?(?!__)\w+(?!\w*:singlequote)\b", text), title
+
+
+def test_links_keep_the_time_and_what_is_chosen() -> None:
+    """A variable that two dashboards have means the same in both: it is handed on."""
+    known: dict[str, set[tuple[str, str]]] = {}
+    for path in ALL:
+        dashboard = load(path)
+        for link in dashboard["links"]:
+            assert link["keepTime"] and link["includeVars"], path
+            assert link["tags"] == dashboard["tags"], "to each other, and so back"
+        for name, variable in variables(dashboard).items():
+            of = variable["query"] if variable["type"] == "datasource" else ""
+            known.setdefault(name, set()).add((variable["type"], of))
+    assert all(len(kinds) == 1 for kinds in known.values()), known
+
+
+@pytest.mark.parametrize("stem", ["grid", "meter-room"])
+def test_what_is_chosen_is_region_provider_and_model(stem: str) -> None:
+    dashboard = load(DASHBOARDS / "metrics" / f"{stem}.json")
+    names = ("region", "provider", "model")
+    assert [*variables(dashboard)] == ["datasource", *names]
+    for number, name in enumerate(names):
+        # Each offers what there is of those before it.
+        for before in names[:number]:
+            assert f'{before}=~"${before}"' in variables(dashboard)[name]["definition"]
+    for panel in panels(dashboard):
+        asked = " ".join(target["expr"] for target in panel.get("targets", ()))
+        for name in names:
+            told = f"{name}s" in panel["description"].partition(" Of all ")[2]
+            assert not asked or (f"${name}" in asked) != told, f"{panel['title']}: {name}"
+
+
+@each_of_metrics
+def test_alerts_and_new_versions_are_marked_on_the_time(path: Path) -> None:
+    marked = {one["name"]: one["expr"] for one in load(path)["annotations"]["list"]}
+    assert marked.keys() == {"Alerts", "New versions"}
+    assert 'ALERTS{alertname=~"Wattoken.+", alertstate="firing"}' in marked["Alerts"]
+    builds = set(re.findall(r"wattoken_\w+", marked["New versions"]))
+    assert builds <= set(metric_labels())
+
+
+def test_alerts_are_listed() -> None:
+    listed = {
+        path.stem
+        for path in dashboard_files.METRICS
+        if any(panel["type"] == "alertlist" for panel in panels(load(path)))
+    }
+    assert listed == {"grid", "pipeline"}
+
+
+@pytest.mark.parametrize("path", ALL, ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_what_is_imported_is_what_is_provisioned_with_its_source(path: Path) -> None:
+    """As Grafana's import has it: it asks for each input, and puts the answer in its place."""
+    text = (SHARED / path.relative_to(DASHBOARDS)).read_text(encoding="utf-8")
+    (asked,) = json.loads(text)["__inputs"]
+    assert f"${{{asked['name']}}}" in text
+    imported = json.loads(text.replace(f"${{{asked['name']}}}", "its-uid"))
+    kind = CLICKHOUSE_TYPE if path in SQL else PROMETHEUS_TYPE
+    chosen = variables(imported)[DATASOURCE_VARIABLES[kind]].pop("current")
+    assert (asked["type"], asked["pluginId"], chosen["value"]) == ("datasource", kind, "its-uid")
+    needed = {one["id"]: one["type"] for one in imported["__requires"]}
+    kinds = {panel["type"] for panel in panels(imported)}
+    assert needed == {"grafana": "grafana", kind: "datasource", **dict.fromkeys(kinds, "panel")}
+    assert {name: imported.pop(name) for name in ("id", "__elements")} == {
+        "id": None,
+        "__elements": {},
+    }
+    for name in ("__inputs", "__requires"):
+        del imported[name]
+    assert imported == load(path)
+
+
+def test_what_is_imported_names_the_versions_that_compose_runs() -> None:
+    grafana = theirs()["grafana"]
+    assert grafana["image"].startswith(f"grafana/grafana:{GRAFANA_VERSION}@")
+    plug_in = f"{CLICKHOUSE_TYPE}@{SOURCES[CLICKHOUSE_TYPE].version}"
+    assert grafana["environment"]["GF_PLUGINS_PREINSTALL"] == plug_in
+
+
+def test_rejected_is_told_of_the_time_shown() -> None:
+    shown = dict(queries(load(DASHBOARDS / "metrics/pipeline.json")))
+    assert "increase(wattoken_events_rejected_total[$__range])" in shown["Rejected (A)"]["expr"]
+    assert "max(max by (partition)" in shown["Newest event (A)"]["expr"]
 
 
 def test_what_each_dashboard_must_show_is_there() -> None:

@@ -18,17 +18,9 @@ from services.aggregator.metrics import REGISTRY
 from services.canary.metrics import CanaryMetrics
 from services.exporter.metric_definitions import METRICS, exposed_name
 from services.ingest.metrics import IngestMetrics
-from services.local_stack.errors import ComponentMissing
-from services.local_stack.prometheus import (
-    RULES,
-    fetch_prometheus,
-    find_promtool,
-    prometheus_config,
-)
+from services.local_stack.prometheus import RULES, prometheus_config
 from tests.contract import compose_file
 from tests.contract.compose_file import ROOT, theirs
-from tests.integration.conftest import missing
-from tests.versions.prometheus import newest_prometheus
 
 CASES = Path(__file__).with_name("rule_tests")
 FILES = sorted(RULES.glob("*.yml"))
@@ -46,24 +38,6 @@ PAGES = (
     ]
     + "/blob/main/"
 )
-
-
-@pytest.fixture(scope="module", params=["of the local stack", "the newest"])
-def promtool(request: pytest.FixtureRequest) -> Path:
-    """The tool of both ends of what is supported (docs/supported-versions.md)."""
-    if request.param == "the newest":
-        newest = newest_prometheus()
-        if newest is None:
-            pytest.skip("Debian's unstable suite has no Prometheus that runs here")
-        return newest.with_name("promtool")
-    try:
-        fetch_prometheus(print)
-    except ComponentMissing as error:
-        missing(error)
-    found = find_promtool()
-    if found is None:
-        pytest.skip("promtool is not beside prometheus, where its packages have it")
-    return found
 
 
 def promtool_says(promtool: Path, *arguments: str | Path) -> tuple[int, str]:

@@ -149,8 +149,8 @@ def _write_earlier_week(pipeline: Pipeline, promtool: Path, folder: Path) -> Non
 
 
 def fill_promql(expression: str, values: dict[str, list[str]]) -> str:
-    """Put in what Grafana would: the rate interval, and each variable's values as a pattern."""
-    expression = expression.replace("$__rate_interval", "10s")
+    """Put in what Grafana would: the times, and each variable's values as a pattern."""
+    expression = expression.replace("$__rate_interval", "10s").replace("$__range", "1m")
     for name, chosen in values.items():
         expression = expression.replace(f"${name}", f"({'|'.join(chosen)})")
     assert "$" not in expression

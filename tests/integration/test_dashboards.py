@@ -46,14 +46,16 @@ def values_of_variables(scene: Scene, dashboard: Dashboard) -> dict[str, list[st
     """Each variable's values, from the query that Grafana would ask for them."""
     found: dict[str, list[str]] = {}
     for name, variable in variables(dashboard).items():
-        if name == "datasource":
+        if variable["type"] == "datasource":
             continue
-        of_label = re.fullmatch(r"label_values\((\w+), (\w+)\)", variable["definition"])
+        of_label = re.fullmatch(r"label_values\((.+), (\w+)\)", variable["definition"])
         if of_label:
-            found[name] = scene.ask(f"label/{of_label[2]}/values", **{"match[]": of_label[1]})
+            chosen = fill_promql(of_label[1], found)
+            found[name] = scene.ask(f"label/{of_label[2]}/values", **{"match[]": chosen})
         else:
+            asked = fill_sql(variable["query"], found, from_time=0, to_time=0)
             with database(scene.pipeline) as client:
-                found[name] = [row[0] for row in client.query(variable["query"]).result_rows]
+                found[name] = [row[0] for row in client.query(asked).result_rows]
     return found
 
 
@@ -121,7 +123,7 @@ def assert_series(title: str, names: tuple[str, ...], rows: Any) -> None:
 def test_the_dashboards_say_what_the_meter_says(scene: Scene) -> None:
     """The figures of the last moment, once all is metered, are the views' own."""
     shown = {
-        title: fill_promql(target["expr"], {"region": [".*"]})
+        title: fill_promql(target["expr"], dict.fromkeys(("region", "provider", "model"), [".*"]))
         for path in dashboard_files.METRICS
         for title, target in queries(load(path))
     }

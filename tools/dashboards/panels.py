@@ -203,6 +203,36 @@ def curve(about: About, query: Query, *, across: str, across_unit: str, split_by
     return panel.legend(_legend().calcs(["max"])).tooltip(_tooltip())
 
 
+def alerts(title: str, *, width: int, height: int) -> Panel:
+    """List the alerts of ours that fire or are about to, of whatever source Grafana has them."""
+    panel = builders.Panel().type("alertlist").title(title)
+    panel.description(
+        "Alerts of Wattoken that fire or are about to, with what to do: the runbook's address."
+    )
+    panel.options(
+        {
+            "alertName": "Wattoken",
+            "alertInstanceLabelFilter": "",
+            "dashboardAlerts": False,
+            "groupBy": [],
+            "groupMode": "default",
+            "maxItems": 50,
+            "showInstances": True,
+            "sortOrder": 3,
+            "stateFilter": {
+                "error": True,
+                "firing": True,
+                "noData": False,
+                "normal": False,
+                "pending": True,
+                "recovering": True,
+            },
+            "viewMode": "list",
+        }
+    )
+    return panel.span(width).height(height)
+
+
 def _transform(panel: table.Panel | trend.Panel, name: str, **options: object) -> None:
     panel.with_transformation(dashboard.DataTransformerConfig(name, options=options))
 

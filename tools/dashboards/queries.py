@@ -13,18 +13,21 @@ from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
 PROMETHEUS_TYPE: Final = "prometheus"
 CLICKHOUSE_TYPE: Final = "grafana-clickhouse-datasource"
-#: A dashboard asks for its data source, so that it can be imported anywhere.
-DATASOURCE_VARIABLE: Final = "datasource"
+#: A dashboard asks for its data source, so that it can be imported anywhere. Links between
+#: dashboards keep variables: of one name they would hand a Prometheus on as a ClickHouse.
+DATASOURCE_VARIABLES: Final = {PROMETHEUS_TYPE: "datasource", CLICKHOUSE_TYPE: "clickhouse"}
 
 #: For SQL: each value by name when all are chosen, so it is valid either way.
 IN_REGIONS: Final = "region IN (${region:singlequote})"
+IN_PROVIDERS: Final = "provider IN (${provider:singlequote})"
+IN_MODELS: Final = "model IN (${model:singlequote})"
 
 Query = Builder[Dataquery]
 
 
 def source(kind: str) -> DataSourceRef:
     """Refer to the data source of this plug-in that the dashboard's user chose."""
-    return DataSourceRef(type_val=kind, uid=f"${{{DATASOURCE_VARIABLE}}}")
+    return DataSourceRef(type_val=kind, uid=f"${{{DATASOURCE_VARIABLES[kind]}}}")
 
 
 def promql(expr: str, legend: str = "", *, ref: str = "A") -> Query:

@@ -22,8 +22,8 @@ LOCKS: Final = (
 )
 #: What is committed as it came, and no lock has: the npm package of its files.
 VENDORED: Final = ROOT / "services/exporter/control_room/assets/README.md"
-#: What the tests of pages fetch from npm says its version and its sum itself.
-AXE: Final = "tests/axe.py"
+#: What tests fetch from npm: these say versions and sums themselves (tests/npm_package.py).
+NPM_OF_TESTS: Final = ("tests/axe.py", "tests/grafana/types.py")
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -54,7 +54,7 @@ def locks(root: Path) -> list[Path]:
     others = (
         root / "services/local_stack/clickhouse.py",
         root / VENDORED.relative_to(ROOT),
-        root / AXE,
+        *(root / path for path in NPM_OF_TESTS),
     )
     return sorted(ours | {path for path in others if path.exists()})
 
@@ -75,9 +75,9 @@ def read(lock: Path) -> Iterator[Component]:
     elif lock.name == "go.mod":
         for name, version in re.findall(r"^(?:require )?\s*(\S+\.\S+) v(\S+)", text, re.MULTILINE):
             yield Component("Go", name, version)
-    elif lock.name == "axe.py":
-        for version in re.findall(r'^VERSION: Final = "([^"]+)"', text, re.MULTILINE):
-            yield Component("npm", "axe-core", version)
+    elif lock.suffix == ".py" and "NpmPackage" in text:
+        for name, version in re.findall(r'NpmPackage\(\s*"([^"]+)",\s*"([^"]+)"', text):
+            yield Component("npm", name, version)
     elif lock.name == "clickhouse.py":
         for package in PACKAGES.values():
             yield Component("npm", package, CHDB_VERSION)

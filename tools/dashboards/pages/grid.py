@@ -6,13 +6,14 @@ from typing import Final
 
 from grafana_foundation_sdk.models.common import StackingMode
 
-from tools.dashboards.expressions import REGION, TOKENS, demand_of, rate_of
-from tools.dashboards.layout import Page, Section, label_variable
+from tools.dashboards.expressions import BY_REGION, TOKENS, UNFILTERED, rate_of, sum_of, told
+from tools.dashboards.layout import SERIES_VARIABLES, Page, Section
 from tools.dashboards.panels import (
     RATIO,
     TIME,
     TOKENS_PER_SECOND,
     About,
+    alerts,
     bars,
     figure,
     lines,
@@ -24,20 +25,21 @@ from tools.dashboards.queries import PROMETHEUS_TYPE, promql, promql_now
 GREEN, ORANGE, RED = "green", "orange", "red"
 #: Red is where the alert WattokenReserveMarginLow begins.
 HEADROOM_STEPS: Final = ((None, RED), (0.15, ORANGE), (0.3, GREEN))
-LOAD: Final = f"sum by (region) (region:wattoken_tokens:rate5m{REGION})"
-LOAD_FACTOR: Final = f"max by (region) (region:wattoken_load_factor:ratio{REGION})"
-RESERVE_MARGIN: Final = f"min by (region) (region:wattoken_reserve_margin:ratio{REGION})"
-CAPACITY: Final = demand_of("capacity_tokens_per_second", "region")
-SLIDING: Final = demand_of("sliding_demand_tokens_per_second", "region")
+LOAD: Final = rate_of(*TOKENS, by="region", over="5m")
+LOAD_FACTOR: Final = 'max by (region) (region:wattoken_load_factor:ratio{region=~"$region"})'
+RESERVE_MARGIN: Final = 'min by (region) (region:wattoken_reserve_margin:ratio{region=~"$region"})'
+CAPACITY: Final = told("wattoken_capacity_tokens_per_second")
+#: Capacity is of a region, so what is held against it is of all its models.
+REGIONS_DEMAND: Final = sum_of("sliding_demand_tokens_per_second", "region", filtered=BY_REGION)
 #: 1 where a region idles, 0 where demand takes all its capacity up, below 0 where it wants more.
-BALANCE: Final = f"({CAPACITY} - {SLIDING}) / {CAPACITY}"
+BALANCE: Final = f"({CAPACITY} - {REGIONS_DEMAND}) / {CAPACITY}"
 
 NOW: Final = Section(
     "Now",
     [
         figure(
             About("Load", "Tokens per second over five minutes.", TOKENS_PER_SECOND, 4, 4),
-            promql_now(f"sum({LOAD})"),
+            promql_now(rate_of(*TOKENS, over="5m")),
         ),
         figure(
             About(
@@ -45,7 +47,7 @@ NOW: Final = Section(
                 "Tokens per second over the last 15 complete minutes, renewed every minute.",
                 *(TOKENS_PER_SECOND, 4, 4),
             ),
-            promql_now(demand_of("sliding_demand_tokens_per_second")),
+            promql_now(sum_of("sliding_demand_tokens_per_second")),
         ),
         figure(
             About(
@@ -53,7 +55,7 @@ NOW: Final = Section(
                 "Highest 15-minute demand of all regions together in the billing period.",
                 *(TOKENS_PER_SECOND, 4, 4),
             ),
-            promql_now("sum(wattoken_coincident_demand_tokens_per_second)"),
+            promql_now(sum_of("coincident_demand_tokens_per_second", filtered=UNFILTERED)),
         ),
         figure(
             About(
@@ -117,7 +119,7 @@ LOADS: Final = Section(
                 " :45 UTC), which bills are made from.",
                 TOKENS_PER_SECOND,
             ),
-            promql(demand_of("block_demand_tokens_per_second", "region"), "{{region}}"),
+            promql(sum_of("block_demand_tokens_per_second", "region"), "{{region}}"),
         ),
         lines(
             About(
@@ -143,17 +145,17 @@ PEAKS: Final = Section(
                 " peak, provisioned capacity, load factor and reserve margin.",
                 *(TOKENS_PER_SECOND, 24, 9),
             ),
-            promql_now(SLIDING, ref="A", as_table=True),
+            promql_now(REGIONS_DEMAND, ref="A", as_table=True),
             promql_now(
-                demand_of("billing_peak_demand_tokens_per_second", "region"), ref="B", as_table=True
+                told("wattoken_billing_peak_demand_tokens_per_second"), ref="B", as_table=True
             ),
             promql_now(
-                f"max by (region) (wattoken_billing_peak_timestamp_seconds{REGION}) * 1000",
+                f"{told('wattoken_billing_peak_timestamp_seconds')} * 1000",
                 ref="C",
                 as_table=True,
             ),
             promql_now(
-                demand_of("coincident_demand_tokens_per_second", "region"), ref="D", as_table=True
+                told("wattoken_coincident_demand_tokens_per_second"), ref="D", as_table=True
             ),
             promql_now(CAPACITY, ref="E", as_table=True),
             promql_now(LOAD_FACTOR, ref="F", as_table=True),
@@ -197,7 +199,7 @@ MIX: Final = Section(
                 "Tokens per second by home country of the model's maker.",
                 *(TOKENS_PER_SECOND, 8),
             ),
-            promql_now("sum by (origin) (origin:wattoken_tokens:rate5m)", "{{origin}}"),
+            promql_now("max by (origin) (origin:wattoken_tokens:rate5m)", "{{origin}}"),
         ),
         shares(
             About("Mix by model", "The fifteen busiest models.", TOKENS_PER_SECOND, 8),
@@ -219,6 +221,8 @@ MIX: Final = Section(
     ],
 )
 
+ALERTS: Final = Section("Alerts", [alerts("Alerts", width=24, height=6)])
+
 GRID: Final = Page(
     uid="wattoken-grid",
     title="Wattoken · Grid",
@@ -226,6 +230,6 @@ GRID: Final = Page(
     kind=PROMETHEUS_TYPE,
     span="6h",
     refresh="15s",
-    variables=[label_variable("region", "wattoken_requests_total")],
-    sections=[NOW, LOADS, PEAKS, MIX],
+    variables=SERIES_VARIABLES,
+    sections=[NOW, LOADS, PEAKS, MIX, ALERTS],
 )

@@ -6,14 +6,19 @@ from typing import Final
 
 from grafana_foundation_sdk.models.common import StackingMode
 
-from tools.dashboards.expressions import AUTHOR_SHARE, AUTHOR_TOKENS, ORIGIN_GROWTH
+from tools.dashboards.expressions import (
+    AUTHOR_SHARE,
+    AUTHOR_TOKENS,
+    ORIGIN_GROWTH,
+    WEEK_TOKENS,
+    told,
+)
 from tools.dashboards.layout import Page, Section
 from tools.dashboards.panels import RATIO, TOKENS, WEEKS, About, bars, figure, lines, rows, shares
 from tools.dashboards.queries import PROMETHEUS_TYPE, promql, promql_now
 
-WEEK_TOKENS: Final = "sum by (origin) (wattoken_week_tokens)"
-WEEK_SHARE: Final = "sum by (origin) (wattoken_week_share_ratio)"
-LEADING: Final = "max by (origin) (wattoken_leading_weeks)"
+WEEK_SHARE: Final = told("wattoken_week_share_ratio")
+LEADING: Final = told("wattoken_leading_weeks")
 
 STANDING: Final = Section(
     "The week so far, by home country of the model's maker",
@@ -34,7 +39,7 @@ STANDING: Final = Section(
         ),
         figure(
             About("Tokens of the week", "Input and output since Monday, UTC.", TOKENS, 4, 6),
-            promql_now("sum(wattoken_week_tokens)"),
+            promql_now(f"sum({WEEK_TOKENS})"),
         ),
         rows(
             About(

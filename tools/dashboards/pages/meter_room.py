@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from tools.dashboards.expressions import REGION, TOKENS, rate_of, total_of
-from tools.dashboards.layout import Page, Section, label_variable
+from tools.dashboards.expressions import TOKENS, rate_of, told, total_of
+from tools.dashboards.layout import SERIES_VARIABLES, Page, Section
 from tools.dashboards.panels import (
     COUNT,
     NO_UNIT,
@@ -24,7 +24,9 @@ from tools.dashboards.panels import TOKENS as TOKEN_UNIT
 from tools.dashboards.queries import PROMETHEUS_TYPE, promql, promql_now
 
 SERIES: Final = "region, provider, model"
-CHARGES: Final = f"wattoken_billing_period_charges_usd{REGION}"
+CHARGES: Final = told("wattoken_billing_period_charges_usd")
+#: Of the recording rules by model.
+OF_MODELS: Final = '{model=~"$model"}'
 
 TOTALS: Final = Section(
     "Totals of all time",
@@ -107,7 +109,8 @@ CLASSES: Final = Section(
                 RATIO,
             ),
             promql(
-                f"max by (region) (region:wattoken_estimated_tokens_share:ratio_rate1h{REGION})",
+                "max by (region)"
+                ' (region:wattoken_estimated_tokens_share:ratio_rate1h{region=~"$region"})',
                 "{{region}}",
             ),
         ),
@@ -133,18 +136,22 @@ DENSITY: Final = Section(
         bars(
             About("Tokens per request", "By model, over the last hour.", TOKEN_UNIT, 8, 10),
             promql_now(
-                "topk(15, max by (model) (model:wattoken_tokens_per_request:ratio))", "{{model}}"
+                f"topk(15, max by (model) (model:wattoken_tokens_per_request:ratio{OF_MODELS}))",
+                "{{model}}",
             ),
         ),
         bars(
             About("Output per input token", "By model, over the last hour.", NO_UNIT, 8, 10),
             promql_now(
-                "topk(15, max by (model) (model:wattoken_output_per_input:ratio))", "{{model}}"
+                f"topk(15, max by (model) (model:wattoken_output_per_input:ratio{OF_MODELS}))",
+                "{{model}}",
             ),
         ),
         bars(
             About("Cache hits", "Part of input read from a cache, by model.", RATIO, 8, 10),
-            promql_now("topk(15, max by (model) (model:wattoken_cache_hit:ratio))", "{{model}}"),
+            promql_now(
+                f"topk(15, max by (model) (model:wattoken_cache_hit:ratio{OF_MODELS}))", "{{model}}"
+            ),
             highest=1,
         ),
         lines(
@@ -169,12 +176,12 @@ CHARGED: Final = Section(
     "Charges of the billing period",
     [
         figure(
-            About("Energy charge", "All regions, at list price.", USD, 6, 8),
+            About("Energy charge", "At list price.", USD, 6, 8),
             promql_now(f"sum({CHARGES})"),
         ),
         figure(
             About("Since", "When the billing period began.", TIME, 6, 8),
-            promql_now("max(wattoken_billing_period_start_timestamp_seconds) * 1000"),
+            promql_now(f"{told('wattoken_billing_period_start_timestamp_seconds')} * 1000"),
         ),
         shares(
             About("Charges by time of use", "In which period of the day.", USD),
@@ -195,8 +202,7 @@ CHARGED: Final = Section(
                 *(USD, 8, 10),
             ),
             promql_now(
-                "max by (provider, model, token_class, tou_period)"
-                " (wattoken_price_usd_per_token) * 1e6",
+                f"{told('wattoken_price_usd_per_token')} * 1e6",
                 as_table=True,
             ),
             hidden=("Time",),
@@ -213,6 +219,6 @@ METER_ROOM: Final = Page(
     kind=PROMETHEUS_TYPE,
     span="6h",
     refresh="30s",
-    variables=[label_variable("region", "wattoken_requests_total")],
+    variables=SERIES_VARIABLES,
     sections=[TOTALS, CLASSES, DENSITY, CHARGED],
 )

@@ -6,6 +6,7 @@ from typing import Final
 
 from grafana_foundation_sdk.models.common import StackingMode
 
+from tools.dashboards.expressions import STEP, UNFILTERED, told
 from tools.dashboards.layout import Page, Section
 from tools.dashboards.panels import (
     COUNT,
@@ -15,6 +16,7 @@ from tools.dashboards.panels import (
     SECONDS,
     TOKENS,
     About,
+    alerts,
     bars,
     figure,
     lines,
@@ -22,22 +24,33 @@ from tools.dashboards.panels import (
 from tools.dashboards.queries import PROMETHEUS_TYPE, promql, promql_now
 
 GREEN, ORANGE, RED = "green", "orange", "red"
-EVENTS: Final = "wattoken_events"
-#: Everything the log gave, less what became of it; 0 as long as nothing is lost or made up.
+#: Everything the log gave, less what became of it; 0 as long as nothing is lost or made up. Each is
+#: of the exporter that read last: counters only grow, and one reading has all four.
 UNACCOUNTED: Final = (
-    f"sum({EVENTS}_received_total) - sum({EVENTS}_accepted_total)"
-    f" - sum({EVENTS}_duplicate_total) - sum({EVENTS}_rejected_total)"
+    f"{told('wattoken_events_received_total')} - {told('wattoken_events_accepted_total')}"
+    f" - {told('wattoken_events_duplicate_total')} - sum({told('wattoken_events_rejected_total')})"
 )
-FRESHNESS: Final = "time() - wattoken_watermark_timestamp_seconds"
-INTERVAL_AGE: Final = "time() - wattoken_last_closed_interval_end_timestamp_seconds"
+#: When the newest event of each partition was that is metered.
+NEWEST: Final = told("wattoken_watermark_timestamp_seconds")
+INTERVAL_AGE: Final = (
+    f"time() - {told('wattoken_last_closed_interval_end_timestamp_seconds', filtered=UNFILTERED)}"
+)
+#: Of what came in the time shown, not since the beginning: else a third that is rejected today is
+#: nothing beside the year before.
+REJECTED: Final = (
+    f"sum({told('wattoken_events_rejected_total', grown_over='$__range')})"
+    f" / ({told('wattoken_events_received_total', grown_over='$__range')} > 0)"
+)
 
 
-def _rate(metric: str, by: str = "") -> str:
-    return f"sum{f' by ({by})' if by else ''} (rate({metric}[$__rate_interval]))"
+def _records(name: str, by: str = "") -> str:
+    rate = told(f"wattoken_events_{name}_total", per_second_over=STEP)
+    return f"sum by ({by}) ({rate})" if by else f"sum({rate})"
 
 
-def _share_of_received(name: str) -> str:
-    return f"sum({EVENTS}_{name}_total) / sum({EVENTS}_received_total)"
+def _services(metric: str, by: str) -> str:
+    """Of ingest or workers, each of which counts its own."""
+    return f"sum by ({by}) (rate({metric}[{STEP}]))"
 
 
 NOW: Final = Section(
@@ -55,12 +68,18 @@ NOW: Final = Section(
         ),
         figure(
             About("Lag", "Records on the log that no checkpoint covers yet.", COUNT, 3, 4),
-            promql_now("sum(wattoken_consumer_lag_messages)"),
+            promql_now(f"sum({told('wattoken_consumer_lag_messages')})"),
             steps=[(None, GREEN), (10_000, ORANGE), (1_000_000, RED)],
         ),
         figure(
-            About("Newest event", "Age of the newest event that is metered.", SECONDS, 3, 4),
-            promql_now(f"min({FRESHNESS})"),
+            About(
+                "Newest event",
+                "Age of the newest event that is metered, and of the newest one of the partition"
+                " that is furthest behind.",
+                *(SECONDS, 3, 4),
+            ),
+            promql_now(f"time() - max({NEWEST})", "of all"),
+            promql_now(f"max(time() - {NEWEST})", "of the last partition", ref="B"),
             steps=[(None, GREEN), (120, ORANGE), (600, RED)],
         ),
         figure(
@@ -83,8 +102,12 @@ NOW: Final = Section(
             steps=[(None, GREEN), (0.2, ORANGE)],
         ),
         figure(
-            About("Rejected", "Records in the dead letters, of all ever received.", RATIO, 3, 4),
-            promql_now(_share_of_received("rejected")),
+            About(
+                "Rejected",
+                "Records that went to the dead letters, of all received in the time shown.",
+                *(RATIO, 3, 4),
+            ),
+            promql_now(REJECTED),
             steps=[(None, GREEN), (0.01, ORANGE), (0.05, RED)],
         ),
         figure(
@@ -109,19 +132,21 @@ NOW: Final = Section(
     ],
 )
 
+ALERTS: Final = Section("Alerts", [alerts("Alerts", width=24, height=6)])
+
 FLOW: Final = Section(
     "What became of each record",
     [
         lines(
             About("Records", "Records read from the log, by what became of them.", PER_SECOND),
-            promql(_rate(f"{EVENTS}_accepted_total"), "accepted"),
-            promql(_rate(f"{EVENTS}_duplicate_total"), "duplicate", ref="B"),
-            promql(_rate(f"{EVENTS}_rejected_total"), "rejected", ref="C"),
+            promql(_records("accepted"), "accepted"),
+            promql(_records("duplicate"), "duplicate", ref="B"),
+            promql(_records("rejected"), "rejected", ref="C"),
             stacked=StackingMode.NORMAL,
         ),
         lines(
             About("Rejected by reason", "Records that went to the dead letters.", PER_SECOND),
-            promql(_rate(f"{EVENTS}_rejected_total", "reason"), "{{reason}}"),
+            promql(_records("rejected", "reason"), "{{reason}}"),
         ),
         lines(
             About(
@@ -130,14 +155,12 @@ FLOW: Final = Section(
                 " their time.",
                 PER_SECOND,
             ),
-            promql(_rate(f"{EVENTS}_duplicate_total"), "duplicate"),
-            promql(_rate(f"{EVENTS}_late_total"), "late", ref="B"),
+            promql(_records("duplicate"), "duplicate"),
+            promql(_records("late"), "late", ref="B"),
         ),
         lines(
             About("Lag by partition", "Records that no checkpoint covers yet.", COUNT),
-            promql(
-                "sum by (partition) (wattoken_consumer_lag_messages)", "partition {{partition}}"
-            ),
+            promql(told("wattoken_consumer_lag_messages"), "partition {{partition}}"),
         ),
     ],
 )
@@ -147,7 +170,7 @@ FRESH: Final = Section(
     [
         lines(
             About("Newest event by partition", "Age of the newest event metered.", SECONDS),
-            promql(f"min by (partition) ({FRESHNESS})", "partition {{partition}}"),
+            promql(f"time() - {NEWEST}", "partition {{partition}}"),
         ),
         lines(
             About(
@@ -156,7 +179,7 @@ FRESH: Final = Section(
                 " should be.",
                 SECONDS,
             ),
-            promql(f"max by (region) ({INTERVAL_AGE})", "{{region}}"),
+            promql(INTERVAL_AGE, "{{region}}"),
         ),
         lines(
             About(
@@ -174,7 +197,7 @@ FRESH: Final = Section(
         lines(
             About("Scrape by collector", "How long the exporter's questions take.", SECONDS),
             promql(
-                "max by (collector) (wattoken_scrape_collector_duration_seconds)",
+                told("wattoken_scrape_collector_duration_seconds"),
                 "{{collector}}",
             ),
         ),
@@ -194,7 +217,7 @@ SERVICES: Final = Section(
             *(
                 promql(
                     f"histogram_quantile({quantile},"
-                    f" {_rate('wattoken_ingest_delivery_seconds_bucket', 'le')})",
+                    f" {_services('wattoken_ingest_delivery_seconds_bucket', 'le')})",
                     name,
                     ref=ref,
                 )
@@ -210,7 +233,7 @@ SERVICES: Final = Section(
             *(
                 promql(
                     f"histogram_quantile({quantile},"
-                    f" {_rate('wattoken_aggregator_flush_seconds_bucket', 'le')})",
+                    f" {_services('wattoken_aggregator_flush_seconds_bucket', 'le')})",
                     name,
                     ref=ref,
                 )
@@ -233,7 +256,7 @@ SERVICES: Final = Section(
                 "Label sets beyond --max-series, shown as one.",
                 *(COUNT, 6, 6),
             ),
-            promql_now("sum(wattoken_omitted_series)"),
+            promql_now(told("wattoken_omitted_series")),
         ),
         figure(
             About(
@@ -242,7 +265,7 @@ SERVICES: Final = Section(
                 " restore of a backup.",
                 *(COUNT, 6, 6),
             ),
-            promql_now("sum(wattoken_held_series)"),
+            promql_now(told("wattoken_held_series")),
             steps=[(None, GREEN), (1, ORANGE)],
         ),
     ],
@@ -256,5 +279,5 @@ PIPELINE: Final = Page(
     span="1h",
     refresh="15s",
     variables=[],
-    sections=[NOW, FLOW, FRESH, SERVICES],
+    sections=[NOW, ALERTS, FLOW, FRESH, SERVICES],
 )

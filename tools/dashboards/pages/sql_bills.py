@@ -8,13 +8,21 @@ from grafana_foundation_sdk.models.common import StackingMode
 
 from tools.dashboards.layout import Page, Section, column_variable
 from tools.dashboards.panels import RATIO, TOKENS, USD, About, bars, figure, lines, rows, shares
-from tools.dashboards.queries import CLICKHOUSE_TYPE, IN_REGIONS, sql_rows, sql_series
+from tools.dashboards.queries import (
+    CLICKHOUSE_TYPE,
+    IN_MODELS,
+    IN_PROVIDERS,
+    IN_REGIONS,
+    sql_rows,
+    sql_series,
+)
 
 GREEN, ORANGE = "green", "orange"
 IN_TENANTS: Final = "tenant IN (${tenant:singlequote})"
 #: Everything here is added up, and sums of the parts of `charges` need no grouping first.
 CHARGED: Final = (
     f"FROM charge_parts\nWHERE $__timeFilter(window_start) AND {IN_TENANTS} AND {IN_REGIONS}"
+    f" AND {IN_PROVIDERS} AND {IN_MODELS}"
 )
 #: Decimal to the last digit in ClickHouse; only what is drawn becomes a float.
 USD_DRAWN: Final = "toFloat64(sum(amount_usd)) AS usd"
@@ -179,6 +187,8 @@ SQL_BILLS: Final = Page(
     variables=[
         column_variable("tenant", "usage_hour_parts"),
         column_variable("region", "registers"),
+        column_variable("provider", "registers", ("region",)),
+        column_variable("model", "registers", ("region", "provider")),
     ],
     sections=[STATEMENTS, CHARGES],
 )

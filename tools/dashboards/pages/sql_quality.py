@@ -8,7 +8,7 @@ from grafana_foundation_sdk.models.common import StackingMode
 
 from tools.dashboards.layout import Page, Section, column_variable
 from tools.dashboards.panels import COUNT, NO_UNIT, RATIO, TOKENS, About, bars, figure, lines, rows
-from tools.dashboards.queries import CLICKHOUSE_TYPE, IN_REGIONS, sql_rows, sql_series
+from tools.dashboards.queries import CLICKHOUSE_TYPE, IN_MODELS, IN_REGIONS, sql_rows, sql_series
 
 GREEN, ORANGE, RED = "green", "orange", "red"
 
@@ -19,7 +19,10 @@ SQL_QUALITY: Final = Page(
     kind=CLICKHOUSE_TYPE,
     span="24h",
     refresh="5m",
-    variables=[column_variable("region", "registers")],
+    variables=[
+        column_variable("region", "registers"),
+        column_variable("model", "registers", ("region",)),
+    ],
     sections=[
         Section(
             "Intervals",
@@ -106,7 +109,7 @@ ORDER BY time, region
                         *(NO_UNIT, 24, 9),
                     ),
                     sql_rows(
-                        """
+                        f"""
 SELECT
     model,
     toFloat64(sum(d.requests)) AS requests,
@@ -114,7 +117,7 @@ SELECT
     sum(d.output_tokens) / sum(d.input_tokens) AS output_per_input,
     sum(d.cache_read_input_tokens) / sum(d.input_tokens) AS cache_hit_share
 FROM token_density AS d
-WHERE $__timeFilter(window_start)
+WHERE $__timeFilter(window_start) AND {IN_MODELS}
 GROUP BY model
 HAVING requests > 0
 ORDER BY requests DESC

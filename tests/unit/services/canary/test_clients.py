@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from services.canary.app import watch_of
+from services.canary.books import Metered
 from services.canary.clients import FAILURES, Exporter, Http, Ingest
 from services.canary.errors import AttemptError
 from services.canary.metrics import CanaryMetrics
-from services.canary.rounds import Metered
 from services.canary.settings import CanarySettings
 from services.platform.errors import ConfigurationError
 from services.platform.settings import read_settings

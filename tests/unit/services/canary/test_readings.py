@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from services.canary.books import Metered
 from services.canary.readings import QUERY, metered_in
-from services.canary.rounds import Metered
 from services.exporter.exposition import Exposition, family
 from services.exporter.families import canary_families
 from services.exporter.rows import REGISTER_COLUMNS, RegisterRow, Series

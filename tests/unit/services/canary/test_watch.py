@@ -6,9 +6,9 @@ import json
 from collections.abc import Callable
 from datetime import UTC, datetime
 
+from services.canary.books import INPUT_TOKENS, Metered, mark
 from services.canary.errors import AttemptError
 from services.canary.metrics import CanaryMetrics
-from services.canary.rounds import INPUT_TOKENS, OUTPUT_TOKENS, Metered
 from services.canary.watch import POLL_SLOWLY_SECONDS, Watch
 
 NAME = "wattoken-canary"
@@ -23,7 +23,7 @@ class World:
         self.visible_after = visible_after
         #: When each id was metered: one time or more.
         self.metered: dict[str, float] = {}
-        self.extra = 0
+        self.twice: list[int] = []
         self.refusals: list[AttemptError] = []
         self.unreadable: list[AttemptError] = []
         self.bodies: list[bytes] = []
@@ -40,10 +40,15 @@ class World:
     def read(self) -> Metered:
         if self.unreadable:
             raise self.unreadable.pop(0)
-        events = self.extra + sum(
-            at <= self.now for number, at in self.metered.items() if number not in self.lost
-        )
-        return Metered(events, events * INPUT_TOKENS, events * OUTPUT_TOKENS)
+        numbers = [
+            *(
+                int(number)
+                for number, at in self.metered.items()
+                if at <= self.now and number not in self.lost
+            ),
+            *self.twice,
+        ]
+        return Metered(len(numbers), len(numbers) * INPUT_TOKENS, sum(map(mark, numbers)))
 
 
 def watched(world: World, until: Callable[[World], bool]) -> tuple[CanaryMetrics, Watch]:
@@ -88,7 +93,7 @@ def test_rounds_follow_one_another_at_their_pace() -> None:
     assert event == {
         **{"id": "9", "time": "2026-03-01T12:00:00.250Z"},
         **dict.fromkeys(("tenant", "source", "region", "provider", "model"), NAME),
-        **{"input_tokens": INPUT_TOKENS, "output_tokens": OUTPUT_TOKENS},
+        **{"input_tokens": INPUT_TOKENS, "output_tokens": mark(9)},
     }
 
 
@@ -146,7 +151,7 @@ def test_what_is_counted_twice_is_found() -> None:
     world = World()
 
     def one_too_many(world: World) -> bool:
-        world.extra = 1
+        world.twice = [3]
         return world.now >= 1040
 
     metrics, _ = watched(world, one_too_many)
@@ -155,6 +160,10 @@ def test_what_is_counted_twice_is_found() -> None:
     visible = value(metrics, "visible_events_total")
     assert visible is not None
     assert visible >= 16, "it goes on"
+    difference = value(metrics, "difference_tokens", kind="output")
+    assert difference is not None
+    assert difference != 0
+    assert value(metrics, "difference_tokens", kind="input") == 0
 
 
 def test_tokens_that_do_not_fit_the_events_are_shown() -> None:
@@ -166,6 +175,22 @@ def test_tokens_that_do_not_fit_the_events_are_shown() -> None:
     metrics, _ = watched(Wrong(), lambda world: world.now >= 1010)
     assert value(metrics, "difference_tokens", kind="input") == 5
     assert value(metrics, "difference_tokens", kind="output") == -1
+
+
+def test_a_restart_says_at_once_what_is_wrong_in_the_registers() -> None:
+    world = World()
+    world.metered = {str(number): 0.0 for number in range(1, 25)}
+    # A whole round: as many as if another one had been sent.
+    world.twice = [*range(17, 25)]
+    metrics, _ = watched(world, lambda world: len(world.bodies) == 1)
+    assert json.loads(world.bodies[0].splitlines()[0])["id"] == "33"
+    due = sum(map(mark, range(17, 25))) - sum(map(mark, range(25, 33)))
+    assert due != 0
+    assert value(metrics, "difference_tokens", kind="output") == due
+    world.twice = []
+    world.metered = {str(number): 0.0 for number in range(1, 25)}
+    metrics, _ = watched(world, lambda world: len(world.bodies) == 2)
+    assert value(metrics, "difference_tokens", kind="output") == 0
 
 
 def test_it_stops_while_nothing_answers() -> None:

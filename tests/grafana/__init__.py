@@ -1,0 +1,1 @@
+"""Grafana's own types of a dashboard, and what is held to them."""
