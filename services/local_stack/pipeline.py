@@ -27,7 +27,7 @@ from services.local_stack.services import (
 )
 from services.local_stack.supervisor import Supervisor
 
-MIGRATE_TIMEOUT_SECONDS = 60
+MIGRATE_TIMEOUT_SECONDS = 180
 
 
 class Pipeline:

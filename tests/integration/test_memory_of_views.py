@@ -13,8 +13,10 @@ from tests.versions.database import DatabaseFactory
 KEYS = 3_000_000
 #: The views' own bound, and what ClickHouse needs beside it to put together what lies in files.
 MEMORY_BYTES_MAX = 900_000_000
+#: In so many inserts, none of which takes long beside other tests.
+INSERTS = 6
 #: From the last hour backwards, so that nothing is past its retention.
-FILL = f"""
+FILL = """
 INSERT INTO slices_minute
     (window_start, region, provider, model, entry, log, partition, version, requests,
      input_tokens, output_tokens)
@@ -22,14 +24,15 @@ SELECT
     toStartOfHour(now('UTC')) - 60 * (number % 100000),
     concat('region-', toString(intDiv(number, 100000) % 3)), 'a-provider',
     concat('a-model-', toString(intDiv(number, 100000))), 'usage', 'a-log', 0, 1, 1, 2, 3
-FROM numbers({KEYS})
+FROM numbers({first:UInt64}, {count:UInt64})
 """
 
 
 @pytest.fixture(scope="module")
 def client(databases: DatabaseFactory) -> Iterator[Client]:
     with databases("memory").connect() as client:
-        client.command(FILL)
+        for first in range(0, KEYS, KEYS // INSERTS):
+            client.command(FILL, parameters={"first": first, "count": KEYS // INSERTS})
         yield client
 
 

@@ -20,7 +20,9 @@ from services.platform.clickhouse import connect
 from services.platform.migrate import migrate_tables
 from services.platform.settings import ClickHouseSettings
 
-COMMAND_TIMEOUT_SECONDS = 60
+COMMAND_TIMEOUT_SECONDS = 180
+#: A question that takes long beside other tests is no fault of what is tested.
+PATIENCE_SECONDS = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,7 @@ class Database:
     def env(self) -> dict[str, str]:
         """Environment that points any Wattoken command here."""
         env = {"WATTOKEN_CLICKHOUSE_HOST": LOOPBACK, "WATTOKEN_CLICKHOUSE_DATABASE": self.name}
+        env["WATTOKEN_CLICKHOUSE_TIMEOUT_SECONDS"] = str(PATIENCE_SECONDS)
         if self.port is not None:
             env["WATTOKEN_CLICKHOUSE_PORT"] = str(self.port)
         if self.catalogue_dir is not None:
@@ -48,6 +51,7 @@ class Database:
             clickhouse_host=LOOPBACK,
             clickhouse_port=self.port or 0,
             clickhouse_database=self.name,
+            clickhouse_timeout_seconds=PATIENCE_SECONDS,
         )
 
     def connect(self) -> closing[Client]:
