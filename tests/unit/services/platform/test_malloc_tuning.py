@@ -14,7 +14,7 @@ from services.platform.malloc_tuning import (
     map_large_arrays,
 )
 
-#: Frees one large block, as any start does, then many of 8 MB from between small ones that stay.
+#: Frees one large block, as any start does, then some of 20 MB from between small ones that stay.
 FREES_FROM_BETWEEN = """
 import sys
 from services.local_stack.process_table import memory_of
@@ -23,8 +23,8 @@ if "mapped" in sys.argv:
     assert map_large_arrays()
 bytearray(32_000_000)
 large, small = [], []
-for number in range(20):
-    large.append(bytearray(8_000_000))
+for number in range(8):
+    large.append(bytearray(20_000_000))
     small.append([bytes(1000) for _ in range(200)])
 before = memory_of("self").now_mb
 large.clear()
