@@ -40,10 +40,10 @@ up: setup
 check: lint
 	TESTS_BRIEF=1 $(BIN)/python -m pytest -n 2 --dist loadfile tests/unit tests/property tests/contract
 
-# Three at a time, each with a Kafka, ClickHouse and Prometheus of its own: of two that wait, or work on
-# one thing only, one core would rest.
+# Two at a time, each with a Kafka, ClickHouse and Prometheus of its own: a third of it is waiting. (Three
+# are a few minutes faster on two cores, and leave no core to whatever a test has set a limit to.)
 test: setup price-lists gateway-clients otel-collector helm clickhouse-versions python-versions
-	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 # The package whose prices `wattoken tariffs sync` reads beside those of genai-prices, without what it needs.
 price-lists: $(VENV)/.litellm

@@ -16,8 +16,8 @@ from typing import Final
 #: From malloc.h.
 M_TRIM_THRESHOLD: Final = -1
 M_MMAP_THRESHOLD: Final = -3
-#: Larger than what a batch takes: new memory of the system's is cleared first. With 4 MB here a worker
-#: was slower by 4 %, with 1 MB by 10.
+#: Larger than what a batch takes: new memory of the system's is cleared first. With 4 MB here a
+#: worker was slower by 4 %, with 1 MB by 10.
 MAPPED_FROM_BYTES: Final = 16_000_000
 #: So much may stay free at the end of the heap.
 KEPT_FREE_BYTES: Final = 1 << 25
