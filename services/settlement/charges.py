@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from decimal import Decimal
 from typing import Final, NamedTuple
 
@@ -15,6 +15,8 @@ from services.settlement.canonical import Body, decimal_text, hour_text
 #: Of lines that are sums of charges, in their order.
 KINDS: Final = ("energy", "adjustment", "unpriced")
 SECONDS_OF_HOUR: Final = 3600
+#: Tokens by region, and by hour; more may be added.
+HourlyTokens = defaultdict[str, defaultdict[datetime, int]]
 
 
 class Usage(NamedTuple):
@@ -179,9 +181,14 @@ def demand_of(charges: Iterable[Charge], prices: Iterable[DemandCharge]) -> list
     return found
 
 
-def hourly_tokens(charges: Iterable[Charge]) -> dict[str, dict[datetime, int]]:
+def no_tokens() -> HourlyTokens:
+    """None yet, in any region or hour."""
+    return defaultdict(lambda: defaultdict(int))
+
+
+def hourly_tokens(charges: Iterable[Charge]) -> HourlyTokens:
     """Tokens of plain usage by region, and by hour; ``*`` has those of all regions."""
-    found: dict[str, dict[datetime, int]] = defaultdict(lambda: defaultdict(int))
+    found = no_tokens()
     for one in charges:
         if one.usage.entry == "usage" and not one.unit:
             for scope in {"*", one.usage.region}:
@@ -203,8 +210,3 @@ def totals_of(charges: Iterable[Charge], demand: Iterable[Demand]) -> dict[str, 
 def unpriced_tokens(charges: Iterable[Charge]) -> int:
     """Tokens that no price fits; they are in no amount."""
     return sum(one.quantity for one in charges if one.price is None and not one.unit)
-
-
-def day_of(hour: datetime) -> date:
-    """The day (UTC) of an hour."""
-    return hour.date()

@@ -19,7 +19,15 @@ from decimal import Decimal
 
 from services.billing.adjustments import A_MILLIONTH, A_THOUSANDTH
 from services.billing.exact import ZERO, negative, times
-from services.settlement.charges import Charge, Price, Usage
+from services.settlement.charges import (
+    SECONDS_OF_HOUR,
+    Charge,
+    HourlyTokens,
+    Price,
+    Usage,
+    hourly_tokens,
+    no_tokens,
+)
 from services.settlement.comparison import (
     PRICE,
     Amounts,
@@ -134,16 +142,12 @@ def _explain_demand(
     day were added to those of before, days in their order and gateways by name.
     """
     regions = {each.charge.region for each in (*old.demand, *new.demand)}
-    late: dict[Why, dict[str, dict[datetime, int]]] = defaultdict(_hours)
+    late: dict[Why, HourlyTokens] = defaultdict(no_tokens)
     for one in moved:
         if one.what.usage.entry == "usage" and not one.what.unit:
             for scope in {"*", one.what.usage.region} & regions:
                 late[one.why][scope][one.what.hour] += one.quantity
-    hours = _hours()
-    for charge in old.charges:
-        if charge.usage.entry == "usage" and not charge.unit:
-            for scope in {"*", charge.usage.region} & regions:
-                hours[scope][charge.hour] += charge.quantity
+    hours = hourly_tokens(old.charges)
     for region in sorted(regions):
         line = _line(lines, _of_demand(region))
         prices = _prices(new, region)
@@ -161,12 +165,8 @@ def _explain_demand(
                 line.causes[why] = Change(risen, _each(prices, risen))
 
 
-def _hours() -> dict[str, dict[datetime, int]]:
-    return defaultdict(lambda: defaultdict(int))
-
-
 def _rate(hours: Mapping[datetime, int]) -> int:
-    return max(hours.values(), default=0) // 3600
+    return max(hours.values(), default=0) // SECONDS_OF_HOUR
 
 
 def _prices(bill: Bill, region: str) -> Amounts:

@@ -35,7 +35,7 @@ from services.settlement.bill import (
     make_statement,
     signed,
 )
-from services.settlement.canonical import Body, canonical
+from services.settlement.canonical import Body, canonical, sha256
 from services.settlement.charges import DemandCharge, demand_of
 from services.settlement.cut import Cut, must_be_reached, must_follow
 from services.settlement.merkle import Tree
@@ -51,7 +51,6 @@ from services.settlement.signer import Signer
 from services.settlement.store import (
     Run,
     alone,
-    bill_hash,
     content_of,
     made_of,
     read_log,
@@ -192,7 +191,7 @@ def _publish(
             )
         place = places[statement.tenant]
         content = publisher.bill(statement, place)
-        hashes.append(bill_hash(content))
+        hashes.append(sha256(content))
         row = (start, wanted.run, statement.tenant, attempt, place, statement.leaf.hex())
         write_bill(client, (*row, hashes[-1], content.decode()))
         progress(len(hashes))

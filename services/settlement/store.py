@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -183,11 +182,6 @@ def write_run(client: Client, run: Run) -> None:
     row = [getattr(run, name) for name in RUN_COLUMNS]
     with mapped_errors():
         client.insert("settlement_runs", [row], column_names=list(RUN_COLUMNS))
-
-
-def bill_hash(content: bytes) -> str:
-    """What tells two files apart."""
-    return hashlib.sha256(content).hexdigest()
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
 import numpy as np
 
@@ -186,7 +186,10 @@ def read_index(file: store_files.OpenFile) -> tuple[Described, Words, Words]:
 
 
 class RunWriter:
-    """Writes a run, ids in the order of their hashes; it has no name before `finish`."""
+    """Writes a run, ids in the order of their hashes; it has no name before `name`.
+
+    As a context manager it deletes what was written where that was given no name.
+    """
 
     def __init__(self, path: Path, described: Described) -> None:
         """Begin a file; ``described`` says all but how many ids there will be."""
@@ -196,8 +199,16 @@ class RunWriter:
         self._fences: list[Words] = []
         self._left = NONE
         self._count = 0
+        self._named = False
         with faults_of(f"write {path}"):
             self._file = store_files.NewFile(path)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if not self._named:
+            self.give_up()
 
     def add(self, ids: SortedIds) -> None:
         """Write the next ids."""
@@ -238,6 +249,7 @@ class RunWriter:
         """Give the finished file its name."""
         with faults_of(f"name {path}"):
             self._file.name(path)
+        self._named = True
         run.path = path
 
     def give_up(self) -> None:

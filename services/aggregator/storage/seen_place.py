@@ -138,20 +138,15 @@ class Place:
             int(np.max(times_ms)),
             len(sightings.ids),
         )
-        writer = self._writer(stretch, synced=False)
-        try:
+        with self._writer(stretch, synced=False) as writer:
             writer.add(in_order(sightings.ids, sightings.seen_ms))
             run = writer.finish()
             with self._lock:
                 if not self._may_write():
-                    writer.give_up()
                     return False
                 writer.name(run, self.path / name_of(run.stretch))
                 self.runs = (*self.runs, run)
                 self.end = run.stretch.end
-        except BaseException:
-            writer.give_up()
-            raise
         return True
 
     def _writer(self, stretch: Stretch, *, synced: bool) -> RunWriter:
@@ -187,21 +182,16 @@ class Place:
         return bool(group) and self._may_write() and self._merge(group)
 
     def _merge(self, group: Sequence[RunFile]) -> bool:
-        writer = self._writer(merged_stretch(group), synced=True)
-        try:
+        with self._writer(merged_stretch(group), synced=True) as writer:
             for ids in merged(group, lambda: self._claim is None):
                 writer.add(ids)
             run = writer.finish()
             with self._lock:
                 if not self._may_write():
-                    writer.give_up()
                     return False
                 writer.name(run, self.path / name_of(run.stretch))
-            with faults_of(f"write {self.path}"):
-                store_files.sync_folder(self.path)
-        except BaseException:
-            writer.give_up()
-            raise
+        with faults_of(f"write {self.path}"):
+            store_files.sync_folder(self.path)
         self._replace(group, run)
         return True
 
