@@ -6,12 +6,12 @@ and come to the same. docs/energy.md has the formulas and says what they leave o
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
-from typing import Annotated, Final, Self
+from itertools import pairwise
+from typing import Annotated, Final, Self, TypeVar
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from schemas.catalogue.entries import Entry, Text
 from schemas.catalogue.prices import no_float
@@ -29,6 +29,9 @@ PUE_DECIMALS: Final = 4
 PUE_MAX: Final = Decimal(100)
 FACTOR_DECIMALS: Final = 6
 FACTOR_MAX: Final = Decimal(100_000)
+
+
+V = TypeVar("V", bound=Dated)
 
 
 def _number(most: Decimal, decimals: int, least: Decimal = Decimal(0)) -> object:
@@ -79,6 +82,20 @@ class OverheadBounds(_Bounds):
     high: Overhead
 
 
+def _apart(versions: tuple[V, ...]) -> tuple[V, ...]:
+    for before, after in pairwise(sorted(versions, key=lambda one: one.valid_from)):
+        if after.valid_from < before.valid_to:
+            raise ValueError(
+                f"two versions hold from {after.valid_from:%Y-%m-%d %H:%M} UTC on: let the earlier"
+                " one end there (valid_to)"
+            )
+    return versions
+
+
+#: Of which no two hold at the same moment.
+Versions = Annotated[tuple[V, ...], Field(min_length=1), AfterValidator(_apart)]
+
+
 class RatingVersion(Dated):
     """What a model takes in one span of time. kWh at the computers, without the site's overhead.
 
@@ -98,12 +115,7 @@ class Rating(Entry):
 
     provider: Name
     model: Name
-    versions: Annotated[tuple[RatingVersion, ...], Field(min_length=1)]
-
-    @model_validator(mode="after")
-    def _apart(self) -> Self:
-        no_overlap(self.versions)
-        return self
+    versions: Versions[RatingVersion]
 
 
 class SiteVersion(Dated):
@@ -117,12 +129,7 @@ class Site(Entry):
 
     provider: Name
     region: Text
-    versions: Annotated[tuple[SiteVersion, ...], Field(min_length=1)]
-
-    @model_validator(mode="after")
-    def _apart(self) -> Self:
-        no_overlap(self.versions)
-        return self
+    versions: Versions[SiteVersion]
 
 
 class FactorVersion(Dated):
@@ -136,12 +143,7 @@ class Grid(Entry):
     """A grid that regions lie on, by name: DEU, US-VA. Its factor is location-based."""
 
     grid: Annotated[str, Field(pattern=r"^[A-Z0-9][A-Z0-9-]*$", max_length=32)]
-    versions: Annotated[tuple[FactorVersion, ...], Field(min_length=1)]
-
-    @model_validator(mode="after")
-    def _apart(self) -> Self:
-        no_overlap(self.versions)
-        return self
+    versions: Versions[FactorVersion]
 
 
 class RegionGrid(Entry):
@@ -161,20 +163,4 @@ class Contract(Entry):
 
     provider: Name
     region: Text
-    versions: Annotated[tuple[FactorVersion, ...], Field(min_length=1)]
-
-    @model_validator(mode="after")
-    def _apart(self) -> Self:
-        no_overlap(self.versions)
-        return self
-
-
-def no_overlap(versions: Sequence[Dated]) -> None:
-    """Refuse two versions that hold at the same moment."""
-    ordered = sorted(versions, key=lambda one: one.valid_from)
-    for before, after in zip(ordered, ordered[1:], strict=False):
-        if after.valid_from < before.valid_to:
-            raise ValueError(
-                f"two versions hold from {after.valid_from:%Y-%m-%d %H:%M} UTC on: let the earlier"
-                " one end there (valid_to)"
-            )
+    versions: Versions[FactorVersion]

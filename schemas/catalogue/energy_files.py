@@ -1,7 +1,7 @@
 """The files of real electricity: `energy.yaml` by hand, two JSONL files that tools write.
 
-`energy_models.jsonl` is written by tools/energy_models.py, `energy_grids.jsonl` by
-tools/energy_grids.py: a header, then an entry on each line. A version that held is never changed by
+`energy_models.jsonl` is written by tools/energy/models.py, `energy_grids.jsonl` by
+tools/energy/grids.py: a header, then an entry on each line. A version that held is never changed by
 them, so a month that was reported stays as it was.
 """
 
