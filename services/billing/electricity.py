@@ -20,7 +20,8 @@ from schemas.catalogue.energy_entries import FactorVersion
 #: Digits of the arithmetic: those of ClickHouse's Decimal(76), and none is ever rounded away.
 PRECISION: Final = 100
 HALF: Final = Decimal("0.5")
-JOULES_PER_KWH: Final = 3_600_000
+#: The fields of `Electricity` that are ranges.
+RANGES: Final = ("it_kwh", "kwh", "location_gco2e", "market_gco2e", "embodied_gco2e")
 
 
 @dataclass(frozen=True, slots=True)

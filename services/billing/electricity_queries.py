@@ -8,14 +8,13 @@ from typing import Any, Final
 
 from clickhouse_connect.driver.client import Client
 
-from services.billing.electricity import Electricity, ModelElectricity, Range
+from services.billing.electricity import RANGES, Electricity, ModelElectricity, Range
 from services.platform.clickhouse import all_rows
 
 _COUNTS: Final = (
     *("tokens", "unrated_tokens", "location_unrated_tokens", "market_unrated_tokens"),
 )
-_RANGES: Final = ("it_kwh", "kwh", "location_gco2e", "market_gco2e", "embodied_gco2e")
-_ENDS: Final = tuple(f"{name}_{end}" for name in _RANGES for end in ("low", "high"))
+_ENDS: Final = tuple(f"{name}_{end}" for name in RANGES for end in ("low", "high"))
 _SUMS: Final = ", ".join(f"sum(e.{name})" for name in (*_COUNTS, *_ENDS))
 ELECTRICITY: Final = f"""
 SELECT tenant, provider, model, {_SUMS}
@@ -48,6 +47,6 @@ def _order(one: ModelElectricity) -> tuple[int, str, str]:
 def _electricity(sums: Sequence[Any]) -> Electricity:
     counts, ends = sums[: len(_COUNTS)], sums[len(_COUNTS) :]
     values: dict[str, Any] = dict(zip(_COUNTS, map(int, counts), strict=True))
-    for name, low, high in zip(_RANGES, ends[::2], ends[1::2], strict=True):
+    for name, low, high in zip(RANGES, ends[::2], ends[1::2], strict=True):
         values[name] = None if low is None else Range(low, high)
     return Electricity(**values)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from typing import Any, Final
 
-from services.billing.electricity import Electricity, ModelElectricity, Range, total
+from services.billing.electricity import RANGES, Electricity, ModelElectricity, Range, total
 from services.billing.sections import Row, Section, numbers, texts
 
 #: An estimate by a model that leaves out more than what these hide; JSON has all digits.
@@ -85,10 +85,7 @@ def shown(number: Decimal) -> str:
 
 
 def _values(found: Electricity) -> dict[str, Any]:
-    ranges = {
-        name: getattr(found, name)
-        for name in ("it_kwh", "kwh", "location_gco2e", "market_gco2e", "embodied_gco2e")
-    }
+    ranges = {name: getattr(found, name) for name in RANGES}
     return {
         "tokens": found.tokens,
         "unrated_tokens": found.unrated_tokens,

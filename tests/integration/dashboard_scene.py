@@ -20,6 +20,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 import yaml
+from clickhouse_connect.driver.client import Client
 
 from services.local_stack.pipeline import Pipeline
 from services.local_stack.ports import LOOPBACK, give_back, pick_port
@@ -155,6 +156,12 @@ def fill_promql(expression: str, values: dict[str, list[str]]) -> str:
         expression = expression.replace(f"${name}", f"({'|'.join(chosen)})")
     assert "$" not in expression
     return expression
+
+
+def choices(client: Client, variable: dict[str, Any], chosen: dict[str, list[str]]) -> list[str]:
+    """What a variable of ClickHouse offers, by what was chosen of those before it."""
+    asked = fill_sql(variable["query"], chosen, from_time=0, to_time=0)
+    return [row[0] for row in client.query(asked).result_rows]
 
 
 def fill_sql(text: str, values: dict[str, list[str]], *, from_time: int, to_time: int) -> str:

@@ -42,7 +42,7 @@ from services.simulator.audit import late_after_ms, meter_counts, view_rows
 from services.simulator.expected import USAGE_HOUR
 from tests.contract import dashboard_files
 from tests.integration import utility_oracle as oracle
-from tests.integration.dashboard_scene import fill_sql
+from tests.integration.dashboard_scene import choices, fill_sql
 from tests.integration.metered_database import (
     LETTERS,
     LINES,
@@ -377,9 +377,7 @@ def test_every_query_of_a_sql_dashboard_has_rows(client: Client, path: Path) -> 
     values: dict[str, list[str]] = {}
     for name, variable in dashboard_files.variables(dashboard).items():
         if variable["type"] != "datasource":
-            # In their order: what may be chosen of one goes by what was chosen of those before.
-            text = fill_sql(variable["query"], values, from_time=now - seconds, to_time=now)
-            values[name] = [row[0] for row in client.query(text).result_rows]
+            values[name] = choices(client, variable, values)
     assert all(values.values())
     for title, target in dashboard_files.queries(dashboard):
         text = fill_sql(target["rawSql"], values, from_time=now - seconds, to_time=now)

@@ -17,7 +17,7 @@ from services.local_stack.prometheus import find_prometheus, find_promtool
 from tests.contract import dashboard_files
 from tests.contract.dashboard_files import Dashboard, load, queries, variables
 from tests.integration.conftest import PipelineFactory, in_ci
-from tests.integration.dashboard_scene import Scene, fill_promql, fill_sql, scene_of
+from tests.integration.dashboard_scene import Scene, choices, fill_promql, fill_sql, scene_of
 from tests.integration.faults import PARTITIONS, database
 
 WITHIN_SECONDS = 25
@@ -53,9 +53,8 @@ def values_of_variables(scene: Scene, dashboard: Dashboard) -> dict[str, list[st
             chosen = fill_promql(of_label[1], found)
             found[name] = scene.ask(f"label/{of_label[2]}/values", **{"match[]": chosen})
         else:
-            asked = fill_sql(variable["query"], found, from_time=0, to_time=0)
             with database(scene.pipeline) as client:
-                found[name] = [row[0] for row in client.query(asked).result_rows]
+                found[name] = choices(client, variable, found)
     return found
 
 

@@ -9,7 +9,6 @@ import itertools
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -23,16 +22,15 @@ from hypothesis import strategies as st
 
 from schemas.catalogue.energy import Energy
 from schemas.catalogue.loading import load_energy
-from services.billing.electricity import JOULES_PER_KWH, Electricity, Use, electricity, total
+from services.billing.electricity import Electricity, Use, electricity, total
 from services.exporter.electricity import electricity_families
 from services.exporter.electricity_queries import read_energy
-from services.platform.clickhouse import connect
 from tests import ecologits_oracle
 from tests.versions.database import Database, DatabaseFactory
 from tests.versions.effort import examples
 
 HOUR: Final = timedelta(hours=1)
-PATIENCE_SECONDS: Final = 120
+JOULES_PER_KWH: Final = 3_600_000
 CATALOGUE: Final = Path(__file__).with_name("energy_catalogue")
 #: When each kind of version changes: 12:00 has the old one, 13:00 the new.
 CHANGE: Final = datetime(2026, 7, 15, 12, 30, tzinfo=UTC)
@@ -159,9 +157,7 @@ class Meter:
 @pytest.fixture(scope="module")
 def meter(databases: DatabaseFactory) -> Iterator[Meter]:
     database = databases("energy", CATALOGUE)
-    # A machine that others use too may take its time.
-    patient = database.settings.model_copy(update={"clickhouse_timeout_seconds": PATIENCE_SECONDS})
-    with closing(connect(patient)) as client:
+    with database.connect() as client:
         client.command("SYSTEM STOP MERGES slices_hour")
         yield Meter(database, client, load_energy(CATALOGUE), itertools.count())
 
@@ -261,11 +257,8 @@ def test_the_largest_totals_that_there_can_be_fit(meter: Meter) -> None:
     assert meter.rows("energy", ["most"], "tenant") == {("most",): columns(expected)}
 
 
-def test_a_bill_says_what_its_tokens_took_and_charges_nothing_for_it(
-    meter: Meter, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_bill_says_what_its_tokens_took_and_charges_nothing_for_it(meter: Meter) -> None:
     """As `wattoken statement --json` tells it, to the last digit, by model."""
-    monkeypatch.setenv("WATTOKEN_CLICKHOUSE_TIMEOUT_SECONDS", str(PATIENCE_SECONDS))
     found = [
         Hour("a", CHANGE.replace(minute=0), region, provider, model, entry, 0, "", 3, 1_000, 400)
         for region in REGIONS
