@@ -41,7 +41,8 @@ from services.platform.log import get_logger
 
 logger = get_logger(__name__)
 
-#: So many ids seen since the last run become one before the next flush comes.
+#: So many ids seen since the last run become one before the next flush comes; as many as may be in
+#: memory, where those are fewer.
 UNWRITTEN_IDS_MAX = 1_000_000
 #: So many times the ids that are to be in memory may be there, while the disk takes none or the
 #: database no checkpoint; then reading pauses.
@@ -306,11 +307,14 @@ class Meter:
             state.seen.make_room(share)
         self._open_room()
 
-    async def write_ids(self, many: int = UNWRITTEN_IDS_MAX) -> None:
-        """Write runs of the ids seen, if there are many, ahead of the flush.
+    async def write_ids(self, many: int | None = None) -> None:
+        """Write runs of the ids seen, if there are as many as that, ahead of the flush.
 
-        What a run takes to be written is of its size. A crash before the flush drops it again.
+        What a run takes to be written is of its size, and what no run has must stay in memory. A
+        crash before the flush drops it again.
         """
+        if many is None:
+            many = min(UNWRITTEN_IDS_MAX, self._edges.keep.ids)
         if sum(state.seen.since_last_cut for state in self.states.values()) < many:
             return
         async with self._batch_lock:

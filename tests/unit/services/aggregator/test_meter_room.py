@@ -139,6 +139,28 @@ def test_so_many_ids_become_runs_while_reading_goes_on(
     asyncio.run(run())
 
 
+@pytest.mark.parametrize(("ids", "runs"), [(99, 0), (100, 1)])
+def test_as_many_ids_as_may_be_in_memory_become_a_run(
+    ids: int, runs: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where few may be, reading would pause for a flush else, five times as many behind."""
+    kept: list[object] = []
+
+    def keep(disk: NoDisk, sightings: object) -> bool:
+        kept.append(sightings)
+        return False
+
+    async def run() -> None:
+        metering = Metering()
+        metering.state.seen = SeenIds(NoDisk())
+        monkeypatch.setattr(NoDisk, "keep", keep)
+        await metering.consume(0, ids)
+        await metering.meter.write_ids()
+        assert len(kept) == runs
+
+    asyncio.run(run())
+
+
 def test_the_ids_of_a_worker_are_shared_out_among_its_partitions(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
