@@ -8,7 +8,7 @@ events it is the sum of, whoever sent them, and whether one of them is there twi
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import accumulate, combinations
 from typing import Final
 
 #: Of a round. Never change it, nor what follows: a canary of before numbered and marked by it.
@@ -27,7 +27,8 @@ _MARKS: Final = tuple(
     for number in range(_ROUNDS)
     for place in range(ROUND_EVENTS)
 )
-_UP_TO: Final = tuple(sum(_MARKS[:number]) for number in range(_PERIOD))
+#: The sums of the first so many marks, from none to all of them.
+_UP_TO: Final = tuple(accumulate(_MARKS, initial=0))
 
 
 def mark(number: int) -> int:
@@ -77,4 +78,4 @@ class Metered:
 def book(last: int) -> Metered:
     """What the registers hold once every event up to the number ``last`` was counted once."""
     periods, rest = divmod(last, _PERIOD)
-    return Metered(last, last * INPUT_TOKENS, periods * sum(_MARKS) + _UP_TO[rest])
+    return Metered(last, last * INPUT_TOKENS, periods * _UP_TO[-1] + _UP_TO[rest])
