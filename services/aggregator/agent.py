@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 
+from services.aggregator.core.continuity import RecordsReplacedError
 from services.aggregator.core.dedup import IdsUnreadableError
 from services.aggregator.errors import DatabaseWentBackError
 from services.aggregator.going_over import up_to
@@ -31,6 +32,7 @@ def meter_batches(app: MeterHost) -> Callable[[AsyncIterator[FetchedBatch]], Awa
                     batch.records,
                     batch.next_offset,
                     decoded,
+                    batch.marks,
                 )
                 # What was fetched before the last seek is brought again by that one.
                 if not whole and batch.epoch == app.consumer.epoch:
@@ -39,6 +41,8 @@ def meter_batches(app: MeterHost) -> Callable[[AsyncIterator[FetchedBatch]], Awa
                 continue  # The partition went elsewhere; its next owner reads the batch again.
             except DatabaseWentBackError as error:
                 await app.start_over(error)
+            except RecordsReplacedError as error:
+                await app.read_records_again(batch.tp.partition, error)
             except IdsUnreadableError as error:
                 await app.read_ids_again(batch.tp.partition, error)
             except Exception as error:

@@ -13,6 +13,7 @@ import faust
 from faust.types import TP
 
 from services.aggregator.agent import meter_batches
+from services.aggregator.core.continuity import RecordsReplacedError
 from services.aggregator.core.dedup import IdsUnreadableError
 from services.aggregator.core.pacing import FlushPacing, pause
 from services.aggregator.core.slices import TotalTooLargeError
@@ -114,7 +115,7 @@ class MeterApp(faust.App):
             for partition, offset in [
                 # A partition without a place to read from would keep the others from being read.
                 *((number, 0) for number in self.added_partitions()),
-                *self.meter.positions().items(),
+                *self.meter.read_next().items(),
             ]
         }
         consumer.before_revoke = self.give_away
@@ -295,6 +296,12 @@ class MeterApp(faust.App):
     async def read_ids_again(self, partition: int, error: IdsUnreadableError) -> None:
         """Recover a partition that was dropped, as its ids on disk could not be read."""
         logger.warning("reading ids from the log again", partition=partition, error=str(error))
+        await self.recover()
+        await self.consumer.perform_seek()
+
+    async def read_records_again(self, partition: int, error: RecordsReplacedError) -> None:
+        """Recover a partition that was dropped, as the log has other records by now."""
+        logger.warning("reading the log again", partition=partition, error=str(error))
         await self.recover()
         await self.consumer.perform_seek()
 

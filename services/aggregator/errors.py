@@ -6,6 +6,7 @@
     ├── MeteringStoppedError            a person must decide; the text names partition and remedy
     │   ├── EventsLostError             log start > checkpoint: retention overtook the meter
     │   ├── CheckpointAheadError        checkpoint > log end: the log lost events, or is another
+    │   ├── LogRewrittenError           below the checkpoint the log has other records
     │   ├── DatabaseBehindError         Kafka knows of a later checkpoint than the database
     │   ├── ContradictionError          two rows of one key and version with distinct totals
     │   ├── LogReplacedError            the topic was deleted and recreated under the worker
@@ -28,6 +29,8 @@
                                         its memory and recovers
     AbandonedError                      storage/retry.py: the partitions went elsewhere meanwhile
     ClosedStoreError                    storage/seen_store.py: the same, of the ids on disk
+    RecordsReplacedError                core/continuity.py: the log has other records than were
+                                        read; they are read again from the checkpoint
     IdsUnreadableError                  core/dedup.py: ids on disk; they are read from the log again
     StoreFault, PlaceTakenError         storage/store_files.py: a disk of ids that fails or is
                                         another's; ids stay in memory
@@ -48,6 +51,10 @@ class EventsLostError(MeteringStoppedError):
 
 class CheckpointAheadError(MeteringStoppedError):
     """The checkpoint lies beyond the end of the log."""
+
+
+class LogRewrittenError(MeteringStoppedError):
+    """Below the checkpoint the log has other records than those that were metered."""
 
 
 class DatabaseBehindError(MeteringStoppedError):

@@ -141,5 +141,6 @@ def up_to(
     """What of a batch lies below an offset."""
     count = int(np.searchsorted(batch.records.offsets, end))
     records = batch.records.cut(0, count)
-    cut = replace(batch, records=records, next_offset=min(batch.next_offset, end))
+    marks = [mark for mark in batch.marks if mark.next_offset <= end]
+    cut = replace(batch, records=records, next_offset=min(batch.next_offset, end), marks=marks)
     return cut, None if decoded is None else decoded.cut(0, count)

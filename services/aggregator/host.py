@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any, Protocol
 
+from services.aggregator.core.continuity import RecordsReplacedError
 from services.aggregator.core.dedup import IdsUnreadableError
 from services.aggregator.errors import DatabaseWentBackError
 from services.aggregator.kafka.log_offsets import LogOffsets
@@ -48,6 +49,9 @@ class MeterHost(Protocol):
 
     async def read_ids_again(self, partition: int, error: IdsUnreadableError) -> None:
         """Recover a partition that was dropped, as its ids on disk could not be read."""
+
+    async def read_records_again(self, partition: int, error: RecordsReplacedError) -> None:
+        """Recover a partition that was dropped, as the log has other records by now."""
 
     async def fail(self, error: Exception) -> None:
         """End the worker with an error."""

@@ -13,11 +13,14 @@ from functools import partial
 from typing import Protocol
 
 from services.aggregator.arrays.key_index import Ints
+from services.aggregator.core.continuity import RecordsReplacedError
 from services.aggregator.core.dedup import Sightings
 from services.aggregator.core.judging import Records
 from services.aggregator.core.partition import PartitionState, Sifted, Snapshot
 from services.aggregator.core.slices import SliceRows
+from services.aggregator.decoding.batch_mark import BatchMark
 from services.aggregator.decoding.columns import Decoded
+from services.aggregator.errors import LogRewrittenError
 from services.aggregator.flush import Flusher, check_not_back
 from services.aggregator.handover import Handover
 from services.aggregator.metrics import (
@@ -103,8 +106,12 @@ class Meter:
         self.full = asyncio.Event()
 
     def positions(self) -> dict[int, int]:
-        """The offset to be read next, by partition."""
+        """Up to which offset each partition is metered, in memory."""
         return {partition: state.next_offset for partition, state in self.states.items()}
+
+    def read_next(self) -> dict[int, int]:
+        """The offset to read from, by partition."""
+        return {partition: state.read_next for partition, state in self.states.items()}
 
     @property
     def pending_rows(self) -> int:
@@ -171,17 +178,20 @@ class Meter:
         records: Records,
         next_offset: int,
         decoded: Decoded | None = None,
+        batches: Sequence[BatchMark] = (),
     ) -> bool:
         """Meter a batch: all that the log holds from ``first_offset`` to below ``next_offset``.
 
-        ``decoded`` is what the records say, where that was found out ahead.
+        ``decoded`` is what the records say, where that was found out ahead; ``batches`` are the
+        Kafka batches that they came in.
 
         Waits while too much is unwritten. Batches of lost partitions are void. False where records
-        before it are missing, dropped on their way by a rebalance say: then it is not metered, and
-        the partition must be read again from its position.
+        before it are missing, dropped on their way by a rebalance say, or in doubt: then it is not
+        metered, and the partition must be read again from its position.
 
-        Raises `DatabaseWentBackError` when a look-up shows that, and `IdsUnreadableError` when the
-        disk lost ids; the partition is dropped then.
+        Raises `DatabaseWentBackError` when a look-up shows that, `IdsUnreadableError` when the disk
+        lost ids, `RecordsReplacedError` when the log lost what was read; the partition is dropped
+        then. And `LogRewrittenError`.
         """
         await self._room.wait()
         async with self._batch_lock:
@@ -189,6 +199,8 @@ class Meter:
             if state is None:
                 return True
             if first_offset > state.next_offset:
+                return False
+            if not self._continues(partition, state, first_offset, batches):
                 return False
             if len(records) and records.offsets[0] > state.next_offset:
                 GAPS.inc()
@@ -202,7 +214,7 @@ class Meter:
                 sifted = state.sift(records, decoded)
                 await self._look_up(partition, state, sifted)
                 state.fold(sifted)
-                state.pass_over(next_offset)
+                state.pass_over(next_offset, batches)
             except BaseException:
                 # Half done: this state has seen ids that it has not counted. Meanwhile the
                 # partition may have gone and come back, with a new state that is whole.
@@ -220,6 +232,26 @@ class Meter:
             self.full.set()
             self._room.clear()
         return True
+
+    def _continues(
+        self,
+        partition: int,
+        state: PartitionState,
+        first_offset: int,
+        batches: Sequence[BatchMark],
+    ) -> bool:
+        try:
+            return state.continues(first_offset, batches)
+        except RecordsReplacedError as error:
+            # Nothing of it may be written any more.
+            self._drop_same({partition: state})
+            if error.offset > state.checkpoint.next_offset:
+                raise
+            raise LogRewrittenError(
+                f"partition {partition} of {self._edges.log.topic}: {error}, and those are metered:"
+                " the log lost its end and grew again."
+                " See docs/runbook.md, 'Checkpoint ahead of the log'"
+            ) from error
 
     async def _look_up(self, partition: int, state: PartitionState, sifted: Sifted) -> None:
         for name, keys in state.unknown_slices(sifted).items():

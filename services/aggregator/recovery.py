@@ -12,14 +12,15 @@
    time.
 5. Where the log follows another, the ids of that one, unless runs have them (`inheritance`).
 
-Reading then begins at (4). Records below ``c`` are read for their ids only; a slice whose version
-is above an event's offset already has that event (`core.slices`).
+Reading then begins at (4), but with the batch that ends at ``c`` at the latest: it must be the one
+that was metered (`core.continuity`). Records below ``c`` are read for their ids only; a slice whose
+version is above an event's offset already has that event (`core.slices`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from schemas.measures import INPUT, OUTPUT
@@ -129,6 +130,9 @@ def recover(
         begin = begins[partition]
         checkpoint = stored.get(partition, Checkpoint(begin, begin, last_append_ms=floor_ms))
         check_against_log(log, partition, checkpoint, starts[partition], ends[partition])
+        if starts[partition] >= checkpoint.next_offset:
+            # Retention took it: there is nothing to compare, and nothing that could be another.
+            checkpoint = replace(checkpoint, last_batch=None)
         checkpoints[partition] = checkpoint
     check_against_commits(log, checkpoints, committed)
     slices = load_slices(sink, checkpoints, edges.keep)

@@ -109,8 +109,50 @@ BUGS: Final = (
     ),
     meter(
         "markers at a batch's end do not move the position",
-        "                state.pass_over(next_offset)\n",
+        "                state.pass_over(next_offset, batches)\n",
         "",
+    ),
+    meter(
+        "what is read of a log is not held against what was read before",
+        "            if not self._continues(partition, state, first_offset, batches):\n"
+        "                return False\n",
+        "",
+    ),
+    meter(
+        "a log that is another below the checkpoint is read on from there",
+        "            if error.offset > state.checkpoint.next_offset:\n                raise\n",
+        "            raise\n",
+    ),
+    core(
+        "a batch of a new leader is taken as it comes",
+        "continuity",
+        "fresh is None or fresh.leader_epoch == self._epoch",
+        "True",
+    ),
+    core(
+        "a batch that lies across the last one's end is not looked at",
+        "continuity",
+        "if one.next_offset > last.next_offset), None)",
+        "if one.base_offset >= last.next_offset), None)",
+    ),
+    core(
+        "what is in doubt is written",
+        "partition",
+        " or self._continuity.awaited is not None:\n",
+        ":\n",
+        "test_meter.py",
+    ),
+    core(
+        "reading begins behind the batch that has to be met again",
+        "partition",
+        "        return self.next_offset - again\n",
+        "        return self.next_offset\n",
+        "test_meter.py",
+    ),
+    recovery(
+        "a batch that retention took has to be met again",
+        "            checkpoint = replace(checkpoint, last_batch=None)\n",
+        "            pass\n",
     ),
     meter(
         "ids that were taken are written by no flush",

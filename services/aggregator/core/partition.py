@@ -10,7 +10,7 @@ read only to know the ids seen within the horizon; they change no total and no c
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -20,6 +20,7 @@ from schemas.metering_rules import MeteringRules
 from services.aggregator.arrays.frames import frames_of
 from services.aggregator.arrays.key_index import Ints
 from services.aggregator.core.additions import Additions, additions
+from services.aggregator.core.continuity import Continuity
 from services.aggregator.core.dead_letters import DeadLetter, UnwrittenLetters
 from services.aggregator.core.dedup import SeenIds, Sightings
 from services.aggregator.core.judging import Columns, Judged, Records, judge
@@ -34,6 +35,7 @@ from services.aggregator.core.runs import Settled
 from services.aggregator.core.series_limit import Admission, SeriesLimit
 from services.aggregator.core.slices import SliceRows, SliceStore
 from services.aggregator.core.timing import RuleBook, duplicate_within_ms
+from services.aggregator.decoding.batch_mark import BatchMark
 from services.aggregator.decoding.columns import Decoded, Decoder
 
 
@@ -51,6 +53,8 @@ class Checkpoint:
     newest_event_ms: int = 0
     #: Log time of the last record below.
     last_append_ms: int = 0
+    #: The Kafka batch that ends there; None where that is not known.
+    last_batch: BatchMark | None = None
 
     def settled(self, rules: RuleBook) -> Settled:
         """What dedup has to know of it."""
@@ -119,6 +123,7 @@ class PartitionState:
         #: Next offset of the checkpoint in the database; 0 while there is none.
         self.written_offset = checkpoint.next_offset if checkpoint.received else 0
         self.next_offset = read_from
+        self._continuity = Continuity(checkpoint.last_batch)
         self._rules = rules
         self._decoder = decoder
         self._series_limit = SeriesLimit(decoder.labels, admitted)
@@ -137,6 +142,23 @@ class PartitionState:
     def rebuilding(self) -> bool:
         """Whether the records read next lie below the checkpoint, for their ids only."""
         return self.next_offset < self.checkpoint.next_offset
+
+    @property
+    def read_next(self) -> int:
+        """The offset to read from: one below the next where the batch before has to be met again.
+
+        A fetch brings whole batches, and records that were read are passed over.
+        """
+        awaited = self._continuity.awaited
+        again = awaited is not None and awaited.next_offset == self.next_offset
+        return self.next_offset - again
+
+    def continues(self, first_offset: int, batches: Sequence[BatchMark]) -> bool:
+        """Whether a fetch continues what was read; if not, it has to be from `read_next` on.
+
+        Raises `RecordsReplacedError` where the log has lost records that were read.
+        """
+        return self._continuity.continues(first_offset, batches)
 
     @property
     def pending_rows(self) -> int:
@@ -276,19 +298,27 @@ class PartitionState:
         self.next_offset = sifted.next_offset
         self.slices.reached(self.next_offset)
 
-    def pass_over(self, next_offset: int) -> None:
-        """Note that the log holds no more records below an offset, such as a marker at its end."""
+    def pass_over(self, next_offset: int, batches: Sequence[BatchMark] = ()) -> None:
+        """Note that the log holds no more records below an offset, such as a marker at its end.
+
+        ``batches`` are those of the fetch that ends there.
+        """
         if next_offset > self.next_offset:
             self.next_offset = next_offset
             self.slices.reached(next_offset)
+        self._continuity.read(next_offset, batches)
 
     def snapshot(self) -> Snapshot | None:
-        """Take what a flush has to write; None where nothing was read since the last one."""
-        if self.next_offset <= self.checkpoint.next_offset:
+        """Take what a flush has to write; None where nothing was read since the last one.
+
+        And while it is in doubt whether the log still has what was read.
+        """
+        if self.next_offset <= self.checkpoint.next_offset or self._continuity.awaited is not None:
             return None
         checkpoint = replace(
             self._live,
             next_offset=self.next_offset,
+            last_batch=self._continuity.last(self.next_offset),
             rejected=tuple(sorted(self._rejected.items())),
         )
         letters = self._dead_letters.take()

@@ -21,6 +21,7 @@ from aiokafka.record.util import calc_crc32c
 from services.aggregator.arrays.byte_spans import Buffer
 from services.aggregator.arrays.frames import Frames
 from services.aggregator.arrays.key_index import Ints
+from services.aggregator.decoding.batch_mark import BatchMark
 
 #: Base offset, length of what follows, leader epoch, magic, CRC, attributes, last offset delta,
 #: base and last timestamp, producer's id, its epoch, sequence number, number of records.
@@ -53,6 +54,7 @@ class RecordBatch:
 
     raw: bytes
     base_offset: int
+    leader_epoch: int
     crc: int
     attributes: int
     last_offset_delta: int
@@ -75,10 +77,12 @@ class RecordBatch:
         if len(raw) < HEADER.size:
             raise MalformedBatchError(f"{len(raw)} bytes are no record batch")
         header = HEADER.unpack_from(raw)
-        offset, _, _, _, crc, attributes, last_delta, base_ms, max_ms, producer, _, _, count = (
+        offset, _, epoch, _, crc, attributes, last_delta, base_ms, max_ms, producer, _, _, count = (
             header
         )
-        return cls(raw, offset, crc, attributes, last_delta, base_ms, max_ms, producer, count)
+        return cls(
+            raw, offset, epoch, crc, attributes, last_delta, base_ms, max_ms, producer, count
+        )
 
     def __len__(self) -> int:
         return self.count
@@ -87,6 +91,12 @@ class RecordBatch:
     def next_offset(self) -> int:
         """The offset after the batch's last; that stays though compaction takes the record."""
         return self.base_offset + self.last_offset_delta + 1
+
+    @property
+    def mark(self) -> BatchMark:
+        """What tells it from any other."""
+        compacted = self.count != self.last_offset_delta + 1
+        return BatchMark(self.base_offset, self.next_offset, self.crc, self.leader_epoch, compacted)
 
     @property
     def is_control(self) -> bool:

@@ -11,20 +11,26 @@ from aiokafka.errors import CorruptRecordException
 from aiokafka.record.default_records import DefaultRecordBatch
 
 from services.aggregator.core.judging import Records
+from services.aggregator.decoding.batch_mark import BatchMark
 from services.aggregator.decoding.record_batch import NO_PRODUCER, RawValues, RecordBatch, first_end
 
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """One Kafka batch of a fetch: the log from `first_offset` to below `next_offset`.
+    """One Kafka batch of a fetch: the log from `first_offset` to below the end of the batch.
 
-    The broker sends whole batches, so the first may also hold records before it. No batch where it
-    has no record of anybody's.
+    The broker sends whole batches, so the first may also hold records before it. No batch but its
+    mark where it has no record of anybody's.
     """
 
     first_offset: int
-    next_offset: int
+    mark: BatchMark
     batch: RecordBatch | None
+
+    @property
+    def next_offset(self) -> int:
+        """Where the next one begins."""
+        return self.mark.next_offset
 
 
 class FetchedBatches:
@@ -71,7 +77,7 @@ class RawPartitionRecords(fetcher.PartitionRecords):
             first_offset, self.next_fetch_offset = self.next_fetch_offset, batch.next_offset
             # Control batches hold the markers of transactions, no records of anybody's.
             empty = aborted or batch.is_control
-            yield Stretch(first_offset, self.next_fetch_offset, None if empty else batch)
+            yield Stretch(first_offset, batch.mark, None if empty else batch)
 
     def _is_aborted(self, batch: RecordBatch) -> bool:
         """Whether a batch belongs to a transaction that its producer took back."""

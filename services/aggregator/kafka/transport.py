@@ -31,6 +31,7 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 
 from services.aggregator.core.judging import Records
+from services.aggregator.decoding.batch_mark import BatchMark
 from services.aggregator.decoding.columns import Decoded
 from services.aggregator.decoding.record_batch import RecordBatch
 from services.aggregator.kafka.raw_fetch import Stretch, install, records_of
@@ -60,6 +61,8 @@ class FetchedBatch:
     records: Records
     #: What the records say, being found out elsewhere; None where the agent has to.
     decoded: Awaitable[Decoded] | None
+    #: Of each Kafka batch in it, also of those without records.
+    marks: Sequence[BatchMark] = ()
 
 
 class BatchSchema(faust.Schema):
@@ -200,6 +203,7 @@ class Consumer(driver.Consumer):
                 *(tp, epoch, first_offset, next_offset),
                 records,
                 self.decode_ahead(batches),
+                [stretch.mark for stretch in fetched],
             ),
             None,
             0,

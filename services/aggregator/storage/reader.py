@@ -24,6 +24,7 @@ from services.aggregator.core.slices import SliceRows
 from services.aggregator.core.timing import RuleBook
 from services.aggregator.core.windows import FAMILY_BY_NAME, Family
 from services.aggregator.decoding.labels import Series
+from services.aggregator.storage.checkpoint_rows import CHECKPOINT_COLUMNS, checkpoints_of
 from services.aggregator.storage.connection import SinkConnection
 from services.aggregator.storage.slice_blocks import (
     from_window,
@@ -34,7 +35,6 @@ from services.aggregator.storage.slice_blocks import (
     rows_of,
     select_slices,
     to_time,
-    utc_ms,
 )
 from services.platform.clickhouse import all_rows, mapped_errors, nothing_answered
 
@@ -57,25 +57,11 @@ class ClickHouseReader(SinkConnection):
     def read_checkpoints(self, partitions: Sequence[int]) -> dict[int, Checkpoint]:
         """Read the checkpoints of these partitions; one never metered is missing."""
         rows = self._all_rows(
-            "SELECT partition, next_offset, start_offset, received, accepted, duplicate, late,"
-            " rejected, newest_event, last_append FROM checkpoints FINAL"
+            f"SELECT {', '.join(CHECKPOINT_COLUMNS)} FROM checkpoints FINAL"
             " WHERE log = {log:String} AND partition IN {partitions:Array(UInt32)}",
             partitions=list(partitions),
         )
-        return {
-            int(row[0]): Checkpoint(
-                next_offset=row[1],
-                start_offset=row[2],
-                received=row[3],
-                accepted=row[4],
-                duplicate=row[5],
-                late=row[6],
-                rejected=tuple(sorted(row[7].items())),
-                newest_event_ms=utc_ms(row[8]),
-                last_append_ms=utc_ms(row[9]),
-            )
-            for row in rows
-        }
+        return checkpoints_of(rows)
 
     def read_admissions(self, partitions: Sequence[int]) -> dict[int, list[Admission]]:
         """Read which series these partitions admitted; one that admitted none is missing."""

@@ -18,6 +18,7 @@ from services.aggregator.storage.adjustment_rows import (
     adjustment_rows,
     belated_rows,
 )
+from services.aggregator.storage.checkpoint_rows import CHECKPOINT_COLUMNS, checkpoint_rows
 from services.aggregator.storage.connection import SinkConnection
 from services.aggregator.storage.native_block import NativeBlock
 from services.aggregator.storage.slice_blocks import slice_block, to_time
@@ -34,20 +35,6 @@ DEAD_LETTER_COLUMNS = (
     "payload",
     "payload_bytes",
     "append_time",
-)
-CHECKPOINT_COLUMNS = (
-    "log",
-    "partition",
-    "topic",
-    "next_offset",
-    "start_offset",
-    "received",
-    "accepted",
-    "duplicate",
-    "late",
-    "rejected",
-    "newest_event",
-    "last_append",
 )
 #: A block holds no key twice, so merging it in itself before it is stored, as ClickHouse does by
 #: default, finds nothing, and takes half to three quarters of an insert's time.
@@ -124,22 +111,6 @@ class ClickHouseWriter(SinkConnection):
 
     def write_checkpoints(self, checkpoints: Mapping[int, Checkpoint]) -> None:
         """Insert checkpoints by partition. Only after their rows."""
-        rows = [
-            [
-                self._log.name,
-                partition,
-                self._log.topic,
-                checkpoint.next_offset,
-                checkpoint.start_offset,
-                checkpoint.received,
-                checkpoint.accepted,
-                checkpoint.duplicate,
-                checkpoint.late,
-                dict(checkpoint.rejected),
-                to_time(checkpoint.newest_event_ms),
-                to_time(checkpoint.last_append_ms),
-            ]
-            for partition, checkpoint in checkpoints.items()
-        ]
+        rows = checkpoint_rows(checkpoints, self._log)
         with mapped_errors():
             self._connected().insert("checkpoints", rows, column_names=list(CHECKPOINT_COLUMNS))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,8 +13,10 @@ import pytest
 from faust.types import TP
 
 from services.aggregator.agent import meter_batches
+from services.aggregator.core.continuity import RecordsReplacedError
 from services.aggregator.core.dedup import IdsUnreadableError
 from services.aggregator.core.judging import Records
+from services.aggregator.decoding.batch_mark import BatchMark
 from services.aggregator.errors import DatabaseWentBackError
 from services.aggregator.kafka.transport import FetchedBatch
 from services.aggregator.storage.retry import AbandonedError
@@ -27,6 +30,7 @@ class App:
     def __init__(self, ends: dict[int, int] | None = None) -> None:
         self.calls: list[Call] = []
         self.decoded: list[object] = []
+        self.marks: list[Sequence[BatchMark]] = []
         #: What the next batches come to: an error, or whether they are metered.
         self.outcomes: list[Exception | bool] = []
         self.lineage = SimpleNamespace(ends=ends or {})
@@ -34,10 +38,17 @@ class App:
         self.consumer = SimpleNamespace(epoch=7, perform_seek=self._seek)
 
     async def _consume(
-        self, partition: int, first: int, records: Records, next_offset: int, decoded: object
+        self,
+        partition: int,
+        first: int,
+        records: Records,
+        next_offset: int,
+        decoded: object,
+        marks: Sequence[BatchMark],
     ) -> bool:
         self.calls.append(("consume", (partition, first, records.offsets.tolist(), next_offset)))
         self.decoded.append(decoded)
+        self.marks.append(marks)
         outcome = self.outcomes.pop(0) if self.outcomes else True
         if isinstance(outcome, Exception):
             raise outcome
@@ -51,6 +62,9 @@ class App:
 
     async def read_ids_again(self, partition: int, error: Exception) -> None:
         self.calls.append(("read ids again", partition))
+
+    async def read_records_again(self, partition: int, error: Exception) -> None:
+        self.calls.append(("read records again", partition))
 
     async def fail(self, error: Exception) -> None:
         self.calls.append(("fail", str(error)))
@@ -90,6 +104,12 @@ def test_of_a_log_that_was_followed_nothing_beyond_its_end_is_metered(
     ]
 
 
+def test_of_a_log_that_was_followed_only_whole_batches_tell_what_was_read() -> None:
+    app, marks = App({0: 5}), [BatchMark(0, 4, 1), BatchMark(4, 9, 2)]
+    read(app, replace(batch(0, 9), marks=marks), replace(batch(0, 9, partition=1), marks=marks))
+    assert app.marks == [marks[:1], marks]
+
+
 def test_what_was_decoded_ahead_is_waited_for_and_handed_on() -> None:
     async def decoded() -> str:
         return "decoded"
@@ -115,6 +135,7 @@ def test_a_batch_behind_a_gap_is_sought_unless_a_seek_is_under_way(
     [
         (AbandonedError("look up slices"), []),
         (DatabaseWentBackError("it is older"), [("start over", "it is older")]),
+        (RecordsReplacedError(2), [("read records again", 0)]),
         (IdsUnreadableError("a block"), [("read ids again", 0)]),
     ],
     ids=lambda value: type(value).__name__,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,21 +11,25 @@ import pytest
 
 from schemas.measures import MEASURES
 from schemas.metering_rules import MeteringRules
+from services.aggregator.core.continuity import RecordsReplacedError
 from services.aggregator.core.dedup import SeenIds
 from services.aggregator.core.judging import Records
 from services.aggregator.core.partition import Checkpoint, PartitionState, Snapshot
 from services.aggregator.core.slices import SliceRows, SliceStore, TotalTooLargeError
 from services.aggregator.core.timing import RuleBook
+from services.aggregator.decoding.batch_mark import BatchMark
 from services.aggregator.decoding.columns import Decoder
 from services.aggregator.decoding.labels import Labels
-from services.aggregator.errors import DatabaseWentBackError, LogReplacedError
+from services.aggregator.errors import DatabaseWentBackError, LogReplacedError, LogRewrittenError
 from services.aggregator.meter import Meter
 from services.aggregator.recovery import Keep
 from services.aggregator.storage.retry import AbandonedError
 from services.platform.errors import UnavailableError
+from services.platform.kafka_log import Log
 
 NOW_MS = 1_773_576_000_000  # 2026-03-15T12:00:00Z
 LABELS = Labels()
+LOG = Log("cluster", "topic-id", "usage", 1)
 EVENT = (
     b'{"id":"%d","source":"s","tenant":"t","time":"2026-03-15T12:00:00Z","region":"r",'
     b'"provider":"p","model":"m","input_tokens":%d,"output_tokens":0}'
@@ -82,7 +86,7 @@ class Metering:
     ) -> None:
         self.database = Database()
         self.acknowledged: list[tuple[int, int]] = []
-        edges: Any = type("Edges", (), {"keep": Keep(3_600_000, 3_600_000, 100)})()
+        edges: Any = type("Edges", (), {"keep": Keep(3_600_000, 3_600_000, 100), "log": LOG})()
         self.meter = Meter(
             edges,
             self.database,
@@ -104,11 +108,18 @@ class Metering:
         self.meter.states[0] = state
         return state
 
-    async def consume(self, first: int, count: int = 1, tokens: int = 1, markers: int = 0) -> bool:
+    async def consume(
+        self,
+        first: int,
+        count: int = 1,
+        tokens: int = 1,
+        markers: int = 0,
+        batches: Sequence[BatchMark] = (),
+    ) -> bool:
         values = [EVENT % (first + number, tokens) for number in range(count)]
         offsets = np.arange(first, first + count)
         records = Records(offsets, np.full(count, NOW_MS), values)
-        return await self.meter.consume(0, first, records, first + count + markers)
+        return await self.meter.consume(0, first, records, first + count + markers, batches=batches)
 
 
 #: After it every window of `EVENT` is old, so its slices have to be looked up.
@@ -438,3 +449,54 @@ def test_reading_pauses_where_dead_letters_fill_memory(monkeypatch: pytest.Monke
         assert metering.meter._room.is_set()
 
     asyncio.run(run())
+
+
+def test_a_checkpoint_says_which_batch_ends_there_and_a_worker_begins_with_it() -> None:
+    async def run() -> None:
+        metering = Metering()
+        batches = [BatchMark(0, 2, 5, 1), BatchMark(2, 3, 6, 1)]
+        assert await metering.consume(0, 3, batches=batches)
+        assert metering.meter.read_next() == {0: 3}
+        await metering.meter.flush()
+        checkpoint = metering.state.checkpoint
+        assert checkpoint.last_batch == batches[-1]
+
+        metering.take_over(checkpoint)
+        assert metering.meter.positions() == {0: 3}
+        assert metering.meter.read_next() == {0: 2}
+        # Fetched by others' seeks; nothing of it is metered, and nothing written.
+        assert not await metering.consume(3, 2, batches=[BatchMark(3, 5, 7, 1)])
+        assert await metering.consume(2, 3, batches=[batches[-1], BatchMark(3, 5, 7, 1)])
+        assert metering.meter.positions() == metering.meter.read_next() == {0: 5}
+        await metering.meter.flush()
+        assert metering.state.checkpoint.received == 3
+        assert metering.meter.states[0].checkpoint.received == 5
+
+    asyncio.run(run())
+
+
+def test_below_the_checkpoint_no_other_record_may_lie() -> None:
+    async def run() -> Metering:
+        metering = Metering()
+        metering.take_over(Checkpoint(3, 0, received=3, last_batch=BatchMark(2, 3, 6)))
+        with pytest.raises(LogRewrittenError, match="partition 0 of usage: .* below offset 3 "):
+            await metering.consume(2, 3, batches=[BatchMark(2, 5, 7, 2)])
+        return metering
+
+    assert asyncio.run(run()).meter.states == {}
+
+
+def test_what_the_log_lost_above_the_checkpoint_is_not_written() -> None:
+    async def run() -> Metering:
+        metering = Metering()
+        assert await metering.consume(0, 3, batches=[BatchMark(0, 3, 5, 1)])
+        assert not await metering.consume(3, 2, batches=[BatchMark(3, 5, 6, 2)])
+        # In doubt: it may be lost.
+        await metering.meter.flush()
+        assert metering.database.written == []
+        assert metering.meter.read_next() == {0: 2}
+        with pytest.raises(RecordsReplacedError):
+            await metering.consume(2, 3, batches=[BatchMark(1, 5, 6, 2)])
+        return metering
+
+    assert asyncio.run(run()).meter.states == {}

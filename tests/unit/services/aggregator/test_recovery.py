@@ -23,6 +23,7 @@ from services.aggregator.core.runs import BEFORE_INHERITED, INHERITED, Settled
 from services.aggregator.core.series_limit import Admission
 from services.aggregator.core.slices import SliceRows
 from services.aggregator.core.timing import RuleBook
+from services.aggregator.decoding.batch_mark import BatchMark
 from services.aggregator.decoding.columns import Decoder
 from services.aggregator.decoding.labels import Labels, Series
 from services.aggregator.errors import (
@@ -185,6 +186,17 @@ class World:
 
 def metered(next_offset: int) -> Checkpoint:
     return Checkpoint(next_offset, 0, next_offset, next_offset, last_append_ms=1_000)
+
+
+@pytest.mark.parametrize(("start", "read_next"), [(0, 49), (49, 49), (50, 50)])
+def test_the_batch_before_the_checkpoint_has_to_be_met_again_if_it_is_there(
+    start: int, read_next: int
+) -> None:
+    checkpoint = replace(metered(50), last_batch=BatchMark(40, 50, 7))
+    world = World(start=start, checkpoint=checkpoint)
+    world.store.end = Cut(50, 1_000)
+    state = world.recover()
+    assert (state.next_offset, state.read_next) == (50, read_next)
 
 
 def test_a_worker_thought_dead_may_move_on_between_the_questions() -> None:

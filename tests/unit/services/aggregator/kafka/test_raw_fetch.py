@@ -76,7 +76,7 @@ def test_of_a_batch_that_came_in_part_nothing_is_handed_out() -> None:
     whole, part = batch_of([b"a", b"b"]), batch_of([b"c"], 2)
     for length in range(len(part.raw)):
         read = reading(whole.raw, part.raw[:length])
-        assert list(read) == [Stretch(0, 2, whole)]
+        assert list(read) == [Stretch(0, whole.mark, whole)]
         assert read.next_fetch_offset == 2, "from there it is fetched again"
 
 

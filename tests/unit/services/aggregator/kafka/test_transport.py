@@ -23,6 +23,7 @@ from faust.types import TP
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from services.aggregator.decoding.batch_mark import BatchMark
 from services.aggregator.decoding.record_batch import NO_PRODUCER, RecordBatch
 from services.aggregator.kafka.raw_fetch import (
     FetchedBatches,
@@ -105,7 +106,7 @@ class Reading(Consumer):
 
 
 def stretch(batch: RecordBatch) -> Stretch:
-    return Stretch(batch.base_offset, batch.next_offset, batch)
+    return Stretch(batch.base_offset, batch.mark, batch)
 
 
 def test_a_full_stream_leaves_no_partition_out() -> None:
@@ -133,8 +134,12 @@ def test_a_fetch_is_one_message_for_each_partition() -> None:
     first, second = batch_of([b"a", None], 10, 5000), batch_of([b"c"], 14, 7000)
     consumer = Reading(
         {
-            TPS[0]: [Stretch(11, 12, first), Stretch(12, 14, None), stretch(second)],
-            TPS[2]: [Stretch(3, 5, None)],
+            TPS[0]: [
+                Stretch(11, first.mark, first),
+                Stretch(12, BatchMark(12, 14, 0), None),
+                stretch(second),
+            ],
+            TPS[2]: [Stretch(3, BatchMark(3, 5, 0), None)],
         }
     )
     (tp, message), (other, nothing) = consumer.messages()
@@ -199,7 +204,7 @@ def test_a_batch_that_did_not_come_whole_is_refused() -> None:
     good, bad = batch_of([b"a"]), bytearray(batch_of([b"value"], 1).raw)
     bad[-3] ^= 1
     reading = fetched_by(RawPartitionRecords, FetchedBatches, good.raw + bad, [], 0)
-    assert next(reading) == Stretch(0, 1, good)
+    assert next(reading) == Stretch(0, good.mark, good)
     with pytest.raises(CorruptRecordException):
         next(reading)
     assert reading.next_fetch_offset == 1, "it will be fetched again"
@@ -209,7 +214,10 @@ def test_the_first_stretch_begins_where_reading_begins() -> None:
     batches = [batch_of([b"a", b"b", b"c"], 10), batch_of([b"d"], 15)]
     data = b"".join(batch.raw for batch in batches)
     reading = fetched_by(RawPartitionRecords, FetchedBatches, data, [], 12)
-    assert list(reading) == [Stretch(12, 13, batches[0]), Stretch(13, 16, batches[1])]
+    assert list(reading) == [
+        Stretch(12, batches[0].mark, batches[0]),
+        Stretch(13, batches[1].mark, batches[1]),
+    ]
     assert reading.next_fetch_offset == 16
 
 

@@ -28,6 +28,7 @@ from services.aggregator.core.series_limit import Admission
 from services.aggregator.core.slice_keys import pack, varieties
 from services.aggregator.core.slices import SliceRows, TotalTooLargeError
 from services.aggregator.core.windows import FAMILIES, HOUR, MINUTE, REGISTER, UNIT, Family
+from services.aggregator.decoding.batch_mark import BatchMark
 from services.aggregator.decoding.labels import Labels, Series, Unit
 from services.aggregator.storage import connection
 from services.aggregator.storage.clickhouse_sink import ClickHouseSink
@@ -288,15 +289,18 @@ def test_a_checkpoint_is_one_row_a_partition(sink: ClickHouseSink, drivers: list
         rejected=(("too_old", 2),),
         newest_event_ms=NOON_MS,
         last_append_ms=NOON_MS + 1,
+        last_batch=BatchMark(16, 20, 4_000_000_000, 3),
     )
-    sink.write_checkpoints({6: one})
+    sink.write_checkpoints({6: one, 7: replace(one, last_batch=None)})
     expected = {
         **{"log": LOG.name, "partition": 6, "topic": LOG.topic},
         **{"next_offset": 20, "start_offset": 3, "received": 17, "accepted": 11},
         **{"duplicate": 4, "late": 2, "rejected": {"too_old": 2}},
         **{"newest_event": NOON, "last_append": NOON.replace(microsecond=1000)},
+        **{"last_batch_offset": 16, "last_batch_crc": 4_000_000_000},
     }
-    assert drivers[0].inserts == [("checkpoints", [expected])]
+    without = {**expected, "partition": 7, "last_batch_offset": -1, "last_batch_crc": 0}
+    assert drivers[0].inserts == [("checkpoints", [expected, without])]
 
 
 def test_checkpoints_are_read_as_they_were_written(
@@ -304,23 +308,16 @@ def test_checkpoints_are_read_as_they_were_written(
 ) -> None:
     naive = NOON.replace(tzinfo=None)
     row = (
-        6,
-        20,
-        3,
-        17,
-        11,
-        4,
-        2,
-        {"too_old": 2, "invalid_json": 1},
-        naive,
-        naive.replace(microsecond=1000),
+        *(LOG.name, 6, LOG.topic, 20, 3, 17, 11, 4, 2, {"too_old": 2, "invalid_json": 1}),
+        *(naive, naive.replace(microsecond=1000), 16, 4_000_000_000),
     )
-    drivers[0].answers = [[([row],)]]
-    assert sink.read_checkpoints([6, 7]) == {
-        6: Checkpoint(
-            *(20, 3, 17, 11, 4, 2, (("invalid_json", 1), ("too_old", 2)), NOON_MS, NOON_MS + 1)
-        )
-    }
+    other = (LOG.name, 7, *row[2:12], -1, 0)
+    drivers[0].answers = [[([row, other],)]]
+    one = Checkpoint(
+        *(20, 3, 17, 11, 4, 2, (("invalid_json", 1), ("too_old", 2)), NOON_MS, NOON_MS + 1),
+        BatchMark(16, 20, 4_000_000_000),
+    )
+    assert sink.read_checkpoints([6, 7]) == {6: one, 7: replace(one, last_batch=None)}
     assert drivers[0].asked[0][1] == {"log": LOG.name, "partitions": [6, 7]}
 
 
