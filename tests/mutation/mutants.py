@@ -3,8 +3,8 @@
 The changes are those that mutation tools have in common: comparisons, arithmetic, logic, numbers,
 conditions turned round, statements left out. Not changed are texts, annotations, decorators,
 assertions (they tell the type checker what is known; `strict=` of zip is one), log lines, and
-numbers that only say how long or how often something is tried (`..._SECONDS = 10` at the top of a
-module).
+numbers that only say how long or how often something is tried (`..._SECONDS = 10` or
+`..._SECONDS_MAX = 10` at the top of a module).
 """
 
 from __future__ import annotations
@@ -121,7 +121,10 @@ class _Finder:
                 yield self._instead(node, "loop", "break")
             case ast.Break():
                 yield self._instead(node, "loop", "continue")
-            case ast.Return(value=ast.expr() as value) if not _is_none(value):
+            # True and False are turned round as constants; None would be another False.
+            case ast.Return(value=ast.expr() as value) if not _is_constant(
+                value, None, True, False
+            ):
                 yield self._instead(value, "return", "None")
 
     def _place(self, line: int, column: int) -> int:
@@ -165,7 +168,9 @@ def _left_alone(node: ast.AST) -> bool:
         case ast.Expr(value=ast.Call(func=ast.Attribute(value=ast.Name(id="logger")))):
             return True
         case ast.Assign(targets=[ast.Name(id=name)]) | ast.AnnAssign(target=ast.Name(id=name)):
-            return name.isupper() and name.endswith(TUNING_NAMES)
+            return name.isupper() and name.removesuffix("_MAX").removesuffix("_MIN").endswith(
+                TUNING_NAMES
+            )
     return False
 
 
@@ -175,5 +180,5 @@ def _is_text(node: ast.expr) -> bool:
     )
 
 
-def _is_none(node: ast.expr) -> bool:
-    return isinstance(node, ast.Constant) and node.value is None
+def _is_constant(node: ast.expr, *values: object) -> bool:
+    return isinstance(node, ast.Constant) and any(node.value is value for value in values)

@@ -14,6 +14,7 @@ from tests.mutation.run import finding
 TEXT = '''
 """Docstring, 1 + 1."""
 WAIT_SECONDS = 10
+WAIT_SECONDS_MAX: Final = 60
 LIMIT: int = 7
 
 
@@ -25,6 +26,8 @@ def passed(count: "int | None", names: list[str]) -> bool:
         raise ValueError(f"too few: {count + 1}")
     names.append("é" + "b")
     self.total = count
+    if done:
+        return False
     return (count & 3) == 1
 '''
 
@@ -49,6 +52,8 @@ def test_each_change_of_meaning_once_and_nothing_that_has_none() -> None:
             ("left out", 'raise ValueError(f"too few: {count + 1}")', "pass"),
             ("left out", 'names.append("é" + "b")', "pass"),
             ("left out", "self.total = count", "pass"),
+            ("condition", "done", "(not (done))"),
+            ("constant", "False", "True"),
             ("arithmetic", "&", "|"),
             ("number", "3", "4"),
             ("comparison", "==", "!="),

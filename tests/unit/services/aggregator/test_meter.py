@@ -500,3 +500,18 @@ def test_what_the_log_lost_above_the_checkpoint_is_not_written() -> None:
         return metering
 
     assert asyncio.run(run()).meter.states == {}
+
+
+def test_what_was_looked_up_and_is_not_there_is_not_asked_again() -> None:
+    async def run() -> list[str]:
+        metering, calls = Metering(), list[str]()
+        metering.take_over(Checkpoint(0, 0), LATER_MS)
+        metering.database.before = calls.append
+        assert await metering.consume(0, 2)
+        asked = calls.count("look up")
+        assert asked > 0
+        assert await metering.consume(2, 2)
+        assert calls.count("look up") == asked
+        return calls
+
+    asyncio.run(run())

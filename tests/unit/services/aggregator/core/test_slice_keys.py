@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from services.aggregator.arrays.key_index import Ints
-from services.aggregator.core.slice_keys import VARIETY_MASK, pack, unpack, varieties, windows_of
+from services.aggregator.core.slice_keys import (
+    ACCOUNT_BITS,
+    VARIETY_MASK,
+    pack,
+    unpack,
+    varieties,
+    windows_of,
+)
 from services.aggregator.core.windows import FAMILIES, HOUR, MINUTE, REGISTER, UNIT, Family
 from services.aggregator.decoding.labels import CLASSES_MAX, Labels
 
@@ -39,6 +47,19 @@ def test_numbers_of_a_family_with_tenants_come_out_again(family: Family) -> None
     told = zip(found.windows, found.tenants, found.series, found.varieties, strict=True)
     assert [tuple(map(int, row)) for row in told] == NUMBERS
     assert windows_of(family, keys).tolist() == [row[0] for row in NUMBERS]
+
+
+@pytest.mark.parametrize("window", [0, 7, HOURS])
+def test_the_last_account_takes_no_window_from_another(window: int) -> None:
+    """Accounts are numbered as they come, so a test with few of them would not see it."""
+    labels = Labels()
+    account = (1 << ACCOUNT_BITS) - 1
+    numbering = SimpleNamespace(number=lambda tenants, series: np.full(len(tenants), account))
+    labels.accounts = numbering  # type: ignore[assignment]
+    rows = [(window, 1, 1, variety) for variety in (0, CLASSES_MAX - 1)]
+    keys = pack(HOUR, labels, *columns(rows))
+    assert len(set(keys.tolist())) == 2 and (keys >= 0).all()
+    assert windows_of(HOUR, keys).tolist() == [window] * 2
 
 
 @pytest.mark.parametrize("window", [0, 29_600_000, MINUTES])

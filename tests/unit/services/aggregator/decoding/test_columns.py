@@ -170,6 +170,15 @@ def test_beyond_so_many_gateways_everything_is_learnt_anew(
     assert found == decoded_alone
 
 
+def test_a_decoder_does_not_remember_ever_more_gateways(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decoding, "GATEWAYS_MAX", 5)
+    decoder = Decoder(Labels())
+    for number in range(40):
+        one = compact(event(1, T0_MS, 1, source=f"gateway-{number}"))
+        decoder.decode(frames_of([one]))
+        assert len(decoder._gateways) <= 6
+
+
 def test_nothing_to_decode() -> None:
     decoded = decode([], Labels())
     assert (decoded.count, decoded.failures, len(decoded.places)) == (0, [], 0)

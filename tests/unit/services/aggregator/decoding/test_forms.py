@@ -70,6 +70,16 @@ def test_what_it_finds() -> None:
     assert found.time_us[0] == 1_773_576_000_250_000
 
 
+@pytest.mark.parametrize(
+    ("name", "longest"),
+    [*((name, 128) for name in ("id", "tenant", "source", "region", "provider")), ("model", 256)],
+)
+def test_a_text_has_a_length_of_its_own_and_is_not_empty(name: str, longest: int) -> None:
+    given = [text(**{name: "x" * length}) for length in (1, longest, 0, longest + 1)]
+    found, _ = read_all(form_of(text()), *given)
+    assert found.rows[found.good].tolist() == [0, 1]
+
+
 def test_fields_may_be_missing_or_null_where_the_form_has_them() -> None:
     form = form_of(text(pages=3, duration_ms=5, service_tier="flex", status="ok", reason=None))
     found, _ = read_all(

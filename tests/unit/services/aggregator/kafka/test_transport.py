@@ -4,7 +4,7 @@ import asyncio
 import struct
 from collections.abc import Sequence
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 from weakref import WeakSet
 
 import aiokafka
@@ -397,6 +397,42 @@ def test_reading_waits_for_a_stopped_flow_before_it_reads_again_what_was_dropped
         return consumer.done
 
     assert asyncio.run(stopped_then_resumed()) == ["seek", "fetch"]
+
+
+@pytest.mark.parametrize("buffered", [False, True])
+def test_of_a_partition_that_is_not_read_nothing_is_handed_out(buffered: bool) -> None:
+    """Unless it only left the fetches for a moment, because its stream was full."""
+
+    class Fetched(Reading):
+        async def _getmany(self, active_partitions: set[TP], timeout: float) -> dict[TP, Any]:
+            return self.fetched
+
+    consumer = Fetched({tp: [stretch(batch_of([b"a"]))] for tp in TPS})
+    consumer._active_partitions = set(TPS[:1])
+    if buffered:
+        consumer._buffered_partitions = {TPS[2]}
+    assert [tp for tp, _ in consumer.messages()] == ([TPS[0], TPS[2]] if buffered else TPS[:1])
+
+
+def test_what_is_sought_is_what_is_recovered_and_assigned() -> None:
+    class Seeking(Reading):
+        sought: ClassVar[list[Any]] = []
+
+        def assignment(self) -> set[TP]:
+            return {TPS[0], TPS[1]}
+
+        async def seek_wait(self, positions: Any) -> None:
+            self.sought.append(positions)
+
+    consumer = Seeking({})
+    consumer.positions = lambda: {TPS[1]: 7, TPS[2]: 9}
+    asyncio.run(consumer.perform_seek())
+    assert consumer.sought == [{TPS[1]: 7}]
+    assert consumer.epoch == 3
+    consumer.positions = lambda: {TPS[2]: 9}
+    asyncio.run(consumer.perform_seek())
+    assert consumer.sought == [{TPS[1]: 7}], "to seek nothing would wait for nothing"
+    assert consumer.epoch == 4
 
 
 def made_consumer() -> Consumer:
