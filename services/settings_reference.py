@@ -24,6 +24,7 @@ from services.platform.settings import (
     ClickHouseSettings,
     KafkaSettings,
     Settings,
+    TraceSettings,
 )
 from services.settlement.settings import SettlementSettings
 
@@ -42,6 +43,7 @@ SECTIONS: Final[tuple[tuple[str, type[Settings], str], ...]] = (
         ClickHouseSettings,
         "Read by aggregator, exporter, and the commands that reach the database.",
     ),
+    ("Traces", TraceSettings, "Read by ingest and aggregator."),
     ("Catalogue", CatalogueSettings, "Read by `wattoken migrate`, `wattoken tariffs` and ingest."),
     ("Statements", BillingSettings, "Read by `wattoken statement`."),
     ("Settlement", SettlementSettings, "Read by `wattoken settle`."),

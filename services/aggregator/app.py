@@ -46,6 +46,7 @@ from services.platform.errors import ConfigurationError, WattokenError
 from services.platform.kafka_questions import KafkaQuestions
 from services.platform.log import get_logger
 from services.platform.malloc_tuning import FreedMemory
+from services.platform.tracing import NO_TRACES, Traces
 
 logger = get_logger(__name__)
 
@@ -63,7 +64,11 @@ class MeterApp(faust.App):
     """A Faust app whose partitions are recovered from ClickHouse and flushed before they leave."""
 
     def __init__(
-        self, settings: AggregatorSettings, lineage: Lineage, questions: KafkaQuestions
+        self,
+        settings: AggregatorSettings,
+        lineage: Lineage,
+        questions: KafkaQuestions,
+        traces: Traces,
     ) -> None:
         super().__init__(lineage.group, **faust_options(settings))
         self.settings = settings
@@ -98,6 +103,7 @@ class MeterApp(faust.App):
             self.check_log,
             ids=IdThread("ids-write"),
             tidier=IdThread("ids-tidy"),
+            traces=traces,
         )
 
     def tp(self, partition: int) -> TP:
@@ -326,10 +332,13 @@ class MeterApp(faust.App):
 
 
 def create_app(
-    settings: AggregatorSettings, lineage: Lineage, questions: KafkaQuestions
+    settings: AggregatorSettings,
+    lineage: Lineage,
+    questions: KafkaQuestions,
+    traces: Traces = NO_TRACES,
 ) -> MeterApp:
     """Build the app with its agent, its flush task and its recovery."""
-    app = MeterApp(settings, lineage, questions)
+    app = MeterApp(settings, lineage, questions, traces)
     topic = app.topic(lineage.log.topic, schema=BatchSchema())
     app.agent(topic, name="meter", concurrency=1)(meter_batches(app))
     app.task(app.keep_flushing)

@@ -23,13 +23,15 @@ from services.aggregator.errors import DatabaseWentBackError
 from services.aggregator.metrics import FLUSH_SECONDS, FLUSHED_ROWS
 from services.aggregator.storage.retry import persist
 from services.aggregator.storage.sink_thread import SinkCalls
+from services.platform.tracing import NO_TRACES, Traces
 
 
 class Flusher:
     """Writes snapshots. Holds nothing: what the database must have is said by each snapshot."""
 
-    def __init__(self, sink: SinkCalls) -> None:
+    def __init__(self, sink: SinkCalls, traces: Traces = NO_TRACES) -> None:
         self._sink = sink
+        self._traces = traces
 
     async def write(self, snapshots: Sequence[Snapshot], abandoned: Callable[[], bool]) -> None:
         """Do steps 2 to 4 for these snapshots, one of each partition.
@@ -40,19 +42,22 @@ class Flusher:
         started = time.monotonic()
         await persist("insert rows", lambda: self.insert_rows(snapshots), abandoned)
         await persist("insert checkpoints", lambda: self.insert_checkpoints(snapshots), abandoned)
-        FLUSH_SECONDS.observe(time.monotonic() - started)
+        FLUSH_SECONDS.observe(time.monotonic() - started, self._traces.exemplar())
         FLUSHED_ROWS.inc(sum(taken.row_count for taken in snapshots))
 
     async def insert_rows(self, snapshots: Sequence[Snapshot]) -> None:
         """Do step 2."""
-        await self._sink.call(lambda sink: sink.write_rows(snapshots))
+        with self._traces.span("insert rows"):
+            await self._sink.call(lambda sink: sink.write_rows(snapshots))
 
     async def insert_checkpoints(self, snapshots: Sequence[Snapshot]) -> None:
         """Do steps 3 and 4."""
         written = {taken.partition: taken.written_offset for taken in snapshots}
-        check_not_back(written, await self._sink.call(lambda sink: sink.read_offsets()))
+        with self._traces.span("read checkpoints"):
+            check_not_back(written, await self._sink.call(lambda sink: sink.read_offsets()))
         checkpoints = {taken.partition: taken.checkpoint for taken in snapshots}
-        await self._sink.call(lambda sink: sink.write_checkpoints(checkpoints))
+        with self._traces.span("insert checkpoints"):
+            await self._sink.call(lambda sink: sink.write_checkpoints(checkpoints))
 
 
 def check_not_back(written: Mapping[int, int], stored: Mapping[int, int]) -> None:

@@ -36,11 +36,13 @@ from services.aggregator.metrics import (
     SLICES,
 )
 from services.aggregator.recovery import Edges, recover
+from services.aggregator.spans import about_flush, about_recovered, about_recovery
 from services.aggregator.storage.clickhouse_sink import ClickHouseSink
 from services.aggregator.storage.id_threads import IdCalls
 from services.aggregator.storage.retry import AbandonedError, persist
 from services.aggregator.storage.sink_thread import SinkCalls
 from services.platform.log import get_logger
+from services.platform.tracing import NO_TRACES, Traces
 
 logger = get_logger(__name__)
 
@@ -55,6 +57,10 @@ IDS_MAX_LEAST = 200_000
 #: Dead letters and adjustments, a batch's more or less, that wait in memory for the database; then
 #: reading pauses.
 HELD_BYTES_MAX = 32 * 1024 * 1024
+
+#: What a flush takes, by partition, and the ids to be written with it.
+Taken = dict[int, tuple[PartitionState, Snapshot]]
+Unwritten = list[tuple[PartitionState, Sightings]]
 
 
 class Acknowledge(Protocol):
@@ -83,12 +89,14 @@ class Meter:
         *,
         ids: IdCalls,
         tidier: IdCalls,
+        traces: Traces = NO_TRACES,
     ) -> None:
         self.states: dict[int, PartitionState] = {}
         self._edges = edges
         self._reader = reader
         self._writer = writer
-        self._flusher = Flusher(writer)
+        self._flusher = Flusher(writer, traces)
+        self._traces = traces
         self._pending_rows_max = pending_rows_max
         self._acknowledge = acknowledge
         self._check_log = check_log
@@ -151,14 +159,20 @@ class Meter:
                     partial(recover, self._edges, sink, missing, abandoned, sharing=sharing)
                 )
 
-            try:
-                states = await persist("recover", lambda: self._reader.call(attempt), abandoned)
-                if abandoned():
-                    raise AbandonedError("recover")
-            except BaseException:
-                # The thread may still be at it: what it builds has to be let go all the same.
-                handover.refuse()
-                raise
+            async def traced() -> dict[int, PartitionState]:
+                with self._traces.span("attempt"):
+                    return await self._reader.call(attempt)
+
+            with self._traces.span("recover", lambda: about_recovery(self._edges.log, missing)):
+                try:
+                    states = await persist("recover", traced, abandoned)
+                    if abandoned():
+                        raise AbandonedError("recover")
+                except BaseException:
+                    # The thread may still be at it: what it builds has to be let go all the same.
+                    handover.refuse()
+                    raise
+                self._traces.note(partial(about_recovered, states))
             self.states.update(states)
             RECOVERIES.inc(len(states))
             self._measure()
@@ -281,43 +295,67 @@ class Meter:
         rows were handed over, so only a recovery makes them whole.
         """
         async with self._flush_lock:
+            began_ns = time.time_ns()
             async with self._batch_lock:
                 taken = self._snapshots()
                 unwritten = self._unwritten_ids()
             # What is handed over leaves room for as much again, read while this is written.
             self.full.clear()
             self._open_room()
-            started = time.monotonic()
+            snapshots = [snapshot for _, snapshot in taken.values()]
+            # Where there is nothing to write, there is nothing to tell of.
+            traces = self._traces if taken else NO_TRACES
             try:
-                if unwritten:
-                    await self._ids.call(partial(write_ids, unwritten))
-                self._make_room()
-                if not taken:
-                    return
-                if self._check_log is not None:
-                    # After the snapshot: what is in it was fetched before this question.
-                    await persist("look at the log", self._check_log, abandoned)
-                await self._flusher.write([snapshot for _, snapshot in taken.values()], abandoned)
+                with traces.span(
+                    "flush", lambda: about_flush(self._edges.log, snapshots), began_ns=began_ns
+                ):
+                    with traces.span("snapshot", began_ns=began_ns):
+                        pass
+                    await self._write(taken, unwritten, abandoned, traces)
             except BaseException:
                 self._drop_same({number: state for number, (state, _) in taken.items()})
                 raise
-            self.last_flush_seconds = time.monotonic() - started
-            for partition, (state, snapshot) in taken.items():
-                state.flushed(snapshot)
-                if self.states.get(partition) is state:
-                    self._acknowledge(partition, snapshot.checkpoint.next_offset)
+            if not taken:
+                return
             async with self._batch_lock:
                 # Never between a batch's look-up and its fold: it would lose what it looked up.
                 self._evict()
             self._measure()
+
+    async def _write(
+        self,
+        taken: Taken,
+        unwritten: Unwritten,
+        abandoned: Callable[[], bool],
+        traces: Traces,
+    ) -> None:
+        """Write what a flush took, and say so to its partitions and the consumer."""
+        started = time.monotonic()
+        if unwritten:
+            with traces.span("write ids"):
+                await self._ids.call(partial(write_ids, unwritten))
+        self._make_room()
+        if not taken:
+            return
+        if self._check_log is not None:
+            # After the snapshot: what is in it was fetched before this question.
+            with traces.span("look at the log"):
+                await persist("look at the log", self._check_log, abandoned)
+        await self._flusher.write([snapshot for _, snapshot in taken.values()], abandoned)
+        self.last_flush_seconds = time.monotonic() - started
+        with traces.span("commit"):
+            for partition, (state, snapshot) in taken.items():
+                state.flushed(snapshot)
+                if self.states.get(partition) is state:
+                    self._acknowledge(partition, snapshot.checkpoint.next_offset)
 
     def release(self) -> None:
         """Let a waiting batch go on, because the partitions are being taken away."""
         self.full.clear()
         self._room.set()
 
-    def _snapshots(self) -> dict[int, tuple[PartitionState, Snapshot]]:
-        taken = {}
+    def _snapshots(self) -> Taken:
+        taken: Taken = {}
         for partition, state in self.states.items():
             snapshot = state.snapshot()
             if snapshot is not None:
@@ -328,7 +366,7 @@ class Meter:
         """Drop these very states, and none that took their place."""
         self.drop({number for number, state in states.items() if self.states.get(number) is state})
 
-    def _unwritten_ids(self) -> list[tuple[PartitionState, Sightings]]:
+    def _unwritten_ids(self) -> Unwritten:
         found = [(state, state.unwritten_ids()) for state in self.states.values()]
         return [(state, sightings) for state, sightings in found if sightings is not None]
 
@@ -387,7 +425,7 @@ class Meter:
         SLICES.set(sum(len(state.slices) for state in self.states.values()))
 
 
-def write_ids(unwritten: Sequence[tuple[PartitionState, Sightings]]) -> None:
+def write_ids(unwritten: Unwritten) -> None:
     """Write runs of ids. What the disk does not take stays in memory, and is in the next runs."""
     for state, sightings in unwritten:
         state.seen.keep(sightings)

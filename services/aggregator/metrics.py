@@ -7,6 +7,8 @@ from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
 
+from services.platform.tracing import OUTCOMES
+
 REGISTRY: Final = CollectorRegistry()
 
 BUILD: Final = Info("wattoken_aggregator_build", "Version of the worker.", registry=REGISTRY)
@@ -74,3 +76,11 @@ RETRIES: Final = Counter(
     ["what"],
     registry=REGISTRY,
 )
+SPANS: Final = Counter(
+    "wattoken_aggregator_spans",
+    "Spans of traces, by whether the collector took them, or did not, or the queue was full.",
+    ["outcome"],
+    registry=REGISTRY,
+)
+for _outcome in OUTCOMES:
+    SPANS.labels(_outcome)

@@ -6,10 +6,10 @@ from pathlib import Path
 
 from pydantic import Field
 
-from services.platform.settings import ClickHouseSettings, KafkaSettings
+from services.platform.settings import ClickHouseSettings, KafkaSettings, TraceSettings
 
 
-class AggregatorSettings(KafkaSettings, ClickHouseSettings):
+class AggregatorSettings(KafkaSettings, ClickHouseSettings, TraceSettings):
     """Everything the aggregator reads from its environment."""
 
     aggregator_host: str = Field(

@@ -13,7 +13,7 @@ from typing import Final
 
 from services.aggregator.app import MeterApp, create_app
 from services.aggregator.decoding.process import GC_THRESHOLDS
-from services.aggregator.metrics import REGISTRY
+from services.aggregator.metrics import REGISTRY, SPANS
 from services.aggregator.settings import AggregatorSettings
 from services.aggregator.succession.log_search import wait_for_log
 from services.platform.errors import ConfigurationError, UnavailableError
@@ -25,6 +25,7 @@ from services.platform.log import configure_logging, get_logger
 from services.platform.malloc_tuning import map_large_arrays
 from services.platform.schema_state import look_at_schema
 from services.platform.settings import read_settings
+from services.platform.trace_start import start_traces
 
 logger = get_logger(__name__)
 
@@ -42,6 +43,7 @@ def run() -> None:
     allow_many_files()
     map_large_arrays()
     configure_logging("aggregator", level=settings.log_level, log_format=settings.log_format)
+    traces = start_traces(settings, "aggregator", SPANS)
     waits_for: list[str] = []
     unready: list[Callable[[], str | None]] = [
         lambda: ": ".join(["looking for the log", *waits_for[-1:]])
@@ -58,12 +60,13 @@ def run() -> None:
     try:
         tell_what_is_away(settings, waits_for.append)
         lineage = wait_for_log(settings, questions, waits_for.append)
-        app = create_app(settings, lineage, questions)
+        app = create_app(settings, lineage, questions, traces)
         unready.append(app.unready)
         told = meter(app)
     finally:
         questions.close()
         health.stop()
+        traces.stop()
     if app.failure is not None:
         raise app.failure
     if app.starts_again and not told:

@@ -30,12 +30,15 @@ from services.ingest.rejections.topic import RejectionTopic
 from services.ingest.settings import IngestSettings
 from services.ingest.successor import SuccessionFollower
 from services.ingest.times import LogClock
+from services.ingest.tracing import TracedApp, TracedLog, events_note, show_exemplars
 from services.ingest.tuning import tune_interpreter
 from services.platform.catalogue import read_catalogue
 from services.platform.connections import ConnectionLimits
 from services.platform.errors import ConfigurationError
 from services.platform.log import configure_logging, get_logger
 from services.platform.settings import CatalogueSettings, read_settings
+from services.platform.trace_start import start_traces
+from services.platform.tracing import NO_TRACES, Traces
 from services.serving.server import serve
 from services.serving.tls.pair import named_files
 from services.serving.tls.reload import PairReload
@@ -47,7 +50,10 @@ PAGE_POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; frame-ances
 
 
 def create_app(
-    settings: IngestSettings, keys: KeyRing, metrics: IngestMetrics | None = None
+    settings: IngestSettings,
+    keys: KeyRing,
+    metrics: IngestMetrics | None = None,
+    traces: Traces = NO_TRACES,
 ) -> ASGIApp:
     """Build the ASGI application.
 
@@ -59,7 +65,12 @@ def create_app(
     clock = LogClock()
     publisher = Publisher(settings, metrics, clock=clock)
     rejections = RejectionTopic(settings, metrics, clock)
-    endpoints = Endpoints(settings, keys, publisher, metrics, rejections, clock)
+    traced = traces is not NO_TRACES
+    endpoints = Endpoints(
+        *(settings, keys, TracedLog(publisher, traces) if traced else publisher, metrics),
+        *(rejections, clock),
+        note=events_note(traces) if traced else None,
+    )
     brokers = settings.kafka_bootstrap_servers
     readiness = Readiness(publisher.broker_reachable)
 
@@ -124,7 +135,11 @@ def create_app(
         Route("/readyz", readyz),
         Route("/metrics", expose),
     ]
-    return HotPaths(Starlette(routes=routes, lifespan=lifespan), taking, metrics)
+    app = HotPaths(Starlette(routes=routes, lifespan=lifespan), taking, metrics)
+    if not traced:
+        return app
+    show_exemplars(metrics, traces)
+    return TracedApp(app, traces)
 
 
 def load_keys(settings: IngestSettings) -> KeyRing:
@@ -184,7 +199,8 @@ def run() -> None:
         read_catalogue(read_settings(CatalogueSettings).catalogue_dir, with_price_lists=False)
     )
     metrics = IngestMetrics()
-    app = create_app(settings, load_keys(settings), metrics)
+    traces = start_traces(settings, "ingest", metrics.spans)
+    app = create_app(settings, load_keys(settings), metrics, traces)
     tls = load_certificate(settings, metrics)
     log.info(
         "ingest starts",
@@ -207,4 +223,5 @@ def run() -> None:
         ),
         tls,
     )
+    traces.stop()
     log.info("ingest stopped")

@@ -92,7 +92,9 @@ class Endpoints:
         rejections: RejectionLog,
         clock: LogClock | None = None,
         utc_now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        note: Callable[[int, Batch], None] | None = None,
     ) -> None:
+        """``note`` is told of each request how many events were taken, and what it held."""
         self._settings = settings
         self._keys = keys
         self._log = log
@@ -100,6 +102,7 @@ class Endpoints:
         self._rejections = rejections
         self._clock = clock or LogClock()
         self._utc_now = utc_now
+        self._note = note
         self._keeping = Keeping(
             KeptBudget(
                 settings.ingest_rejected_key_bytes_per_day, settings.ingest_rejected_bytes_per_day
@@ -294,6 +297,8 @@ class Endpoints:
         """Count what became of a request's events, and keep what was refused."""
         batch, metrics = understood.batch, self._metrics
         metrics.accepted.inc(accepted)
+        if self._note is not None:
+            self._note(accepted, batch)
         if batch.skipped:
             metrics.skipped.inc(batch.skipped)
         if batch.unread:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
 
 from services.ingest.adapters.usage_fields.unread import OTHER, Unread
 from services.ingest.double_reports import KINDS, Differences
 from services.ingest.errors import EVENT_CODES, MalformedError, TooLargeError, UnsupportedError
+from services.platform.tracing import OUTCOMES
 
 #: Paths that may be a label value; anything else a client asks for counts as "other".
 PATHS = frozenset(
@@ -121,6 +124,8 @@ class IngestMetrics:
             buckets=_DELIVERY_BUCKETS_SECONDS,
             registry=self.registry,
         )
+        #: With traces, it says which request it was too.
+        self.observe_delivery: Callable[[float], None] = self.delivery_seconds.observe
         self.in_flight_bytes = Gauge(
             "wattoken_ingest_in_flight_bytes",
             "Bytes handed to Kafka and not yet acknowledged.",
@@ -160,6 +165,16 @@ class IngestMetrics:
             "Times a changed certificate or key could not be served; the ones of before stay.",
             registry=self.registry,
         )
+
+        self.spans = Counter(
+            "wattoken_ingest_spans",
+            "Spans of traces, by whether the collector took them, or did not, or the queue was"
+            " full.",
+            ["outcome"],
+            registry=self.registry,
+        )
+        for outcome in OUTCOMES:
+            self.spans.labels(outcome)
 
     def count_unread(self, unread: Unread) -> None:
         """Count numbers that no register knows; names beyond the limit share one label."""

@@ -204,7 +204,7 @@ class Publisher:
                 "Kafka did not acknowledge the events in time: send the request again",
                 RETRY_WHEN_UNACKNOWLEDGED_SECONDS,
             )
-        self._metrics.delivery_seconds.observe(time.monotonic() - started)
+        self._metrics.observe_delivery(time.monotonic() - started)
 
     def move_to(self, topic: str) -> None:
         """Send new events to this topic, and those that the one before refused."""

@@ -9,12 +9,12 @@ from pydantic import Field
 
 from services.ingest.keys.limits import SERIES_MAX
 from services.ingest.structure import PARTS_MAX
-from services.platform.settings import KafkaSettings
+from services.platform.settings import KafkaSettings, TraceSettings
 
 MIB = 1024 * 1024
 
 
-class IngestSettings(KafkaSettings):
+class IngestSettings(KafkaSettings, TraceSettings):
     """What ingest reads from the environment, once, at its start."""
 
     ingest_host: str = Field(default="127.0.0.1", description="Address to listen on.")

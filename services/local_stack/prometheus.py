@@ -106,6 +106,8 @@ def prometheus_plan(binary: Path, data: Path, port: int, log_path: Path) -> Chil
             f"--config.file={config}",
             f"--storage.tsdb.path={data / 'tsdb'}",
             f"--web.listen-address={LOOPBACK}:{port}",
+            # What leads from a histogram to a trace (docs/traces.md) is dropped without.
+            "--enable-feature=exemplar-storage",
             "--log.level=warn",
         ],
         log_path=log_path,

@@ -114,6 +114,16 @@ class ClickHouseSettings(Settings):
     )
 
 
+class TraceSettings(Settings):
+    """Whether a service says of its work what it does and how long that takes."""
+
+    traces: bool = Field(
+        default=False,
+        description="Send traces by OTLP/HTTP; needs the extra `traces`. Where to and how many is"
+        " said by OpenTelemetry's own variables (docs/traces.md).",
+    )
+
+
 class CatalogueSettings(Settings):
     """Where a catalogue of your own is."""
 

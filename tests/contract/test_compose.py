@@ -358,8 +358,8 @@ def test_the_dockerfile_agrees_with_the_makefile_the_settings_and_the_users() ->
     assert lock is not None
     assert f"COPY {lock[1]} /tmp/\n" in text
     assert re.findall(r"uv sync (--frozen)", text) == ["--frozen"] * 2
-    # The demo profile's gateways; what no service or job of the file runs stays out.
-    assert re.findall(r"--extra (\S+)", text) == ["simulator"] * 2
+    # Signed bills, the demo profile's gateways, traces; what no service or job runs stays out.
+    assert re.findall(r"--extra (\S+)", text) == ["settle", "simulator", "traces"] * 2
     assert set(re.findall(r"\b(WATTOKEN_\w+)=", text)) <= set(fields((ExporterSettings,)))
     assert re.findall(r"^USER (.+)$", text, re.MULTILINE)[-1] == ours()["ingest"]["user"]
     assert re.search(r'^ENTRYPOINT \["wattoken"\]$', text, re.MULTILINE)
