@@ -12,7 +12,7 @@ from tests.helm.chart import SIZES, Chart, Refused, at, of_size
 
 PAGE = (ROOT / "docs/kubernetes.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```yaml\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
-COMMANDS = "\n".join(re.findall(r"^```sh\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL))
+COMMANDS = "\n".join(re.findall(r"^```shell\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL))
 
 
 def test_it_has_values_and_commands() -> None:
@@ -34,7 +34,7 @@ def test_what_it_sets_by_hand_is_taken(chart: Chart) -> None:
 
 
 def test_its_refusal_is_what_is_said(chart: Chart) -> None:
-    (quoted,) = re.findall(r"^```\n(Error: .*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+    (quoted,) = re.findall(r"^```text\n(Error: .*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
     with pytest.raises(Refused) as refused:
         chart.render(at("aggregator.replicas", 20))
     said = " ".join(str(refused.value).split())
