@@ -15,7 +15,7 @@ export UV_SYSTEM_CERTS := true
 # processes, and without it each compiles a thousand modules first: twice the CPU of everything here.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: price-lists audit helm otel-collector collector-outage planted schedules mutants chaos fuzz demo up check test faults bench bench-check bench-peers gateway-clients clickhouse-versions python-versions lint format docs dashboards locks setup screenshots clean
+.PHONY: price-lists audit site helm otel-collector collector-outage planted schedules mutants chaos fuzz demo up check test faults bench bench-check bench-peers gateway-clients clickhouse-versions python-versions lint format docs dashboards locks setup screenshots clean
 
 setup: $(VENV)/.synced
 
@@ -125,6 +125,14 @@ lint: setup
 	$(BIN)/python -m tools.supply_chain.secret_scan
 	$(BIN)/python -m tools.supply_chain.licences --check
 	$(BIN)/python -m tools.supply_chain.audit
+	$(BUILD_SITE)
+
+# docs/ as a site, in out/site; what leads nowhere, or is in no menu, is an error (mkdocs.yml).
+BUILD_SITE = NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+
+site: setup
+	$(BUILD_SITE)
+	@echo "out/site/index.html is there; \`$(BIN)/python -m http.server --directory out/site\` serves it, with its search"
 
 # Known vulnerabilities of everything that a lock has, by OSV's index (WATTOKEN_OSV_URL names a mirror).
 # Without one it says so; ADVISORIES=FOLDER takes a checkout of github.com/pypa/advisory-database.

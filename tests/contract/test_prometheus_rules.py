@@ -21,6 +21,7 @@ from services.ingest.metrics import IngestMetrics
 from services.local_stack.prometheus import RULES, prometheus_config
 from tests.contract import compose_file
 from tests.contract.compose_file import ROOT, theirs
+from tests.docs.blocks import block, blocks
 
 CASES = Path(__file__).with_name("rule_tests")
 FILES = sorted(RULES.glob("*.yml"))
@@ -93,6 +94,31 @@ def test_local_prometheus_takes_its_configuration(promtool: Path, tmp_path: Path
     code, said = promtool_says(promtool, "check", "config", config)
     assert code == 0, said
     assert all(f"{path.name}\n" in said for path in FILES), "a rule file is not loaded"
+
+
+def test_the_queries_of_all_pages_are_promql(promtool: Path, tmp_path: Path) -> None:
+    """Each line of a block is a query of its own."""
+    queries = [
+        line.partition(" # ")[0].strip()
+        for each in blocks("promql")
+        for line in each.text.splitlines()
+        if line.strip()
+    ]
+    assert len(queries) >= 4
+    rules = [{"record": f"page:{number}", "expr": query} for number, query in enumerate(queries)]
+    path = tmp_path / "pages.yml"
+    path.write_text(yaml.safe_dump({"groups": [{"name": "pages", "rules": rules}]}))
+    code, said = promtool_says(promtool, "check", "rules", path)
+    assert code == 0, said
+
+
+def test_the_scrape_over_tls_that_is_shown_is_taken(promtool: Path, tmp_path: Path) -> None:
+    shown = block("docs/gateways.md", "yaml", "- job_name: ingest")
+    config = tmp_path / "prometheus.yml"
+    config.write_text(yaml.safe_dump({"scrape_configs": yaml.safe_load(shown.text)}))
+    # The authority's file is the reader's.
+    code, said = promtool_says(promtool, "check", "config", "--syntax-only", config)
+    assert code == 0, said
 
 
 def test_each_rule_does_what_its_cases_say(promtool: Path, tmp_path: Path) -> None:

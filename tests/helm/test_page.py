@@ -1,4 +1,4 @@
-"""docs/kubernetes.md: its values render, its refusal is what Helm says, its files are there."""
+"""docs/kubernetes.md and docs/traces.md: values render, refusals are what Helm says, files exist."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ from tests.contract.compose_file import ROOT
 from tests.helm.chart import SIZES, Chart, Refused, at, of_size
 
 PAGE = (ROOT / "docs/kubernetes.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"^```yaml\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
-COMMANDS = "\n".join(re.findall(r"^```sh\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL))
+TRACES = (ROOT / "docs/traces.md").read_text(encoding="utf-8")
+YAML = re.compile(r"^```yaml\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+BLOCKS = YAML.findall(PAGE)
+COMMANDS = "\n".join(re.findall(r"^```shell\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL))
 
 
 def test_it_has_values_and_commands() -> None:
@@ -20,7 +22,9 @@ def test_it_has_values_and_commands() -> None:
     assert COMMANDS.count("helm ") == 4
 
 
-@pytest.mark.parametrize("block", BLOCKS, ids=lambda block: block.split("\n")[0])
+@pytest.mark.parametrize(
+    "block", [*BLOCKS, *YAML.findall(TRACES)], ids=lambda block: block.split("\n")[0]
+)
 def test_its_values_are_taken(chart: Chart, block: str) -> None:
     values = yaml.safe_load(block)
     assert chart.render(values)
@@ -34,7 +38,7 @@ def test_what_it_sets_by_hand_is_taken(chart: Chart) -> None:
 
 
 def test_its_refusal_is_what_is_said(chart: Chart) -> None:
-    (quoted,) = re.findall(r"^```\n(Error: .*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+    (quoted,) = re.findall(r"^```text\n(Error: .*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
     with pytest.raises(Refused) as refused:
         chart.render(at("aggregator.replicas", 20))
     said = " ".join(str(refused.value).split())

@@ -24,6 +24,7 @@ from services.aggregator.storage.clickhouse_sink import ClickHouseSink
 from services.cli import app
 from services.platform.errors import WattokenError
 from services.platform.kafka_log import Log
+from tests.docs.blocks import block
 from tests.versions.database import Database, DatabaseFactory
 
 LOG: Final = Log("cluster", "topic-id", "usage.events.v1", 2)
@@ -113,12 +114,8 @@ def make_key(folder: Path) -> tuple[Path, Path]:
     """A private key and its public one, as docs/settlement.md says how."""
     folder.mkdir(parents=True, exist_ok=True)
     private, public = folder / "settlement.pem", folder / "settlement.pub.pem"
-    subprocess.run(
-        ["openssl", "genpkey", "-algorithm", "ed25519", "-out", str(private)], check=True
-    )
-    subprocess.run(
-        ["openssl", "pkey", "-in", str(private), "-pubout", "-out", str(public)], check=True
-    )
+    commands = block("docs/settlement.md", "sh", "openssl genpkey")
+    subprocess.run(["bash", "-euc", commands.text], cwd=folder, check=True)
     return private, public
 
 

@@ -38,6 +38,7 @@ SCRIPTS = {
     "cloudevents_sdk": ("cloudevents-sdk",),
     "otel_spans": ("otlp",),
     "provider_objects": ("provider-objects",),
+    "page_blocks": ("page-blocks",),
     "fastapi_gateway_calls": ("fastapi",),
 }
 TENANT = "acme"

@@ -23,7 +23,7 @@ PAGE: Final = ROOT / "docs/licences.md"
 LOCK: Final = ROOT / "uv.lock"
 OTHERS: Final = Path(__file__).with_name("third_party.toml")
 #: Extras of no service and no command: for work on this repository.
-TO_DEVELOP: Final = frozenset({"dev", "bench", "dashboards"})
+TO_DEVELOP: Final = frozenset({"dev", "bench", "dashboards", "site"})
 SERVICES: Final = "the services"
 
 #: Three clauses, the last of which begins "Neither the name of".
@@ -35,6 +35,7 @@ READ: Final[Mapping[str, str]] = {
     "cycler": _NEITHER,
     "faust-streaming": _NEITHER,
     "httpx2-jsfetch": _NEITHER,  # only on Emscripten
+    "jinja2": _NEITHER,
     "kiwisolver": _NEITHER,
     "lz4": _NEITHER,
     "matplotlib": "LicenseRef-matplotlib",

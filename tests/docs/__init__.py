@@ -1,0 +1,1 @@
+"""What the documents show is run: every code block, by the test that takes it from its page."""
