@@ -1,4 +1,4 @@
-"""docs/kubernetes.md and docs/traces.md: values render, refusals are what Helm says, files exist."""
+"""docs/kubernetes.md, docs/traces.md: values render, the refusal is what Helm says, files exist."""
 
 from __future__ import annotations
 
