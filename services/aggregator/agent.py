@@ -36,7 +36,7 @@ def meter_batches(app: MeterHost) -> Callable[[AsyncIterator[FetchedBatch]], Awa
                 )
                 # What was fetched before the last seek is brought again by that one.
                 if not whole and batch.epoch == app.consumer.epoch:
-                    await app.consumer.perform_seek()
+                    await app.seek_again()
             except AbandonedError:
                 continue  # The partition went elsewhere; its next owner reads the batch again.
             except DatabaseWentBackError as error:

@@ -42,7 +42,7 @@ from services.aggregator.storage.sink_thread import SinkThread
 from services.aggregator.succession.inheritance import Inheritance
 from services.aggregator.succession.lineage import Lineage, check_partitions, check_same
 from services.aggregator.watchdog import keep_watch
-from services.platform.errors import ConfigurationError, WattokenError
+from services.platform.errors import ConfigurationError, UnavailableError, WattokenError
 from services.platform.kafka_questions import KafkaQuestions
 from services.platform.log import get_logger
 from services.platform.malloc_tuning import FreedMemory
@@ -297,6 +297,20 @@ class MeterApp(faust.App):
             self.start_again()
             return
         await self.recover()
+        await self.consumer.perform_seek()
+
+    async def seek_again(self) -> None:
+        """Read each partition from where its state stands, or the batch before that.
+
+        Retention may have taken that one: to read it would end the worker.
+        """
+        doubted = self.meter.in_doubt
+        if doubted:
+            try:
+                starts = await self.loop.run_in_executor(None, self.offsets.starts, doubted)
+                self.meter.believe(starts)
+            except UnavailableError as error:
+                logger.warning("cannot ask where the log begins", error=str(error))
         await self.consumer.perform_seek()
 
     async def read_ids_again(self, partition: int, error: IdsUnreadableError) -> None:

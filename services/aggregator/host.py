@@ -47,6 +47,9 @@ class MeterHost(Protocol):
     async def start_over(self, error: DatabaseWentBackError) -> None:
         """Forget everything and recover from what the database has now."""
 
+    async def seek_again(self) -> None:
+        """Read each partition from where its state stands."""
+
     async def read_ids_again(self, partition: int, error: IdsUnreadableError) -> None:
         """Recover a partition that was dropped, as its ids on disk could not be read."""
 

@@ -122,6 +122,17 @@ class Meter:
         return {partition: state.read_next for partition, state in self.states.items()}
 
     @property
+    def in_doubt(self) -> list[int]:
+        """The partitions whose last batch has to be compared, as another leader goes on."""
+        return [number for number, state in self.states.items() if state.in_doubt]
+
+    def believe(self, log_starts: Mapping[int, int]) -> None:
+        """Compare nothing that lies before where these partitions of the log begin."""
+        for number, log_start in log_starts.items():
+            if number in self.states:
+                self.states[number].believe(log_start)
+
+    @property
     def pending_rows(self) -> int:
         """Rows changed and not yet handed to a flush."""
         return sum(state.pending_rows for state in self.states.values())

@@ -12,13 +12,14 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from confluent_kafka import Producer
+from confluent_kafka import Producer, TopicPartition
 
 from services.aggregator.decoding.record_batch import PREFIX
 from services.local_stack.infrastructure import Infrastructure
 from services.local_stack.pipeline import Pipeline
 from tests.integration.faults import (
     checkpoints,
+    kafka_admin,
     log_ends,
     metering,
     metric,
@@ -188,6 +189,22 @@ def test_a_leader_that_lost_nothing_is_believed(infrastructure: Infrastructure) 
         pipeline.aggregator.start()
         send(pipeline, 120, 20)
         eventually("goes on after a restart", waited_for(pipeline, 140))
+
+
+def test_a_batch_that_was_deleted_meanwhile_ends_no_worker(infrastructure: Infrastructure) -> None:
+    """All of an idle partition is deleted, its broker restarted: the next event is metered."""
+    with metering(infrastructure, aggregator_flush_interval_seconds="0.3") as pipeline:
+        send(pipeline, 0, 100)
+        wait_until_metered(pipeline)
+        admin = kafka_admin(pipeline)
+        place = TopicPartition(pipeline.topic, PARTITION, 100)
+        assert admin.delete_records([place])[place].result().low_watermark == 100
+        with broker_down(infrastructure):
+            pass
+        pid = pipeline.aggregator.pid
+        send(pipeline, 100, 20)
+        eventually("goes on", waited_for(pipeline, 120))
+        assert pipeline.aggregator.alive and pipeline.aggregator.pid == pid
 
 
 def reads(pipeline: Pipeline) -> float:

@@ -156,24 +156,23 @@ BUGS: Final = (
     ),
     meter(
         "ids that were taken are written by no flush",
-        "                    await self._ids.call(partial(write_ids, unwritten))\n",
-        "                    pass\n",
+        "                await self._ids.call(partial(write_ids, unwritten))\n        self._make",
+        "                pass\n        self._make",
     ),
     meter(
         "a flush cancelled while ids are written keeps its states",
         """\
             try:
-                if unwritten:
-                    await self._ids.call(partial(write_ids, unwritten))
-                self._make_room()
-                if not taken:
+                with traces.span(
+                    "flush", lambda: about_flush(self._edges.log, snapshots), began_ns=began_ns
 """,
         """\
             if unwritten:
                 await self._ids.call(partial(write_ids, unwritten))
-            self._make_room()
+                unwritten = []
             try:
-                if not taken:
+                with traces.span(
+                    "flush", lambda: about_flush(self._edges.log, snapshots), began_ns=began_ns
 """,
     ),
     meter(
@@ -190,8 +189,8 @@ BUGS: Final = (
     ),
     meter(
         "an abandoned recovery keeps its places of ids",
-        "                handover.refuse()\n                raise\n",
-        "                raise\n",
+        "                    handover.refuse()\n                    raise\n",
+        "                    raise\n",
     ),
     meter(
         "a dropped state keeps its place of ids",
@@ -210,8 +209,8 @@ BUGS: Final = (
     ),
     meter(
         "nothing is read while what filled the room is written",
-        "            self.full.clear()\n            self._open_room()\n            started",
-        "            started",
+        "            self.full.clear()\n            self._open_room()\n            snapshots",
+        "            snapshots",
     ),
     meter(
         "a flush that ends lets read on, though there is a full room again",
@@ -230,8 +229,8 @@ BUGS: Final = (
     ),
     meter(
         "the log is not looked at before a flush",
-        "                if self._check_log is not None:\n",
-        "                if False:\n",
+        "        if self._check_log is not None:\n",
+        "        if False:\n",
     ),
     meter(
         "the log is looked at before the snapshot",
@@ -258,7 +257,7 @@ BUGS: Final = (
     Bug(
         "a gap is not read again",
         f"{AGGREGATOR}/agent.py",
-        "                    await app.consumer.perform_seek()\n",
+        "                    await app.seek_again()\n",
         "                    pass\n",
         ("test_agent.py",),
     ),

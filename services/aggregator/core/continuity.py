@@ -43,6 +43,16 @@ class Continuity:
         """The batch that has to be met before what is behind it is metered; None mostly."""
         return self._awaited
 
+    @property
+    def in_doubt(self) -> bool:
+        """Whether another leader made the last batch doubtful while reading went on."""
+        return self._doubted is not None
+
+    def believe(self, log_start: int) -> None:
+        """Give up the last batch if the log begins behind it: there is nothing to be compared."""
+        if self._awaited is not None and log_start >= self._awaited.next_offset:
+            self._epoch, self._awaited, self._doubted = self._doubted, None, None
+
     def last(self, next_offset: int) -> BatchMark | None:
         """The batch that ends at an offset, if it was the last that was read."""
         last = self._last

@@ -153,6 +153,15 @@ class PartitionState:
         again = awaited is not None and awaited.next_offset == self.next_offset
         return self.next_offset - again
 
+    @property
+    def in_doubt(self) -> bool:
+        """Whether what was read is to be compared, as another leader goes on with the log."""
+        return self._continuity.in_doubt
+
+    def believe(self, log_start: int) -> None:
+        """Compare nothing that the log does not have any more: retention took it."""
+        self._continuity.believe(log_start)
+
     def continues(self, first_offset: int, batches: Sequence[BatchMark]) -> bool:
         """Whether a fetch continues what was read; if not, it has to be from `read_next` on.
 

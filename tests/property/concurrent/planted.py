@@ -74,13 +74,11 @@ PLANTED: dict[str, Bug] = {
             flush.Flusher,
             "insert_rows",
             "await self._sink.call(lambda sink: sink.write_rows(snapshots))",
-            "import contextlib\n    with contextlib.suppress(Exception):\n"
-            "        await self._sink.call(lambda sink: sink.write_rows(snapshots))",
+            "import contextlib\n        with contextlib.suppress(Exception):\n"
+            "            await self._sink.call(lambda sink: sink.write_rows(snapshots))",
         ),
     ),
-    "a gap never read again": (
-        Edit(agent, "meter_batches", "await app.consumer.perform_seek()", "pass"),
-    ),
+    "a gap never read again": (Edit(agent, "meter_batches", "await app.seek_again()", "pass"),),
     "a dropped fetch is not read again": (
         Edit(transport.Consumer, "_fetch_dropped_again", "if not self._dropped:", "if True:"),
     ),
@@ -184,10 +182,10 @@ PLANTED: dict[str, Bug] = {
         ),
     ),
     "the log is not looked at before a flush": (
-        Edit(meter.Meter, "flush", "if self._check_log is not None:", "if False:"),
+        Edit(meter.Meter, "_write", "if self._check_log is not None:", "if False:"),
     ),
     "the log is looked at before the snapshot": (
-        Edit(meter.Meter, "flush", "if self._check_log is not None:", "if False:"),
+        Edit(meter.Meter, "_write", "if self._check_log is not None:", "if False:"),
         Edit(
             meter.Meter,
             "flush",

@@ -28,6 +28,7 @@ class App:
 
     #: The way back is the app's own.
     read_ids_again = MeterApp.read_ids_again
+    seek_again = MeterApp.seek_again
 
     def __init__(self, folder: Path) -> None:
         self.scene = Scene(SeenStores(folder, LOG.name))

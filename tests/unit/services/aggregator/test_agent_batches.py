@@ -35,7 +35,7 @@ class App:
         self.outcomes: list[Exception | bool] = []
         self.lineage = SimpleNamespace(ends=ends or {})
         self.meter = SimpleNamespace(consume=self._consume)
-        self.consumer = SimpleNamespace(epoch=7, perform_seek=self._seek)
+        self.consumer = SimpleNamespace(epoch=7)
 
     async def _consume(
         self,
@@ -54,7 +54,7 @@ class App:
             raise outcome
         return outcome
 
-    async def _seek(self) -> None:
+    async def seek_again(self) -> None:
         self.calls.append(("seek", None))
 
     async def start_over(self, error: Exception) -> None:

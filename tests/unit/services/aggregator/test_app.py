@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -91,3 +92,40 @@ def test_a_log_that_is_another_by_now_is_the_reason(seen: Exception) -> None:
 @pytest.mark.parametrize("seen", [None, UnavailableError("Kafka does not answer")])
 def test_else_it_is_what_recovery_found(seen: Exception | None) -> None:
     assert asyncio.run(Failed(seen).reason(AHEAD)) is AHEAD  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("in_doubt", "answer", "done"),
+    [
+        ([], {}, ["seek"]),
+        ([0, 2], {0: 5, 2: 9}, ["starts [0, 2]", "believe {0: 5, 2: 9}", "seek"]),
+        ([0], UnavailableError("no broker"), ["starts [0]", "seek"]),
+    ],
+)
+def test_before_a_batch_is_sought_again_it_is_asked_whether_it_is_there(
+    in_doubt: list[int], answer: Any, done: list[str]
+) -> None:
+    calls: list[str] = []
+
+    def starts(partitions: list[int]) -> dict[int, int]:
+        calls.append(f"starts {partitions}")
+        if isinstance(answer, Exception):
+            raise answer
+        return dict(answer)
+
+    async def perform_seek() -> None:
+        calls.append("seek")
+
+    async def run() -> None:
+        app = SimpleNamespace(
+            loop=asyncio.get_running_loop(),
+            offsets=SimpleNamespace(starts=starts),
+            meter=SimpleNamespace(
+                in_doubt=in_doubt, believe=lambda found: calls.append(f"believe {found}")
+            ),
+            consumer=SimpleNamespace(perform_seek=perform_seek),
+        )
+        await MeterApp.seek_again(app)  # type: ignore[arg-type]
+
+    asyncio.run(run())
+    assert calls == done

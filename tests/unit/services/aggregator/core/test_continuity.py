@@ -84,6 +84,20 @@ def test_a_batch_that_was_compacted_cannot_be_compared(there: BatchMark) -> None
     assert continuity.awaited is None
 
 
+def test_a_batch_that_retention_took_is_not_waited_for() -> None:
+    continuity = Continuity()
+    assert read(continuity, 0, mark(0, 10))
+    assert not continuity.in_doubt
+    assert not read(continuity, 10, mark(10, 20, 8, epoch=2))
+    assert continuity.in_doubt
+    continuity.believe(9)
+    assert continuity.awaited is not None
+    continuity.believe(10)
+    assert continuity.awaited is None and not continuity.in_doubt
+    assert read(continuity, 10, mark(10, 20, 8, epoch=2))
+    assert not read(continuity, 20, mark(20, 30, 9, epoch=3))
+
+
 def test_who_appended_it_does_not_matter() -> None:
     """A checkpoint does not say which epoch its batch is of."""
     continuity = Continuity(mark(0, 10, epoch=-1))
