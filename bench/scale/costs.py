@@ -44,8 +44,9 @@ def fit(shapes: Sequence[Recorded], written: Mapping[str, Written]) -> Costs:
     measured = np.array([one.processor_us for one in shapes])
     rest = np.array([one.processor_us - one.form_us for one in shapes])
     found, *_ = np.linalg.lstsq(np.array(columns) / measured[:, None], rest / measured, rcond=None)
-    event, row, look_up = (*found, *([] if looked_up else [0.0]))
-    return Costs(float(event), float(row), float(look_up), mean(one.idle for one in shapes))
+    costs = [float(cost) for cost in found]
+    look_up = costs[2] if looked_up else 0.0
+    return Costs(costs[0], costs[1], look_up, mean(one.idle for one in shapes))
 
 
 def clickhouse_row(shapes: Sequence[Recorded], written: Mapping[str, Written]) -> float:

@@ -66,6 +66,6 @@ def _gathered(logs: NDArray[np.float64], counts: NDArray[np.float64]) -> Keys:
     """Keys of about one frequency together; their shares still add up to 1."""
     places = np.round(logs / STEP).astype(np.int64)
     kinds, place = np.unique(places, return_inverse=True)
-    gathered = np.bincount(place, counts, len(kinds))
+    gathered = np.bincount(place, counts, len(kinds)).astype(np.float64)
     shares = np.bincount(place, counts * np.exp(logs), len(kinds)) / gathered
     return Keys(shares, gathered)

@@ -132,7 +132,7 @@ def _platforms(found: Model, given: Assumptions) -> list[str]:
             "tokens a month",
             lambda at: _short(usual[at].platform.requests_per_second * counts[at] * tokens),
         ),
-        total("tenants", "tenants", of=[one.platform for one in usual]),  # type: ignore[arg-type]
+        row("tenants", lambda at: _short(usual[at].platform.tenants * counts[at])),
         total("workers, of 2 processors each", "workers"),
         total("partitions", "partitions"),
         row("seconds between flushes", lambda at: f"{usual[at].flush_seconds:.0f}"),

@@ -43,7 +43,7 @@ def test_ten_million_of_them_take_no_room() -> None:
 def test_rows_of_a_flush_are_those_of_the_benchmarks_own_events() -> None:
     """Hours, minutes and registers of the usual shape, counted one by one."""
     load = shaped("usual", EVENTS, 1_789_000_000_000)
-    found: set[tuple[str, ...]] = set()
+    found: set[tuple[object, ...]] = set()
     rng = np.random.default_rng(1)
     for block in blocks(load):
         told = block.drawn
