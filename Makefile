@@ -148,6 +148,7 @@ docs: setup
 	$(BIN)/python -m services.settings_reference
 	$(BIN)/python -m services.metrics_reference
 	$(BIN)/python -m tools.charts.settings
+	$(BIN)/python -m tools.site.event
 	$(BIN)/python -m tools.supply_chain.licences
 
 # Grafana's dashboards (deploy/grafana: as provisioned, and as imported), likewise.

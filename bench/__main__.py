@@ -1,4 +1,4 @@
-"""The command line of the benchmarks: `python -m bench run`, `scaling`, `check` and `soak`."""
+"""The command line of the benchmarks: `python -m bench run`, and `--help` says what else."""
 
 from __future__ import annotations
 
@@ -122,6 +122,41 @@ def soak_command(
 
     if not run(minutes, rate, results or SOAK, say):
         raise typer.Exit(1)
+
+
+@app.command("scale")
+def scale_command(
+    given: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="An assumption, NAME=NUMBER, as --help-assumptions lists them."),
+    ] = None,
+    assumptions: Annotated[
+        bool, typer.Option("--help-assumptions", help="List what can be set, and its value.")
+    ] = False,
+    write: Annotated[
+        bool, typer.Option("--write", help="Write docs/scaling.md and its chart anew.")
+    ] = False,
+) -> None:
+    """Predict the measured shapes, and say what 10^4, 10^6 and 2 x 10^7 requests/s need."""
+    from bench.chart import draw_predictions
+    from bench.run import say
+    from bench.scale.assumed import listed, with_settings
+    from bench.scale.report import CHART, model, tables
+    from bench.scale.report import write as write_page
+
+    chosen = with_settings(given or [])
+    if assumptions:
+        say(listed(chosen))
+        return
+    found = model()
+    text = tables(found, chosen)
+    say(text)
+    if write:
+        write_page(text)
+        bars = {
+            one.shape.shape: (one.shape.events_per_second, one.left_out) for one in found.predicted
+        }
+        draw_predictions(bars, CHART)
 
 
 def main() -> None:

@@ -57,6 +57,31 @@ def draw_throughput(
         _save(figure, path)
 
 
+def draw_predictions(bars: Mapping[str, tuple[float, float]], path: Path) -> None:
+    """Draw for each shape what was measured, and what a model says that had not seen it."""
+    with mpl.rc_context({"font.size": 10, "text.color": INK, "axes.labelcolor": INK}):
+        figure = Figure(figsize=(9, 1.4 + 0.62 * len(bars)), dpi=150, layout="constrained")
+        axes = figure.add_subplot()
+        kinds = (("measured", OWN_COLOUR, -0.2), ("predicted by the others", PEER_COLOUR, 0.2))
+        for place, (label, colour, shift) in enumerate(kinds):
+            drawn = axes.barh(
+                [at + shift for at in range(len(bars))],
+                [pair[place] for pair in bars.values()],
+                color=colour,
+                height=0.36,
+                label=label,
+            )
+            axes.bar_label(drawn, fmt="{:,.0f}", padding=5, color=INK)
+        axes.set_yticks(range(len(bars)), list(bars))
+        axes.set_xlim(0, max(max(pair) for pair in bars.values()) * 1.14)
+        axes.set_xlabel("events per second, one worker on two processors")
+        axes.legend(frameon=False, loc="lower right")
+        axes.invert_yaxis()
+        _clean(axes, "x")
+        axes.set_title("What was measured, and what the model says", loc="left", weight="bold")
+        _save(figure, path)
+
+
 def draw_growth(
     points: Sequence[tuple[float, float]], title: str, x_label: str, y_label: str, path: Path
 ) -> None:
