@@ -38,7 +38,7 @@ up: setup
 
 # What needs no other process, a quarter of the examples drawn: before each commit.
 check: lint
-	TESTS_BRIEF=1 $(BIN)/python -m pytest -n 2 --dist loadfile tests/unit tests/property tests/contract
+	TESTS_BRIEF=1 $(BIN)/python -m pytest -n 2 --dist loadfile tests/unit tests/property tests/contract tests/docs
 
 # Two at a time, each with a Kafka, ClickHouse and Prometheus of its own: a third of it is waiting. (Three
 # are a few minutes faster on two cores, and leave no core to whatever a test has set a limit to.)
