@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
 from services.cli.options import Json
 from services.cli.root import app
 
-Several = "may be given several times"
+SEVERAL: Final = "may be given several times"
 
 
 @app.command("compare-plans")
@@ -18,18 +18,18 @@ def compare_plans(
     tenant: Annotated[str | None, typer.Option(help="Only this customer's usage.")] = None,
     tariff: Annotated[
         list[str],
-        typer.Option(metavar="[MODEL=]TARIFF", help=f"Bill by this tariff alone; {Several}."),
+        typer.Option(metavar="[MODEL=]TARIFF", help=f"Bill by this tariff alone; {SEVERAL}."),
     ] = [],  # noqa: B006
     provider: Annotated[
         list[str],
-        typer.Option(metavar="[OLD=]NEW", help=f"The same models of another provider; {Several}."),
+        typer.Option(metavar="[OLD=]NEW", help=f"The same models of another provider; {SEVERAL}."),
     ] = [],  # noqa: B006
     model: Annotated[
         list[str],
-        typer.Option(metavar="OLD=[PROVIDER,]NEW", help=f"Another model instead; {Several}."),
+        typer.Option(metavar="OLD=[PROVIDER,]NEW", help=f"Another model instead; {SEVERAL}."),
     ] = [],  # noqa: B006
     region: Annotated[
-        list[str], typer.Option(metavar="[OLD=]NEW", help=f"Another region; {Several}.")
+        list[str], typer.Option(metavar="[OLD=]NEW", help=f"Another region; {SEVERAL}.")
     ] = [],  # noqa: B006
     tier: Annotated[str | None, typer.Option(help="Another service tier, such as batch.")] = None,
     shift_hours: Annotated[

@@ -8,7 +8,8 @@ Prices, ratings and grids are the shipped ones.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from decimal import Decimal
@@ -24,7 +25,6 @@ from hypothesis import strategies as st
 from schemas.catalogue.loading import SHIPPED
 from schemas.price_class import CONTEXT_THRESHOLDS
 from services.billing.electricity_queries import SUMS
-from services.billing.electricity_section import electricity_values
 from services.billing.plans.outcome import Outcome, PlanLine
 from services.billing.plans.outcome_queries import read_outcomes, same_usage
 from services.billing.plans.plan import ACTUAL, Labels, Plan
@@ -155,11 +155,16 @@ def plan_of(told: dict[str, Any]) -> Plan:
     )
 
 
-def as_text(lines: set[PlanLine]) -> list[list[tuple[str, Any]]]:
-    return sorted(
-        [sorted((name, plain(value)) for name, value in asdict(one).items()) for one in lines],
-        key=str,
-    )
+def lines_of(told: dict[str, Any]) -> set[PlanLine]:
+    """A plan's lines as the command's JSON tells them."""
+    return {PlanLine(**line) for line in told["lines"]}
+
+
+def as_text(lines: set[PlanLine]) -> set[tuple[tuple[str, Any], ...]]:
+    """The lines as JSON has them."""
+    return {
+        tuple(sorted((name, plain(value)) for name, value in asdict(one).items())) for one in lines
+    }
 
 
 def test_every_plan_that_the_command_knows_is_the_bill_of_the_replayed_events(log: Log) -> None:
@@ -180,7 +185,7 @@ def test_every_plan_that_the_command_knows_is_the_bill_of_the_replayed_events(lo
         log.send([replayed(event, plan, f"{tenant} {number}") for event in sent])
     for number, one in enumerate([found["actual"], *plans]):
         lines, took = log.bill(tenant if number == 0 else f"{tenant} {number - 1}")
-        assert as_text(lines) == as_text({PlanLine(**line) for line in one["lines"]}), one["plan"]
+        assert as_text(lines) == as_text(lines_of(one)), one["plan"]
         totals = {name: Decimal(sums["total"]) for name, sums in one["costs"].items()}
         assert totals == totals_of(lines)
         ends = [
@@ -202,3 +207,119 @@ def totals_of(lines: set[PlanLine]) -> dict[str, Decimal]:
         if one.amount is not None:
             found[one.currency] = found.get(one.currency, Decimal(0)) + one.amount
     return found
+
+
+def only(tariffs: list[Event], name: str, **scope: str) -> Event:
+    """A tariff of the catalogue for other names."""
+    (found,) = (one for one in tariffs if one["tariff"] == name)
+    return found | {"provider": "*", "model": "*", "region": "*"} | scope
+
+
+def without(tariffs: list[Event], *names: str) -> list[Event]:
+    return [one for one in tariffs if one["tariff"] not in names]
+
+
+#: What bills by a tariff alone, and a catalogue in which it is alone by itself; with the lists, or
+#: without.
+Alone = tuple[tuple[str, ...], Callable[[list[Event]], list[Event]], bool]
+ALONE: Final[dict[str, Alone]] = {
+    "for all": (
+        ("--tariff", "deepseek-v4-pro"),
+        lambda tariffs: [only(tariffs, "deepseek-v4-pro")],
+        False,
+    ),
+    "for a model, in another region": (
+        ("--tariff", "gpt-5=grok-4.7", "--region", "us-east=cn-north"),
+        lambda tariffs: [
+            *without(tariffs, "gpt-5", "grok-4.7"),
+            only(tariffs, "grok-4.7", model="gpt-5"),
+        ],
+        True,
+    ),
+    "of a list, which one by hand goes before": (
+        ("--tariff", "gpt-5.6-luna=openai/gpt-5.6-luna"),
+        lambda tariffs: without(tariffs, "gpt-5.6-luna", "gpt-5.6-luna-elsewhere"),
+        True,
+    ),
+}
+
+
+@pytest.mark.parametrize("case", ALONE)
+def test_a_tariff_alone_bills_as_where_there_is_no_other(
+    log: Log, databases: DatabaseFactory, tmp_path: Path, case: str
+) -> None:
+    arguments, alone, with_lists = ALONE[case]
+    given, tenant = log.fresh(month(120, seed=2))
+    log.send(given)
+    hours = ("--shift-hours", "-5", "--tier", "standard")
+    done = log.compare("--tenant", tenant, *arguments, *hours, "--json")
+    assert done.code == 0, done.stderr
+    (one,) = json.loads(done.stdout)["plans"]
+    assert any(line["kind"] == "energy" for line in one["lines"])
+
+    shipped = yaml.safe_load((SHIPPED / "tariffs.yaml").read_text())
+    shipped["tariffs"] = alone(shipped["tariffs"])
+    (tmp_path / "tariffs.yaml").write_text(yaml.safe_dump(shipped, sort_keys=False))
+    if not with_lists:
+        (tmp_path / "price_lists.jsonl").touch()
+    with logging(databases("alone", tmp_path)) as other:
+        plan = plan_of(one)
+        other.send([replayed(event, plan, "a") for event in given])
+        lines, _ = other.bill("a")
+    assert as_text(lines) == as_text(lines_of(one))
+
+
+def test_all_tenants_together_have_a_peak_each(log: Log) -> None:
+    """Of demand the tenants' own highest hours are billed, and not that of all together."""
+    for tenant in ("a", "b"):
+        log.send(log.fresh([one | {"tenant": tenant} for one in month(12)])[0])
+    found = json.loads(log.compare("--region", "us-west", "--json").stdout)
+    rows = log.client.query("SELECT DISTINCT tenant FROM slices_hour").result_rows
+    bills = [log.outcomes(name, [ACTUAL])[0] for (name,) in rows]
+    totals = [one.totals()["USD"] for one in bills if one.totals()]
+    assert len(totals) > 1 and found["tenant"] is None
+    assert Decimal(found["actual"]["cost"]) == sum(totals)
+    demand = [line.amount for one in bills for line in one.lines if line.kind == "demand"]
+    assert Decimal(found["actual"]["costs"]["USD"]["demand"]) == sum(filter(None, demand)) > 0
+
+
+def test_usage_that_comes_in_meanwhile_is_found(log: Log) -> None:
+    given, tenant = log.fresh(month(6))
+    log.send(given)
+    (actual,) = log.outcomes(tenant, [ACTUAL])
+    log.send([given[0] | {"output_tokens": 1, "reasoning_output_tokens": 0}] * 7)
+    later = log.outcomes(tenant, [ACTUAL])
+    same_usage(actual, [actual])
+    with pytest.raises(UnavailableError, match="run it again"):
+        same_usage(actual, later)
+
+
+REFUSED: Final = {
+    ("--region", "mars"): r"--region mars: the catalogue has no such region: ap-south, ",
+    ("--region", "mars=us-east"): r"--region mars=…: no region of this name was metered; what was:",
+    ("--provider", "mars"): r"--provider mars: it has a price for none of the models",
+    ("--model", "gpt-6=gpt-5"): r"--model gpt-6=…: no model of this name was metered; what was:",
+    ("--model", "gpt-5"): r"--model gpt-5: say which one becomes it: OLD=gpt-5",
+    ("--model", "gpt-5=p,"): r"--model gpt-5=p,: OLD=NAME, or OLD=PROVIDER,NAME",
+    ("--tariff", "gpt-6"): r"--tariff gpt-6: the database has no such tariff: `wattoken tariffs",
+    ("--tier", "quick"): r"--tier quick: one of standard, batch, flex",
+    ("--shift-hours", "169"): r"--shift-hours 169: at most 168 hours, later or earlier",
+    ("--currency", "usd"): r"'usd' is no currency of ISO 4217",
+    ("--tenant", "stranger"): r"'stranger' was not metered in 2026-09; who was: a ",
+}
+
+
+@pytest.mark.parametrize("arguments", REFUSED, ids=" ".join)
+def test_what_cannot_be_is_refused_and_says_how_it_can(
+    log: Log, arguments: tuple[str, str]
+) -> None:
+    if log.tenants == 0:
+        log.send(log.fresh(month(12))[0])
+    done = log.compare(*arguments)
+    assert done.code == 1
+    assert re.search(REFUSED[arguments], done.stderr), done.stderr
+
+
+def test_a_month_without_usage_has_no_plans(log: Log) -> None:
+    done = wattoken(log.database, "compare-plans", "2026-02")
+    assert (done.code, done.stderr) == (1, "nobody was metered in 2026-02")

@@ -109,7 +109,9 @@ def _plans(asked: Asked, known: Known) -> list[Plan]:
 
 def _refuse(client: Client, asked: Asked) -> NoReturn:
     month = f"{asked.period.start:%Y-%m}"
-    others = ", ".join(read_tenants(client, asked.period)[:10]) or "nobody was"
-    whose = "nobody" if asked.tenant is None else f"{asked.tenant!r}"
-    was = "was" if asked.tenant is None else "was not"
-    raise ConfigurationError(f"{whose} {was} metered in {month}; who was: {others}")
+    tenants = [] if asked.tenant is None else read_tenants(client, asked.period)
+    if not tenants:
+        raise ConfigurationError(f"nobody was metered in {month}")
+    raise ConfigurationError(
+        f"{asked.tenant!r} was not metered in {month}; who was: {', '.join(tenants[:10])}"
+    )

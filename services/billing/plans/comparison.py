@@ -6,15 +6,17 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from typing import Final
+from typing import Final, Literal
 
 from schemas.catalogue.currencies import USD
-from services.billing.exact import difference, times, total
+from services.billing.exact import ZERO, difference, times, total
 from services.billing.periods import Period
 from services.billing.plans.outcome import Outcome
 from services.billing.plans.plan import Used
 from services.billing.rates import RateBook, RateMissingError
 
+#: What electricity is compared by, as `Electricity` names it.
+Measured = Literal["kwh", "location_gco2e"]
 #: What is true of every plan; stands beside the numbers.
 SAME_TOKENS: Final = (
     "Each plan bills the very tokens that were metered. Cost is exact, net of taxes, with demand"
@@ -29,6 +31,11 @@ OTHER_TIERS: Final = "Other tiers answer later, or sooner; whether that would do
 SAME_GRIDS: Final = (
     "A grid's CO2e is one number for all hours, so other hours change none of it here."
 )
+#: By what is compared, where `Electricity` counts the tokens that it says nothing of.
+_UNRATED: Final[dict[Measured, str]] = {
+    "kwh": "unrated_tokens",
+    "location_gco2e": "location_unrated_tokens",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,18 +156,34 @@ def _row(
     )
 
 
-def _order(row: Row) -> tuple[bool, bool, Decimal, str]:
-    return not row.comparable, row.cost is None, row.cost or Decimal(0), row.outcome.plan.name
+def _order(row: Row) -> tuple[bool, bool, Decimal, bool, Decimal, str]:
+    """The least cost first, of equal costs the least CO2e; what is not known comes last."""
+    emitted = row.outcome.electricity.location_gco2e
+    return (
+        not row.comparable,
+        row.cost is None,
+        row.cost or ZERO,
+        emitted is None,
+        ZERO if emitted is None else emitted.mean,
+        row.outcome.plan.name,
+    )
 
 
-def electricity_more(row: Row, actual: Row, name: str) -> Decimal | None:
+def electricity_more(row: Row, actual: Row, name: Measured) -> Decimal | None:
     """How much more a plan took of ``kwh`` or ``location_gco2e``, of the mean.
 
     None where either is not known, or where not as many tokens are rated.
     """
     mine, theirs = row.outcome.electricity, actual.outcome.electricity
-    unrated = "unrated_tokens" if name == "kwh" else "location_unrated_tokens"
     one, other = getattr(mine, name), getattr(theirs, name)
-    if one is None or other is None or getattr(mine, unrated) != getattr(theirs, unrated):
+    if one is None or other is None or not rated_alike(row, actual, name):
         return None
     return difference(one.mean, other.mean)
+
+
+def rated_alike(row: Row, actual: Row, name: Measured) -> bool:
+    """Whether as many tokens have a rating for it under the plan as have one actually."""
+    unrated = _UNRATED[name]
+    return bool(
+        getattr(row.outcome.electricity, unrated) == getattr(actual.outcome.electricity, unrated)
+    )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from typing import Final
 
@@ -11,11 +13,12 @@ from rich.table import Table
 
 from services.billing.electricity_section import GRAMS_PER_KG, IGNORED, span
 from services.billing.exact import written
-from services.billing.plans.comparison import Comparison, Row
+from services.billing.plans.comparison import Comparison, Row, rated_alike
 from services.platform.terminal import cell
 
-#: So many plans are shown unless all are asked for.
-PLANS_MAX: Final = 20
+#: So many plans of a kind are shown unless all are asked for: hours alone are 23.
+OF_A_KIND_MAX: Final = 4
+IN_BRACKETS: Final = "In brackets: not as many tokens have a rating as have one now."
 _SHARE: Final = Context(prec=28, rounding=ROUND_HALF_EVEN)
 _TENTH: Final = Decimal("0.1")
 
@@ -31,16 +34,32 @@ def print_comparison(comparison: Comparison, console: Console, *, whole: bool) -
         ),
         highlight=False,
     )
-    shown = comparison.plans if whole else comparison.plans[:PLANS_MAX]
+    shown = comparison.plans if whole else _first_of_each_kind(comparison.plans)
     console.print(_table(comparison, shown))
     hidden = len(comparison.plans) - len(shown)
-    if hidden:
-        console.print(f"{hidden} more plans: --all", highlight=False)
-    for line in (*_rates(comparison), *comparison.notes, f"Electricity: {IGNORED}"):
+    lines = [f"{hidden} more plans: --all"] if hidden else []
+    if not all(_rated(one, comparison.actual) for one in shown):
+        lines.append(IN_BRACKETS)
+    for line in (*lines, *_rates(comparison), *comparison.notes, f"Electricity: {IGNORED}"):
         console.print(cell(line), highlight=False)
 
 
-def _table(comparison: Comparison, shown: tuple[Row, ...]) -> Table:
+def _first_of_each_kind(plans: Sequence[Row]) -> list[Row]:
+    seen: Counter[str] = Counter()
+    shown = []
+    for row in plans:
+        kind = row.outcome.plan.kind
+        seen[kind] += 1
+        if seen[kind] <= OF_A_KIND_MAX:
+            shown.append(row)
+    return shown
+
+
+def _rated(row: Row, actual: Row) -> bool:
+    return rated_alike(row, actual, "kwh") and rated_alike(row, actual, "location_gco2e")
+
+
+def _table(comparison: Comparison, shown: Sequence[Row]) -> Table:
     table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     table.add_column("plan", overflow="fold")
     for column in ("moved", f"cost, {comparison.currency}", "more", "%"):
@@ -57,18 +76,24 @@ def _table(comparison: Comparison, shown: tuple[Row, ...]) -> Table:
 
 def _add(table: Table, comparison: Comparison, row: Row) -> None:
     outcome, actual = row.outcome, row is comparison.actual
-    electricity = outcome.electricity
+    kwh, emitted = outcome.electricity.kwh, outcome.electricity.location_gco2e
     table.add_row(
         cell(outcome.plan.name),
         "" if actual else _percent(Decimal(row.moved_tokens), Decimal(comparison.used_tokens)),
         cell(_cost(row)),
         "" if actual else _more(row),
         "" if actual else _share(row, comparison.actual),
-        span(electricity.kwh, Decimal(1)),
-        span(electricity.location_gco2e, GRAMS_PER_KG),
+        _bracketed(span(kwh, Decimal(1)), rated_alike(row, comparison.actual, "kwh")),
+        _bracketed(
+            span(emitted, GRAMS_PER_KG), rated_alike(row, comparison.actual, "location_gco2e")
+        ),
         cell("; ".join(_missing(row, comparison.actual))),
         style="bold" if actual else None,
     )
+
+
+def _bracketed(text: str, alike: bool) -> str:
+    return text if alike or text == "–" else f"({text})"
 
 
 def _cost(row: Row) -> str:

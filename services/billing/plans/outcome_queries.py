@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import astuple
 from typing import Any, Final
 
 from clickhouse_connect.driver.client import Client
 
 from services.billing.electricity import NONE, Electricity
 from services.billing.electricity_queries import SUMS, electricity_of
+from services.billing.exact import ZERO
 from services.billing.periods import Period
 from services.billing.plans.outcome import Outcome, PlanLine
 from services.billing.plans.plan import Labels, Plan
@@ -71,7 +73,7 @@ def read_outcomes(
             for number, *sums in _rows(client, over, "energy_parts", _ELECTRICITY, tables, given)
         }
         found += [
-            Outcome(one, tuple(lines[number]), electricity.get(number, NONE))
+            Outcome(one, tuple(sorted(lines[number], key=_place)), electricity.get(number, NONE))
             for number, one in enumerate(some)
         ]
         done(len(found))
@@ -123,3 +125,9 @@ def _rows(
 def _line(row: Sequence[Any]) -> PlanLine:
     *columns, quantity, amount = row
     return PlanLine(*(*columns, int(quantity), amount))
+
+
+def _place(line: PlanLine) -> tuple[Any, ...]:
+    """The order of lines: kind, then each column; what has no price last."""
+    *columns, price, _, _ = astuple(line)
+    return (*columns, price is None, price or ZERO)
