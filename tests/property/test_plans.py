@@ -79,13 +79,15 @@ def _hour(family: Family, numbers: Numbers, key: int) -> Hour:
     assert one.tenants is not None and one.varieties is not None
     series = numbers.series.meaning[int(one.series[0])]
     variety: Any = varieties(family, numbers).meaning[int(one.varieties[0])]
+    tier, band, unit = ("", 0, variety.unit) if family is UNIT else (*variety, "")
     return Hour(
         datetime.fromtimestamp(family.window_start_ms(int(one.windows[0])) / 1000, UTC),
-        numbers.tenants.meaning(int(one.tenants[0])),
+        numbers.tenants.meaning[int(one.tenants[0])],
         series.entry,
         Labels(series.region, series.provider, series.model),
-        *((variety.service_tier, variety.context_band) if family is HOUR else ("", 0)),
-        "" if family is HOUR else variety.unit,
+        tier,
+        band,
+        unit,
     )
 
 

@@ -124,7 +124,8 @@ def _rows(
 
 def _line(row: Sequence[Any]) -> PlanLine:
     *columns, quantity, amount = row
-    return PlanLine(*(*columns, int(quantity), amount))
+    values: list[Any] = [*columns, int(quantity), amount]
+    return PlanLine(*values)
 
 
 def _place(line: PlanLine) -> tuple[Any, ...]:

@@ -70,5 +70,5 @@ WAS: Final = outcome(ACTUAL, LINE, DEMAND)
 
 
 def comparison(*plans: Outcome, actual: Outcome = WAS, **other: Any) -> Comparison:
-    given = {"today": date(2026, 11, 2), "running": False, "currency": None} | other
+    given: dict[str, Any] = {"today": date(2026, 11, 2), "running": False, "currency": None} | other
     return compare(PERIOD, "acme", USED, actual, plans, RATES, **given)
