@@ -15,9 +15,10 @@ _COUNTS: Final = (
     *("tokens", "unrated_tokens", "location_unrated_tokens", "market_unrated_tokens"),
 )
 _ENDS: Final = tuple(f"{name}_{end}" for name in RANGES for end in ("low", "high"))
-_SUMS: Final = ", ".join(f"sum(e.{name})" for name in (*_COUNTS, *_ENDS))
+#: What `electricity_of` reads, of rows of `energy_parts AS e`.
+SUMS: Final = ", ".join(f"sum(e.{name})" for name in (*_COUNTS, *_ENDS))
 ELECTRICITY: Final = f"""
-SELECT tenant, provider, model, {_SUMS}
+SELECT tenant, provider, model, {SUMS}
 FROM energy_parts AS e
 WHERE tenant IN {{tenants:Array(String)}}
     AND window_start >= toDateTime({{start:Date}}, 'UTC')
@@ -36,7 +37,7 @@ def read_electricity(
     given = {name: names[name] for name in ("tenants", "start", "end")}
     found: dict[str, list[ModelElectricity]] = defaultdict(list)
     for tenant, provider, model, *sums in all_rows(client, ELECTRICITY, given):
-        found[tenant].append(ModelElectricity(provider, model, _electricity(sums)))
+        found[tenant].append(ModelElectricity(provider, model, electricity_of(sums)))
     return {tenant: tuple(sorted(rows, key=_order)) for tenant, rows in found.items()}
 
 
@@ -44,7 +45,8 @@ def _order(one: ModelElectricity) -> tuple[int, str, str]:
     return (-one.electricity.tokens, one.provider, one.model)
 
 
-def _electricity(sums: Sequence[Any]) -> Electricity:
+def electricity_of(sums: Sequence[Any]) -> Electricity:
+    """What a row of `SUMS` says."""
     counts, ends = sums[: len(_COUNTS)], sums[len(_COUNTS) :]
     values: dict[str, Any] = dict(zip(_COUNTS, map(int, counts), strict=True))
     for name, low, high in zip(RANGES, ends[::2], ends[1::2], strict=True):

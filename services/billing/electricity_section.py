@@ -51,9 +51,9 @@ def electricity_document(models: Sequence[ModelElectricity]) -> dict[str, Any]:
     return {
         "unit": "kWh and gCO2e of real electricity, estimated; no charge",
         "ignores": IGNORED,
-        "total": _values(total(one.electricity for one in models)),
+        "total": electricity_values(total(one.electricity for one in models)),
         "models": [
-            {"provider": one.provider, "model": one.model} | _values(one.electricity)
+            {"provider": one.provider, "model": one.model} | electricity_values(one.electricity)
             for one in models
         ],
     }
@@ -63,15 +63,16 @@ def _cells(found: Electricity) -> tuple[str, ...]:
     return (
         f"{found.tokens:,}",
         f"{found.unrated_tokens:,}",
-        _span(found.kwh, Decimal(1)),
+        span(found.kwh, Decimal(1)),
         *(
-            _span(one, GRAMS_PER_KG)
+            span(one, GRAMS_PER_KG)
             for one in (found.location_gco2e, found.market_gco2e, found.embodied_gco2e)
         ),
     )
 
 
-def _span(found: Range | None, unit: Decimal) -> str:
+def span(found: Range | None, unit: Decimal) -> str:
+    """A range in so many of its unit, three digits of each end; a dash where it is not known."""
     if found is None:
         return "–"
     low, high = (shown(end / unit) for end in (found.low, found.high))
@@ -84,7 +85,8 @@ def shown(number: Decimal) -> str:
     return "0" if rounded == 0 else f"{rounded:,f}"
 
 
-def _values(found: Electricity) -> dict[str, Any]:
+def electricity_values(found: Electricity) -> dict[str, Any]:
+    """Counts, and the ends of each range as text; of what is not known null."""
     ranges = {name: getattr(found, name) for name in RANGES}
     return {
         "tokens": found.tokens,

@@ -12,6 +12,7 @@ from schemas.catalogue import Catalogue
 from schemas.catalogue.rows import TableRows, table_rows
 from services.billing.rerate import Line, Rated, Rerating, Tally
 from services.billing.rerate_sql import ColumnType, Views, values_query
+from services.billing.stored_views import LONG_QUERY, read_views
 from services.billing.tariff_prices import with_tariffs_of
 from services.platform.clickhouse import all_rows, changeable, mapped_errors
 from services.platform.errors import ConfigurationError, UnavailableError
@@ -72,21 +73,11 @@ _REGISTERS: Final = "slices_register"
 _SERIES: Final = """
 SELECT DISTINCT toString(region), toString(provider), toString(model) FROM {table}
 """
-_VIEWS: Final = """
-SELECT name, as_select FROM system.tables
-WHERE database = {database:String} AND engine = 'View' AND as_select != ''
-"""
 _COLUMNS: Final = """
 SELECT table, position, name, type, if(default_kind = 'DEFAULT', default_expression, '')
 FROM system.columns
 WHERE database = {database:String} AND default_kind NOT IN ('ALIAS', 'MATERIALIZED')
 """
-#: A catalogue is in the query's text. A month is grouped on the server's disk where it must be.
-_SETTINGS: Final = {
-    "max_query_size": 1 << 28,
-    "max_bytes_before_external_group_by": 1 << 30,
-    "max_bytes_before_external_sort": 1 << 30,
-}
 
 
 def read_rerating(
@@ -116,7 +107,7 @@ def read_rerating(
     with (
         mapped_errors(),
         client.query_rows_stream(
-            text, parameters=parameters, settings=changeable(client, _SETTINGS)
+            text, parameters=parameters, settings=changeable(client, LONG_QUERY)
         ) as rows,
     ):
         for row in rows:
@@ -163,7 +154,7 @@ def _tables(
     tables: tuple[TableRows, ...],
 ) -> str:
     """What the view `charges` is with these tables, as CTEs."""
-    views = Views(database, dict(all_rows(client, _VIEWS, {"database": database})))
+    views = read_views(client)
     try:
         queries = {one.table: _values(views, one, columns[one.table]) for one in tables}
         return views.over("charge_parts", queries)

@@ -51,8 +51,9 @@ class Views:
     def over(self, root: str, tables: Mapping[str, str]) -> str:
         """A list of CTEs for ``WITH``, the last one named ``root``: that view over other tables.
 
-        ``tables`` has a query for each table that is to be another. Views that read none of them
-        are asked as they are. Raises `KeyError` if ``root`` is no view that reads one of them.
+        ``tables`` has a query for each table that is to be another; it gives each row once, as
+        ``FINAL`` is of tables only and left out behind it. Views that read none of them are asked
+        as they are. Raises `KeyError` if ``root`` is no view that reads one of them.
         """
         found: dict[str, str] = {}
         if not self._gather(root, tables, found):
@@ -79,14 +80,20 @@ class Views:
 
         def name(match: re.Match[str]) -> str:
             plain = match["name"]
-            return f"`{_bare(plain)}`" if plain and _bare(plain) in names else match[0]
+            if not plain or _bare(plain) not in names:
+                return match[0]
+            return f"`{_bare(plain)}`{match['alias'] or ''}"
 
         return self._qualified().sub(name, text)
 
     def _qualified(self) -> re.Pattern[str]:
-        """Matches strings, in which nothing is a name, and names with the database before them."""
+        """Matches strings, in which nothing is a name, and names with the database before them.
+
+        With a name goes a ``FINAL`` behind it, and behind its alias.
+        """
         plain = re.escape(self.database)
-        return re.compile(rf"{_STRING}|(?<![\w`.])(?:{plain}|`{plain}`)\.(?P<name>{_NAME})")
+        final = rf"(?:(?P<alias>\s+AS\s+(?:{_NAME}))?\s+FINAL\b)?"
+        return re.compile(rf"{_STRING}|(?<![\w`.])(?:{plain}|`{plain}`)\.(?P<name>{_NAME}){final}")
 
 
 def _bare(name: str) -> str:

@@ -26,6 +26,7 @@ import services.cli.local
 import services.cli.traffic
 import services.cli.bills
 import services.cli.rerate
+import services.cli.plans
 import services.cli.focus
 import services.cli.settlement
 import services.cli.reconcile

@@ -77,7 +77,12 @@ def _certificates(settings: ClickHouseSettings) -> dict[str, Any]:
     return options
 
 
-def all_rows(client: Client, text: str, parameters: Mapping[str, Any]) -> Sequence[tuple[Any, ...]]:
+def all_rows(
+    client: Client,
+    text: str,
+    parameters: Mapping[str, Any],
+    settings: Mapping[str, Any] | None = None,
+) -> Sequence[tuple[Any, ...]]:
     """Give the rows of a query, in whatever order; for few, as they are put into one array.
 
     On a full disk ClickHouse may answer 200 and nothing, as if there were no rows. Put like this,
@@ -85,7 +90,11 @@ def all_rows(client: Client, text: str, parameters: Mapping[str, Any]) -> Sequen
     `mapped_errors` raises.
     """
     with mapped_errors():
-        answer = client.query(f"SELECT groupArray(tuple(*)) FROM ({text})", dict(parameters))
+        answer = client.query(
+            f"SELECT groupArray(tuple(*)) FROM ({text})",
+            dict(parameters),
+            None if settings is None else dict(settings),
+        )
     if len(answer.result_rows) != 1:
         raise nothing_answered()
     rows: Sequence[tuple[Any, ...]] = answer.result_rows[0][0]

@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from urllib.parse import parse_qsl
 
@@ -21,6 +21,8 @@ from services.aggregator.core.slice_keys import pack
 from services.aggregator.core.windows import FAMILIES
 from services.aggregator.decoding.labels import Labels, Series
 from services.aggregator.storage.clickhouse_sink import ClickHouseSink
+from services.billing.plans.commands import Asked, read_comparison
+from services.billing.plans.wishes import Wishes
 from services.billing.rerate_queries import read_rerating
 from services.exporter.control_room import queries as control_room
 from services.exporter.control_room.figures import window_of
@@ -192,6 +194,26 @@ def test_who_may_only_read_may_see_what_other_prices_would_charge(
     with closing(client):
         found = read_rerating(client, catalogue, date(2026, 7, 1), date(2026, 8, 1), None)
     assert found.lines == () and not found.demand_differs
+
+
+def test_who_may_only_read_may_compare_plans(
+    migrated: tuple[int, Path], aggregator: Client
+) -> None:
+    store_catalogue(settings(migrated, "migrate"), load_catalogue(), print)
+    hour = datetime(2026, 7, 1, tzinfo=UTC)
+    aggregator.insert(
+        "slices_hour",
+        [[hour, "planner", "us-east", "openai", "gpt-5", "usage", "a-log", 1, 1_000_000]],
+        column_names=[
+            *("window_start", "tenant", "region", "provider", "model", "entry", "log"),
+            *("requests", "output_tokens"),
+        ],
+    )
+    with closing(connect(settings(migrated, "exporter"), answer_seconds=60)) as client:
+        found = read_comparison(client, Asked.of("2026-07", "planner", Wishes(), None))
+    # A tariff that another keeps from billing is not in every catalogue.
+    assert {one.outcome.plan.kind for one in found.plans} >= {"provider", "region", "tier"}
+    assert found.actual.outcome.costs()["USD"]["energy"] == 10
 
 
 def test_the_exporter_reads_and_writes_nothing(aggregator: Client, exporter: Client) -> None:

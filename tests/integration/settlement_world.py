@@ -45,9 +45,10 @@ class Meter:
     database: Database
     labels: Labels = field(default_factory=Labels)
     states: dict[int, PartitionState] = field(default_factory=dict)
+    thresholds: tuple[int, ...] = (1000,)
 
     def __post_init__(self) -> None:
-        rules = RuleBook(((0, MeteringRules(context_thresholds=(1000,))),))
+        rules = RuleBook(((0, MeteringRules(context_thresholds=self.thresholds)),))
         for partition in range(LOG.partitions):
             decoder = Decoder(self.labels)
             self.states[partition] = PartitionState(

@@ -75,6 +75,7 @@ GIVE_UP: Final[Mapping[str, tuple[tuple[str, ...], tuple[Part, ...]]]] = {
     "statement --all": (("2026-05", "--out", "bills"), ("clickhouse",)),
     "settle": (("2026-05", "--run", "SF"), ("clickhouse",)),
     "compare-runs": (("2026-05", "SF", "R1"), ("clickhouse",)),
+    "compare-plans": (("2026-05",), ("clickhouse",)),
     "focus": (("2026-05", "--out", "focus.csv"), ("clickhouse",)),
     "reconcile": (("bill.csv",), ("clickhouse",)),
     "tariffs explain": (

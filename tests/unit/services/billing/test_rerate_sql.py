@@ -75,6 +75,16 @@ def test_a_database_named_as_an_alias_or_as_part_of_a_name() -> None:
     )
 
 
+@pytest.mark.parametrize("behind", ["", " AS s", " AS `the slices`"])
+def test_what_is_final_is_so_no_more_where_it_is_no_table(behind: str) -> None:
+    views = Views("grid", {"usage": f"SELECT x FROM grid.slices{behind}\nFINAL WHERE x = 'FINAL'"})
+    assert views.over("usage", {"slices": "SELECT 1 AS x"}).endswith(
+        f"(SELECT x FROM `slices`{behind} WHERE x = 'FINAL')"
+    )
+    kept = Views("grid", {"usage": f"SELECT x FROM grid.a, grid.slices{behind} FINAL"})
+    assert kept.over("usage", {"a": "SELECT 1"}).endswith(f"FROM `a`, grid.slices{behind} FINAL)")
+
+
 def test_rows_as_a_query_with_the_types_of_the_table_and_its_defaults() -> None:
     columns = [
         ColumnType("name", "String", ""),

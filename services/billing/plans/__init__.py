@@ -1,0 +1,1 @@
+"""Plan comparison: the same registers billed under another tariff, region, tier or hour."""
