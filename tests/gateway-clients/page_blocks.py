@@ -63,7 +63,7 @@ def main() -> None:
     expected = Expected()
     for provider, model in (
         ("openai", "gpt-5"), ("openai", "gpt-5-mini"), ("anthropic", "claude-opus-5.5"),
-        ("google", "gemini-3-pro"), ("openai", "gpt-5"), ("openai", "gpt-5"),
+        ("gcp.gemini", "gemini-3-pro"), ("openai", "gpt-5"), ("openai", "gpt-5"),
     ):  # fmt: skip
         # The last two: one event of OpenMeter's SDK, one of CloudEvents'.
         expected.add(REGION, provider, model, **TOKENS)
