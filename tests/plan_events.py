@@ -132,8 +132,8 @@ def replayed(event: Event, plan: Plan, tenant: str, period: Period = PERIOD) -> 
     }
 
 
-def records(given: Iterable[Event]) -> list[bytes]:
-    """The events as records of a log, each with an id of its own."""
+def records(given: Iterable[Event], first: int = 0) -> list[bytes]:
+    """The events as records of a log, with ids from a number on."""
     return [
         json.dumps(
             {
@@ -143,5 +143,5 @@ def records(given: Iterable[Event]) -> list[bytes]:
                 "time": datetime.fromtimestamp(one["time"], UTC).isoformat(timespec="milliseconds"),
             }
         ).encode()
-        for number, one in enumerate(given)
+        for number, one in enumerate(given, first)
     ]

@@ -67,10 +67,12 @@ class Log:
     meter: Meter
     client: Client
     tenants: int = 0
+    sent: int = 0
 
     def send(self, given: Sequence[Event]) -> None:
         """Meter events, on two partitions, in two flushes: older versions of slices lie beside."""
-        values = records(given)
+        values = records(given, self.sent)
+        self.sent += len(values)
         half = len(values) // 2
         for part in (values[:half], values[half:]):
             for partition in range(2):
@@ -291,6 +293,7 @@ def test_usage_that_comes_in_meanwhile_is_found(log: Log) -> None:
     (actual,) = log.outcomes(tenant, [ACTUAL])
     log.send([given[0] | {"output_tokens": 1, "reasoning_output_tokens": 0}] * 7)
     later = log.outcomes(tenant, [ACTUAL])
+    assert told(later[0]) == log.bill(tenant), "older versions of the hour's slices do not count"
     same_usage(actual, [actual])
     with pytest.raises(UnavailableError, match="run it again"):
         same_usage(actual, later)
