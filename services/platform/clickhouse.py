@@ -89,11 +89,10 @@ def all_rows(
     every true answer has one row. Raises `DatabaseUnavailableError` where it is missing, and what
     `mapped_errors` raises.
     """
+    given = () if settings is None else (dict(settings),)
     with mapped_errors():
         answer = client.query(
-            f"SELECT groupArray(tuple(*)) FROM ({text})",
-            dict(parameters),
-            None if settings is None else dict(settings),
+            f"SELECT groupArray(tuple(*)) FROM ({text})", dict(parameters), *given
         )
     if len(answer.result_rows) != 1:
         raise nothing_answered()
