@@ -15,7 +15,7 @@ export UV_SYSTEM_CERTS := true
 # processes, and without it each compiles a thousand modules first: twice the CPU of everything here.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: price-lists audit site helm otel-collector collector-outage planted schedules mutants chaos fuzz demo up check test faults bench bench-check bench-peers gateway-clients clickhouse-versions python-versions lint format docs dashboards locks setup screenshots clean
+.PHONY: upgrades release price-lists audit site helm otel-collector collector-outage planted schedules mutants chaos fuzz demo up check test faults bench bench-check bench-peers gateway-clients clickhouse-versions python-versions lint format docs dashboards locks setup screenshots clean
 
 setup: $(VENV)/.synced
 
@@ -117,6 +117,16 @@ schedules: setup
 # MUTANTS_ARGS="--sample 0" takes all of them, "--seed 7" the same sample again.
 mutants: setup
 	$(BIN)/python -m tests.mutation.run $(MUTANTS_ARGS)
+
+# An upgrade over each migration, from the tree of before it, with old and new workers side by side under load;
+# docs/upgrading.md says how, docs/upgrades.json what came of it. UPGRADES_ARGS="--only 0015,0024" takes some.
+upgrades: setup
+	$(BIN)/python -m tests.upgrades.run $(UPGRADES_ARGS)
+
+# A release, here and nowhere else: changelog cut, version set, commit, annotated tag, bills of materials in
+# out/release. VERSION=0.2.0; RELEASE_ARGS=--dry-run looks whether it can be done, --bills-only writes the bills.
+release: setup
+	$(BIN)/python -m tools.release $(VERSION) $(RELEASE_ARGS)
 
 lint: setup
 	$(BIN)/ruff check .

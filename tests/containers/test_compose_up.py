@@ -164,6 +164,8 @@ def test_the_image_says_what_it_is(composition: Composition, base: str) -> None:
     assert labels[f"{prefix}title"] == "Wattoken"
     assert labels[f"{prefix}version"] == OUR_IMAGE.partition(":")[2]
     assert labels[f"{prefix}revision"] == labels[f"{prefix}source"] == "unknown"
+    assert labels[f"{prefix}created"] == "1970-01-01T00:00:00Z"
+    assert labels[f"{prefix}url"] == "https://github.com/wattoken/wattoken"
     assert labels[f"{prefix}licenses"] == "Apache-2.0"
     assert labels[f"{prefix}base.name"] == base
 

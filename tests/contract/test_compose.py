@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import tomllib
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -203,11 +204,29 @@ def test_the_labels_say_what_the_image_is() -> None:
         re.findall(r'org\.opencontainers\.image\.([\w.]+)="([^"]*)"', DOCKERFILE.read_text())
     )
     assert labels["title"] == "Wattoken"
-    assert labels["version"] == project()["version"]
+    defaults = dict(re.findall(r"^ARG (\w+)=(\S+)$", DOCKERFILE.read_text(), re.MULTILINE))
+    assert (labels["version"], defaults["VERSION"]) == ("$VERSION", project()["version"])
     assert labels["licenses"] == project()["license"]
+    urls = project()["urls"]
+    assert (labels["url"], labels["documentation"]) == (urls["Repository"], urls["Documentation"])
     assert (labels["revision"], labels["source"]) == ("$REVISION", "$SOURCE")
+    assert labels["created"] == "$CREATED"
+    datetime.fromisoformat(defaults["CREATED"])
+    # The version is the tree's, which is what is built: nobody else may say another.
     given = {key for service in ours().values() for key in service["build"]["args"]}
-    assert given == {"REVISION", "SOURCE"}
+    assert given == {"REVISION", "SOURCE", "CREATED"}
+    for service in ours().values():
+        for name, text in service["build"]["args"].items():
+            assert text == f"${{WATTOKEN_{name}:-{defaults[name]}}}"
+
+
+def test_every_label_is_one_that_oci_knows() -> None:
+    """https://github.com/opencontainers/image-spec/blob/main/annotations.md."""
+    found = set(re.findall(r"org\.opencontainers\.image\.([\w.]+)=", DOCKERFILE.read_text()))
+    assert found <= {
+        *("created", "authors", "url", "documentation", "source", "version", "revision", "vendor"),
+        *("licenses", "ref.name", "title", "description", "base.digest", "base.name"),
+    }
 
 
 def test_the_limit_of_open_files_can_be_set_and_is_modest() -> None:

@@ -23,7 +23,7 @@ LOCKS: Final = (
 #: What is committed as it came, and no lock has: the npm package of its files.
 VENDORED: Final = ROOT / "services/exporter/control_room/assets/README.md"
 #: What tests fetch from npm: these say versions and sums themselves (tests/npm_package.py).
-NPM_OF_TESTS: Final = ("tests/axe.py", "tests/grafana/types.py")
+NPM_OF_TESTS: Final = ("tests/axe.py", "tests/cyclonedx.py", "tests/grafana/types.py")
 
 
 @dataclass(frozen=True, slots=True, order=True)

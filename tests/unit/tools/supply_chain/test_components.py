@@ -16,7 +16,13 @@ def test_what_the_locks_of_this_repository_have() -> None:
     assert "services/local_stack/broker/jars.lock" in found[kafka]
     assert Component("npm", "@chdb/lib-linux-x64-gnu", CHDB_VERSION) in found
     npm = {each.name for each in found if each.ecosystem == "npm"}
-    assert {"uplot", "axe-core", "@grafana/schema", "typescript"} <= npm
+    assert {
+        "uplot",
+        "axe-core",
+        "@cyclonedx/cyclonedx-library",
+        "@grafana/schema",
+        "typescript",
+    } <= npm
     assert any(each.ecosystem == "Go" and each.name.endswith("otlpreceiver") for each in found)
     by_name = {each.name: found[each] for each in found if each.ecosystem == "PyPI"}
     assert by_name["uv"] == {"services/local_stack/wheel_locks/uv.txt"}
