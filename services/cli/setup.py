@@ -68,8 +68,41 @@ def grants(
 @app.command("init-secrets")
 def init_secrets(
     folder: Annotated[Path, typer.Argument(help="One subfolder is made for each consumer.")],
+    public_name: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="For deploy/compose/production.yml: certificates and Kafka's users too, and this"
+            " is how gateways know the proxy. May be given several times."
+        ),
+    ] = None,
 ) -> None:
     """Make the passwords and first API keys of the container set-up; safe to run again."""
     from services.operate.first_secrets import make_first_secrets
 
     make_first_secrets(folder, say)
+    if public_name:
+        from services.operate.production_secrets import make_production_secrets
+
+        make_production_secrets(folder, public_name, say)
+
+
+@app.command("init-kafka")
+def init_kafka(
+    folder: Annotated[
+        Path, typer.Argument(help="Has a file USER_password for each of ingest, aggregator, ….")
+    ],
+) -> None:
+    """Make users in a Kafka with SCRAM and ACLs, each with the rights it needs; safe to run again.
+
+    Come as the administrator of Kafka.
+    """
+    from services.aggregator.settings import AggregatorSettings
+    from services.operate.first_kafka_users import let_users_in
+    from services.platform.kafka import admin_client, require_kafka
+    from services.platform.kafka_grants import grants as grants_of
+    from services.platform.settings import read_settings
+
+    settings = read_settings(AggregatorSettings)
+    require_kafka(settings)
+    given = grants_of(settings, settings.aggregator_group)
+    let_users_in(admin_client(settings), folder, given, say)

@@ -44,9 +44,9 @@ def make_first_secrets(folder: Path, report: Report) -> None:
     try:
         for user in CLICKHOUSE_USERS:
             mode = FOREIGN if user == "grafana" else OWN
-            _make_secret(folder / user / "clickhouse_password", mode, report)
+            make_secret(folder / user / "clickhouse_password", mode, report)
         _write_clickhouse_passwords(folder, report)
-        _make_secret(folder / "grafana" / "admin_password", FOREIGN, report)
+        make_secret(folder / "grafana" / "admin_password", FOREIGN, report)
         _make_keys(folder, report)
     except OSError as error:
         raise ConfigurationError(f"cannot write {error.filename}: {error.strerror}") from None
@@ -70,7 +70,7 @@ def _make_keys(folder: Path, report: Report) -> None:
         if key_file.exists():
             report(f"{name}: exists")
             continue
-        _write(key_file, add_key(keys_file, pepper_file, tenant, region, None), OWN)
+        write_secret(key_file, add_key(keys_file, pepper_file, tenant, region, None), OWN)
         report(f"{name}: made")
 
 
@@ -82,20 +82,21 @@ def _write_clickhouse_passwords(folder: Path, report: Report) -> None:
         element = f"wattoken_{user}_sha256"
         lines.append(f"    <{element}>{hashlib.sha256(password).hexdigest()}</{element}>")
     text = "\n".join([*lines, "</clickhouse>"])
-    _write(folder / "clickhouse" / "clickhouse_passwords.xml", text, FOREIGN)
+    write_secret(folder / "clickhouse" / "clickhouse_passwords.xml", text, FOREIGN)
     report("clickhouse/clickhouse_passwords.xml: made")
 
 
-def _make_secret(path: Path, mode: int, report: Report) -> None:
+def make_secret(path: Path, mode: int, report: Report) -> None:
+    """Make a secret of `SECRET_BYTES`, unless it is there."""
     name = f"{path.parent.name}/{path.name}"
     if path.exists():
         report(f"{name}: exists")
         return
-    _write(path, secrets.token_urlsafe(SECRET_BYTES), mode)
+    write_secret(path, secrets.token_urlsafe(SECRET_BYTES), mode)
     report(f"{name}: made")
 
 
-def _write(path: Path, text: str, mode: int) -> None:
+def write_secret(path: Path, text: str, mode: int) -> None:
     """Write the file whole or not at all: a job killed half-way must leave no empty password."""
     path.parent.mkdir(parents=True, exist_ok=True)
     fresh = path.with_name(f".{path.name}.new")

@@ -1,4 +1,4 @@
-"""An engine, the images, and docker-compose.yml brought up on them, once for all tests here."""
+"""An engine, the images, and the compose files brought up on them, each once."""
 
 from __future__ import annotations
 
@@ -49,12 +49,23 @@ def base(podman: Engine) -> str:
 
 
 @pytest.fixture(scope="session")
-def composition(podman: Engine, base: str, tmp_path_factory: pytest.TempPathFactory) -> Composition:
+def others(podman: Engine, base: str) -> dict[str, str]:
+    """The stand-ins for images of others."""
+    try:
+        return stand_in_images(podman, base, print)
+    except ComponentMissing as error:
+        missing(error)
+
+
+@pytest.fixture(scope="session")
+def composition(
+    podman: Engine, base: str, others: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Composition:
     """docker-compose.yml with our image built and the stand-ins there; nothing runs yet."""
     folder = tmp_path_factory.mktemp("containers")
     override = folder / "override.yml"
+    write_override(override, base, others)
     try:
-        write_override(override, base, stand_in_images(podman, base, print))
         made = Composition(podman, compose_program(print), override)
     except ComponentMissing as error:
         missing(error)

@@ -22,8 +22,8 @@ from tests.contract.compose_file import services
 from tests.versions import clickhouse
 
 STAND_INS: Final = Path(__file__).with_name("stand_ins")
-#: The services of docker-compose.yml that run somebody else's image.
-OTHERS: Final = ("kafka", "clickhouse", "prometheus", "grafana")
+#: The services of the compose files that run somebody else's image.
+OTHERS: Final = ("kafka", "clickhouse", "prometheus", "grafana", "proxy")
 
 #: Left out as in Debian's official images.
 LEFT_OUT: Final = ("man", "doc", "info", "locale")

@@ -6,6 +6,9 @@ import os
 from pathlib import Path
 
 PROC = Path("/proc")
+CGROUPS = Path("/sys/fs/cgroup")
+#: Files that the engine makes for a container, such as the names of the others in its network.
+ENGINES_OWN = {"/etc/hosts", "/etc/resolv.conf", "/etc/hostname", "/run/.containerenv"}
 #: Where every container has the kernel's own file systems.
 KERNEL_FOLDERS = ("/proc", "/sys", "/dev")
 
@@ -64,3 +67,25 @@ def listening_addresses(port: int) -> set[str]:
             if state == listening and int(number, 16) == port:
                 found.add(address)
     return found
+
+
+def limits(pid: int) -> tuple[int, int]:
+    """Bytes of memory and number of processes that a container's group may have."""
+    places = {}
+    for line in (PROC / str(pid) / "cgroup").read_text().splitlines():
+        _, controllers, path = line.split(":", 2)
+        for controller in controllers.split(","):
+            places[controller] = path.lstrip("/")
+    if "memory" in places:  # Version 1: a tree for each controller.
+        memory = CGROUPS / "memory" / places["memory"] / "memory.limit_in_bytes"
+        return int(memory.read_text()), int(
+            (CGROUPS / "pids" / places["pids"] / "pids.max").read_text()
+        )
+    group = CGROUPS / places[""]
+    return int((group / "memory.max").read_text()), int((group / "pids.max").read_text())
+
+
+def has_way_out(pid: int) -> bool:
+    """Whether anything leads from a container to addresses that are not its networks' own."""
+    routes = (PROC / str(pid) / "net/route").read_text().splitlines()[1:]
+    return any(route.split()[1] == "00000000" for route in routes)

@@ -10,7 +10,7 @@ from tests.containers.composition import in_order, seconds
 from tests.containers.engine import CannotRun, engine, why_not
 from tests.containers.log_oracle import Log
 from tests.containers.machine import suites_of
-from tests.contract.compose_file import services
+from tests.contract.compose_file import PLAIN, PRODUCTION, services
 
 DEB822 = "Types: deb\nURIs: http://a/debian\nSuites: bookworm bookworm-updates\nComponents: main\n"
 ONE_LINE = "# deb http://a sid main\ndeb [signed-by=/k.asc arch=amd64] http://a/b b-bookworm main\n"
@@ -29,10 +29,11 @@ def test_the_suites_of_apt_sources(text: str, suites: set[str]) -> None:
     assert suites_of(text) == suites
 
 
-def test_services_come_after_what_they_depend_on() -> None:
-    ordered = in_order(services())
-    assert sorted(ordered) == sorted(services())
-    for name, service in services().items():
+@pytest.mark.parametrize("file", [PLAIN, PRODUCTION], ids=lambda file: file.stem)
+def test_services_come_after_what_they_depend_on(file: Path) -> None:
+    ordered = in_order(services(file), services(file))
+    assert sorted(ordered) == sorted(services(file))
+    for name, service in services(file).items():
         for other in service.get("depends_on", {}):
             assert ordered.index(other) < ordered.index(name)
 

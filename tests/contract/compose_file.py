@@ -1,4 +1,4 @@
-"""docker-compose.yml as the contract tests read it."""
+"""The compose files as tests read them: docker-compose.yml, and the one for production."""
 
 from __future__ import annotations
 
@@ -11,32 +11,34 @@ import yaml
 
 ROOT = Path(__file__).parents[2]
 DOCKERFILE = ROOT / "deploy/docker/Dockerfile"
+PLAIN = ROOT / "docker-compose.yml"
+PRODUCTION = ROOT / "deploy/compose/production.yml"
 Service = dict[str, Any]
 
 
 @functools.cache
-def document() -> dict[str, Any]:
+def document(file: Path = PLAIN) -> dict[str, Any]:
     """The whole file, anchors and merges resolved."""
-    loaded = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
+    loaded = yaml.safe_load(file.read_text(encoding="utf-8"))
     assert isinstance(loaded, dict)
     return loaded
 
 
-def services() -> dict[str, Service]:
+def services(file: Path = PLAIN) -> dict[str, Service]:
     """Every service by name."""
-    found = document()["services"]
+    found = document(file)["services"]
     assert isinstance(found, dict)
     return found
 
 
-def ours() -> dict[str, Service]:
+def ours(file: Path = PLAIN) -> dict[str, Service]:
     """The services that run our own image."""
-    return {name: service for name, service in services().items() if "build" in service}
+    return {name: service for name, service in services(file).items() if "build" in service}
 
 
-def theirs() -> dict[str, Service]:
+def theirs(file: Path = PLAIN) -> dict[str, Service]:
     """The services that run an image of somebody else."""
-    return {name: service for name, service in services().items() if "build" not in service}
+    return {name: service for name, service in services(file).items() if "build" not in service}
 
 
 def environment(service: Service) -> dict[str, str]:
@@ -64,3 +66,10 @@ def volumes(service: Service) -> list[tuple[str, str, bool]]:
             source, target, *mode = volume.split(":")
             found.append((source, target, mode == ["ro"]))
     return found
+
+
+def size_bytes(text: str) -> int:
+    """A size of memory as compose files have it, such as 512m."""
+    parsed = re.fullmatch(r"(\d+)([kmg])", text)
+    assert parsed, f"{text}: write a whole number and k, m or g"
+    return int(parsed[1]) << {"k": 10, "m": 20, "g": 30}[parsed[2]]

@@ -51,7 +51,11 @@ RULES = (
     Rule(
         r"""\bgo (install|run|get)\b|["']go["'], ["'](install|run|get)["']""", r"-tool|\bversion\b"
     ),
-    Rule(r"\b(curl|wget)\b[^\n|]*\bhttps?://(?!127\.0\.0\.1|localhost)\S", NEVER),
+    # example.com is nobody's (RFC 2606): the reader puts a name of theirs there.
+    Rule(
+        r"\b(curl|wget)\b[^\n|]*\bhttps?://(?!127\.0\.0\.1|localhost|[\w.]*\bexample\.com/)\S",
+        NEVER,
+    ),
     Rule(r"""\burl(open|retrieve)\(\s*["']https?://(?!127\.0\.0\.1|localhost)""", NEVER),
     Rule(r"\bgit\+(https?|ssh)\b|\bgit clone (https?:|git@)", NEVER),
     Rule(r"(?m)^ADD\s+(--\S+\s+)*https?:", r"--checksum=sha256:"),

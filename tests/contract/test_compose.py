@@ -382,8 +382,9 @@ def test_the_dockerfile_agrees_with_the_makefile_the_settings_and_the_users() ->
     assert set(re.findall(r"\b(WATTOKEN_\w+)=", text)) <= set(fields((ExporterSettings,)))
     assert re.findall(r"^USER (.+)$", text, re.MULTILINE)[-1] == ours()["ingest"]["user"]
     assert re.search(r'^ENTRYPOINT \["wattoken"\]$', text, re.MULTILINE)
-    folders = set(re.findall(r"(/secrets/\w+)", text))
-    assert folders == {target for _, target, _ in compose_file.volumes(ours()["secrets"])}
+    folders = set(re.findall(r"(/secrets/[\w-]+)", text))
+    jobs = [ours(file)["secrets"] for file in (compose_file.PLAIN, compose_file.PRODUCTION)]
+    assert folders == {target for job in jobs for _, target, _ in compose_file.volumes(job)}
 
 
 def test_compose_itself_accepts_the_file() -> None:

@@ -18,7 +18,7 @@ from tests.docs.blocks import ROOT, Block
 #: Read by programs that are no service, so in no settings class.
 OTHER_VARIABLES = frozenset(
     {"WATTOKEN_KEY", "WATTOKEN_INGEST_URL", "WATTOKEN_CLICKHOUSE_URL", "WATTOKEN_EXPORTER_URL",
-     "WATTOKEN_PROMETHEUS_URL", "WATTOKEN_MAVEN_REPOSITORY"}
+     "WATTOKEN_PROMETHEUS_URL", "WATTOKEN_MAVEN_REPOSITORY", "WATTOKEN_PUBLIC_NAME"}
 )  # fmt: skip
 _SPLITS = frozenset("();&|\n")
 _ASSIGNED = re.compile(r"^([A-Za-z_][A-Za-z0-9_]*)=")

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
+import yaml
 
 from schemas.catalogue.catalogue import TariffsFile, TouFile
 from schemas.catalogue.loading import load_energy, read_file
@@ -87,8 +88,19 @@ def stream(_: Path, text: str) -> None:
     assert (usage.input_tokens, usage.output_tokens) == (1850, 503)
 
 
+def beside_production(_: Path, text: str) -> None:
+    """It changes what deploy/compose/production.yml has: a volume at a place that is one there."""
+    whole = yaml.safe_load((ROOT / "deploy/compose/production.yml").read_text(encoding="utf-8"))
+    for name, service in yaml.safe_load(text)["services"].items():
+        there = [one for one in whole["services"][name]["volumes"] if isinstance(one, dict)]
+        for volume in service["volumes"]:
+            _, target, mode = volume.split(":")
+            assert (target, mode) in [(one["target"], "ro") for one in there if one["read_only"]]
+
+
 #: By page and first line: what reads it.
 READERS: Final[dict[tuple[str, str], Callable[[Path, str], None]]] = {
+    ("docs/containers.md", "services:"): beside_production,
     ("docs/energy.md", 'version: "1"'): energy,
     ("docs/statements.md", 'version: "1"'): terms,
     ("docs/statements.md", 'version: "2026-11-02"'): rates,

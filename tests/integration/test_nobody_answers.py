@@ -61,6 +61,7 @@ ALONE: Final[Mapping[str, tuple[str, ...]]] = {
 }
 #: Give up, each over the first of the parts that it reaches.
 GIVE_UP: Final[Mapping[str, tuple[tuple[str, ...], tuple[Part, ...]]]] = {
+    "init-kafka": (("users",), ("kafka",)),
     "migrate": ((), ("kafka", "clickhouse")),
     "accept-restore": ((), ("kafka", "clickhouse")),
     "audit": ((), ("kafka", "clickhouse")),
