@@ -39,11 +39,16 @@ class Authority:
 def write_pair(folder: Path, pair: Pair) -> PairFiles:
     """Put a pair into a folder; each file is replaced at once."""
     files = PairFiles(folder / "tls.crt", folder / "tls.key")
-    for path, content in ((files.certificate, pair.certificate), (files.key, pair.key)):
-        fresh = path.with_suffix(".fresh")
-        fresh.write_bytes(content)
-        fresh.replace(path)
+    replace(files.certificate, pair.certificate)
+    replace(files.key, pair.key)
     return files
+
+
+def replace(path: Path, content: bytes) -> None:
+    """Put a file in place of another at once, so that nobody reads half of it."""
+    fresh = path.with_suffix(".fresh")
+    fresh.write_bytes(content)
+    fresh.replace(path)
 
 
 def serial_of(pair: Pair) -> int:

@@ -21,7 +21,7 @@ from wattoken.client import Meter
 
 from services.local_stack.pipeline import Pipeline
 from services.serving.tls.pair import Pair, PairFiles, read_pair
-from tests.certificates import Authority, serial_of, write_pair
+from tests.certificates import Authority, replace, serial_of, write_pair
 from tests.waiting import eventually
 
 IDLE_SECONDS = 2
@@ -221,10 +221,10 @@ def test_a_pair_that_does_not_fit_keeps_the_one_before(
     expiry = metric(client, EXPIRY)
     assert expiry > time.time()
     before = metric(client, FAILURES)
-    files.certificate.write_bytes(fresh.certificate)
+    replace(files.certificate, fresh.certificate)
     eventually("the misfit is noticed", lambda: metric(client, FAILURES) == before + 1)
     assert shown_serial(pipeline) == serial_of(good)
-    files.key.write_bytes(fresh.key)
+    replace(files.key, fresh.key)
     eventually("the pair fits", lambda: shown_serial(pipeline) == serial_of(fresh))
     told = [json.loads(line) for line in log_of(pipeline).splitlines() if "certificate" in line]
     levels = [line["level"] for line in told if "reason" in line]
