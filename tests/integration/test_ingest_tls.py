@@ -226,7 +226,14 @@ def test_a_pair_that_does_not_fit_keeps_the_one_before(
     assert shown_serial(pipeline) == serial_of(good)
     replace(files.key, fresh.key)
     eventually("the pair fits", lambda: shown_serial(pipeline) == serial_of(fresh))
-    told = [json.loads(line) for line in log_of(pipeline).splitlines() if "certificate" in line]
+
+    def told_of() -> list[dict[str, Any]]:
+        lines = log_of(pipeline).splitlines()
+        return [json.loads(line) for line in lines if "certificate" in line]
+
+    # The log may be a moment behind what is shown.
+    eventually("it is told", lambda: "serial" in told_of()[-1])
+    told = told_of()
     levels = [line["level"] for line in told if "reason" in line]
     assert levels == ["warning"]
     assert int(told[-1]["serial"], 16) == serial_of(fresh)
