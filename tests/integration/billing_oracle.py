@@ -101,8 +101,13 @@ def period_of(catalogue: Catalogue, name: str | None, region: str, hour: datetim
     for one in catalogue.tou.holidays:
         if one.holidays == calendar.holidays and local.date() in one.days_off:
             day = "holiday"
-        # The test's only calendar with holidays has hours of its own for these.
-        if one.holidays == calendar.holidays and local.date() in one.makeup_workdays:
+        # Without hours of its own for these, a calendar takes them for the weekday that they are.
+        named = any(
+            "makeup_workday" in (span.weekdays or ())
+            for spans in calendar.periods.values()
+            for span in spans
+        )
+        if named and one.holidays == calendar.holidays and local.date() in one.makeup_workdays:
             day = "makeup_workday"
     (period,) = (
         period
