@@ -124,13 +124,13 @@ class Meter:
     @property
     def in_doubt(self) -> list[int]:
         """The partitions whose last batch has to be compared, as another leader goes on."""
-        return [number for number, state in self.states.items() if state.in_doubt]
+        return [number for number, state in self.states.items() if state.continuity.in_doubt]
 
     def believe(self, log_starts: Mapping[int, int]) -> None:
         """Compare nothing that lies before where these partitions of the log begin."""
         for number, log_start in log_starts.items():
             if number in self.states:
-                self.states[number].believe(log_start)
+                self.states[number].continuity.believe(log_start)
 
     @property
     def pending_rows(self) -> int:
@@ -266,7 +266,7 @@ class Meter:
         batches: Sequence[BatchMark],
     ) -> bool:
         try:
-            return state.continues(first_offset, batches)
+            return state.continuity.continues(first_offset, batches)
         except RecordsReplacedError as error:
             # Nothing of it may be written any more.
             self._drop_same({partition: state})
@@ -313,12 +313,13 @@ class Meter:
             # What is handed over leaves room for as much again, read while this is written.
             self.full.clear()
             self._open_room()
-            snapshots = [snapshot for _, snapshot in taken.values()]
             # Where there is nothing to write, there is nothing to tell of.
             traces = self._traces if taken else NO_TRACES
             try:
                 with traces.span(
-                    "flush", lambda: about_flush(self._edges.log, snapshots), began_ns=began_ns
+                    "flush",
+                    lambda: about_flush(self._edges.log, snapshots_of(taken)),
+                    began_ns=began_ns,
                 ):
                     with traces.span("snapshot", began_ns=began_ns):
                         pass
@@ -352,7 +353,7 @@ class Meter:
             # After the snapshot: what is in it was fetched before this question.
             with traces.span("look at the log"):
                 await persist("look at the log", self._check_log, abandoned)
-        await self._flusher.write([snapshot for _, snapshot in taken.values()], abandoned)
+        await self._flusher.write(snapshots_of(taken), abandoned)
         self.last_flush_seconds = time.monotonic() - started
         with traces.span("commit"):
             for partition, (state, snapshot) in taken.items():
@@ -434,6 +435,11 @@ class Meter:
         PENDING_ROWS.set(self.pending_rows)
         SEEN_IDS.set(sum(len(state.seen) for state in self.states.values()))
         SLICES.set(sum(len(state.slices) for state in self.states.values()))
+
+
+def snapshots_of(taken: Taken) -> list[Snapshot]:
+    """What of it is written."""
+    return [snapshot for _, snapshot in taken.values()]
 
 
 def write_ids(unwritten: Unwritten) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import re
 import time
-from datetime import UTC, datetime
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ import pytest
 from tests.containers import outside
 from tests.containers.composition import Composition
 from tests.containers.conftest import PLAIN, wait_for_ports
+from tests.containers.events import event
 from tests.containers.log_oracle import Log, Place, Series, Totals, read_log
 from tests.contract import compose_file
 from tests.contract.compose_file import services
@@ -47,19 +47,6 @@ LOOPBACK_IN_HEX = "0100007F"
 DEMO_SECONDS = 60
 #: Before the first kill.
 QUIET_SECONDS = 15
-
-
-def event(number: int) -> dict[str, object]:
-    return {
-        "id": f"known-{number}",
-        "source": "test-gateway",
-        "time": datetime.now(UTC).isoformat(),
-        "provider": "openai",
-        "model": "gpt-5",
-        "input_tokens": 1200,
-        "cache_read_input_tokens": 800,
-        "output_tokens": 340,
-    }
 
 
 def send(key: str, body: dict[str, object]) -> httpx.Response:

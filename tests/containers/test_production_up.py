@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 import ssl
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from functools import cache
 
 import httpx
@@ -20,6 +19,7 @@ from services.local_stack.ports import LOOPBACK, give_back, pick_port
 from tests.containers import outside
 from tests.containers.composition import Composition, write_override
 from tests.containers.engine import Engine, compose_program
+from tests.containers.events import event
 from tests.contract import compose_file
 from tests.contract.compose_file import PRODUCTION, services
 from tests.waiting import eventually
@@ -72,18 +72,6 @@ def trust(stack: Composition) -> ssl.SSLContext:
 @pytest.fixture(scope="module")
 def key(up: Composition) -> str:
     return (up.volume("secrets-gateway") / "acme.key").read_text().strip()
-
-
-def event(number: int) -> dict[str, object]:
-    return {
-        "id": f"known-{number}",
-        "source": "test-gateway",
-        "time": datetime.now(UTC).isoformat(),
-        "provider": "openai",
-        "model": "gpt-5",
-        "input_tokens": 1200,
-        "output_tokens": 340,
-    }
 
 
 def ask(stack: Composition, port: int, method: str, path: str, **options: object) -> httpx.Response:

@@ -123,7 +123,8 @@ class PartitionState:
         #: Next offset of the checkpoint in the database; 0 while there is none.
         self.written_offset = checkpoint.next_offset if checkpoint.received else 0
         self.next_offset = read_from
-        self._continuity = Continuity(checkpoint.last_batch)
+        #: Whether what is read next continues what was read; asked before each batch.
+        self.continuity = Continuity(checkpoint.last_batch)
         self._rules = rules
         self._decoder = decoder
         self._series_limit = SeriesLimit(decoder.labels, admitted)
@@ -149,25 +150,9 @@ class PartitionState:
 
         A fetch brings whole batches, and records that were read are passed over.
         """
-        awaited = self._continuity.awaited
+        awaited = self.continuity.awaited
         again = awaited is not None and awaited.next_offset == self.next_offset
         return self.next_offset - again
-
-    @property
-    def in_doubt(self) -> bool:
-        """Whether what was read is to be compared, as another leader goes on with the log."""
-        return self._continuity.in_doubt
-
-    def believe(self, log_start: int) -> None:
-        """Compare nothing that the log does not have any more: retention took it."""
-        self._continuity.believe(log_start)
-
-    def continues(self, first_offset: int, batches: Sequence[BatchMark]) -> bool:
-        """Whether a fetch continues what was read; if not, it has to be from `read_next` on.
-
-        Raises `RecordsReplacedError` where the log has lost records that were read.
-        """
-        return self._continuity.continues(first_offset, batches)
 
     @property
     def pending_rows(self) -> int:
@@ -315,19 +300,19 @@ class PartitionState:
         if next_offset > self.next_offset:
             self.next_offset = next_offset
             self.slices.reached(next_offset)
-        self._continuity.read(next_offset, batches)
+        self.continuity.read(next_offset, batches)
 
     def snapshot(self) -> Snapshot | None:
         """Take what a flush has to write; None where nothing was read since the last one.
 
         And while it is in doubt whether the log still has what was read.
         """
-        if self.next_offset <= self.checkpoint.next_offset or self._continuity.awaited is not None:
+        if self.next_offset <= self.checkpoint.next_offset or self.continuity.awaited is not None:
             return None
         checkpoint = replace(
             self._live,
             next_offset=self.next_offset,
-            last_batch=self._continuity.last(self.next_offset),
+            last_batch=self.continuity.last(self.next_offset),
             rejected=tuple(sorted(self._rejected.items())),
         )
         letters = self._dead_letters.take()

@@ -14,20 +14,13 @@ from schemas.canary import CANARY
 from services.ingest.keys.ring import KeyRing
 from services.operate.first_secrets import CLICKHOUSE_USERS, FIRST_KEYS, make_first_secrets
 from services.platform.errors import ConfigurationError
+from tests.unit.services.operate.secret_files import contents
 
 
 def make(folder: Path) -> list[str]:
     lines: list[str] = []
     make_first_secrets(folder, lines.append)
     return lines
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    return {
-        str(path.relative_to(folder)): path.read_bytes()
-        for path in folder.rglob("*")
-        if path.is_file()
-    }
 
 
 def test_a_second_run_changes_nothing(tmp_path: Path) -> None:

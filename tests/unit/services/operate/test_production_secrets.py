@@ -12,6 +12,7 @@ from services.operate import first_certificates
 from services.operate.first_secrets import make_first_secrets
 from services.operate.production_secrets import KAFKA_USERS, make_production_secrets
 from services.platform.errors import ConfigurationError
+from tests.unit.services.operate.secret_files import contents
 
 NAME = "meter.example.com"
 
@@ -21,14 +22,6 @@ def make(folder: Path, *names: str) -> list[str]:
     make_first_secrets(folder, lambda line: None)
     make_production_secrets(folder, names or (NAME,), lines.append)
     return lines
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    return {
-        str(path.relative_to(folder)): path.read_bytes()
-        for path in folder.rglob("*")
-        if path.is_file()
-    }
 
 
 def test_a_second_run_changes_nothing(tmp_path: Path) -> None:
