@@ -22,6 +22,7 @@ from services.aggregator.arrays.byte_spans import Buffer
 from services.aggregator.arrays.frames import Frames
 from services.aggregator.arrays.key_index import Ints
 from services.aggregator.decoding.batch_mark import BatchMark
+from services.aggregator.decoding.record_starts import starts_at_once, starts_in_turn
 
 #: Base offset, length of what follows, leader epoch, magic, CRC, attributes, last offset delta,
 #: base and last timestamp, producer's id, its epoch, sequence number, number of records.
@@ -155,10 +156,25 @@ def unpack(batches: Sequence[RecordBatch]) -> Unpacked:
     """Find the fields of all records at once. Raises `MalformedBatchError`."""
     payloads = [batch.payload() for batch in batches]
     buffer = Buffer(*payloads)
+    counts = [batch.count for batch in batches]
+    starts = starts_at_once(buffer, payloads, counts)
+    if starts is None:
+        starts = _starts_in_turn(batches, payloads)
+    # After its length a record has: attributes (one byte), the two deltas, key, value, headers.
+    timestamp_deltas, place = varints(buffer, starts + 1)
+    offset_deltas, place = varints(buffer, place)
+    key_lengths, place = varints(buffer, place)
+    lengths, place = varints(buffer, place + np.maximum(key_lengths, 0))
+    has_value = lengths >= 0
+    frames = Frames(buffer, place, place + np.maximum(lengths, 0))
+    return Unpacked(frames, has_value, offset_deltas, timestamp_deltas)
+
+
+def _starts_in_turn(batches: Sequence[RecordBatch], payloads: Sequence[bytes]) -> Ints:
     starts, start = [], 0
     for batch, payload in zip(batches, payloads, strict=True):
         try:
-            found = record_starts(payload, start)
+            found = starts_in_turn(payload, start)
         except IndexError:
             raise MalformedBatchError(f"batch at offset {batch.base_offset} is cut") from None
         if len(found) != batch.count:
@@ -168,44 +184,7 @@ def unpack(batches: Sequence[RecordBatch]) -> Unpacked:
             )
         starts.append(found)
         start += len(payload)
-    # After its length a record has: attributes (one byte), the two deltas, key, value, headers.
-    place = np.array(list(chain.from_iterable(starts)), np.int64)
-    timestamp_deltas, place = varints(buffer, place + 1)
-    offset_deltas, place = varints(buffer, place)
-    key_lengths, place = varints(buffer, place)
-    lengths, place = varints(buffer, place + np.maximum(key_lengths, 0))
-    has_value = lengths >= 0
-    frames = Frames(buffer, place, place + np.maximum(lengths, 0))
-    return Unpacked(frames, has_value, offset_deltas, timestamp_deltas)
-
-
-def record_starts(payload: bytes, shift: int) -> list[int]:
-    """Where each record begins, behind its length; ``shift`` is added.
-
-    Each record's length says where the next begins, so this goes step by step.
-    """
-    starts: list[int] = []
-    append = starts.append
-    place, size = 0, len(payload)
-    while place < size:
-        length = payload[place]
-        place += 1
-        if length > 0x7F:
-            # Mostly two bytes say it, so the second is read without a loop.
-            byte = payload[place]
-            place += 1
-            # Less one, for the bit of the byte before that says "more follows".
-            length += (byte - 1) << 7
-            bits = 14
-            while byte > 0x7F:
-                byte = payload[place]
-                place += 1
-                length += (byte - 1) << bits
-                bits += 7
-        append(place + shift)
-        # Zigzag: an even number is twice a positive one, and lengths are.
-        place += length >> 1
-    return starts
+    return np.array(list(chain.from_iterable(starts)), np.int64)
 
 
 def varints(buffer: Buffer, places: Ints) -> tuple[Ints, Ints]:
