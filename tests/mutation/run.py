@@ -1,7 +1,7 @@
 """`make mutants`: a random sample of mutants, each met by the tests that execute its line.
 
-Nothing of it needs Kafka or ClickHouse. What no test saw is listed in out/mutants.json, and in
-docs/reliability.md with the reason why.
+Nothing of it needs Kafka or ClickHouse. Those that change no answer, for a reason that stands in
+`tests.mutation.equivalent`, are not drawn. What no test saw is listed in out/mutants.json.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from pathlib import Path
 from random import Random
 from typing import Final
 
+from tests.mutation.equivalent import why_equivalent
 from tests.mutation.executed import FILES_VARIABLE, OUT_VARIABLE, ExecutedLines
 from tests.mutation.mutants import Mutant, mutants_of
 from tests.mutation.planting import (
@@ -39,6 +40,7 @@ MODULES: Final = (
     *(f"{AGGREGATOR}/decoding/{name}.py" for name in ("labels", "phrases", "record_batch")),
     *(f"{AGGREGATOR}/decoding/{name}.py" for name in ("forms", "known_forms", "label_texts")),
     *(f"{AGGREGATOR}/decoding/{name}.py" for name in ("amounts", "canonical_times")),
+    f"{AGGREGATOR}/decoding/record_starts.py",
 )
 TESTS: Final = (
     "tests/unit/services/aggregator",
@@ -80,18 +82,21 @@ def main() -> int:
     options.out.parent.mkdir(exist_ok=True)
     files = options.module or modules()
     texts = {file: (ROOT / file).read_text(encoding="utf-8") for file in files}
-    drawn = [mutant for file in files for mutant in mutants_of(file, texts[file])]
-    total = len(drawn)
-    if options.sample and options.sample < total:
+    every = [mutant for file in files for mutant in mutants_of(file, texts[file])]
+    drawn = [mutant for mutant in every if why_equivalent(mutant, texts[mutant.file]) is None]
+    total, equivalent = len(every), len(every) - len(drawn)
+    if options.sample and options.sample < len(drawn):
         drawn = Random(seed).sample(drawn, options.sample)
     print(
-        f"{total} mutants of {len(files)} modules, {len(drawn)} drawn with seed {seed}", flush=True
+        f"{total} mutants of {len(files)} modules, {equivalent} change no answer,"
+        f" {len(drawn)} of the others drawn with seed {seed}",
+        flush=True,
     )
     import_what_is_heavy()
     os.environ["WATTOKEN_PROPERTY_EXAMPLES"] = EXAMPLES
     executed = executed_lines(files, options.out.with_name("mutants-map.json"))
     findings = run(drawn, texts, executed, options.jobs)
-    return report(findings, seed, total, options.out)
+    return report(findings, seed, total, equivalent, options.out)
 
 
 def modules() -> list[str]:
@@ -155,7 +160,7 @@ def tell(findings: list[Finding], total: int) -> None:
         print(f"{len(findings)} of {total}: {caught} caught", flush=True)
 
 
-def report(findings: list[Finding], seed: int, total: int, out: Path) -> int:
+def report(findings: list[Finding], seed: int, total: int, equivalent: int, out: Path) -> int:
     """Print the result and write it."""
     caught = sum(found.caught for found in findings)
     survivors = sorted(found.mutant.name for found in findings if not found.caught)
@@ -164,6 +169,7 @@ def report(findings: list[Finding], seed: int, total: int, out: Path) -> int:
     result = {
         "seed": seed,
         "mutants": total,
+        "equivalent": equivalent,
         "sample": len(findings),
         "caught": caught,
         "caught_ratio": round(caught / max(len(findings), 1), 4),

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from schemas.measures import MEASURES
+from schemas.measures import INPUT, MEASURES, OUTPUT
 from schemas.metering_rules import MeteringRules
 from services.aggregator.arrays.byte_spans import Words
 from services.aggregator.arrays.cuts import Cut
@@ -21,8 +21,9 @@ from services.aggregator.core.judging import Records
 from services.aggregator.core.partition import Checkpoint, PartitionState
 from services.aggregator.core.runs import BEFORE_INHERITED, INHERITED, Settled
 from services.aggregator.core.series_limit import Admission
-from services.aggregator.core.slices import SliceRows
+from services.aggregator.core.slices import FamilySlices, SliceRows
 from services.aggregator.core.timing import RuleBook
+from services.aggregator.core.windows import REGISTER
 from services.aggregator.decoding.batch_mark import BatchMark
 from services.aggregator.decoding.columns import Decoder
 from services.aggregator.decoding.labels import Labels, Series
@@ -33,7 +34,14 @@ from services.aggregator.errors import (
     EventsLostError,
     RulesMissingError,
 )
-from services.aggregator.recovery import Beginning, Edges, Keep, rebuild_from, recover
+from services.aggregator.recovery import (
+    Beginning,
+    Edges,
+    Keep,
+    rebuild_from,
+    recover,
+    registers,
+)
 from services.aggregator.succession.inheritance import Heir
 from services.platform.errors import UnavailableError
 from services.platform.kafka_log import Log
@@ -461,3 +469,11 @@ def test_each_partition_begins_where_its_own_runs_end() -> None:
         2: Beginning(50, 0),
         3: Beginning(45, PAST_MS + 1),
     }
+
+
+def test_a_register_has_tokens_where_one_was_read_or_written() -> None:
+    slices = FamilySlices(REGISTER, 0)
+    totals = np.zeros((4, len(MEASURES)), np.int64)
+    totals[1, INPUT] = totals[2, OUTPUT] = totals[3, MEASURES.index("requests")] = 1
+    slices.load(np.arange(4), totals, np.zeros(4, np.int64), 0)
+    assert dict(registers(slices)) == {0: False, 1: True, 2: True, 3: False}

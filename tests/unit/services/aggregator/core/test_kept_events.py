@@ -156,7 +156,9 @@ def test_usage_of_a_month_that_had_ended_is_kept_whole() -> None:
         event(5, FEBRUARY_END_MS - DAY_MS, 4, **CREDIT),
     )
     assert partition.held_bytes > 2000
+    rows = partition.pending_rows
     snapshot = taken(partition)
+    assert rows == snapshot.row_count
     assert kept(snapshot) == [(5, "id-5")]
     assert [(one.offset, one.event.id) for one in snapshot.belated] == [(0, "id-1"), (2, "id-3")]
     assert snapshot.belated[0].append_ms == T0_MS

@@ -227,6 +227,16 @@ def test_a_slice_holds_already_what_lies_below_its_version() -> None:
     assert {sums(snapshot, family) for family in ("register", "minute", "hour")} == {30}
 
 
+def test_a_slice_that_does_not_exist_is_looked_up_once() -> None:
+    partition = state()
+    partition.slices.families["hour"].loaded_from = T0_MS
+    old = event(1, T0_MS - 3 * 3_600_000, 10)
+    asked = partition.unknown_slices(partition.sift(records(0, [old])))["hour"]
+    nothing = SliceRows(asked[:0], np.zeros((0, 8), np.int64))
+    partition.learn("hour", asked, nothing, asked[:0])
+    assert "hour" not in partition.unknown_slices(partition.sift(records(0, [old])))
+
+
 def test_log_time_is_taken_up_from_the_checkpoint() -> None:
     partition = state(Checkpoint(3, 7, received=7, accepted=7, last_append_ms=T0_MS + 30_000))
     feed(partition, event(1, T0_MS, 10), append_ms=T0_MS)

@@ -373,7 +373,8 @@ def test_what_a_stopped_flow_drops_is_read_again_though_no_record_follows_it() -
         assert [found async for found in consumer.getmany(0.1)] == []
         consumer.resume_flow()
         found = [tp async for tp, _ in consumer.getmany(0.1)]
-        assert consumer.done == ["fetch", "seek", "fetch"]
+        assert [tp async for tp, _ in consumer.getmany(0.1)] == found
+        assert consumer.done == ["fetch", "seek", "fetch", "fetch"]
         return found
 
     assert asyncio.run(two_fetches()) == [TPS[0]]

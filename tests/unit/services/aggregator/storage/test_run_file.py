@@ -117,6 +117,25 @@ def test_merged_runs_say_what_the_last_of_them_said(
     assert sum(map(len, found)) == len(expected)
 
 
+@pytest.mark.parametrize("at_once", [1, 2, 3, 100])
+def test_the_parts_of_a_run_are_all_of_it_in_order(folder: Path, at_once: int) -> None:
+    run = written(folder, many(3 * BLOCK_IDS + 1))
+    parts = list(run.parts(at_once))
+    assert [last for last, _ in parts] == [*range(at_once, 4, at_once), 4]
+    found = np.concatenate([ids.high for _, ids in parts])
+    assert found.tolist() == run.read(0, 4).high.tolist() == sorted(found.tolist())
+    assert len(found) == 3 * BLOCK_IDS + 1
+
+
+def test_a_run_of_another_length_than_it_says_is_damaged(folder: Path) -> None:
+    """Though all that it says of itself is sealed, and whole."""
+    run = written(folder, many(10))
+    whole = run.path.read_bytes()
+    run.path.write_bytes(b"x" + whole)
+    with pytest.raises(RunFault, match="it has not as many bytes as it should"):
+        RunFile.open(run.path)
+
+
 def test_a_merge_that_is_given_up_ends(folder: Path) -> None:
     runs = [written(folder, many(200))]
     assert list(merged(runs, lambda: True)) == []

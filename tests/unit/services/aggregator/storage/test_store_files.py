@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 import sys
@@ -255,3 +256,10 @@ def test_a_finished_file_is_closed(tmp_path: Path) -> None:
     handles = open_handles()
     written(tmp_path / "new", CONTENT)
     assert open_handles() == handles
+
+
+@pytest.mark.filterwarnings("error::pytest.PytestUnraisableExceptionWarning")
+def test_a_file_that_is_not_there_leaves_nothing_to_be_closed(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        OpenFile(tmp_path / "none")
+    gc.collect()

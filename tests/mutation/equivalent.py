@@ -1,0 +1,275 @@
+"""PURE. Mutants that change no answer, reviewed one by one: nobody draws them.
+
+A mutation score counts what the tests see of what can be seen (R. A. DeMillo, R. J. Lipton and
+F. G. Sayward, "Hints on test data selection", 1978). Of what stands here it was found by reading
+that no answer, row, error or metric depends on it, with the reason. It is named by the text of its
+line, so that a line that changes is looked at again; and a test holds that each line exists.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from tests.mutation.mutants import Mutant
+
+AGGREGATOR: Final = "services/aggregator"
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line of a module, by its text, and what changes of it change no answer.
+
+    ``changes`` are a mutant's kind, or its kind and what it puts there: `number`, `comparison >=`.
+    """
+
+    module: str
+    text: str
+    changes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why some mutants change no answer: of constants, by module and name, and of lines."""
+
+    why: str
+    constants: tuple[tuple[str, str], ...] = ()
+    lines: tuple[Line, ...] = ()
+
+
+def _constants(module: str, *names: str) -> tuple[tuple[str, str], ...]:
+    return tuple((f"{AGGREGATOR}/{module}.py", name) for name in names)
+
+
+def _line(module: str, text: str, *changes: str) -> Line:
+    return Line(f"{AGGREGATOR}/{module}.py", text, changes)
+
+
+REASONS: Final = (
+    Reason(
+        "Room that arrays begin with, and how they grow: they hold the same, whatever is free",
+        constants=(
+            *_constants("arrays/key_index", "SLOTS_MIN"),
+            *_constants("arrays/seen_table", "CAPACITY_MIN", "SLOTS_PER_PLACE"),
+            *_constants("core/series_limit", "CAPACITY_MIN"),
+            *_constants("core/slices", "CAPACITY_MIN"),
+            *_constants("decoding/gateways", "ROOM_MIN"),
+            *_constants("decoding/labels", "ROOM_MIN"),
+            *_constants("decoding/phrases", "CAPACITY_MIN"),
+        ),
+        lines=(
+            _line(
+                "arrays/key_index",
+                "self._shift = np.uint64(64 - (slots.bit_length() - 1))",
+                "number",
+            ),
+            _line(
+                "arrays/key_index",
+                "self._make_slots(1 << (4 * self._count - 1).bit_length())",
+                "number",
+            ),
+            _line(
+                "arrays/seen_table",
+                "self._allocate(1 << (3 * (count + more) // 2).bit_length())",
+                "number",
+            ),
+            _line(
+                "core/series_limit",
+                "grown = np.zeros(max(2 * len(self._kinds), series + 1), np.int8)",
+                "number",
+                "arithmetic +",
+            ),
+            _line(
+                "core/slices",
+                "self._move(slice(used), max(2 * len(self._keys), used + len(new)))",
+                "number",
+                "arithmetic +",
+            ),
+            _line(
+                "core/slices",
+                "self._move(kept, max(CAPACITY_MIN, 2 * len(kept)))",
+                "number",
+                "arithmetic +",
+            ),
+            _line(
+                "decoding/phrases",
+                "more = 0 if texts <= columns else max(columns, texts - columns)",
+                "number",
+            ),
+        ),
+    ),
+    Reason(
+        "How many are worked on at once: chosen for speed, all are worked on",
+        constants=(
+            *_constants("arrays/byte_spans", "_PIECE_BYTES"),
+            *_constants("arrays/id_filter", "IDS_AT_ONCE"),
+            *_constants("decoding/canonical", "ID_WORDS", "NAME_WORDS"),
+            *_constants("decoding/record_starts", "_PIECE_BYTES"),
+            *_constants("storage/reader", "LOOK_UP_KEYS_MAX"),
+            *_constants("storage/run_file", "PROBES_MAX", "BLOCKS_AT_ONCE"),
+            *_constants("storage/run_merge", "IDS_AT_ONCE"),
+        ),
+        lines=(
+            _line(
+                "arrays/byte_spans",
+                "def words_at(self, places: Ints, count: int = 1) -> Words:",
+                "number",
+            ),
+            _line(
+                "decoding/forms",
+                'words = ID_WORDS if name == "id" else NAME_WORDS',
+                "comparison",
+                "condition",
+            ),
+            _line(
+                "storage/run_merge",
+                "steps = max(1, -(-sum(run.stretch.count for run in runs) // IDS_AT_ONCE))",
+                "number",
+            ),
+        ),
+    ),
+    Reason(
+        "Limits chosen by measuring: tests hold what happens at the limit, whatever it is",
+        constants=(
+            *_constants("arrays/cuts", "CUTS_MAX"),
+            *_constants("core/dead_letters", "_LETTER_BYTES"),
+            *_constants("core/kept_events", "_EVENT_BYTES"),
+            *_constants("core/pacing", "CATCHING_UP_RECORDS"),
+            *_constants("core/runs", "FAN_IN", "SMALL_IDS"),
+            *_constants("decoding/columns", "GATEWAYS_MAX", "TEXTS_MAX"),
+            *_constants("decoding/forms", "TEXT_BYTES_MAX", "FORM_BYTES_MAX", "NARROWED_BELOW"),
+            *_constants("decoding/record_starts", "_REPAIRS_MAX"),
+            *_constants("kafka/transport", "FETCH_WAIT_MS"),
+            *_constants("meter", "UNWRITTEN_IDS_MAX", "HELD_BYTES_MAX"),
+            *_constants("storage/seen_store", "SPARE_PLACES"),
+        ),
+    ),
+    Reason(
+        "When a form of events is looked for, preferred or forgotten: an event is read the same by"
+        " its form and by the decoder",
+        constants=_constants(
+            "decoding/known_forms",
+            *("FORMS_MAX", "EVENTS_MIN", "WIDENED_MIN", "LOOKED_AT_MAX", "EVENTS_A_LOOK"),
+            *("LOOKS_MAX", "COST_OF_A_TRY", "COST_OF_AN_EVENT", "SAVED_BY_A_HIT", "COST_MAX"),
+            *("TRIED_MIN", "FADING_EVENTS", "FADING"),
+        ),
+        lines=(
+            _line(
+                "decoding/known_forms",
+                "if len(openings) > len(set(openings)):",
+                "condition",
+                "comparison",
+            ),
+            _line(
+                "decoding/known_forms",
+                "if known.cost > max(COST_MAX, SAVED_BY_A_HIT * known.used):",
+                "arithmetic +",
+                "comparison >=",
+            ),
+        ),
+    ),
+    Reason(
+        "Constants that mix bits or tell numbers apart, in memory only: others are as good",
+        constants=(
+            *_constants("arrays/key_index", "SPREAD", "_FREE"),
+            *_constants("arrays/seen_table", "FREE"),
+            *_constants("core/slice_keys", "SERIES_BITS"),
+            *_constants("decoding/label_texts", "PAIR_BITS"),
+            *_constants("decoding/labels", "SERIES_BITS"),
+            *_constants("decoding/phrases", "_DOWN"),
+            *_constants("storage/seen_place", "TOKEN_BITS"),
+            *_constants("watchdog", "NO_STATE"),
+        ),
+    ),
+    Reason(
+        "Any negative number does: NumPy takes each for the length that is left, and a handle or a"
+        " place below 0 is none",
+        lines=(
+            _line(
+                "storage/run_format",
+                'blocks["high"].reshape(-1)[:count].astype(np.uint64),',
+                "number",
+            ),
+            _line(
+                "storage/run_format",
+                'blocks["low"].reshape(-1)[:count].astype(np.uint64),',
+                "number",
+            ),
+            _line(
+                "storage/run_format",
+                'blocks["time"].reshape(-1)[:count].astype(np.int64) + described.stretch.first_ms,',
+                "number",
+            ),
+            _line("storage/store_files", "self._handle = -1", "number"),
+        ),
+    ),
+    Reason(
+        "The long way, or one step more of it, says the same",
+        lines=(
+            _line(
+                "arrays/byte_spans",
+                "if np.any((piece[:-_SEVENTH] == _POINT) & (piece[_SEVENTH:] - _ZERO < 10)):",
+                "number",
+            ),
+            _line(
+                "arrays/sorted_ids",
+                "places = np.uint64((1 << len(hashes).bit_length()) - 1)",
+                "number",
+            ),
+            _line(
+                "core/partition",
+                "if fresh == len(records) or"
+                " records.append_ms[fresh] >= self.checkpoint.last_append_ms:",
+                "comparison >",
+            ),
+            _line(
+                "decoding/forms",
+                "rows = rows[self.good[rows] & ~here[rows]]",
+                "arithmetic |",
+            ),
+            _line(
+                "decoding/forms",
+                "return np.where(self.good, start, 0), np.where(self.good, end - start, 0)",
+                "number",
+            ),
+            _line("storage/run_file", "if size < TAIL_BYTES:", "comparison <="),
+            _line(
+                "storage/slice_blocks",
+                "np.asarray(column).tolist() if name in NUMBERS else column",
+                "condition",
+                "comparison",
+            ),
+        ),
+    ),
+)
+_NAME: Final = re.compile(r"(_?[A-Z][A-Z0-9_]*)(: Final)? = ")
+
+
+def why_equivalent(mutant: Mutant, text: str) -> str | None:
+    """Why a mutant of a module with this text changes no answer; None where that is not known."""
+    line = text.splitlines()[mutant.line - 1]
+    constant = _NAME.match(line)
+    for reason in REASONS:
+        if constant and (mutant.file, constant[1]) in reason.constants:
+            return reason.why
+        for known in reason.lines:
+            if (known.module, known.text) == (mutant.file, line.strip()) and (
+                mutant.kind in known.changes or f"{mutant.kind} {mutant.new}" in known.changes
+            ):
+                return reason.why
+    return None
+
+
+def stale(texts: dict[str, str]) -> Iterable[str]:
+    """What is named here and not there any more; ``texts`` are the modules'."""
+    for reason in REASONS:
+        for module, name in reason.constants:
+            lines = texts.get(module, "").splitlines()
+            if not any((found := _NAME.match(line)) and found[1] == name for line in lines):
+                yield f"{module}: {name}"
+        for known in reason.lines:
+            lines = [line.strip() for line in texts.get(known.module, "").splitlines()]
+            if known.text not in lines:
+                yield f"{known.module}: {known.text}"
