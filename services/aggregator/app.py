@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from threading import Lock
 from typing import Any
@@ -125,6 +125,7 @@ class MeterApp(faust.App):
             ]
         }
         consumer.before_revoke = self.give_away
+        consumer.recover_gone = self.recover_gone
         consumer.decode_ahead = self.decoders.submit
         return consumer
 
@@ -322,6 +323,29 @@ class MeterApp(faust.App):
     async def read_records_again(self, partition: int, error: RecordsReplacedError) -> None:
         """Recover a partition that was dropped, as the log has other records by now."""
         logger.warning("reading the log again", partition=partition, error=str(error))
+        await self.recover()
+        await self.consumer.perform_seek()
+
+    async def recover_gone(self, offsets: Mapping[TP, int]) -> None:
+        """Recover partitions of which the log does not have the offset that is to be read next.
+
+        Where retention overtook the meter, what was read before is written first: nobody could read
+        it again. Where the log lost its end, that may have been of it, so nothing is.
+        """
+        gone = {tp.partition: offset for tp, offset in offsets.items()}
+        try:
+            ends = await self.loop.run_in_executor(None, self.offsets.ends, sorted(gone))
+        except UnavailableError as error:
+            logger.warning("cannot ask where the log ends", error=str(error))
+            return
+        logger.warning("the log does not have what is to be read next", offsets=gone, ends=ends)
+        beyond = {
+            partition for partition, offset in gone.items() if offset > ends.get(partition, offset)
+        }
+        self.meter.drop(beyond)
+        if beyond != gone.keys():
+            await self.last_flush()
+            self.meter.drop(set(gone))
         await self.recover()
         await self.consumer.perform_seek()
 

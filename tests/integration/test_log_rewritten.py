@@ -165,6 +165,63 @@ def test_what_was_read_and_not_yet_metered_is_read_again(infrastructure: Infrast
         assert events(pipeline) == 120
 
 
+def test_a_worker_that_reads_beyond_a_log_recovers_by_itself(
+    infrastructure: Infrastructure,
+) -> None:
+    """It asks for an offset that is not there any more; what it had read is not counted."""
+    with metering(infrastructure, aggregator_flush_interval_seconds=NEVER_SECONDS) as pipeline:
+        send(pipeline, 0, 100)
+        worker = pipeline.aggregator
+        pid = worker.pid
+        eventually("all is read", lambda: reads(pipeline) >= 100)
+        with broker_down(infrastructure):
+            cut_off(pipeline, 3)
+        eventually("it is noticed", lambda: "does not have what is to be read" in worker.log_tail())
+        eventually("the log is read again", lambda: reads(pipeline) >= 100 + 70)
+        assert worker.alive and worker.pid == pid
+        send(pipeline, 1000, 20)
+        eventually("to its end", lambda: reads(pipeline) >= 100 + 70 + 20)
+        worker.kill(signal.SIGTERM)
+        assert worker.wait(60) == 0, worker.log_tail()
+        assert checkpoints(pipeline)[PARTITION] == 90
+        assert events(pipeline) == 90
+
+
+def test_a_worker_ahead_of_a_log_says_so(infrastructure: Infrastructure) -> None:
+    with metering(infrastructure, aggregator_flush_interval_seconds="0.3") as pipeline:
+        send(pipeline, 0, 100)
+        wait_until_metered(pipeline)
+        with broker_down(infrastructure):
+            cut_off(pipeline, 3)
+        worker = pipeline.aggregator
+        assert worker.wait(60) != 0
+        said = worker.plan.log_path.read_text()
+        assert "docs/runbook.md, 'Checkpoint ahead of the log'" in said
+        assert "OffsetOutOfRangeError" not in said
+        assert (checkpoints(pipeline)[PARTITION], events(pipeline)) == (100, 100)
+
+
+def test_what_was_read_before_retention_overtook_it_is_metered(
+    infrastructure: Infrastructure,
+) -> None:
+    with metering(infrastructure, aggregator_flush_interval_seconds=NEVER_SECONDS) as pipeline:
+        send(pipeline, 0, 100)
+        worker = pipeline.aggregator
+        eventually("all is read", lambda: reads(pipeline) >= 100)
+        worker.kill(signal.SIGSTOP)
+        send(pipeline, 100, 50)
+        place = TopicPartition(pipeline.topic, PARTITION, 120)
+        admin = kafka_admin(pipeline)
+        assert admin.delete_records([place])[place].result(60).low_watermark == 120
+        worker.kill(signal.SIGCONT)
+        assert worker.wait(60) != 0
+        said = worker.plan.log_path.read_text()
+        assert "docs/runbook.md, 'Retention overtook the meter'" in said
+        # The first batch of what came meanwhile may have been on its way.
+        assert checkpoints(pipeline)[PARTITION] == events(pipeline)
+        assert events(pipeline) in (100, 110)
+
+
 def test_a_leader_that_lost_nothing_is_believed(infrastructure: Infrastructure) -> None:
     """Also across a restart of the worker, with markers of transactions at the log's end."""
     with metering(infrastructure, aggregator_flush_interval_seconds="0.3") as pipeline:
@@ -202,7 +259,7 @@ def test_a_batch_that_was_deleted_meanwhile_ends_no_worker(infrastructure: Infra
         wait_until_metered(pipeline)
         admin = kafka_admin(pipeline)
         place = TopicPartition(pipeline.topic, PARTITION, 100)
-        assert admin.delete_records([place])[place].result().low_watermark == 100
+        assert admin.delete_records([place])[place].result(60).low_watermark == 100
         with broker_down(infrastructure):
             pass
         pid = pipeline.aggregator.pid

@@ -10,7 +10,8 @@ It also takes three decisions away from stock Faust:
   read back, because the checkpoint in ClickHouse is the truth.
 - What to commit: only what a flush has checkpointed (`Consumer.checkpointed`). Stock gap filling
   could commit offsets still in flight.
-- What to do when an offset is gone: raise (``auto_offset_reset`` none), never jump.
+- What to do when an offset is gone: recover (`Consumer.recover_gone`), never jump
+  (``auto_offset_reset`` none).
 
 Found by the URL scheme ``wattoken://`` through the entry-point group ``faust.transports``.
 """
@@ -26,6 +27,7 @@ import faust
 from aiokafka.errors import (
     IllegalStateError,
     NoOffsetForPartitionError,
+    OffsetOutOfRangeError,
 )
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
@@ -134,6 +136,8 @@ class Consumer(driver.Consumer):
     log_name: str = ""
     #: Whether records were fetched and thrown away since the last seek that brings them again.
     _dropped: bool = False
+    #: Set by the app: recovers partitions whose next offset the log does not have.
+    recover_gone: Callable[[Mapping[TP, int]], Awaitable[None]]
     #: Set by the app: has the values in batches decoded while earlier batches are metered.
     decode_ahead: Callable[[Sequence[RecordBatch]], Awaitable[Decoded] | None]
 
@@ -164,6 +168,12 @@ class Consumer(driver.Consumer):
         except NoOffsetForPartitionError:
             # Just assigned, and the group has committed nothing yet: recovery will say where to
             # read from (`perform_seek`). Until then there is nothing to hand out.
+            return
+        except OffsetOutOfRangeError as error:
+            (gone,) = error.args
+            await self.recover_gone(
+                {TP(tp.topic, tp.partition): offset for tp, offset in gone.items()}
+            )
             return
         epoch = self.epoch
         generation = self.app.consumer_generation_id

@@ -67,6 +67,53 @@ def test_nothing_is_read_from_a_recovery_on_until_the_flow_begins() -> None:
     assert asyncio.run(read_around_a_recovery()) == [TPS[0]]
 
 
+class Gone:
+    """As much of the app as it takes to recover what is gone; partitions 1 and 2 end at 50."""
+
+    recover_gone = MeterApp.recover_gone
+
+    def __init__(self, answer: Exception | None = None) -> None:
+        self.answer = answer
+        self.done: list[Any] = []
+        self.offsets = SimpleNamespace(ends=self.ends)
+        self.meter = SimpleNamespace(drop=lambda some: self.done.append(("drop", sorted(some))))
+        self.consumer = SimpleNamespace(perform_seek=self.step("seek"))
+        self.last_flush, self.recover = self.step("flush"), self.step("recover")
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        return asyncio.get_running_loop()
+
+    def ends(self, partitions: list[int]) -> dict[int, int]:
+        if self.answer is not None:
+            raise self.answer
+        return dict.fromkeys(partitions, 50)
+
+    def step(self, name: str) -> Any:
+        async def do() -> None:
+            self.done.append(name)
+
+        return do
+
+
+def recovered(app: Gone, **offsets: int) -> list[Any]:
+    gone = {TP("topic", int(name[1:])): offset for name, offset in offsets.items()}
+    asyncio.run(app.recover_gone(gone))  # type: ignore[misc]
+    return app.done
+
+
+def test_what_was_read_is_written_only_where_the_log_has_its_end_yet() -> None:
+    again = ["recover", "seek"]
+    # Beyond the end it may have been of what the log lost; at the end or below, it was not.
+    assert recovered(Gone(), p1=51) == [("drop", [1]), *again]
+    assert recovered(Gone(), p1=50) == [("drop", []), "flush", ("drop", [1]), *again]
+    assert recovered(Gone(), p1=60, p2=3) == [("drop", [1]), "flush", ("drop", [1, 2]), *again]
+
+
+def test_nothing_is_dropped_before_the_log_was_asked() -> None:
+    assert recovered(Gone(UnavailableError("no broker")), p1=51) == []
+
+
 AHEAD = CheckpointAheadError("the checkpoint is 836, but the log ends at 0")
 
 

@@ -16,6 +16,7 @@ from aiokafka.errors import (
     CorruptRecordException,
     IllegalStateError,
     NoOffsetForPartitionError,
+    OffsetOutOfRangeError,
 )
 from aiokafka.record.memory_records import MemoryRecords
 from faust.transport.drivers import aiokafka as driver
@@ -70,6 +71,28 @@ def test_a_fetch_before_recovery_has_sought_brings_nothing_and_ends_nothing() ->
         return [message async for message in NotYetSought().getmany(0.1)]
 
     assert asyncio.run(fetched()) == []
+
+
+class BeyondTheEnd(NotYetSought):
+    """A consumer that is to read what its log does not have."""
+
+    def __init__(self) -> None:
+        self.recovered: list[Any] = []
+
+    async def _wait_next_records(self, timeout: float) -> Any:
+        raise OffsetOutOfRangeError({aiokafka.TopicPartition("topic", 3): 100})
+
+    async def recover_gone(self, offsets: Any) -> None:
+        self.recovered.append(offsets)
+
+
+def test_an_offset_that_is_gone_is_recovered_and_ends_nothing() -> None:
+    async def fetched(consumer: Consumer) -> list[Any]:
+        return [message async for message in consumer.getmany(0.1)]
+
+    consumer = BeyondTheEnd()
+    assert asyncio.run(fetched(consumer)) == []
+    assert consumer.recovered == [{TP("topic", 3): 100}]
 
 
 class Reading(Consumer):
