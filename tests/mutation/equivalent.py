@@ -203,6 +203,92 @@ REASONS: Final = (
                 "number",
             ),
             _line("storage/store_files", "self._handle = -1", "number"),
+            _line(
+                "arrays/key_index",
+                "places = np.where(held == keys, self._places[slots], -1)",
+                "number",
+            ),
+            _line(
+                "arrays/seen_table",
+                "times = np.where(found.places >= self._first, self._last_ms[found.places], -1)",
+                "number",
+            ),
+            _line(
+                "decoding/known_forms",
+                "np.where(part.found.good, part.rows, -1), places, return_indices=True",
+                "number",
+            ),
+            _line(
+                "decoding/label_texts",
+                "return np.where(together >= 0, self._numbers[together], -1)",
+                "number",
+            ),
+            _line(
+                "decoding/label_texts",
+                "together = np.where(both, index.find(pairs), -1)",
+                "number",
+            ),
+            _line("decoding/phrases", "return np.full(len(starts), -1)", "number"),
+            _line("decoding/phrases", "return np.where(same, self._numbers[places], -1)", "number"),
+            _line("storage/seen_place", "times_ms = np.full(len(ids), -1)", "number"),
+            _line("storage/seen_store", "return np.full(len(ids), -1)", "number"),
+        ),
+    ),
+    Reason(
+        "Said to people only, in the log",
+        lines=(
+            _line("storage/retry", "failures = 0", "number"),
+            _line("storage/retry", "failures += 1", "number", "left out"),
+            _line("storage/retry", "if failures:", "condition"),
+            _line(
+                "storage/seen_place",
+                "if any(path.suffix != UNFINISHED for path in others):",
+                "comparison",
+                "condition",
+            ),
+        ),
+    ),
+    Reason(
+        "Nobody reads it: the time of a batch as a message of Faust's, and from where on an empty"
+        " place, or a family that is never evicted, is looked at",
+        lines=(
+            _line(
+                "kafka/transport",
+                "(int(records.append_ms[-1]) if len(records) else 0) / 1000,",
+                "number",
+            ),
+            _line(
+                "storage/seen_store",
+                "place = self._stores.place(self._partition, None, 0)",
+                "number",
+            ),
+            _line(
+                "storage/seen_store",
+                "another = self._stores.place(self._partition, None, 0)",
+                "number",
+            ),
+            _line(
+                "core/slices",
+                "family.name: FamilySlices(family, loaded_from_ms.get(family.name, 0))",
+                "number",
+            ),
+        ),
+    ),
+    Reason(
+        "Who is doubted is looked at closer, and judged there",
+        lines=(
+            _line("core/judging", "| (append_ms - time_ms > rules.too_old_ms)", "comparison >="),
+            _line("core/judging", "| (time_ms - log_ms > rules.too_new_ms)", "comparison >="),
+            _line("core/judging", "| (time_ms < TIME_MS_MIN)", "comparison <="),
+            _line(
+                "core/judging", "found |= summed(parts) > measures[:, PLACE[total]]", "comparison"
+            ),
+            _line(
+                "core/judging",
+                "found |= summed(PRICED_APART) - summed(COUNTED_TWICE) > measures[:, INPUT]",
+                "comparison",
+            ),
+            _line("core/judging", "few = width <= USUAL", "comparison"),
         ),
     ),
     Reason(
@@ -213,6 +299,36 @@ REASONS: Final = (
                 "if np.any((piece[:-_SEVENTH] == _POINT) & (piece[_SEVENTH:] - _ZERO < 10)):",
                 "number",
             ),
+            _line(
+                "arrays/byte_spans",
+                "for _ in range(WORD * words, most + 1, WORD):",
+                "number",
+            ),
+            _line("arrays/seen_table", "if self._count <= most:", "comparison <"),
+            _line(
+                "agent",
+                "if end is not None and end < batch.next_offset:",
+                "comparison <=",
+            ),
+            _line("agent", "if end <= batch.first_offset:", "comparison <"),
+            _line(
+                "core/runs",
+                "for level in range(max((level_of(run) for run in runs), default=0) + 1):",
+                "number",
+            ),
+            _line(
+                "core/slices",
+                "if self.family.window_ms is None or before <= self.loaded_from:",
+                "comparison <",
+            ),
+            _line(
+                "core/slices",
+                "if np.count_nonzero(keep) > used * 3 // 4:",
+                "comparison",
+                "number",
+                "arithmetic",
+            ),
+            _line("decoding/canonical_times", "words = buffer.words_at(places, 4)", "number"),
             _line(
                 "arrays/sorted_ids",
                 "places = np.uint64((1 << len(hashes).bit_length()) - 1)",
