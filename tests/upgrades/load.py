@@ -86,7 +86,7 @@ class Sender:
     """Sends at a rate until it is stopped; a context manager."""
 
     def __init__(self, bootstrap_servers: str, topic: str, rate: float) -> None:
-        #: Whether new events say what only newer workers read.
+        #: Whether new events say what only workers since 0015 read.
         self.classed = False
         self.events: list[dict[str, Any]] = []
         self.resent = 0

@@ -34,6 +34,11 @@ class Tree:
         """What keeps it from importing another tree."""
         return {"PYTHONPATH": str(self.folder)}
 
+    @property
+    def reads_price_classes(self) -> bool:
+        """Whether its workers take events that say a service tier, or more than tokens."""
+        return (self.folder / "schemas" / "price_class.py").exists()
+
     def run(self, env: dict[str, str], seconds: float, *arguments: str) -> str:
         """Run a command of it to its end. Raises `TreeError` with what it said last."""
         words = [*self.command, *arguments]

@@ -54,7 +54,7 @@ def side_by_side(world: World, old: Tree, new: Tree, say: Say) -> None:
         world.shared_among(1)
         world.metered()
         say("the old worker was stopped")
-        world.sender.classed = True
+        world.sender.classed = new.reads_price_classes
         world.metered()
 
 
@@ -73,7 +73,7 @@ def briefly(world: World, old: Tree, new: Tree, say: Say) -> None:
         world.shared_among(1)
         world.metered()
         say("the old worker was killed; the new one has all partitions")
-        world.sender.classed = True
+        world.sender.classed = new.reads_price_classes
         world.metered()
 
 
@@ -98,7 +98,7 @@ def stopped(world: World, old: Tree, new: Tree, say: Say) -> None:
         world.shared_among(2)
         world.metered()
         say("migrated; two new workers meter")
-        world.sender.classed = True
+        world.sender.classed = new.reads_price_classes
         world.metered()
 
 
