@@ -165,5 +165,6 @@ def _module(kind: str, name: str) -> ModuleType:
             raise
         extra, instead = _EXTRAS[kind]
         raise ConfigurationError(
-            f"{kind} needs {error.name}: pip install 'wattoken[{extra}]', or use {instead}"
+            f"{kind} needs {error.name}: pip install 'wattoken[{extra}]' (in a clone `make setup`),"
+            f" or use {instead}"
         ) from error

@@ -42,6 +42,7 @@ def require_cryptography() -> None:
     except ImportError:
         raise ConfigurationError(
             "certificates need the package cryptography: pip install 'wattoken[settle]'"
+            " (in a clone `make setup`)"
         ) from None
 
 

@@ -22,6 +22,7 @@ def start_traces(settings: TraceSettings, service: str, spans: Counter) -> Trace
     except ImportError as error:
         raise ConfigurationError(
             "WATTOKEN_TRACES is true, but the packages that make traces are not installed"
-            f" ({error}): pip install 'wattoken[traces]', or unset WATTOKEN_TRACES"
+            f" ({error}): pip install 'wattoken[traces]' (in a clone `make setup`), or unset"
+            " WATTOKEN_TRACES"
         ) from None
     return OtlpTraces(f"wattoken-{service}", spans)

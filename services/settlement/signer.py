@@ -33,6 +33,7 @@ def read_signer(path: Path | None) -> Signer:
     except ImportError:
         raise ConfigurationError(
             "signatures need the package cryptography: pip install 'wattoken[settle]'"
+            " (in a clone `make setup`)"
         ) from None
     try:
         key = load_pem_private_key(path.read_bytes(), password=None)

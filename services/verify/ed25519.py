@@ -56,4 +56,5 @@ def read_public_key(path: Path) -> bytes:
 def _missing() -> ConfigurationError:
     return ConfigurationError(
         "signatures need the package cryptography: pip install 'wattoken[settle]'"
+        " (in a clone `make setup`)"
     )

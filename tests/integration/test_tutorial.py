@@ -1,7 +1,8 @@
 """The tutorial, then the commands of README and other pages, as they stand there, on `wattoken up`.
 
-They run in one folder, as a reader's would: `.wattoken/env` of the stack in it, `.venv` and
-`tests` of this tree. What a page shows as the answer of a command must be what it answers.
+They run in one folder, as a reader's would: `.wattoken/env` of the stack in it, `tests` of this
+tree, and in `.venv` what `make up` fetches and nothing else. What a page shows as the answer of a
+command must be what it answers.
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ import os
 import re
 import shlex
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -20,8 +20,8 @@ import pytest
 
 from services.local_stack.errors import ComponentMissing
 from services.local_stack.prometheus import fetch_prometheus
-from services.local_stack.services import wattoken_command
 from tests.docs.blocks import ROOT, Block, block, blocks_of
+from tests.docs.walk import plain
 from tests.integration.conftest import missing
 from tests.kcat import fetch_kcat, kcat_command
 
@@ -42,11 +42,16 @@ USUAL = {
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A folder like a clone's, in which the stack runs."""
     folder = tmp_path_factory.mktemp("clone")
-    (folder / ".venv").symlink_to(Path(sys.prefix), target_is_directory=True)
+    make = ["make", "--quiet", f"VENV={folder / '.venv'}", str(folder / ".venv" / ".runs")]
+    subprocess.run(make, cwd=ROOT, check=True)
     for name in ("tests", "services", "schemas"):
         (folder / name).symlink_to(ROOT / name, target_is_directory=True)
     with subprocess.Popen(
-        wattoken_command("up"), stdout=subprocess.PIPE, cwd=folder, env=readers(), text=True
+        [folder / ".venv/bin/wattoken", "up"],
+        stdout=subprocess.PIPE,
+        cwd=folder,
+        env=readers(),
+        text=True,
     ) as up:
         assert up.stdout is not None
         said: list[str] = []
@@ -57,11 +62,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         up.terminate()
 
 
-def readers(**more: str) -> dict[str, str]:
-    """The environment of a reader: no settings of ours, and the code found from any folder."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("WATTOKEN_")}
-    paths = os.pathsep.join(os.path.abspath(path) for path in sys.path if path)
-    return {**kept, "PYTHONPATH": paths, **more}
+def readers() -> dict[str, str]:
+    """The environment of a reader: no settings of ours."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("WATTOKEN_")}
 
 
 def run(folder: Path, text: str) -> str:
@@ -83,11 +86,6 @@ def attempt(folder: Path, text: str) -> subprocess.CompletedProcess[str]:
         cwd=folder, env=readers(), capture_output=True, text=True,
         timeout=COMMAND_TIMEOUT_SECONDS, check=False,
     )  # fmt: skip
-
-
-def plain(text: str) -> str:
-    """An answer without its spacing, and without the time of an instant."""
-    return re.sub(r"\d{10}(\.\d+)?,", "TIME,", " ".join(text.split()))
 
 
 def answers(folder: Path, command: Block, shown: Block) -> None:
@@ -116,7 +114,7 @@ def ran(folder: Path, page: str, blocks: list[Block]) -> int:
 def test_make_up_is_what_is_run_here() -> None:
     assert block("docs/tutorial.md", "shell", STARTS)
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    assert re.search(r"^up: setup\n\t\$\(BIN\)/wattoken up\n", makefile, re.MULTILINE)
+    assert re.search(r"^up: \$\(VENV\)/\.runs\n\t\$\(BIN\)/wattoken up\n", makefile, re.MULTILINE)
 
 
 @pytest.mark.timeout(900)

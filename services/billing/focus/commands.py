@@ -158,7 +158,8 @@ def opener(format: Format) -> Callable[[Path], RowFile]:
         if error.name != "pyarrow":
             raise
         raise ConfigurationError(
-            "Parquet needs pyarrow: pip install 'wattoken[parquet]', or take --format csv"
+            "Parquet needs pyarrow: pip install 'wattoken[parquet]' (in a clone `make setup`),"
+            " or take --format csv"
         ) from error
     return ParquetFile
 
