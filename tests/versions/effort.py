@@ -9,6 +9,11 @@ BRIEF = "TESTS_BRIEF"
 BRIEF_PART = 4
 
 
+def brief() -> bool:
+    """Whether it is `make check` that runs, or such a run once more."""
+    return bool(os.environ.get(BRIEF))
+
+
 def examples(most: int) -> int:
     """Give how many to draw; in full they are drawn on the local stack's versions."""
-    return max(1, most // BRIEF_PART) if os.environ.get(BRIEF) else most
+    return max(1, most // BRIEF_PART) if brief() else most
