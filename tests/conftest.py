@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import os
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any
 
 import pytest
 from hypothesis import Phase, settings
@@ -34,10 +34,6 @@ for _name, _value in SHORT_LIVED.items():
 providers.use(load_catalogue(with_price_lists=False))
 
 
-#: What runs containers.
-ENGINE_TESTS: Final = "tests/containers/"
-
-
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Let a run be on another ClickHouse than the local stack's."""
     parser.addoption(
@@ -45,24 +41,29 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         choices=other_versions(),
         help="run on this version of ClickHouse (see docs/supported-versions.md)",
     )
+    parser.addoption(
+        "--one-beside",
+        action="store_true",
+        help="of several workers, the last fills the waiting of the others (tests/workers.py)",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let the worker that is beside others give way to them."""
+    if config.getoption("--one-beside"):
+        from tests.workers import give_way
+
+        give_way(config)
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """With ``--dist loadfile``, have all tests of containers in one worker.
-
-    There is one engine, which whoever has it holds to the end: another worker would wait in vain.
-    """
+    """With ``--dist loadfile``, have files go where `tests.workers` says."""
     if config.getvalue("dist") != "loadfile":
         return None
-    from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped]
+    from tests.workers import ByNeeds
 
-    class OneEngine(LoadFileScheduling):  # type: ignore[misc]
-        def _split_scope(self, nodeid: str) -> str:
-            file: str = super()._split_scope(nodeid)
-            return ENGINE_TESTS if file.startswith(ENGINE_TESTS) else file
-
-    return OneEngine(config, log)
+    return ByNeeds(config, log)
 
 
 def pytest_collection_finish() -> None:

@@ -24,6 +24,7 @@ from tests.integration.migrated_here import PipelineMigratedHere
 from tests.versions import clickhouse as versions
 from tests.versions.database import Database, DatabaseFactory
 from tests.versions.infrastructure import OtherInfrastructure
+from tests.versions.template import copy_template, drop
 from tools.pictures.browser import Browser
 from tools.pictures.chromium import fetch_chromium
 
@@ -103,15 +104,24 @@ def clickhouse_port(
 
 
 @pytest.fixture(scope="module")
-def databases(clickhouse_port: int | None) -> DatabaseFactory:
-    """Make databases with names of their own, migrated, with a catalogue of their own if given."""
+def databases(clickhouse_port: int | None) -> Iterator[DatabaseFactory]:
+    """Make databases with names of their own, migrated, with a catalogue of their own if given.
+
+    All go with the module.
+    """
+    made: list[Database] = []
 
     def make(name: str = "database", catalogue_dir: Path | None = None) -> Database:
         database = Database(f"wattoken_{name}{next(_numbers)}", clickhouse_port, catalogue_dir)
-        database.migrate()
+        copy_template(database.name, clickhouse_port)
+        if catalogue_dir is not None:
+            database.migrate()
+        made.append(database)
         return database
 
-    return make
+    yield make
+    for database in made:
+        drop(database.name, clickhouse_port)
 
 
 @pytest.fixture(scope="session")

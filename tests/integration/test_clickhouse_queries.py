@@ -1,7 +1,7 @@
 """What the services ask ClickHouse, on what the aggregator's own sink wrote: known in, known out.
 
 No Kafka and no other process takes part, so it runs wherever ClickHouse does: see
-tests/integration/test_versions_newest.py and its neighbours.
+tests/integration/test_versions_newer.py and its neighbours.
 """
 
 from __future__ import annotations

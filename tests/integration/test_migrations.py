@@ -69,6 +69,37 @@ def definitions(database: Database) -> dict[str, str]:
     return {name: text.replace(database.name, "wattoken") for name, text in rows}
 
 
+def content(database: Database) -> dict[str, tuple[int, int]]:
+    """How many rows each table has, and a sum over all that they say but when it came to be."""
+    with database.connect() as client:
+        names = client.query(
+            "SELECT name FROM system.tables WHERE database = currentDatabase()"
+            " AND engine != 'View' ORDER BY name"
+        ).result_columns[0]
+        return {
+            name: client.query(
+                "SELECT count(), sum(cityHash64(* EXCEPT applied_at)) FROM " + name
+                if name == "schema_migrations"
+                else f"SELECT count(), sum(cityHash64(*)) FROM {name}"
+            ).result_rows[0]
+            for name in names
+        }
+
+
+def test_the_databases_of_tests_are_as_if_each_was_migrated_by_itself(
+    databases: DatabaseFactory, empty: Callable[[], Database]
+) -> None:
+    """They are copies of one that was, and what migrates finds nothing left to do."""
+    alone = empty()
+    alone.migrate()
+    copied = databases("copied")
+    assert definitions(copied) == definitions(alone)
+    found = content(copied)
+    assert found == content(alone)
+    assert sum(rows > 0 for rows, _ in found.values()) > 10
+    assert all(line.endswith(("already applied", "unchanged")) for line in copied.migrate())
+
+
 def takes_older(database: Database) -> bool:
     """Migrate with the older texts; False where ClickHouse refused one of them."""
     try:

@@ -4,10 +4,18 @@ from __future__ import annotations
 
 import pytest
 
-from tests.versions.child import ON_EVERY_VERSION, assert_passes_on
+from tests.versions.child import ORACLES, QUERIES, assert_passes_on
 from tests.versions.clickhouse import other_versions
 
+each_newer = pytest.mark.parametrize("version", other_versions()[1:])
 
-@pytest.mark.parametrize("version", other_versions()[1:])
-def test_all_that_asks_clickhouse_passes_on_newer_versions(version: str) -> None:
-    assert_passes_on(version, *ON_EVERY_VERSION)
+
+@each_newer
+def test_what_services_ask_is_answered_on_newer_versions(version: str) -> None:
+    assert_passes_on(version, *QUERIES)
+
+
+@pytest.mark.other_versions
+@each_newer
+def test_the_oracles_agree_on_newer_versions(version: str) -> None:
+    assert_passes_on(version, *ORACLES)

@@ -8,15 +8,19 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 from services.local_stack.errors import ComponentMissing
 from services.local_stack.ports import give_back, pick_port
 from services.local_stack.supervisor import Supervisor
 from tests.integration.conftest import missing
 from tests.integration.metered_database import meter
 from tests.versions.child import (
+    FAR_ZONE,
     ON_EVERY_SERVER,
-    ON_EVERY_VERSION,
     ON_THE_OLDEST,
+    ORACLES,
+    QUERIES,
     ROOT,
     assert_passes_on,
 )
@@ -25,12 +29,16 @@ from tests.versions.database import Database
 from tests.versions.reopened import shown
 
 
-def test_all_that_asks_clickhouse_passes_on_the_oldest_version() -> None:
+def test_what_services_ask_is_answered_on_the_oldest_version() -> None:
     oldest = other_versions()[0]
     assert oldest in SERVERS
-    # Half an hour off UTC's, so that what depends on it shows.
-    files = (*ON_EVERY_VERSION, *ON_THE_OLDEST, *ON_EVERY_SERVER)
-    assert_passes_on(oldest, *files, time_zone="Asia/Kolkata")
+    assert_passes_on(oldest, *QUERIES, *ON_EVERY_SERVER, time_zone=FAR_ZONE)
+
+
+@pytest.mark.other_versions
+def test_the_oracles_agree_on_the_oldest_version() -> None:
+    oldest = other_versions()[0]
+    assert_passes_on(oldest, *ORACLES, *ON_THE_OLDEST, time_zone=FAR_ZONE)
 
 
 def test_what_the_oldest_wrote_is_there_after_an_upgrade_to_the_newest(tmp_path: Path) -> None:

@@ -41,7 +41,7 @@ from tests.property.test_wire_equals_model import (
     Field,
     write,
 )
-from tests.versions.effort import examples
+from tests.versions.effort import examples, some
 
 EXAMPLES = examples(int(os.environ.get("WATTOKEN_PROPERTY_EXAMPLES", "5000")))
 
@@ -83,7 +83,7 @@ def test_every_odd_value_in_every_field() -> None:
 
 
 def test_times() -> None:
-    for parts in itertools.product(DATES, SEPARATORS, CLOCKS, FRACTIONS, ZONES):
+    for parts in some(list(itertools.product(DATES, SEPARATORS, CLOCKS, FRACTIONS, ZONES))):
         date, separator, clock, fraction, zone = parts
         assert_alike(
             write(list((EVENT | {"time": f'"{date}{separator}{clock}{fraction}{zone}"'}).items()))

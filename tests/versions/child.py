@@ -11,16 +11,19 @@ from pathlib import Path
 from tests.versions.effort import BRIEF
 
 ROOT = Path(__file__).parents[2]
-#: What every version must pass: it needs a ClickHouse and nothing else.
-ON_EVERY_VERSION = (
-    "tests/integration/test_clickhouse_queries.py",
+#: What every version must pass: it needs a ClickHouse and nothing else. `make test` runs the first:
+#: every migration, and what all services ask. The oracles take long: `make test-versions`.
+QUERIES = ("tests/integration/test_clickhouse_queries.py",)
+ORACLES = (
     "tests/integration/test_utility_views.py",
     "tests/integration/test_billing.py",
 )
 #: What the oldest must pass besides; newer ones are likelier to be as the local stack's is.
 ON_THE_OLDEST = ("tests/integration/test_native_block.py", "tests/integration/test_migrations.py")
-#: What can be had as a server must pass this besides.
+#: What can be had as a server must pass this besides, in `make test`.
 ON_EVERY_SERVER = ("tests/contract/test_clickhouse_users.py",)
+#: Half an hour off UTC's, so that what depends on it shows.
+FAR_ZONE = "Asia/Kolkata"
 TIMEOUT_SECONDS = 280
 
 
