@@ -71,16 +71,18 @@ class Node:
 def server_properties(data: Path, port: int, controller_port: int) -> str:
     """Configuration of a broker alone."""
     node = Node(1, port, controller_port)
-    return node_properties(data, node, [node])
+    # After a kill -9 it waits for its former self's session to end, by default 9 s.
+    return node_properties(data, node, [node], session_ms=2000)
 
 
-def node_properties(data: Path, node: Node, nodes: Sequence[Node]) -> str:
-    """Configuration of one of ``nodes``; each line that is not plumbing says why."""
+def node_properties(data: Path, node: Node, nodes: Sequence[Node], *, session_ms: int) -> str:
+    """Configuration of one of ``nodes``; each line that is not plumbing says why.
+
+    A broker that was silent for ``session_ms`` loses what it leads to the others.
+    """
     voters = ",".join(f"{each.number}@{LOOPBACK}:{each.controller_port}" for each in nodes)
     replicas = min(3, len(nodes))
     in_sync = max(1, replicas - 1)
-    # Of several, one that is merely slow would lose what it leads.
-    session_ms = 2000 if len(nodes) == 1 else 6000
     return f"""\
 process.roles=broker,controller
 node.id={node.number}
@@ -104,10 +106,12 @@ share.coordinator.state.topic.num.partitions=1
 min.insync.replicas={in_sync}
 # A lone group member need not wait for others to join.
 group.initial.rebalance.delay.ms=0
-# After a kill -9 the broker waits for its former self's session to end, by default 9 s.
 broker.session.timeout.ms={session_ms}
 broker.heartbeat.interval.ms=500
+# A controller that is slow is as little gone as a broker is.
 controller.quorum.fetch.timeout.ms={session_ms}
+controller.quorum.request.timeout.ms={session_ms}
+initial.broker.registration.timeout.ms={max(60_000, 20 * session_ms)}
 # The default, 128 MB, is a sixth of this heap.
 log.cleaner.dedupe.buffer.size=16777216
 """

@@ -28,8 +28,9 @@ class KafkaCluster:
 
     Its internal topics have three replicas where there are three brokers, of which two must have
     what is acknowledged, and so has every topic that does not say otherwise. ``env`` is what the
-    brokers find in their environment, ``logs`` the folder of their logs. Raises `ComponentMissing`
-    when Kafka cannot be had, `ChildFailed` when a broker does not start.
+    brokers find in their environment, ``logs`` the folder of their logs. A broker that is silent
+    for ``session_seconds`` loses what it leads. Raises `ComponentMissing` when Kafka cannot be had,
+    `ChildFailed` when a broker is not ready in time.
     """
 
     def __init__(
@@ -41,6 +42,8 @@ class KafkaCluster:
         name: str = "kafka",
         env: Mapping[str, str] | None = None,
         logs: Path | None = None,
+        session_seconds: float = 9.0,
+        ready_seconds: float = 90.0,
         report: Report = lambda line: None,
     ) -> None:
         self.name = name
@@ -51,6 +54,8 @@ class KafkaCluster:
         self._supervisor = supervisor
         self._folder = folder
         self._logs = logs or folder
+        self._ready_seconds = ready_seconds
+        self._session_ms = int(session_seconds * 1000)
         self._env = dict(env or {})
         self._report = report
         self._stack = ExitStack()
@@ -62,14 +67,14 @@ class KafkaCluster:
             jars = kafka_jars(self._report)
             for node in self.nodes:
                 data = self._folder / f"broker-{node.number}"
-                text = node_properties(data, node, self.nodes)
+                text = node_properties(data, node, self.nodes, session_ms=self._session_ms)
                 name = f"{self.name}-{node.number}"
                 plan = broker_plan(
                     *(name, jars, format_storage(jars, data, text, self.cluster_id)),
                     *(node.port, self._logs / f"{name}.log"),
                 )
                 # Together: none is ready before most of the quorum are there.
-                plan = replace(plan, env=self._env)
+                plan = replace(plan, env=self._env, ready_timeout_seconds=self._ready_seconds)
                 self.brokers[node.number] = self._supervisor.launch(plan)
             for child in self.brokers.values():
                 child.wait_ready()

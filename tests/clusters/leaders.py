@@ -36,10 +36,17 @@ def leaders(bootstrap_servers: str, topic: str) -> dict[int, Led]:
 
 def elect_preferred(bootstrap_servers: str, topic: str, partitions: int) -> bool:
     """Have each partition led by the first of its replicas; False while the cluster is not able."""
-    admin = AdminClient({"bootstrap.servers": bootstrap_servers, "log_level": 0})
+    # Timeouts in the configuration: the call itself (confluent-kafka 2.16) takes none.
+    admin = AdminClient(
+        {
+            "bootstrap.servers": bootstrap_servers,
+            "socket.timeout.ms": int(ANSWER_SECONDS * 1000),
+            "log_level": 0,
+        }
+    )
     asked = [TopicPartition(topic, number) for number in range(partitions)]
     try:
-        told = admin.elect_leaders(ElectionType.PREFERRED, asked, request_timeout=ANSWER_SECONDS)
+        told = admin.elect_leaders(ElectionType.PREFERRED, asked)
         answers = told.result(2 * ANSWER_SECONDS).values()
     except (KafkaException, TimeoutError):
         return False

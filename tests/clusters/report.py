@@ -39,8 +39,8 @@ class Outcome:
 
     @property
     def name(self) -> str:
-        """As ``brokers``, or ``brokers, planted: lost``."""
-        return self.scenario if self.planted is None else f"{self.scenario}, {self.planted}"
+        """As ``brokers``, or ``brokers+lost``."""
+        return self.scenario if self.planted is None else f"{self.scenario}+{self.planted}"
 
 
 def line(outcome: Outcome) -> str:
@@ -100,4 +100,4 @@ def merged(
 def _name(told: Mapping[str, Any]) -> str:
     planted = told.get("planted")
     scenario: str = told["scenario"]
-    return scenario if planted is None else f"{scenario}, {planted}"
+    return scenario if planted is None else f"{scenario}+{planted}"

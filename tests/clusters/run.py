@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -54,7 +55,7 @@ class Play:
     @property
     def name(self) -> str:
         """As `Outcome.name`."""
-        return self.scenario if self.plant is None else f"{self.scenario}, {self.plant.value}"
+        return self.scenario if self.plant is None else f"{self.scenario}+{self.plant.value}"
 
 
 PLAYS: Final = (
@@ -102,9 +103,9 @@ def run_one(
 
 
 def chosen(only: str | None) -> list[Play]:
-    """The plays that are wanted: by the name of their scenario."""
-    wanted = set(only.split(",")) if only else set(SCENARIOS)
-    return [play for play in PLAYS if play.scenario in wanted]
+    """The plays that are wanted, by name."""
+    wanted = set(only.split(",")) if only else {play.name for play in PLAYS}
+    return [play for play in PLAYS if play.name in wanted]
 
 
 def keep(path: Path, outcomes: Sequence[Outcome]) -> None:
@@ -117,7 +118,9 @@ def keep(path: Path, outcomes: Sequence[Outcome]) -> None:
 def options_of(arguments: Sequence[str]) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(prog="python -m tests.clusters.run", description=__doc__)
-    parser.add_argument("--only", help=f"some of {', '.join(SCENARIOS)}, with commas")
+    parser.add_argument(
+        "--only", help=f"some of {', '.join(play.name for play in PLAYS)}, with commas"
+    )
     parser.add_argument("--rate", type=float, default=RATE, help="events a second, at each site")
     parser.add_argument("--patience", type=float, default=PATIENCE_SECONDS, help="for one step")
     parser.add_argument("--report", type=Path, default=REPORT, help="where the report goes")
@@ -130,8 +133,10 @@ def main(arguments: Sequence[str]) -> int:
     options, outcomes = options_of(arguments), list[Outcome]()
     with TemporaryDirectory() as folder:
         for play in chosen(options.only):
-            place = (options.logs or Path(folder)) / play.name.replace(", ", "-")
-            place.mkdir(parents=True, exist_ok=True)
+            place = (options.logs or Path(folder)) / play.name
+            # Of a run that was cut off.
+            shutil.rmtree(place, ignore_errors=True)
+            place.mkdir(parents=True)
             found = run_one(place, play, print, rate=options.rate, patience=options.patience)
             outcomes.append(found)
             print(line(found), flush=True)

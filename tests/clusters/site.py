@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 PARTITIONS: Final = 8
 TOPIC: Final = "usage.events.v1"
 GROUP: Final = "wattoken"
-#: A killed worker's partitions go to others after this.
-SESSION_SECONDS: Final = 8
 #: So many are sent at least in each state of affairs.
 FRESH_EVENTS: Final = 200
 
@@ -47,7 +45,10 @@ class Site:
             "WATTOKEN_KAFKA_BOOTSTRAP_SERVERS": self.cluster.bootstrap_servers,
             "WATTOKEN_KAFKA_TOPIC": TOPIC,
             "WATTOKEN_AGGREGATOR_GROUP": GROUP,
-            "WATTOKEN_AGGREGATOR_SESSION_TIMEOUT_SECONDS": str(SESSION_SECONDS),
+            "WATTOKEN_CLICKHOUSE_TIMEOUT_SECONDS": str(max(10.0, self._world.patience / 12)),
+            "WATTOKEN_AGGREGATOR_REPLICA_WAIT_SECONDS": str(self._world.patience),
+            "WATTOKEN_AGGREGATOR_STANDSTILL_SECONDS": str(max(120.0, self._world.patience)),
+            "WATTOKEN_AGGREGATOR_SESSION_TIMEOUT_SECONDS": str(self._world.session_seconds),
         }
 
     def migrate(self, *options: str) -> None:

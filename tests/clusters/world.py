@@ -60,6 +60,9 @@ class World:
         self.folder = folder
         self.rate = rate
         self.patience = patience
+        #: After so long a silence workers and brokers lose what they have: what is merely slow, on
+        #: a machine that asks for patience, must not.
+        self.session_seconds = max(8.0, patience / 15)
         self.plant = plant
         self.step = step
         self.supervisor = Supervisor()
@@ -96,6 +99,8 @@ class World:
             name=name,
             env=SHORT_LIVED,
             logs=self.folder,
+            session_seconds=self.session_seconds,
+            ready_seconds=self.patience,
         )
         self.enter(cluster)
         self.running += cluster.brokers.values()
@@ -129,7 +134,9 @@ class World:
             at = next(n for n, part in enumerate(command) if part.startswith("--path="))
             command.insert(at, f"--config-file={file}")
             plan = replace(plan, command=command)
-        child = self.supervisor.launch(replace(plan, name=name, directory=data))
+        child = self.supervisor.launch(
+            replace(plan, name=name, directory=data, ready_timeout_seconds=self.patience)
+        )
         child.wait_ready()
         server = Server(child, http_port, tcp_port, Database(http_port, DATABASE))
         self.servers.append(server)

@@ -43,7 +43,7 @@ def log_ends(bootstrap_servers: str, topic: str, partitions: int) -> dict[int, i
     """Where each partition ends; nothing where not all brokers that lead them answer."""
     found: dict[int, int] = {}
     # A client of its own each time: brokers that have just begun may not lead yet.
-    asked = Consumer({"bootstrap.servers": bootstrap_servers, "group.id": "ends"})
+    asked = Consumer({"bootstrap.servers": bootstrap_servers, "group.id": "ends", "log_level": 0})
     try:
         for number in range(partitions):
             place = TopicPartition(topic, number)

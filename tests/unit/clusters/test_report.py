@@ -33,14 +33,14 @@ def test_a_line_says_what_is_wrong() -> None:
     assert "FAILED brokers: lost 1" in line(outcome(LOST))
     assert "must be 2, is 1" in line(outcome(LOST))
     assert line(outcome(failure="not in time")) == "FAILED brokers: not in time"
-    assert line(outcome(LOST, planted="lost")).startswith("seen  (lost 1, twice 0) brokers, lost")
-    assert line(outcome(EXACT, planted="lost")).startswith("FAILED brokers, lost")
+    assert line(outcome(LOST, planted="lost")).startswith("seen  (lost 1, twice 0) brokers+lost")
+    assert line(outcome(EXACT, planted="lost")).startswith("FAILED brokers+lost")
 
 
 def test_a_report_keeps_what_was_not_played() -> None:
-    names = ["brokers", "brokers, lost"]
+    names = ["brokers", "brokers+lost"]
     first = merged({}, names, [outcome(EXACT)])
-    assert first["not_played_yet"] == ["brokers, lost"]
+    assert first["not_played_yet"] == ["brokers+lost"]
     assert not first["holds"]
     whole = merged(first, names, [outcome(LOST, planted="lost")])
     assert whole["holds"]
@@ -50,9 +50,9 @@ def test_a_report_keeps_what_was_not_played() -> None:
 
 def test_what_is_played_is_chosen_by_scenario() -> None:
     assert chosen(None) == [*PLAYS]
-    assert chosen("continents") == [
-        Play("continents"),
-        *(Play("continents", plant) for plant in Plant),
+    assert chosen("brokers,continents+lost") == [
+        Play("brokers"),
+        Play("continents", Plant.LOST),
     ]
 
 
@@ -61,3 +61,4 @@ def test_an_insert_is_told_by_address_or_body() -> None:
     assert is_insert("/?database=w", b"INSERT INTO a FORMAT Native\n\x01")
     assert not is_insert("/?database=w", b"SELECT 'INSERT'")
     assert not is_insert("/ping", b"")
+    assert is_insert("/?database=w", b"\x04\x22\x4d\x18", encoded=True)

@@ -51,9 +51,10 @@ def test_one_broker_is_enough_for_its_internal_topics() -> None:
 
 def test_of_three_brokers_two_must_have_what_is_acknowledged() -> None:
     nodes = [Node(number, 1000 + number, 2000 + number) for number in (1, 2, 3)]
-    lines = node_properties(Path("/data"), nodes[1], nodes).splitlines()
+    lines = node_properties(Path("/data"), nodes[1], nodes, session_ms=9000).splitlines()
     said = dict(line.split("=", 1) for line in lines if not line.startswith("#"))
     assert said["node.id"] == "2"
+    assert said["broker.session.timeout.ms"] == "9000"
     assert said["listeners"] == "PLAINTEXT://127.0.0.1:1002,CONTROLLER://127.0.0.1:2002"
     voters = "1@127.0.0.1:2001,2@127.0.0.1:2002,3@127.0.0.1:2003"
     assert said["controller.quorum.voters"] == voters
