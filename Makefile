@@ -15,7 +15,7 @@ export UV_SYSTEM_CERTS := true
 # processes, and without it each compiles a thousand modules first: twice the CPU of everything here.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: upgrades release price-lists audit site helm otel-collector collector-outage planted schedules mutants chaos fuzz demo up check brief-tests test test-versions faults bench bench-check bench-peers gateway-clients clickhouse-versions python-versions lint format docs dashboards locks setup screenshots clean
+.PHONY: clusters upgrades release price-lists audit site helm otel-collector collector-outage planted schedules mutants chaos fuzz demo up check brief-tests test test-versions faults bench bench-check bench-peers gateway-clients clickhouse-versions python-versions lint format docs dashboards locks setup screenshots clean
 
 setup: $(VENV)/.synced
 
@@ -138,6 +138,11 @@ mutants: setup
 # docs/upgrading.md says how, docs/upgrades.json what came of it. UPGRADES_ARGS="--only 0015,0024" takes some.
 upgrades: setup
 	$(BIN)/python -m tests.upgrades.run $(UPGRADES_ARGS)
+
+# Three brokers, two Kafka clusters, a replica that is behind, two shards: each under load, with parts of it killed;
+# docs/clusters.md says how, docs/clusters.json what came of it. CLUSTERS_ARGS="--only brokers,shards" takes some.
+clusters: setup
+	$(BIN)/python -m tests.clusters.run $(CLUSTERS_ARGS)
 
 # A release, here and nowhere else: changelog cut, version set, commit, annotated tag, bills of materials in
 # out/release. VERSION=0.2.0; RELEASE_ARGS=--dry-run looks whether it can be done, --bills-only writes the bills.

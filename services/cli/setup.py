@@ -22,11 +22,29 @@ def migrate(
     accept_log_start: Annotated[
         bool, typer.Option(help="Begin where the topic begins now, whatever was deleted before.")
     ] = False,
+    cluster: Annotated[
+        str | None,
+        typer.Option(
+            help="Spread the tables over this cluster of ClickHouse's remote_servers, replicated"
+            " within each shard (docs/clusters.md)."
+        ),
+    ] = None,
+    server: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="HOST:PORT (HTTP) of a server of the cluster, each of them, where there is no"
+            " Keeper: no shard has replicas then."
+        ),
+    ] = None,
+    print_sql: Annotated[
+        bool, typer.Option("--print-sql", help="Print a cluster's tables as SQL, and do nothing.")
+    ] = False,
 ) -> None:
     """Create topic, tables and metering rules, and load the catalogue; safe to run again."""
     from schemas.metering_rules import DAY_MS, MeteringRules
     from services.platform.catalogue import read_catalogue
-    from services.platform.migrate import TopicPlan
+    from services.platform.cluster import cluster_of_database, cluster_plan
+    from services.platform.migrate import TopicPlan, cluster_tables
     from services.platform.migrate import migrate as run
     from services.platform.settings import (
         CatalogueSettings,
@@ -41,7 +59,12 @@ def migrate(
     rules = MeteringRules(too_old_ms=max_event_age_days * DAY_MS)
     catalogue = read_catalogue(read_settings(CatalogueSettings).catalogue_dir)
     kafka, clickhouse = read_settings(KafkaSettings), read_settings(ClickHouseSettings)
-    run(kafka, clickhouse, plan, rules, catalogue, say)
+    shards = cluster_plan(cluster, server or [])
+    if print_sql:
+        for statement in cluster_tables(cluster_of_database(clickhouse, shards)):
+            say(f"{statement.strip()};")
+        return
+    run(kafka, clickhouse, plan, rules, catalogue, say, shards)
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""Apache Kafka as a process: one broker that is its own KRaft controller, from Maven Central."""
+"""Apache Kafka as a process: a broker that is a KRaft controller too, from Maven Central."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import re
 import subprocess
 import uuid
 from base64 import urlsafe_b64encode
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from services.local_stack.cache import Report, cached
@@ -57,48 +59,79 @@ def java_command() -> str:
     return str(find_java(lambda line: None))
 
 
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A broker that is a controller too: its number, and where it listens on loopback."""
+
+    number: int
+    port: int
+    controller_port: int
+
+
 def server_properties(data: Path, port: int, controller_port: int) -> str:
-    """Configuration of the broker; each line that is not plumbing says why."""
+    """Configuration of a broker alone."""
+    node = Node(1, port, controller_port)
+    # After a kill -9 it waits for its former self's session to end, by default 9 s.
+    return node_properties(data, node, [node], session_ms=2000)
+
+
+def node_properties(data: Path, node: Node, nodes: Sequence[Node], *, session_ms: int) -> str:
+    """Configuration of one of ``nodes``; each line that is not plumbing says why.
+
+    A broker that was silent for ``session_ms`` loses what it leads to the others.
+    """
+    voters = ",".join(f"{each.number}@{LOOPBACK}:{each.controller_port}" for each in nodes)
+    replicas = min(3, len(nodes))
+    in_sync = max(1, replicas - 1)
     return f"""\
 process.roles=broker,controller
-node.id=1
-controller.quorum.voters=1@{LOOPBACK}:{controller_port}
+node.id={node.number}
+controller.quorum.voters={voters}
 controller.listener.names=CONTROLLER
-listeners=PLAINTEXT://{LOOPBACK}:{port},CONTROLLER://{LOOPBACK}:{controller_port}
-advertised.listeners=PLAINTEXT://{LOOPBACK}:{port}
+listeners=PLAINTEXT://{LOOPBACK}:{node.port},CONTROLLER://{LOOPBACK}:{node.controller_port}
+advertised.listeners=PLAINTEXT://{LOOPBACK}:{node.port}
 log.dirs={data / "log"}
 # Topics are made by `wattoken migrate`; a misspelt name must fail.
 auto.create.topics.enable=false
-# One broker: its internal topics have one replica, and few partitions start faster.
-offsets.topic.replication.factor=1
+# Internal topics have a replica on every broker, and few partitions start faster.
+offsets.topic.replication.factor={replicas}
 offsets.topic.num.partitions=4
-transaction.state.log.replication.factor=1
-transaction.state.log.min.isr=1
+transaction.state.log.replication.factor={replicas}
+transaction.state.log.min.isr={in_sync}
 transaction.state.log.num.partitions=1
-share.coordinator.state.topic.replication.factor=1
-share.coordinator.state.topic.min.isr=1
+share.coordinator.state.topic.replication.factor={replicas}
+share.coordinator.state.topic.min.isr={in_sync}
 share.coordinator.state.topic.num.partitions=1
+# What the group commits survives a broker as records do.
+min.insync.replicas={in_sync}
 # A lone group member need not wait for others to join.
 group.initial.rebalance.delay.ms=0
-# After a kill -9 the broker waits for its former self's session to end, by default 9 s.
-broker.session.timeout.ms=2000
+broker.session.timeout.ms={session_ms}
 broker.heartbeat.interval.ms=500
+# A controller that is slow is as little gone as a broker is.
+controller.quorum.fetch.timeout.ms={session_ms}
+controller.quorum.request.timeout.ms={session_ms}
+initial.broker.registration.timeout.ms={max(60_000, 20 * session_ms)}
 # The default, 128 MB, is a sixth of this heap.
 log.cleaner.dedupe.buffer.size=16777216
 """
 
 
-def format_storage(jars: Path, data: Path, port: int, controller_port: int) -> Path:
+def new_cluster_id() -> str:
+    """A random one, as Kafka writes them."""
+    return urlsafe_b64encode(uuid.uuid4().bytes).rstrip(b"=").decode()
+
+
+def format_storage(jars: Path, data: Path, text: str, cluster_id: str) -> Path:
     """Write the configuration and format the data folder if it is new; return the properties file.
 
     Raises `ChildFailed` with Kafka's own words when the folder cannot be formatted.
     """
     data.mkdir(parents=True, exist_ok=True)
     properties = data / "server.properties"
-    properties.write_text(server_properties(data, port, controller_port))
+    properties.write_text(text)
     if (data / "log" / "meta.properties").exists():
         return properties
-    cluster_id = urlsafe_b64encode(uuid.uuid4().bytes).rstrip(b"=").decode()
     command = [
         *[java_command(), *TOOL_OPTIONS, "-cp", f"{jars}/*", "kafka.tools.StorageTool", "format"],
         # = and not a space: a random id may begin with a dash.
@@ -114,9 +147,15 @@ def kafka_plan(
     jars: Path, data: Path, port: int, controller_port: int, log_path: Path
 ) -> ChildPlan:
     """A broker on loopback with its data in ``data``, which is formatted here if it is new."""
-    properties = format_storage(jars, data, port, controller_port)
+    text = server_properties(data, port, controller_port)
+    properties = format_storage(jars, data, text, new_cluster_id())
+    return broker_plan("kafka", jars, properties, port, log_path)
+
+
+def broker_plan(name: str, jars: Path, properties: Path, port: int, log_path: Path) -> ChildPlan:
+    """A broker whose data folder, that of ``properties``, is formatted."""
     return ChildPlan(
-        name="kafka",
+        name=name,
         command=[
             *[java_command(), *BROKER_OPTIONS, "-cp", f"{jars}/*"],
             *["kafka.Kafka", str(properties)],
@@ -124,6 +163,6 @@ def kafka_plan(
         log_path=log_path,
         ready=broker_answers(port),
         ready_timeout_seconds=90,
-        directory=data,
+        directory=properties.parent,
         stop_grace_seconds=20,
     )

@@ -18,6 +18,8 @@ from clickhouse_connect.driver.client import Client
 from schemas.catalogue import Catalogue, CatalogueError, load_catalogue
 from schemas.catalogue.rows import TableRows, table_rows
 from services.platform.clickhouse import connect, mapped_errors
+from services.platform.cluster import answer_seconds, tell, wait_for_replicas
+from services.platform.cluster_ddl import Cluster
 from services.platform.errors import ConfigurationError
 from services.platform.settings import ClickHouseSettings
 
@@ -37,17 +39,23 @@ def read_catalogue(folder: Path | None, *, with_price_lists: bool = True) -> Cat
         raise ConfigurationError(str(error)) from None
 
 
-def store_catalogue(settings: ClickHouseSettings, catalogue: Catalogue, report: Report) -> None:
+def store_catalogue(
+    settings: ClickHouseSettings,
+    catalogue: Catalogue,
+    report: Report,
+    cluster: Cluster | None = None,
+) -> None:
     """Make the catalogue's tables hold exactly this catalogue; ``report`` gets a line per table.
 
+    On a cluster without Keeper that is one server's alone.
     Safe from two places at once: each replaces a table whole, and the last one stays.
     """
-    client = connect(settings)
+    client = connect(settings, answer_seconds=answer_seconds(cluster))
     try:
         with mapped_errors():
-            _drop_leftovers(client)
+            _drop_leftovers(client, cluster)
             for content in table_rows(catalogue):
-                changed = _replace(client, content)
+                changed = _replace(client, content, cluster)
                 state = f"{len(content.rows)} rows" if changed else "unchanged"
                 report(f"catalogue table {content.table}: {state}")
     finally:
@@ -60,7 +68,7 @@ def checksum(content: TableRows) -> str:
     return f"catalogue sha256:{hashlib.sha256(text).hexdigest()}"
 
 
-def _replace(client: Client, content: TableRows) -> bool:
+def _replace(client: Client, content: TableRows, cluster: Cluster | None) -> bool:
     """Replace a table's content; False if it is there already."""
     table, comment = content.table, checksum(content)
     held = client.query(
@@ -71,18 +79,19 @@ def _replace(client: Client, content: TableRows) -> bool:
     if held == [(comment,)]:
         return False
     staging = f"{table}{STAGING}{secrets.token_hex(8)}"
-    client.command(f"CREATE TABLE {staging} AS {table}")
+    tell(client, f"CREATE TABLE {staging} AS {table}", cluster)
     try:
-        client.command(f"ALTER TABLE {staging} MODIFY COMMENT '{comment}'")
+        tell(client, f"ALTER TABLE {staging} MODIFY COMMENT '{comment}'", cluster)
         if content.rows:
             client.insert(staging, content.rows, column_names=content.columns)
-        client.command(f"EXCHANGE TABLES {staging} AND {table}")
+            wait_for_replicas(client, staging, cluster)
+        tell(client, f"EXCHANGE TABLES {staging} AND {table}", cluster)
     finally:
-        client.command(f"DROP TABLE IF EXISTS {staging} SYNC")
+        tell(client, f"DROP TABLE IF EXISTS {staging} SYNC", cluster)
     return True
 
 
-def _drop_leftovers(client: Client) -> None:
+def _drop_leftovers(client: Client, cluster: Cluster | None) -> None:
     rows = client.query(
         "SELECT name FROM system.tables WHERE database = currentDatabase()"
         " AND position(name, {staging:String}) > 0"
@@ -90,4 +99,4 @@ def _drop_leftovers(client: Client) -> None:
         parameters={"staging": STAGING},
     ).result_rows
     for (name,) in rows:
-        client.command(f"DROP TABLE IF EXISTS `{name}` SYNC")
+        tell(client, f"DROP TABLE IF EXISTS `{name}` SYNC", cluster)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Final
 
 import clickhouse_connect
 from clickhouse_connect.driver.client import Client
@@ -20,6 +20,10 @@ from services.platform.settings import ClickHouseSettings
 # What the driver has to say of a failure is in its exception too, which we tell in a line of ours.
 # Without a handler Python would print both.
 logging.getLogger("clickhouse_connect").addHandler(logging.NullHandler())
+
+#: An insert into a table that is spread over servers is answered once they have it, and not once
+#: one of them means to send it on (docs/adr/0045-clusters.md). For other tables it says nothing.
+INSERT_SETTINGS: Final = {"distributed_foreground_insert": 1}
 
 
 def connect(

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 
 from clickhouse_connect.driver.client import Client
 
-from services.platform.clickhouse import all_rows, mapped_errors
+from services.platform.clickhouse import INSERT_SETTINGS, all_rows, mapped_errors
 from services.platform.errors import ConfigurationError
 from services.platform.kafka_log import Log
 
@@ -68,6 +68,7 @@ def ensure_beginnings(
                 for number, begin in sorted(new.items())
             ],
             column_names=["log", "partition", "topic", "partitions", "start_offset"],
+            settings=INSERT_SETTINGS,
         )
     report(f"beginning of log {log.name}: stored for {len(new)} partitions")
 

@@ -20,6 +20,14 @@ from schemas.catalogue import Catalogue
 from schemas.metering_rules import DAY_MS, MeteringRules
 from services.platform.catalogue import store_catalogue
 from services.platform.clickhouse import all_rows, connect, mapped_errors
+from services.platform.cluster import (
+    ClusterPlan,
+    answer_seconds,
+    cluster_of_database,
+    servers_of,
+    tell,
+)
+from services.platform.cluster_ddl import Cluster
 from services.platform.errors import ConfigurationError, UnavailableError
 from services.platform.kafka import (
     ADMIN_TIMEOUT_SECONDS,
@@ -54,6 +62,11 @@ HEARD_POLL_SECONDS = 0.2
 OTHER_PLACE_SECONDS = 5.0
 #: How long and how much of what ingest refused is kept, in one partition.
 REJECTED_RETENTION_MS = 14 * DAY_MS
+APPLIED_TABLE = (
+    "CREATE TABLE IF NOT EXISTS schema_migrations (name String, checksum String,"
+    " applied_at DateTime64(3, 'UTC') DEFAULT now64(3, 'UTC'))"
+    " ENGINE = ReplacingMergeTree ORDER BY (name, checksum)"
+)
 REJECTED_CONFIG = {"retention.bytes": str(1024**3), "segment.bytes": str(1024**3 // 16)}
 
 
@@ -76,8 +89,11 @@ def migrate(
     rules: MeteringRules,
     catalogue: Catalogue,
     report: Report,
+    shards: ClusterPlan | None = None,
 ) -> Log:
     """Bring Kafka and ClickHouse to what this version needs; ``report`` gets a line per step.
+
+    With ``shards`` the tables are those of a cluster, on all its servers.
 
     Where the topic was succeeded by others, that goes for all of the chain that still exist, and
     none is made. Returns the newest. Raises `ConfigurationError` when what exists contradicts the
@@ -86,8 +102,10 @@ def migrate(
     require_kafka(kafka)
     require_clickhouse(clickhouse)
     admin = admin_client(kafka)
-    migrate_tables(clickhouse, report)
-    store_catalogue(clickhouse, catalogue, report)
+    cluster = cluster_of_database(clickhouse, shards)
+    for server in servers_of(clickhouse, shards):
+        migrate_tables(server, report, cluster)
+        store_catalogue(server, catalogue, report, cluster)
     made = ensure_succession_topic(admin, kafka.kafka_successions_topic, plan.replication_factor)
     report(f"topic {kafka.kafka_successions_topic}: {'created' if made else 'exists'}")
     rejected = replace(plan, partitions=1, retention_ms=REJECTED_RETENTION_MS)
@@ -272,7 +290,9 @@ def check_topic(admin: ExplainingAdmin, topic: str) -> None:
         )
 
 
-def migrate_tables(settings: ClickHouseSettings, report: Report) -> None:
+def migrate_tables(
+    settings: ClickHouseSettings, report: Report, cluster: Cluster | None = None
+) -> None:
     """Create the database and apply the migrations whose text is not the one last applied.
 
     After one that is applied, all later ones are applied too, known or not: they may make again
@@ -280,40 +300,36 @@ def migrate_tables(settings: ClickHouseSettings, report: Report) -> None:
     old.
     """
     database = settings.clickhouse_database
-    client = connect(settings, database="default")
+    client = connect(settings, database="default", answer_seconds=answer_seconds(cluster))
     try:
         if (remark := check_clickhouse(str(client.server_version))) is not None:
             report(remark)
         with mapped_errors():
-            client.command(f"CREATE DATABASE IF NOT EXISTS `{database}`")
+            tell(client, f"CREATE DATABASE IF NOT EXISTS `{database}`", cluster)
     finally:
         client.close()
-    client = connect(settings)
+    client = connect(settings, answer_seconds=answer_seconds(cluster))
     try:
-        applied = applied_texts(client)
+        applied = applied_texts(client, cluster)
         changed = False
         for path in sorted(MIGRATIONS.glob("*.sql")):
             text = path.read_text(encoding="utf-8")
             changed = changed or applied.get(path.name) != checksum(text)
             if changed:
-                apply_migration(client, path.name, text)
+                apply_migration(client, path.name, text, cluster)
             report(f"migration {path.name}: {'applied' if changed else 'already applied'}")
     finally:
         client.close()
 
 
-def applied_texts(client: Client) -> dict[str, str]:
+def applied_texts(client: Client, cluster: Cluster | None = None) -> dict[str, str]:
     """Read which text of each migration was last applied: name -> checksum."""
     with mapped_errors():
-        client.command(
-            "CREATE TABLE IF NOT EXISTS schema_migrations (name String, checksum String,"
-            " applied_at DateTime64(3, 'UTC') DEFAULT now64(3, 'UTC'))"
-            " ENGINE = ReplacingMergeTree ORDER BY (name, checksum)"
-        )
+        tell(client, APPLIED_TABLE, cluster)
     return {str(name): str(last) for name, last in all_rows(client, APPLIED, {})}
 
 
-def apply_migration(client: Client, name: str, text: str) -> None:
+def apply_migration(client: Client, name: str, text: str, cluster: Cluster | None = None) -> None:
     """Run all statements of a migration, and record its text.
 
     It may be migrated from another place meanwhile. One that is ahead may have made what a
@@ -326,10 +342,10 @@ def apply_migration(client: Client, name: str, text: str) -> None:
         try:
             with mapped_errors():
                 for statement in statements(text):
-                    client.command(statement)
+                    tell(client, statement, cluster)
             break
         except ConfigurationError:
-            if applied_texts(client).get(name) == checksum(text):
+            if applied_texts(client, cluster).get(name) == checksum(text):
                 break
             if not is_migrated_elsewhere(client, before):
                 raise
@@ -337,6 +353,20 @@ def apply_migration(client: Client, name: str, text: str) -> None:
         client.insert(
             "schema_migrations", [[name, checksum(text)]], column_names=["name", "checksum"]
         )
+
+
+def cluster_tables(cluster: Cluster | None) -> Iterator[str]:
+    """Every statement that makes a cluster's tables and views, in this order.
+
+    Raises `ConfigurationError` where there is no cluster.
+    """
+    if cluster is None:
+        raise ConfigurationError("name the cluster whose tables are wanted: --cluster NAME")
+    texts = [f"CREATE DATABASE IF NOT EXISTS `{cluster.database}`", APPLIED_TABLE]
+    for path in sorted(MIGRATIONS.glob("*.sql")):
+        texts += statements(path.read_text(encoding="utf-8"))
+    for text in texts:
+        yield from cluster.statements(text)
 
 
 def last_applied(client: Client) -> datetime:

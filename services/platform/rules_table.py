@@ -11,7 +11,7 @@ from dataclasses import replace
 from clickhouse_connect.driver.client import Client
 
 from schemas.metering_rules import RULE_NAMES, MeteringRules, row_of, rules_of
-from services.platform.clickhouse import all_rows, mapped_errors
+from services.platform.clickhouse import INSERT_SETTINGS, all_rows, mapped_errors
 from services.platform.errors import ConfigurationError
 from services.platform.kafka_log import Log
 
@@ -104,6 +104,7 @@ def store_rules(client: Client, log: str, rows: Sequence[tuple[int, int, Meterin
             "metering_rules",
             [[log, partition, offset, *row_of(rules)] for partition, offset, rules in rows],
             column_names=["log", "partition", "from_offset", *RULE_NAMES],
+            settings=INSERT_SETTINGS,
         )
 
 

@@ -7,7 +7,7 @@ from typing import cast
 
 from clickhouse_connect.driver.client import Client
 
-from services.platform.clickhouse import all_rows, mapped_errors
+from services.platform.clickhouse import INSERT_SETTINGS, all_rows, mapped_errors
 from services.platform.succession import Stretch, Succession
 
 COLUMNS = (
@@ -64,7 +64,7 @@ def write_succession(client: Client, succession: Succession) -> None:
         for partition, stretch in enumerate(succession.ends)
     ]
     with mapped_errors():
-        client.insert("successions", rows, column_names=list(COLUMNS))
+        client.insert("successions", rows, column_names=list(COLUMNS), settings=INSERT_SETTINGS)
 
 
 def seconds_since_written(client: Client, predecessor_log: str) -> int:

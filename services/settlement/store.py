@@ -11,7 +11,7 @@ from typing import Any, Final
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import DatabaseError
 
-from services.platform.clickhouse import all_rows, mapped_errors
+from services.platform.clickhouse import INSERT_SETTINGS, all_rows, mapped_errors
 from services.platform.errors import ConfigurationError, WattokenError
 from services.settlement.bill import Head
 from services.settlement.canonical import sha256
@@ -174,14 +174,18 @@ def _log_changed(run: Run) -> ConfigurationError:
 def write_bill(client: Client, row: Sequence[Any]) -> None:
     """Insert a bill, in `BILL_COLUMNS`; it holds once its run is written."""
     with mapped_errors():
-        client.insert("settlement_bills", [row], column_names=list(BILL_COLUMNS))
+        client.insert(
+            "settlement_bills", [row], column_names=list(BILL_COLUMNS), settings=INSERT_SETTINGS
+        )
 
 
 def write_run(client: Client, run: Run) -> None:
     """Insert a run, behind its bills."""
     row = [getattr(run, name) for name in RUN_COLUMNS]
     with mapped_errors():
-        client.insert("settlement_runs", [row], column_names=list(RUN_COLUMNS))
+        client.insert(
+            "settlement_runs", [row], column_names=list(RUN_COLUMNS), settings=INSERT_SETTINGS
+        )
 
 
 @contextmanager

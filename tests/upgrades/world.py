@@ -9,8 +9,6 @@ from contextlib import ExitStack
 from types import TracebackType
 from typing import Final, Self
 
-from confluent_kafka import Consumer, KafkaException, TopicPartition
-
 from services.local_stack.infrastructure import Infrastructure
 from services.local_stack.ports import LOOPBACK, give_back, pick_port
 from services.local_stack.processes import Child, ChildPlan
@@ -19,14 +17,14 @@ from services.local_stack.supervisor import Supervisor
 from tests.chaos.database import Database, DatabaseAwayError
 from tests.upgrades.group import shares
 from tests.upgrades.load import Sender
-from tests.upgrades.sums import Rows, Shape, Verdict, expected, shapes, verdict
+from tests.upgrades.shown import log_ends, rows_shown, shapes_of
+from tests.upgrades.sums import Verdict, expected, verdict
 from tests.upgrades.trees import Tree, TreeError
 
 PARTITIONS: Final = 4
 #: A killed worker's partitions go to others after this.
 SESSION_SECONDS: Final = 8
 POLL_SECONDS: Final = 0.3
-ANSWER_SECONDS: Final = 20.0
 BUSY: Final = "does not answer"
 #: So many are sent at least in each state of affairs.
 FRESH_EVENTS: Final = 200
@@ -169,8 +167,9 @@ class World:
         self.sender.stop()
         self._metered_to_the_end()
         self._ask_each_view()
-        must = [(shape, expected(shape, self.sender.events)) for shape in self._shapes()]
-        return verdict(must, {shape.view: self._shown(shape) for shape, _ in must})
+        found = shapes_of(self.database, f"wattoken_{self.name}")
+        must = [(shape, expected(shape, self.sender.events)) for shape in found]
+        return verdict(must, {shape.view: rows_shown(self.database, shape) for shape in found})
 
     def _metered_to_the_end(self) -> None:
         ends = self._ends()
@@ -189,48 +188,12 @@ class World:
             except DatabaseAwayError as error:
                 raise UpgradeError(f"view {view}: {error}") from None
 
-    def _shapes(self) -> list[Shape]:
-        columns: dict[str, set[str]] = {}
-        for view, name in self.database.rows(
-            "table, name", f"system.columns WHERE database = 'wattoken_{self.name}'"
-        ):
-            columns.setdefault(view, set()).add(name)
-        return shapes(columns)
-
-    def _shown(self, shape: Shape) -> Rows:
-        width = len(shape.keys)
-        names = [
-            f"toString({'toUnixTimestamp(window_start)' if name == 'window_start' else name})"
-            for name in shape.keys
-        ]
-        # Texts, for a sum may be more than a number of JSON can say.
-        sums = [f"toString(sum(v.{name}))" for name in shape.sums]
-        grouped = (
-            f"(SELECT {', '.join([*names, *sums])} FROM {shape.view} AS v"
-            f" GROUP BY {', '.join(shape.keys)})"
-        )
-        return {
-            tuple(row[:width]): tuple(int(value) for value in row[width:])
-            for row in self.database.rows("*", grouped)
-        }
-
     def _ends(self) -> dict[int, int]:
         found: dict[int, int] = {}
 
         def are_told() -> bool:
-            # A client of its own each time: brokers that have just begun may not lead yet.
-            asked = Consumer(
-                {"bootstrap.servers": self.infrastructure.bootstrap_servers, "group.id": "ends"}
-            )
-            try:
-                for number in range(PARTITIONS):
-                    place = TopicPartition(self.topic, number)
-                    found[number] = asked.get_watermark_offsets(place, timeout=ANSWER_SECONDS)[1]
-            except KafkaException:
-                return False
-            finally:
-                asked.close()
-            return True
+            found.update(log_ends(self.infrastructure.bootstrap_servers, self.topic, PARTITIONS))
+            return bool(found)
 
         self._wait("where the log ends", are_told)
         return found

@@ -22,7 +22,7 @@ from services.aggregator.storage.checkpoint_rows import CHECKPOINT_COLUMNS, chec
 from services.aggregator.storage.connection import SinkConnection
 from services.aggregator.storage.native_block import NativeBlock
 from services.aggregator.storage.slice_blocks import slice_block, to_time
-from services.platform.clickhouse import mapped_errors
+from services.platform.clickhouse import INSERT_SETTINGS, mapped_errors
 from services.platform.errors import UnavailableError
 
 DEAD_LETTER_COLUMNS = (
@@ -38,7 +38,7 @@ DEAD_LETTER_COLUMNS = (
 )
 #: A block holds no key twice, so merging it in itself before it is stored, as ClickHouse does by
 #: default, finds nothing, and takes half to three quarters of an insert's time.
-BLOCK_SETTINGS: Final = {"optimize_on_insert": 0}
+BLOCK_SETTINGS: Final = {"optimize_on_insert": 0, **INSERT_SETTINGS}
 ADMISSION_COLUMNS = ("log", "partition", "topic", *Series._fields, "used", "offset")
 
 
@@ -88,12 +88,12 @@ class ClickHouseWriter(SinkConnection):
         place = [self._log.name, partition, self._log.topic]
         rows = [[*place, *series[one.series], one.used, one.offset] for one in admissions]
         with mapped_errors():
-            self._connected().insert("admitted_series", rows, column_names=ADMISSION_COLUMNS)
+            self._insert("admitted_series", rows, ADMISSION_COLUMNS)
 
     def _insert_rows(self, table: str, columns: Sequence[str], rows: list[list[Any]]) -> None:
         if rows:
             with mapped_errors():
-                self._connected().insert(table, rows, column_names=list(columns))
+                self._insert(table, rows, columns)
 
     def _insert_block(self, table: str, block: NativeBlock) -> None:
         client = self._connected()
@@ -106,11 +106,14 @@ class ClickHouseWriter(SinkConnection):
             # A server that refuses does not read a long body to its end, and its answer may be lost
             # with the connection. Asked with an empty one, it says what no retry would fix.
             with mapped_errors():
-                client.raw_insert(table, block.names, b"", fmt="Native")
+                client.raw_insert(table, block.names, b"", settings=BLOCK_SETTINGS, fmt="Native")
             raise
 
     def write_checkpoints(self, checkpoints: Mapping[int, Checkpoint]) -> None:
         """Insert checkpoints by partition. Only after their rows."""
         rows = checkpoint_rows(checkpoints, self._log)
         with mapped_errors():
-            self._connected().insert("checkpoints", rows, column_names=list(CHECKPOINT_COLUMNS))
+            self._insert("checkpoints", rows, CHECKPOINT_COLUMNS)
+
+    def _insert(self, table: str, rows: list[list[Any]], columns: Sequence[str]) -> None:
+        self._connected().insert(table, rows, column_names=list(columns), settings=INSERT_SETTINGS)

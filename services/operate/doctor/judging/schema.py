@@ -11,6 +11,8 @@ from services.operate.doctor.finding import Finding, error, ok, warning
 
 #: In the name of a catalogue's table that is being replaced (services/platform/catalogue.py).
 STAGING: Final = "__staging_"
+#: How the table behind one that is spread over a cluster ends (services/platform/cluster_ddl.py).
+LOCAL: Final = "_local"
 MIGRATE: Final = "`wattoken migrate` with this version; what it does not mend was changed by hand"
 
 
@@ -72,7 +74,7 @@ def _missing(facts: Schema) -> Iterator[Finding]:
     others = sorted(
         name
         for name in facts.found.keys() - facts.expected.keys()
-        if STAGING not in name and not name.startswith(".inner")
+        if STAGING not in name and not name.startswith(".inner") and not _is_behind(facts, name)
     )
     if others:
         yield warning(
@@ -82,11 +84,20 @@ def _missing(facts: Schema) -> Iterator[Finding]:
         )
 
 
+def _is_behind(facts: Schema, name: str) -> bool:
+    """Whether a table holds the rows of one that is spread over a cluster."""
+    spread = facts.found.get(name.removesuffix(LOCAL))
+    return name.endswith(LOCAL) and spread is not None and kind(spread.engine) == "Distributed"
+
+
 def _differing(facts: Schema) -> Iterator[Finding]:
     for name in sorted(facts.expected.keys() & facts.found.keys()):
         expected, found = facts.expected[name], facts.found[name]
         for difference in _differences(expected, found):
             yield error(f"table {name}", difference, MIGRATE)
+        if _is_behind(facts, local := f"{name}{LOCAL}") and local in facts.found:
+            for difference in _differences(expected, facts.found[local]):
+                yield error(f"table {local}", difference, MIGRATE)
 
 
 def _differences(expected: Table, found: Table) -> Iterator[str]:

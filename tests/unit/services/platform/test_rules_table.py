@@ -26,7 +26,10 @@ class Database:
     def query(self, _text: str, _parameters: Any) -> Any:
         return SimpleNamespace(result_rows=[(self.rows,)])
 
-    def insert(self, table: str, rows: list[Any], column_names: list[str]) -> None:
+    def insert(
+        self, table: str, rows: list[Any], column_names: list[str], settings: dict[str, Any]
+    ) -> None:
+        assert settings == {"distributed_foreground_insert": 1}
         self.inserted.append((table, rows, column_names))
 
 

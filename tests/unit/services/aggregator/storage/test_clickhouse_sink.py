@@ -78,7 +78,7 @@ class Driver:
         fmt: str,
     ) -> None:
         assert fmt == "Native"
-        assert not body or settings == {"optimize_on_insert": 0}
+        assert settings == {"optimize_on_insert": 0, "distributed_foreground_insert": 1}
         self.bodies.append(body)
         refusal = self.refusals.pop(0) if self.refusals else None
         if refusal is not None:
@@ -86,7 +86,11 @@ class Driver:
         if body:
             self.blocks.append((table, column_names, read_native(body)))
 
-    def insert(self, table: str, rows: list[list[Any]], column_names: list[str]) -> None:
+    def insert(
+        self, table: str, rows: list[list[Any]], column_names: list[str], settings: dict[str, Any]
+    ) -> None:
+        # On a cluster an answer must mean that the shards have it.
+        assert settings == {"distributed_foreground_insert": 1}
         self.inserts.append((table, [dict(zip(column_names, row, strict=True)) for row in rows]))
 
     def query(self, text: str, parameters: dict[str, Any]) -> Answer:

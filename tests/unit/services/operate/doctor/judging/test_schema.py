@@ -70,6 +70,16 @@ def test_replicated_tables_are_the_same_tables_and_distributed_ones_hold_nothing
     assert found(replace(bare, columns=TABLE.columns[1:])) == ["lacks the column log"]
 
 
+def test_of_a_table_on_a_cluster_the_one_with_the_rows_is_compared_too() -> None:
+    spread = Table("slices", "Distributed", TABLE.columns)
+    local = replace(TABLE, name="slices_local", engine="ReplicatedReplacingMergeTree")
+    cluster = {**EXPECTED, "slices": spread, "slices_local": local}
+    (finding,) = judge(replace(WELL, found=cluster))
+    assert finding.level is Level.OK
+    (finding,) = judge(replace(WELL, found={**cluster, "slices_local": replace(local, ttl="a")}))
+    assert (finding.level, finding.what) == (Level.ERROR, "table slices_local")
+
+
 def test_a_missing_table_is_an_error_and_one_more_a_warning() -> None:
     lacking = {name: table for name, table in EXPECTED.items() if name != "sums"}
     (finding,) = judge(replace(WELL, found=lacking))

@@ -1,0 +1,1 @@
+"""Clusters: several brokers, several Kafkas, several ClickHouses, judged to the token."""
