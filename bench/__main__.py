@@ -93,6 +93,17 @@ def scaling_command(
     run(plan, results or SCALING, charts or CHARTS, say)
 
 
+@app.command("takeover")
+def takeover_command(
+    ids: Annotated[int, typer.Option(min=1000, help="Ids of the partition.")] = 10_000_000,
+) -> None:
+    """Measure how soon a worker with an empty disk has the ids of a partition, from copies."""
+    from bench.run import say
+    from bench.takeover import measure
+
+    measure(ids, say)
+
+
 @app.command("check")
 def check_command(
     against: Annotated[str, typer.Option(help="The older commit.")] = "HEAD~1",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import time
 from collections.abc import Callable, Mapping
 from functools import partial
 from threading import Lock
@@ -32,9 +33,11 @@ from services.aggregator.kafka.faust_options import faust_options
 from services.aggregator.kafka.log_offsets import LogOffsets
 from services.aggregator.kafka.transport import BatchSchema
 from services.aggregator.meter import Meter
+from services.aggregator.metrics import ID_STORE_FAULTS
 from services.aggregator.recovery import Edges, Keep
 from services.aggregator.settings import AggregatorSettings
 from services.aggregator.storage.clickhouse_sink import ClickHouseSink
+from services.aggregator.storage.id_copies import IdCopier, IdCopies
 from services.aggregator.storage.id_threads import IdThread
 from services.aggregator.storage.retry import AbandonedError
 from services.aggregator.storage.seen_store import SeenStores
@@ -56,6 +59,8 @@ LAST_FLUSH_SECONDS = 20.0
 LAG_LOOK_SECONDS = 0.05
 #: How often the runs of ids are looked through.
 TIDY_SECONDS = 1.0
+#: They are looked through for what is to be copied so many times as often as one may wait for it.
+COPY_LOOKS = 20
 #: How often a database that is behind is asked again.
 REPLICA_LOOK_SECONDS = 2.0
 
@@ -76,15 +81,17 @@ class MeterApp(faust.App):
         self.log_read = log = lineage.log
         self.offsets = LogOffsets(questions, log, lineage.group)
         self.inheritance = Inheritance(settings, questions, lineage.predecessors, log.partitions)
+        self.id_copies = IdCopies()
         self.failure: Exception | None = None
         #: Whether it ends only to begin as another process, with another log of its chain.
         self.starts_again = False
         self.pacing = FlushPacing()
         labels = Labels(Lock())
+        stores = SeenStores(settings.aggregator_state_dir, log.name)
         edges = Edges(
             log,
             self.offsets,
-            SeenStores(settings.aggregator_state_dir, log.name),
+            stores,
             Keep(
                 int(settings.aggregator_keep_minutes_seconds * 1000),
                 int(settings.aggregator_keep_hours_seconds * 1000),
@@ -92,6 +99,7 @@ class MeterApp(faust.App):
             ),
             Decoder(labels),
             self.inheritance if lineage.predecessors else None,
+            self.id_copies if settings.aggregator_id_copies else None,
         )
         self.decoders = Decoders(settings.aggregator_decoder_processes, labels)
         self.meter = Meter(
@@ -104,6 +112,12 @@ class MeterApp(faust.App):
             ids=IdThread("ids-write"),
             tidier=IdThread("ids-tidy"),
             traces=traces,
+        )
+        self.id_copier = IdCopier(
+            stores,
+            SinkThread(ClickHouseSink(settings, log, labels), "clickhouse-copy"),
+            self.meter.settled,
+            int(settings.aggregator_id_copies_lag_seconds * 1000),
         )
 
     def tp(self, partition: int) -> TP:
@@ -289,6 +303,19 @@ class MeterApp(faust.App):
             await self.meter.tidy()
             await asyncio.to_thread(freed.give_back)
 
+    async def keep_copying(self) -> None:
+        """Copy runs of ids that are due, every so often, until the app stops.
+
+        What does not succeed is done the next time: copies are there to spare the log.
+        """
+        while not self.should_stop:
+            await self.sleep(self.settings.aggregator_id_copies_lag_seconds / COPY_LOOKS)
+            try:
+                await self.id_copier.copy_due(time.time_ns() // 1_000_000)
+            except WattokenError as error:
+                ID_STORE_FAULTS.labels("copy").inc()
+                logger.warning("ids are not copied", error=str(error))
+
     async def start_over(self, error: DatabaseWentBackError) -> None:
         """Forget everything and recover from what the database has now."""
         logger.warning("database went back in time, recovering", error=str(error))
@@ -381,6 +408,8 @@ def create_app(
     app.agent(topic, name="meter", concurrency=1)(meter_batches(app))
     app.task(app.keep_flushing)
     app.task(app.keep_tidying)
+    if settings.aggregator_id_copies:
+        app.task(app.keep_copying)
     app.task(partial(keep_watch, app))
     app.task(partial(keep_looking, app))
 

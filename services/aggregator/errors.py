@@ -34,6 +34,8 @@
     IdsUnreadableError                  core/dedup.py: ids on disk; they are read from the log again
     StoreFault, PlaceTakenError         storage/store_files.py: a disk of ids that fails or is
                                         another's; ids stay in memory
+    DamagedCopyError                    storage/copy_pieces.py: a copy of ids is not what was
+                                        copied; it is not used
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ from services.aggregator.errors import DatabaseWentBackError
 from services.aggregator.kafka.log_offsets import LogOffsets
 from services.aggregator.meter import Meter
 from services.aggregator.settings import AggregatorSettings
+from services.aggregator.storage.id_copies import IdCopies
 from services.aggregator.succession.inheritance import Inheritance
 from services.aggregator.succession.lineage import Lineage
 from services.platform.kafka_log import Log
@@ -25,6 +26,7 @@ class MeterHost(Protocol):
     log_read: Log
     offsets: LogOffsets
     inheritance: Inheritance
+    id_copies: IdCopies
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop:

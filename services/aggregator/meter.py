@@ -17,6 +17,7 @@ from services.aggregator.core.continuity import RecordsReplacedError
 from services.aggregator.core.dedup import Sightings
 from services.aggregator.core.judging import Records
 from services.aggregator.core.partition import PartitionState, Sifted, Snapshot
+from services.aggregator.core.runs import Settled
 from services.aggregator.core.slices import SliceRows
 from services.aggregator.decoding.batch_mark import BatchMark
 from services.aggregator.decoding.columns import Decoded
@@ -120,6 +121,10 @@ class Meter:
     def read_next(self) -> dict[int, int]:
         """The offset to read from, by partition."""
         return {partition: state.read_next for partition, state in self.states.items()}
+
+    def settled(self) -> dict[int, Settled]:
+        """What lies below each partition's checkpoint, which is in the database."""
+        return {partition: state.settled for partition, state in self.states.items()}
 
     @property
     def in_doubt(self) -> list[int]:

@@ -52,16 +52,30 @@ SEEN_IDS: Final = Gauge(
 )
 ID_STORE_FAULTS: Final = Counter(
     "wattoken_aggregator_id_store_faults",
-    "Faults of the disk that keeps ids, by what was tried: open, read, write, tidy.",
+    "Faults of the disk that keeps ids, and of their copies, by what was tried: open, read, write,"
+    " tidy; copy, fetch.",
     ["what"],
     registry=REGISTRY,
 )
-for _what in ("open", "read", "write", "tidy"):
+for _what in ("open", "read", "write", "tidy", "copy", "fetch"):
     # There from the start: an alert sees a counter rise, but not begin at 1.
     ID_STORE_FAULTS.labels(_what)
 ID_STORES_REFUSING: Final = Gauge(
     "wattoken_aggregator_id_stores_refusing",
     "Partitions whose ids the disk did not take when last tried: they stay in memory.",
+    registry=REGISTRY,
+)
+ID_COPY_BYTES: Final = Counter(
+    "wattoken_aggregator_id_copy_bytes",
+    "Bytes of runs of ids that were copied to ClickHouse, and fetched from there.",
+    ["way"],
+    registry=REGISTRY,
+)
+for _way in ("copied", "fetched"):
+    ID_COPY_BYTES.labels(_way)
+ID_COPIES_BEHIND: Final = Gauge(
+    "wattoken_aggregator_id_copies_behind",
+    "Partitions of which runs of ids were due to be copied when last looked, and are not.",
     registry=REGISTRY,
 )
 PARTITIONS: Final = Gauge(

@@ -7,9 +7,9 @@
 2. Stop where these contradict one another.
 3. The slices: every register, and the windows that late events are likely to touch; and which
    series are admitted (`core.series_limit`).
-4. The runs of ids seen that end at ``c`` or below it, and the offset from which the ids of the
-   dedup horizon before ``c`` that they lack are read again: where they end, or Kafka finds it by
-   time.
+4. The runs of ids seen that end at ``c`` or below it, on disk or as copies, and the offset from
+   which the ids of the dedup horizon before ``c`` that they lack are read again: where they end, or
+   Kafka finds it by time.
 5. Where the log follows another, the ids of that one, unless runs have them (`inheritance`).
 
 Reading then begins at (4), but with the batch that ends at ``c`` at the latest: it must be the one
@@ -42,6 +42,8 @@ from services.aggregator.errors import (
 )
 from services.aggregator.kafka.log_offsets import LogOffsets
 from services.aggregator.storage.clickhouse_sink import ClickHouseSink
+from services.aggregator.storage.id_copies import IdCopies
+from services.aggregator.storage.seen_place import Copies
 from services.aggregator.succession.inheritance import Heir
 from services.platform.errors import UnavailableError
 from services.platform.kafka_log import Log
@@ -71,10 +73,13 @@ class Keep:
 class Stores(Protocol):
     """Where the ids seen are kept on disk."""
 
-    def open(self, partition: int, settled: Settled, start: int) -> OlderIds:
+    def open(
+        self, partition: int, settled: Settled, start: int, copies: Copies | None = None
+    ) -> OlderIds:
         """Open a partition's runs as far as they are of use at a checkpoint.
 
-        ``start`` is the first offset that can be read, as `core.runs.usable` has it.
+        ``start`` is the first offset that can be read, as `core.runs.usable` has it. Runs that are
+        missing may be had as copies.
         """
 
 
@@ -101,6 +106,8 @@ class Edges:
     decoder: Decoder
     #: None where the log follows no other.
     inherited: Inherited | None = None
+    #: None where runs of ids are not copied.
+    copies: IdCopies | None = None
 
 
 def recover(
@@ -147,7 +154,8 @@ def recover(
             inherits = edges.inherited is not None and past_ms[partition] < floor_ms
             start = BEFORE_INHERITED if inherits else starts[partition]
             settled = checkpoint.settled(rules[partition])
-            stores[partition] = edges.stores.open(partition, settled, start)
+            copies = None if edges.copies is None else edges.copies.of(sink, partition, abandoned)
+            stores[partition] = edges.stores.open(partition, settled, start, copies)
         read_from = rebuild_from(offsets, checkpoints, rules, starts, stores, floor_ms)
         cuts = {number: Cut(one.offset, one.log_ms) for number, one in read_from.items()}
         if edges.inherited is not None:

@@ -66,6 +66,17 @@ class AggregatorSettings(KafkaSettings, ClickHouseSettings, TraceSettings):
         description="Ids kept in memory for dedup, 35 to 65 bytes each; all others take 2 bytes"
         " each. While the disk takes none, up to five times as many; then reading pauses.",
     )
+    aggregator_id_copies: bool = Field(
+        default=False,
+        description="Whether runs of the ids seen are copied to ClickHouse, up to 45 bytes an id,"
+        " and fetched from there by a worker whose disk does not have them; else it reads the log.",
+    )
+    aggregator_id_copies_lag_seconds: float = Field(
+        default=300.0,
+        gt=0,
+        description="How long ids may wait to be copied: about as much of the log is read by a"
+        " worker that has only copies, so the topic's retention must be longer.",
+    )
     aggregator_replica_wait_seconds: float = Field(
         default=60.0,
         ge=0,

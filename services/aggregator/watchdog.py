@@ -44,8 +44,8 @@ async def keep_watch(app: MeterHost) -> None:
         # A log that was succeeded ends before what may lie on its topic.
         ends = {number: min(end, app.lineage.ends.get(number, end)) for number, end in ends.items()}
         # What is ours without a state stands still as well, wherever its log ends; unless that is
-        # because the predecessor's ids are being read.
-        waiting = NO_STATE - app.inheritance.progress
+        # because the predecessor's ids are being read, or copies of ids are fetched.
+        waiting = NO_STATE - app.inheritance.progress - app.id_copies.progress
         positions = {**dict.fromkeys(owned, waiting), **app.meter.positions()}
         still = watch.look(app.loop.time(), positions, ends, held=app.meter.held)
         if still:

@@ -24,7 +24,7 @@ SHARDED: Final = {
         (
             *("slices_register", "slices_minute", "slices_hour", "slices_unit"),
             *("adjustments", "belated_events", "dead_letters", "admitted_series"),
-            *("checkpoints", "log_partitions", "metering_rules"),
+            *("checkpoints", "log_partitions", "metering_rules", "seen_runs"),
         ),
         _PLACE,
     ),

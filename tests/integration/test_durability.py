@@ -97,6 +97,7 @@ QUESTIONS: dict[str, Callable[[ClickHouseSink], Any]] = {
     "rules": lambda sink: sink.read_rules([0]),
     "admissions": lambda sink: sink.read_admissions([0]),
     "starts": lambda sink: sink.read_starts([0]),
+    "copies": lambda sink: sink.read_copies([0]),
     "slices": lambda sink: sink.read_slices(REGISTER, 0, 0),
     "contradiction": lambda sink: sink.find_contradiction(REGISTER, 0, 0),
     "look-up": lambda sink: sink.look_up("hour", 0, hour_key(sink._labels)),

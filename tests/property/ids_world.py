@@ -23,17 +23,20 @@ import numpy as np
 from schemas.measures import USUAL
 from schemas.metering_rules import MeteringRules
 from services.aggregator.arrays.cuts import Cut
-from services.aggregator.core import runs
+from services.aggregator.core import run_copies, runs
 from services.aggregator.core.dedup import IdsUnreadableError, SeenIds, Sightings
 from services.aggregator.core.judging import Records
 from services.aggregator.core.partition import Checkpoint, PartitionState, Snapshot
+from services.aggregator.core.run_copies import Copied
 from services.aggregator.core.slices import SliceStore
 from services.aggregator.core.timing import RuleBook
 from services.aggregator.decoding.columns import Decoded, Decoder
 from services.aggregator.decoding.labels import Labels, Series
 from services.aggregator.recovery import rebuild_from
 from services.aggregator.storage import seen_place, store_files
-from services.aggregator.storage.seen_store import SeenStores
+from services.aggregator.storage.copy_pieces import seal_of, unsealed
+from services.aggregator.storage.run_file import RunFile
+from services.aggregator.storage.seen_store import READ_REST_SECONDS_MAX, SeenStores
 from services.platform.errors import UnavailableError
 from tests.memory_disk import MEMORY_DISK
 
@@ -43,6 +46,8 @@ CLOCK_STEP_MAX_MS = 25 * HOUR_MS
 TOO_NEW_MS = 5 * 60_000
 #: With the longest horizon of any schedule.
 KEEP_MS_MAX = 72 * HOUR_MS + CLOCK_STEP_MAX_MS
+#: Of copies: blocks lie in two.
+PIECE_BYTES = 1000
 T0_MS = 1_750_000_000_000
 
 
@@ -196,14 +201,62 @@ def stepped(disk: Disk) -> Iterator[None]:
             patched.stop()
 
 
+class ModelCopies:
+    """The copies of runs that a database has."""
+
+    def __init__(self) -> None:
+        #: By token, with seals and pieces.
+        self.held: dict[int, tuple[Copied, list[tuple[int, bytes]]]] = {}
+        #: The highest checkpoint that there was.
+        self.confirmed = 0
+        #: Of so many pieces the last is not answered.
+        self.answers: int | None = None
+
+    def listed(self) -> list[Copied]:
+        return [copied for copied, _ in self.held.values()]
+
+    def pieces(self, copied: Copied) -> Iterator[bytes]:
+        for piece in unsealed(copied, self.held[copied.token][1]):
+            if self.answers is not None:
+                self.answers -= 1
+                if self.answers < 0:
+                    self.answers = None
+                    raise UnavailableError("the database is away")
+            yield piece
+
+    def write(self, run: RunFile, given_up: Callable[[], bool]) -> Copied | None:
+        pieces = list(run.pieces(PIECE_BYTES))
+        copied = Copied(run.stretch, run.described.token, len(pieces), run.file_bytes)
+        sealed = [(seal_of(copied.token, at, piece), piece) for at, piece in enumerate(pieces)]
+        self.held[copied.token] = copied, sealed
+        assert run.stretch.end.offset <= self.confirmed, "copied ahead of a checkpoint"
+        return copied
+
+    def reach(self, below: int, past_ms: int) -> int:
+        """Up to which offset copies alone say all that matters; 0 where they do not."""
+        stretches = [
+            copied.stretch for copied in self.listed() if copied.stretch.end.offset <= below
+        ]
+        ends = {one.begin.offset for one in stretches if one.begin.log_ms <= past_ms}
+        for one in sorted(stretches, key=lambda one: one.begin.offset):
+            if one.begin.offset in ends:
+                ends.add(one.end.offset)
+        return max(ends & {one.end.offset for one in stretches}, default=0)
+
+
 class Process:
     """A worker with one partition, from its recovery to its death."""
 
     def __init__(
-        self, log: TheLog, stores: SeenStores, checkpoint: Checkpoint, rules: RuleBook
+        self,
+        log: TheLog,
+        stores: SeenStores,
+        checkpoint: Checkpoint,
+        rules: RuleBook,
+        copies: ModelCopies | None = None,
     ) -> None:
         self._log = log
-        self.store = stores.open(0, checkpoint.settled(rules), log.start)
+        self.store = stores.open(0, checkpoint.settled(rules), log.start, copies)
         try:
             read_from = rebuild_from(
                 log,  # type: ignore[arg-type]
@@ -275,13 +328,18 @@ RECORD = (
 class IdsWorld:
     """A log, a database that knows checkpoints, disks, and the process that meters now."""
 
-    def __init__(self, memory_max: int = 2, horizon_ms: int = 24 * HOUR_MS) -> None:
+    def __init__(
+        self, memory_max: int = 2, horizon_ms: int = 24 * HOUR_MS, copies: ModelCopies | None = None
+    ) -> None:
         self.log = TheLog()
+        self.copies = copies
         self.now_ms = T0_MS
         self.memory_max = memory_max
         self.horizons_ms = [(0, horizon_ms)]
         self.checkpoints = [Checkpoint(0, 0)]
         self.disks = [Disk(), Disk()]
+        #: Whether the log has less than ids matter.
+        self.needs_copies = False
         self.flushing: Snapshot | None = None
         self.seconds = 0.0
         #: Taken by the flush, and not written yet.
@@ -292,6 +350,7 @@ class IdsWorld:
             patch.object(store_files.OpenFile, "read", self._read_file(store_files.OpenFile.read)),
             patch.object(seen_place, "randbits", lambda _: next(numbers)),
             patch.object(runs, "FAN_IN", 2),
+            patch.object(run_copies, "REPLACED_MIN", 2),
         )
         for patched in self._patches:
             patched.start()
@@ -325,14 +384,16 @@ class IdsWorld:
 
     def _start(self) -> Process:
         self.flushing = self.unwritten = None
-        try:
-            return self._process()
-        except UnavailableError:
-            # As a worker tries again; Kafka loses one answer at a time.
-            return self._process()
+        while True:
+            try:
+                return self._process()
+            except UnavailableError:
+                # As a worker tries again; answers are lost one at a time, and disks get room.
+                self.disk.takes, self.disk.unreadable = None, False
+                self.seconds += READ_REST_SECONDS_MAX
 
     def _process(self) -> Process:
-        return Process(self.log, self.stores, self.checkpoints[-1], self.rules)
+        return Process(self.log, self.stores, self.checkpoints[-1], self.rules, self.copies)
 
     def append(self, pause_ms: int, clock_ms: int, ids: list[int]) -> None:
         """A batch arrives, at a broker whose clock is off by so much."""
@@ -396,6 +457,64 @@ class IdsWorld:
         damage()
         self.stores = self._new_stores()
         self.process = self._start()
+
+    def begin_again_in_steps(self, steps: int | None, takes: int | None) -> None:
+        """The next process, which dies after so many steps, or finds a disk that becomes full."""
+        self.check()
+        self.process.store.close()
+        self.stores = self._new_stores()
+        self.disk.steps_left, self.disk.takes = steps, takes
+        try:
+            with stepped(self.disk):
+                self.process = self._start()
+        except Killed:
+            self.disk.thaw()
+            self.stores = self._new_stores()
+            self.process = self._start()
+        finally:
+            self.disk.steps_left = self.disk.takes = None
+
+    def lose_disk(self) -> None:
+        """The next process has a disk with nothing on it."""
+        self.kill(lambda: shutil.rmtree(self.disk.folder / "cluster_log", ignore_errors=True))
+
+    def lose_disk_before_the_next(self) -> None:
+        """What is on disk goes when the process ends."""
+        self.process.store.close()
+        shutil.rmtree(self.disk.folder / "cluster_log", ignore_errors=True)
+
+    def copy(self, behind: bool) -> None:
+        """Copy what is due: a run at most, or as many as there are."""
+        assert self.copies is not None
+        state, store = self.process.state, self.process.store
+        self.copies.confirmed = max(self.copies.confirmed, self.checkpoints[-1].next_offset)
+        until_ms = 1 << 60 if behind else -1
+        while store.copy(self.copies.listed(), state.settled, until_ms, self.copies.write):
+            if not behind:
+                return
+
+    def retain_what_is_not_copied(self) -> None:
+        """Kafka deletes what copies say as well: they have to be there from now on."""
+        assert self.copies is not None
+        newest = self.checkpoints[-1]
+        past_ms = newest.last_append_ms - KEEP_MS_MAX
+        start = self.copies.reach(newest.next_offset, past_ms)
+        if start > self.log.start:
+            self.log.start, self.log.lost_answers = start, 0
+            self.checkpoints = [newest]
+            self.needs_copies = True
+
+    def lose_copy(self, which: int, how: Callable[[bytes], bytes | None]) -> None:
+        """Something befalls a copy, as long as the log has what it says."""
+        if self.copies is None or self.needs_copies or not self.copies.held:
+            return
+        token = list(self.copies.held)[which % len(self.copies.held)]
+        copied, sealed = self.copies.held.pop(token)
+        seals, pieces = zip(*sealed, strict=True)
+        content = how(b"".join(pieces))
+        if content is not None:
+            rest = [content[at : at + PIECE_BYTES] for at in range(0, len(content), PIECE_BYTES)]
+            self.copies.held[token] = copied, list(zip(seals, rest, strict=False))
 
     def move_to_other_disk(self) -> None:
         """Another machine goes on, with a disk from when it last had the partition."""

@@ -23,7 +23,7 @@ from tests.property.concurrent.found import FOUND_BY, HELD_ELSEWHERE
 from tests.property.concurrent.hunt import hunt
 from tests.property.concurrent.planted import PLANTED
 from tests.property.concurrent.planting import MisfitError, plant
-from tests.property.concurrent.profile import THEMES
+from tests.property.concurrent.profile import THEMES, byte_of
 from tests.property.concurrent.schedule import EVENTS, SCHEDULE_BYTES, model, run_schedule
 from tests.versions.effort import examples
 
@@ -37,7 +37,8 @@ pytestmark = pytest.mark.usefixtures("quiet")
 
 
 @pytest.mark.timeout(900)
-def test_every_schedule_ends_exact(tmp_path: Path) -> None:
+@pytest.mark.parametrize("theme", [None, "copies"])
+def test_every_schedule_ends_exact(tmp_path: Path, theme: str | None) -> None:
     @settings(
         max_examples=EXAMPLES,
         deadline=None,
@@ -48,6 +49,8 @@ def test_every_schedule_ends_exact(tmp_path: Path) -> None:
     )
     @given(st.binary(min_size=SCHEDULE_BYTES, max_size=SCHEDULE_BYTES))
     def ends_exact(data: bytes) -> None:
+        if theme is not None:
+            data = bytes([byte_of(theme)]) + data[1:]
         run_schedule(data, tmp_path / "world")
 
     with model():

@@ -148,7 +148,9 @@ class ModelStore:
         self.dies_behind_a_run = False
         self.end: Cut | None = None
 
-    def open(self, partition: int, settled: Settled, start: int) -> ModelStore:
+    def open(
+        self, partition: int, settled: Settled, start: int, copies: object = None
+    ) -> ModelStore:
         runs = usable(self._disk.runs[self._log], settled, start)
         self._disk.runs[self._log] = runs
         self.end = runs[-1].stretch.end if runs else None

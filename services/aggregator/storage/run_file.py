@@ -159,6 +159,35 @@ class RunFile:
             raise RunFault(self.path, f"read {self.path}: {error}") from error
         return blocks
 
+    @property
+    def file_bytes(self) -> int:
+        """The size of the file. Raises `RunFault`."""
+        try:
+            return self._file.size()
+        except OSError as error:
+            raise RunFault(self.path, f"read {self.path}: {error}") from error
+
+    def pieces(self, size: int) -> Iterator[bytes]:
+        """The file as it is, in pieces of so many bytes, looked at before they are handed out."""
+        block_bytes, blocks = self.described.block_bytes, self.described.blocks
+        try:
+            read_index(self._file)
+        except (OSError, DamagedRunError) as error:
+            raise RunFault(self.path, f"read {self.path}: {error}") from error
+        at, end, checked = 0, self.file_bytes, 0
+        while at < end:
+            # A block that lies in two pieces is looked at with the first of them.
+            upto = min(blocks, -(-(at + size) // block_bytes))
+            places = [(checked * block_bytes, (upto - checked) * block_bytes)]
+            if upto > checked:
+                self._checked(range(checked, upto), places)
+                checked = upto
+            try:
+                yield self._file.read(at, min(size, end - at))
+            except (OSError, DamagedRunError) as error:
+                raise RunFault(self.path, f"read {self.path}: {error}") from error
+            at += size
+
     def first_block_from(self, high: int) -> int:
         """The first block that begins with a first half that is not below this."""
         return int(np.searchsorted(self._fence, np.uint64(high)))

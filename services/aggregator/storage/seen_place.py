@@ -17,10 +17,10 @@ asks, and may close; one other writes, and one more tidies up.
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from secrets import randbits
-from typing import Final
+from typing import Final, Protocol
 
 import numpy as np
 
@@ -30,13 +30,16 @@ from services.aggregator.arrays.id_filter import masks_of
 from services.aggregator.arrays.key_index import Ints
 from services.aggregator.arrays.sorted_ids import in_order
 from services.aggregator.core.dedup import Sightings
+from services.aggregator.core.run_copies import Copied, best, complete
 from services.aggregator.core.runs import Settled, Stretch, to_merge, usable
 from services.aggregator.metrics import ID_STORE_FAULTS
 from services.aggregator.storage import store_files
+from services.aggregator.storage.copy_pieces import DamagedCopyError
 from services.aggregator.storage.run_file import PREFIX, RunFault, RunFile, RunWriter, name_of
 from services.aggregator.storage.run_format import Described, time_bytes_for
 from services.aggregator.storage.run_merge import merged, merged_stretch
-from services.aggregator.storage.store_files import PlaceGoneFault, faults_of
+from services.aggregator.storage.store_files import PlaceGoneFault, StoreFault, faults_of
+from services.platform.errors import UnavailableError
 from services.platform.log import get_logger
 
 logger = get_logger(__name__)
@@ -44,6 +47,26 @@ logger = get_logger(__name__)
 TOKEN_BITS: Final = 64
 #: What is being written, until it has its name.
 UNFINISHED: Final = ".new"
+
+
+class Copies(Protocol):
+    """Copies of a partition's runs. Both raise `UnavailableError` and `AbandonedError`."""
+
+    def listed(self) -> Sequence[Copied]:
+        """All that are whole."""
+
+    def pieces(self, copied: Copied) -> Iterator[bytes]:
+        """The bytes of one. Raises `DamagedCopyError`."""
+
+
+def ids_to_fetch(run: RunFile | Copied) -> int:
+    """How many ids have to be fetched before a run can be asked."""
+    return run.stretch.count if isinstance(run, Copied) else 0
+
+
+def not_on_log(runs: Iterable[RunFile | Copied], start: int) -> bool:
+    """Whether there are copies among these runs that the log cannot stand for."""
+    return any(isinstance(run, Copied) and run.stretch.begin.offset < start for run in runs)
 
 
 class Place:
@@ -63,23 +86,87 @@ class Place:
         with faults_of(f"open {path}"):
             self._claim: int | None = store_files.claim(path)
 
-    def open(self, settled: Settled | None, start: int) -> None:
+    def open(self, settled: Settled | None, start: int, copies: Copies | None = None) -> None:
         """Take over the runs that are of use at a checkpoint; with None, none. Delete all others.
 
-        ``start`` is the first offset that can be read.
+        ``start`` is the first offset that can be read. Where runs are missing, copies are fetched.
+        Raises what ``copies`` raises, and `UnavailableError` where the disk does not take a copy of
+        what the log does not have any more.
         """
         try:
-            self.runs = tuple(self._found(settled, start)) if settled is not None else ()
+            self.runs = tuple(self._found(settled, start, copies)) if settled is not None else ()
             self.end = self.runs[-1].stretch.end if self.runs else None
             self._delete_others()
         except BaseException:
             self.close()
             raise
 
-    def _found(self, settled: Settled, start: int) -> list[RunFile]:
+    def _found(self, settled: Settled, start: int, copies: Copies | None) -> list[RunFile]:
         with faults_of(f"look through {self.path}"):
             paths = sorted(self.path.glob(f"{PREFIX}_*"))
-        return usable([run for path in paths if (run := self._opened(path))], settled, start)
+        here = [run for path in paths if (run := self._opened(path))]
+        found = usable(here, settled, start)
+        if copies is None or complete(found, settled):
+            return found
+        return self._with_copies(here, copies, settled, start)
+
+    def _with_copies(
+        self, here: list[RunFile], copies: Copies, settled: Settled, start: int
+    ) -> list[RunFile]:
+        """What is of use of the runs here and of copies, which are fetched."""
+        listed = list(copies.listed())
+        while True:
+            # Of one that is both here and a copy, the one here is used.
+            wanted: list[RunFile | Copied] = best([*here, *listed], settled, start, ids_to_fetch)
+            missing = [one for one in wanted if isinstance(one, Copied)]
+            if not missing:
+                return [one for one in wanted if isinstance(one, RunFile)]
+            for copied in missing:
+                listed.remove(copied)
+                try:
+                    here.append(self._fetched(copied, copies))
+                except DamagedCopyError as fault:
+                    ID_STORE_FAULTS.labels("fetch").inc()
+                    logger.warning(
+                        "a copy of ids is damaged", path=str(self.path), error=str(fault)
+                    )
+                    break
+                except StoreFault as fault:
+                    ID_STORE_FAULTS.labels("write").inc()
+                    if not_on_log(missing, start):
+                        raise UnavailableError(
+                            "ids that the log does not have any more are only in copies, and"
+                            f" {fault}"
+                        ) from fault
+                    logger.warning(
+                        "the disk takes no copies", path=str(self.path), error=str(fault)
+                    )
+                    listed.clear()
+                    break
+
+    def _fetched(self, copied: Copied, copies: Copies) -> RunFile:
+        """Bring a copy here. Its pieces are sealed: what is wrong behind that is the disk's."""
+        path = self.path / f"{copied.token:016x}{UNFINISHED}"
+        with faults_of(f"write {path}"):
+            file = store_files.NewFile(path)
+        try:
+            with faults_of(f"write {path}"):
+                for piece in copies.pieces(copied):
+                    file.write([piece])
+                file.close()
+            run = RunFile.open(path)
+            described = (run.described.log, run.described.partition, run.described.token)
+            ours = (self._log, self._partition, copied.token)
+            if described != ours or run.stretch != copied.stretch:
+                raise DamagedCopyError(f"{name_of(copied.stretch)} is another run")
+            # Not forced onto the disk: what a power cut takes is noticed, and fetched again.
+            run.path = self.path / name_of(run.stretch)
+            with faults_of(f"name {run.path}"):
+                file.name(run.path)
+        except BaseException:
+            file.give_up()
+            raise
+        return run
 
     def _opened(self, path: Path) -> RunFile | None:
         """A run that is whole and ours; a damaged one is none, so it is a gap."""

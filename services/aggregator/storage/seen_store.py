@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -30,11 +30,13 @@ from services.aggregator.arrays.byte_spans import Words
 from services.aggregator.arrays.cuts import Cut
 from services.aggregator.arrays.key_index import Ints
 from services.aggregator.core.dedup import IdsUnreadableError, Sightings
+from services.aggregator.core.run_copies import Copied, best, to_copy
 from services.aggregator.core.runs import Settled
 from services.aggregator.metrics import ID_STORE_FAULTS, ID_STORES_REFUSING
-from services.aggregator.storage.run_file import RunFault
-from services.aggregator.storage.seen_place import Place
+from services.aggregator.storage.run_file import RunFault, RunFile
+from services.aggregator.storage.seen_place import Copies, Place, ids_to_fetch, not_on_log
 from services.aggregator.storage.store_files import PlaceGoneFault, PlaceTakenError, StoreFault
+from services.platform.errors import UnavailableError
 from services.platform.log import get_logger
 
 logger = get_logger(__name__)
@@ -67,21 +69,34 @@ class SeenStore:
         self._unreadable = ""
         self._merges_again_at = 0.0
 
-    def open(self, settled: Settled, start: int) -> None:
+    def open(self, settled: Settled, start: int, copies: Copies | None) -> None:
         """Take over the runs on disk that are of this log and of use at the checkpoint.
 
-        ``start`` is the first offset that can be read.
+        ``start`` is the first offset that can be read. Runs that are missing are fetched as copies.
+        Raises what those raise, and `UnavailableError` where no disk takes what they alone have.
         """
         if self._stores.resting(self._partition):
             self._stores.refused(self._partition)
         else:
-            self._place = self._stores.place(self._partition, settled, start)
+            self._place = self._stores.place(self._partition, settled, start, copies)
+        if self._place is None and copies is not None:
+            wanted = best(copies.listed(), settled, start, ids_to_fetch)
+            if not_on_log(wanted, start):
+                raise UnavailableError(
+                    f"ids of partition {self._partition} that the log does not have any more are"
+                    " only in copies, and the disk takes none"
+                )
 
     @property
     def end(self) -> Cut | None:
         """Where the newest run ends; None where there is none, or they are lost."""
         place = self._place
         return None if place is None else place.end
+
+    @property
+    def closed(self) -> bool:
+        """Whether it was given away."""
+        return self._closed
 
     @property
     def lost(self) -> bool:
@@ -184,6 +199,27 @@ class SeenStore:
             self._merges_again_at = self._stores.now() + WRITE_REST_SECONDS
         return False
 
+    def copy(
+        self,
+        copies: Sequence[Copied],
+        settled: Settled,
+        until_ms: int,
+        write: Callable[[RunFile, Callable[[], bool]], Copied | None],
+    ) -> Copied | None:
+        """Copy the run that is due; None where none is, or it was not copied.
+
+        ``write`` is handed the run and whether that was given up, and raises what it does.
+        """
+        place = self._place
+        run = None if place is None else to_copy(place.runs, copies, settled, until_ms)
+        if run is None:
+            return None
+        try:
+            return write(run, lambda: self.closed)
+        except RunFault as fault:
+            self._lose(fault, fault.path)
+        return None
+
     def close(self) -> None:
         """Let others use the place. Closing again does nothing."""
         with self._lock:
@@ -209,18 +245,33 @@ class SeenStores:
         #: Until when the disk is left alone, by partition; also those given away meanwhile.
         self._rests: dict[int, float] = {}
         self._refused: set[int] = set()
+        self._opened: dict[int, SeenStore] = {}
         #: When ids were lost, by partition.
         self._losses: dict[int, list[float]] = {}
         #: Places with damaged files that could not be deleted: they must not be used.
         self._spoilt: set[Path] = set()
 
-    def open(self, partition: int, settled: Settled, start: int) -> SeenStore:
+    def open(
+        self, partition: int, settled: Settled, start: int, copies: Copies | None = None
+    ) -> SeenStore:
         """Open a partition's store, on disk if it can be; ``start``: what can be read begins."""
         store = SeenStore(self, partition)
-        store.open(settled, start)
+        store.open(settled, start, copies)
+        self._opened[partition] = store
         return store
 
-    def place(self, partition: int, settled: Settled | None, start: int) -> Place | None:
+    def opened(self, partition: int) -> SeenStore | None:
+        """The store of a partition that was opened last, if it is open yet."""
+        store = self._opened.get(partition)
+        return None if store is None or store.closed else store
+
+    def place(
+        self,
+        partition: int,
+        settled: Settled | None,
+        start: int,
+        copies: Copies | None = None,
+    ) -> Place | None:
         """Open the first place that can be had, empty without a checkpoint; None if there is none.
 
         Then the disk has a rest.
@@ -232,7 +283,7 @@ class SeenStores:
                 continue
             try:
                 place = Place(path, self._log, partition)
-                place.open(settled, start)
+                place.open(settled, start, copies)
             except PlaceTakenError:
                 logger.warning("ids on disk are in use, trying another place", place=path.name)
                 continue

@@ -16,15 +16,18 @@ from typing import TYPE_CHECKING, Any
 from mode.utils.queues import FlowControlEvent
 
 from services.aggregator.app import MeterApp
+from services.aggregator.core.run_copies import to_copy
 from services.aggregator.core.runs import to_merge
 from services.aggregator.kafka.log_offsets import LogOffsets
 from services.aggregator.kafka.transport import FetchedBatch
 from services.aggregator.meter import Meter
 from services.aggregator.recovery import Edges
+from services.aggregator.storage.id_copies import IdCopier, IdCopies
 from services.aggregator.storage.id_threads import IdThread
 from services.aggregator.storage.seen_store import SeenStores
 from services.aggregator.storage.sink_thread import SinkThread
 from services.aggregator.succession.lineage import lineage_of
+from services.platform.errors import WattokenError
 from tests.property.concurrent.consumer import SILENT_LOG, ModelConsumer, tp
 from tests.property.concurrent.log import DECODER, ModelLog, ModelQuestions, log_of
 from tests.property.concurrent.sink import ModelSink
@@ -34,6 +37,8 @@ if TYPE_CHECKING:
 
 #: Batches that wait for the agent.
 BUFFER = 2
+#: How long what was seen waits to be copied.
+LAG_MS = 1
 #: So many ids are written ahead of a flush.
 MANY_IDS = 6
 
@@ -70,12 +75,14 @@ class ModelApp(MeterApp):
             tp(partition): offset for partition, offset in self.meter.positions().items()
         }
         self._consumer.before_revoke = self.give_away
+        stores = SeenStores(process.host.folder, log.name, process.loop.time)
         edges = Edges(
             log,
             self.offsets,
-            SeenStores(process.host.folder, log.name, process.loop.time),
+            stores,
             world.profile.keep,
             DECODER,
+            copies=IdCopies() if world.profile.copies else None,
         )
         self.meter = Meter(
             edges,
@@ -92,6 +99,12 @@ class ModelApp(MeterApp):
             self.check_log,
             ids=IdThread("ids"),
             tidier=IdThread("tidy"),
+        )
+        self.id_copier = IdCopier(
+            stores,
+            SinkThread(ModelSink(process, self.log_model, "copy offsets"), "copy"),  # type: ignore[arg-type]
+            self.meter.settled,
+            LAG_MS,
         )
         self._recovery_signal = asyncio.Event()
         self._recovery_generation = 0
@@ -144,6 +157,25 @@ class ModelApp(MeterApp):
             await self.process.wait_for("time to tidy up", lambda: None, self._to_tidy)
             await self.meter.write_ids(MANY_IDS)
             await self.meter.tidy()
+
+    async def keep_copying(self) -> None:
+        while not self.stopping:
+            await self.process.wait_for("time to copy", lambda: None, self._to_copy)
+            try:
+                await self.id_copier.copy_due(self.process.world.now_ms)
+            except WattokenError:
+                # As the real one: what does not succeed is done the next time.
+                continue
+
+    def _to_copy(self) -> bool:
+        """Whether there are runs to copy."""
+        for number, state in self.meter.states.items():
+            place = getattr(state.seen._older, "_place", None)
+            copies = self.process.world.database.whole_copies(self.log_read.name, number)
+            until_ms = self.process.world.now_ms - LAG_MS
+            if place is not None and to_copy(place.runs, copies, state.settled, until_ms):
+                return True
+        return False
 
     def _to_tidy(self) -> bool:
         """Whether there are runs to merge, or to delete, or many ids to write."""

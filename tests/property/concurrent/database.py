@@ -14,6 +14,7 @@ import numpy as np
 
 from schemas.measures import MEASURES
 from services.aggregator.core.partition import Checkpoint
+from services.aggregator.core.run_copies import Copied
 from services.aggregator.core.series_limit import Admission
 from services.aggregator.core.slice_keys import unpack, varieties
 from services.aggregator.core.windows import FAMILIES, FAMILY_BY_NAME, UNIT
@@ -48,6 +49,8 @@ class Database:
 
     def __init__(self, violated: Callable[[str], None]) -> None:
         self._violated = violated
+        #: Whether checkpoints may have been later once.
+        self.restored = False
         #: By log name and partition; there by family and the slice's number.
         self.slices: dict[tuple[str, int], dict[str, dict[int, tuple[int, Totals]]]] = defaultdict(
             lambda: {name: {} for name in FAMILY_NAMES}
@@ -56,6 +59,11 @@ class Database:
         self.dead_letters: dict[tuple[str, int], set[int]] = defaultdict(set)
         #: By log name and partition; there by series and whether it has tokens, from which offset.
         self.admissions: dict[tuple[str, int], dict[tuple[int, bool], int]] = defaultdict(dict)
+
+        #: By log name and partition; there by copy, the seals and pieces that are there.
+        self.copies: dict[tuple[str, int], dict[Copied, list[tuple[int, bytes]]]] = defaultdict(
+            dict
+        )
 
     def copy(self, checkpoints: dict[tuple[str, int], Checkpoint] | None = None) -> Database:
         """The tables as they are now; with checkpoints that were copied before, where given."""
@@ -67,6 +75,8 @@ class Database:
             copied.dead_letters[place] = set(offsets)
         for place, admitted in self.admissions.items():
             copied.admissions[place] = dict(admitted)
+        for place, copies in self.copies.items():
+            copied.copies[place] = dict(copies)
         return copied
 
     def insert_slice(
@@ -100,6 +110,32 @@ class Database:
         at = admitted.setdefault((admission.series, admission.used), admission.offset)
         if at != admission.offset:
             self._violated(f"series {admission.series} is admitted at {at} and {admission.offset}")
+
+    def insert_copy(
+        self, log: ModelLog, partition: int, copied: Copied, sealed: list[tuple[int, bytes]]
+    ) -> None:
+        """Insert pieces of a copy, from the first on."""
+        stored = self.checkpoints.get((log.name, partition))
+        if not self.restored and copied.stretch.end.offset > (stored.next_offset if stored else 0):
+            self._violated(f"a run up to {copied.stretch.end.offset} is copied, ahead of {stored}")
+        self.copies[log.name, partition][copied] = sealed
+
+    def whole_copies(self, log: str, partition: int) -> list[Copied]:
+        """The copies of a partition of which all is there."""
+        copies = self.copies[log, partition].items()
+        return [copied for copied, sealed in copies if len(sealed) == copied.pieces]
+
+    def reach(self, log: str, partition: int, past_ms: int) -> int:
+        """Up to which offset copies say all that was seen after a log time; 0 where they do not."""
+        stored = self.checkpoints.get((log, partition))
+        below = 0 if stored is None else stored.next_offset
+        whole = self.whole_copies(log, partition)
+        stretches = [one.stretch for one in whole if one.stretch.end.offset <= below]
+        ends = {one.begin.offset for one in stretches if one.begin.log_ms <= past_ms}
+        for one in sorted(stretches, key=lambda one: one.begin.offset):
+            if one.begin.offset in ends:
+                ends.add(one.end.offset)
+        return max(ends & {one.end.offset for one in stretches}, default=0)
 
     def insert_checkpoint(self, log: ModelLog, partition: int, checkpoint: Checkpoint) -> None:
         """Insert a checkpoint."""

@@ -41,6 +41,8 @@ THEME: dict[str, str] = {
     "log time not taken up": "topics",
     "hole 11: ends are read before checkpoints": "zombies",
     "hole 1: the older sighting is left behind": "ids",
+    "copies beyond the checkpoint are used": "copies",
+    "a missing copy is none that is waited for": "copies",
 }
 #: A schedule that shows each, by its number; `make schedules` finds others.
 FOUND_BY: dict[str, int] = {
@@ -93,6 +95,8 @@ FOUND_BY: dict[str, int] = {
     "duplicates do not count as seen": 10,
     "records below the checkpoint are counted": 1,
     "reads beyond the checkpoint after a recovery": 132,
+    "copies beyond the checkpoint are used": 2,
+    "a missing copy is none that is waited for": 8,
 }
 #: Bugs that no schedule has shown yet: by which name `tests.planted.bugs` has them planted, where a
 #: test of one part sees them, and why schedules do not.

@@ -24,7 +24,7 @@ from tests.property.concurrent.found import THEME
 from tests.property.concurrent.model import Violation
 from tests.property.concurrent.planted import PLANTED
 from tests.property.concurrent.planting import MisfitError, plant
-from tests.property.concurrent.profile import THEMES
+from tests.property.concurrent.profile import THEMES, byte_of
 from tests.property.concurrent.schedule import SCHEDULE_BYTES, model, run_schedule
 
 #: What a planted bug may not be shown by: it was planted into code that it does not fit any more.
@@ -46,7 +46,7 @@ class Found:
 def schedule_bytes(seed: int, theme: str | None = None) -> bytes:
     """The schedule of a number; of a theme where one is named."""
     data = random.Random(seed).randbytes(SCHEDULE_BYTES)
-    return data if theme is None else bytes([list(THEMES).index(theme)]) + data[1:]
+    return data if theme is None else bytes([byte_of(theme)]) + data[1:]
 
 
 def violation_of(data: bytes, folder: Path) -> Violation | None:

@@ -30,7 +30,12 @@ def restore(world: World) -> None:
     for process in world.live:
         if stopped or process not in world.group.members or not _will_notice(world, process):
             world.kill(process)
+    copies = world.database.copies
     world.database = world.backup.copy()
+    world.database.restored = True
+    if world.profile.copies and world.choices.chance(128):
+        # A table that was backed up after the checkpoints, or not at all.
+        world.database.copies = copies
     world.restores += 1
     world.unaccepted = True
     world.note("an older backup is restored")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from services.aggregator import agent, app, flush, meter, recovery
 from services.aggregator.arrays import sorted_ids
-from services.aggregator.core import dedup, partition, runs, slices, timing
+from services.aggregator.core import dedup, partition, run_copies, runs, slices, timing
 from services.aggregator.handover import Handover
 from services.aggregator.kafka import log_offsets, transport
 from services.aggregator.storage import run_file, seen_place, seen_store
@@ -361,5 +361,11 @@ PLANTED: dict[str, Bug] = {
             "return Beginning(start, checkpoint.last_append_ms)",
             "return Beginning(start, lowest_ms)",
         ),
+    ),
+    "copies beyond the checkpoint are used": (
+        Edit(run_copies, "best", "if run.stretch.end.offset <= settled.offset", "if True"),
+    ),
+    "a missing copy is none that is waited for": (
+        Edit(seen_place.Place, "_found", "copies is None or complete(found, settled)", "True"),
     ),
 }

@@ -107,6 +107,20 @@ THEMES: dict[str, dict[str, int]] = {
         "start a worker": 2,
         "stop a worker": 1,
     },
+    "copies": {
+        "kill": 3,
+        "kill beyond a run": 2,
+        "rebalance": 3,
+        "delete ids": 4,
+        "start a worker": 2,
+        "stop a worker": 1,
+        "time out": 1,
+        "freeze": 1,
+        "database away": 1,
+        "back up": 2,
+        "restore": 2,
+        "delete copied records": 6,
+    },
     "all": {
         "kill": 2,
         "rebalance": 2,
@@ -127,12 +141,16 @@ THEMES: dict[str, dict[str, int]] = {
         "delay a call": 4,
     },
 }
+WITHOUT_COPIES = [theme for theme in THEMES if theme != "copies"]
+#: The first byte of a schedule with copies of runs; the others share out what is left.
+COPIES_BYTE = 255
 #: Of how many identities events are; of few in themes that are not here.
 IDENTITIES = {
     "look-ups": [6, 40, 200],
     "ids": [3, 4, 6, 12, 40],
     "rules": [6, 12, 40],
     "operations": [3, 40, 200],
+    "copies": [3, 4, 6, 12, 40],
 }
 #: How long after the last record the next is appended; some around the end of
 #: the stretch in which an id makes duplicates.
@@ -150,6 +168,7 @@ PAUSES_OF: dict[str, list[tuple[int, ...]]] = {
     "look-ups": [MINUTES_MS, MINUTES_MS, STANDING_MS],
     "ids": [PAUSES_MS, STANDING_MS, LONG_MS, STANDING_MS, EDGES_MS],
     "rules": [PAUSES_MS, LONG_MS, EDGES_MS],
+    "copies": [PAUSES_MS, STANDING_MS, LONG_MS, EDGES_MS],
 }
 #: How old an event is when it is appended: fresh; late for the minutes, late for the hours, at and
 #: beyond the limits; or mostly so late that its windows have to be looked up.
@@ -204,11 +223,22 @@ class Profile:
     events: list[str]
     replica_wait_seconds: float = 4.0
 
+    @property
+    def copies(self) -> bool:
+        """Whether runs of ids are copied."""
+        return self.theme == "copies"
+
+
+def byte_of(theme: str) -> int:
+    """The first byte of a schedule of a theme."""
+    return COPIES_BYTE if theme == "copies" else WITHOUT_COPIES.index(theme)
+
 
 def draw_profile(choices: Choices) -> Profile:
     """Draw a schedule's nature; bytes of 0 give the tamest."""
-    theme = choices.pick(list(THEMES))
-    ids, disks, look_ups = theme == "ids", theme == "disks", theme == "look-ups"
+    byte = choices.byte()
+    theme = "copies" if byte == COPIES_BYTE else WITHOUT_COPIES[byte % len(WITHOUT_COPIES)]
+    ids, disks, look_ups = theme in ("ids", "copies"), theme == "disks", theme == "look-ups"
     zombies, operations = theme == "zombies", theme == "operations"
     return Profile(
         theme=theme,

@@ -13,7 +13,7 @@ import pytest
 
 from services.aggregator import app as app_module
 from services.aggregator import meter as meter_module
-from services.aggregator.core import log_time, runs, timing
+from services.aggregator.core import log_time, run_copies, runs, timing
 from services.aggregator.errors import DatabaseWentBackError
 from services.aggregator.storage import retry, seen_store
 from tests.property.concurrent import calm, mishaps, operators, traffic
@@ -146,6 +146,7 @@ EVENTS: dict[str, Callable[[World], None]] = {
             traffic.append,
             traffic.marker,
             traffic.delete_old_records,
+            traffic.delete_copied_records,
             traffic.overtake,
             operators.back_up,
             operators.restore,
@@ -166,6 +167,7 @@ def limit(drawn: Profile) -> None:
     """Set the code's own limits as the schedule has them; `model` sets them back."""
     app_module.LAST_FLUSH_SECONDS = drawn.last_flush_seconds
     runs.FAN_IN = drawn.fan_in
+    run_copies.REPLACED_MIN = drawn.fan_in
     meter_module.IDS_MAX_LEAST = drawn.ids_max_least
 
 
@@ -191,6 +193,7 @@ def model() -> Iterator[None]:
         for limited, name in (
             (app_module, "LAST_FLUSH_SECONDS"),
             (runs, "FAN_IN"),
+            (run_copies, "REPLACED_MIN"),
             (meter_module, "IDS_MAX_LEAST"),
         ):
             patch.setattr(limited, name, getattr(limited, name))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -10,11 +10,14 @@ import numpy as np
 
 from services.aggregator.arrays.key_index import Ints
 from services.aggregator.core.partition import Checkpoint, Snapshot
+from services.aggregator.core.run_copies import Copied
 from services.aggregator.core.series_limit import Admission
 from services.aggregator.core.slice_keys import windows_of
 from services.aggregator.core.slices import SliceRows
 from services.aggregator.core.timing import RuleBook
 from services.aggregator.core.windows import FAMILIES, Family
+from services.aggregator.storage.copy_pieces import seal_of, unsealed
+from services.platform.clickhouse import nothing_answered
 from tests.property.concurrent.log import ModelLog
 
 
@@ -85,7 +88,43 @@ class ModelSink:
 
         self._process.edge_write("insert checkpoints", insert, len(rows))
 
+    def write_copy(
+        self,
+        partition: int,
+        copied: Copied,
+        pieces: Iterable[bytes],
+        keep_seconds: int,
+        given_up: Callable[[], bool],
+    ) -> bool:
+        sealed = [(seal_of(copied.token, at, piece), piece) for at, piece in enumerate(pieces)]
+        if given_up():
+            return False
+
+        def insert(count: int) -> None:
+            self._database.insert_copy(self._log, partition, copied, sealed[:count])
+
+        self._process.edge_write("insert copies", insert, len(sealed))
+        return True
+
     # Reading.
+
+    def read_copies(self, partitions: Sequence[int]) -> dict[int, list[Copied]]:
+        found: dict[int, list[Copied]] = self._read(
+            "read copies",
+            lambda: {
+                number: self._database.whole_copies(self._log.name, number) for number in partitions
+            },
+        )
+        return found
+
+    def read_pieces(self, partition: int, copied: Copied) -> Iterator[bytes]:
+        sealed: list[tuple[int, bytes]] = self._read(
+            "read pieces",
+            lambda: self._database.copies[self._log.name, partition].get(copied, []),
+        )
+        if len(sealed) < copied.pieces:
+            raise nothing_answered()
+        yield from unsealed(copied, sealed)
 
     def _read(self, what: str, effect: Callable[[], Any]) -> Any:
         return self._process.edge_call(what, "clickhouse", effect)

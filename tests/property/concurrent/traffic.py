@@ -69,6 +69,22 @@ def delete_old_records(world: World) -> None:
         world.note(f"retention: partition {partition.number} starts at {partition.start}")
 
 
+def delete_copied_records(world: World) -> None:
+    """Retention deletes what no checkpoint, the backup's too, needs, as copies have its ids."""
+    if world.choices.chance(160):
+        world.note("backup")
+        world.backup = world.database.copy()
+    for partition in world.log.partitions:
+        horizon_ms = max(rules.dedup_horizon_ms for _, rules in partition.rules)
+        reaches = []
+        for database in (world.database, world.backup):
+            stored = database.checkpoints.get((world.log.name, partition.number))
+            past_ms = -1 if stored is None else stored.last_append_ms - horizon_ms - CLOCK_STEP_MS
+            reaches.append(database.reach(world.log.name, partition.number, past_ms))
+        partition.start = max(partition.start, *[min(reaches)])
+        world.note(f"short retention: partition {partition.number} starts at {partition.start}")
+
+
 def overtake(world: World) -> None:
     """Retention deletes what nobody has metered. Then a person must decide."""
     for partition in world.log.partitions:

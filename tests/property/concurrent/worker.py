@@ -32,11 +32,12 @@ class WorkerProcess(Process):
         self.restores_seen = world.restores
         app = self.app
         self.running = [
-            self.loop.create_task(work, name=what)  # type: ignore[arg-type]
+            self.loop.create_task(work, name=what)
             for what, work in (
                 ("agent", meter_batches(app)(app.batches())),
                 ("flushes", app.keep_flushing()),
                 ("tidying up", app.keep_tidying()),
+                *([("copying", app.keep_copying())] if world.profile.copies else []),
                 ("commits", app.keep_committing()),
                 ("recovery", app.keep_recovering()),
                 (

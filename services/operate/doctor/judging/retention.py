@@ -11,6 +11,8 @@ from services.operate.doctor.finding import Finding, error, ok, skipped, warning
 
 #: By so much a broker's clock may step (docs/adr/0015-steps-of-the-clock.md).
 CLOCK_STEP_MS: Final = 25 * HOUR_MS
+#: By so much copies of ids are behind at most, with room for a stop.
+COPIES_LAG_MS: Final = HOUR_MS
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +22,8 @@ class Retention:
     ``retention_ms`` and ``retention_bytes`` are -1 without a limit. ``rules`` are those in force,
     None where there are none. ``backup_age_ms`` is the age of the newest backup that the server
     knows of, None where it knows of none; ``backup_ms`` is how often they are to be made.
+    ``copied`` says whether copies of ids reach as far back as these matter, and to where the log
+    begins.
     """
 
     topic: str
@@ -28,6 +32,7 @@ class Retention:
     rules: MeteringRules | None
     backup_ms: int
     backup_age_ms: int | None
+    copied: bool = False
 
 
 def judge(facts: Retention) -> Iterator[Finding]:
@@ -38,18 +43,29 @@ def judge(facts: Retention) -> Iterator[Finding]:
         yield error("metering rules", "the log has none", "run `wattoken migrate`")
         return
     horizon_ms = rules.dedup_horizon_ms + CLOCK_STEP_MS
-    least_ms = horizon_ms + facts.backup_ms
+    # What copies of ids lack is minutes old.
+    least_ms = facts.backup_ms + (COPIES_LAG_MS if facts.copied else horizon_ms)
     alter = f"kafka-configs.sh --alter --topic {facts.topic} --add-config"
     if facts.retention_ms == -1 or facts.retention_ms >= least_ms:
         kept = "without end" if facts.retention_ms == -1 else _days(facts.retention_ms)
-        yield ok(what, f"{kept}; dedup and a restore need {_days(least_ms)}")
+        needs = "a restore needs" if facts.copied else "dedup and a restore need"
+        yield ok(what, f"{kept}; {needs} {_days(least_ms)}")
+    elif facts.copied:
+        yield warning(
+            what,
+            f"{_days(facts.retention_ms)} is less than the {_days(facts.backup_ms)} between backups"
+            " and an hour for what copies of ids lack: a restored backup is not caught up with",
+            f"{alter} retention.ms={least_ms}, or back up more often (and say so in"
+            " WATTOKEN_DOCTOR_BACKUP_HOURS)",
+        )
     elif facts.retention_ms < horizon_ms:
         yield error(
             what,
             f"{_days(facts.retention_ms)} is less than the {_days(horizon_ms)} of the dedup horizon"
             " and a clock's step: a worker that starts again cannot know all ids, so duplicates"
             " count",
-            f"{alter} retention.ms={least_ms}",
+            f"{alter} retention.ms={least_ms}, or have ids copied (docs/runbook.md, 'Copies of"
+            " ids')",
         )
     else:
         yield warning(

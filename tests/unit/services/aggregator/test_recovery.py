@@ -126,7 +126,7 @@ class NoStore:
         self.kept: list[Sightings] = []
         self.starts: list[int] = []
 
-    def open(self, partition: int, settled: Settled, start: int) -> NoStore:
+    def open(self, partition: int, settled: Settled, start: int, copies: object = None) -> NoStore:
         self.starts.append(start)
         return self
 

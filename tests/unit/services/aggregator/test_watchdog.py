@@ -32,6 +32,7 @@ class App:
         self.log_read = LOG
         self.lineage = Lineage(LOG, "group", (), None)
         self.inheritance = SimpleNamespace(progress=0)
+        self.id_copies = SimpleNamespace(progress=0)
         self.meter = SimpleNamespace(positions=lambda: positions, held=False)
         self.offsets = SimpleNamespace(now=self.log_now, readable_ends=self.readable_ends)
         self.now: Log = LOG
@@ -137,6 +138,12 @@ def test_reading_the_ids_of_a_predecessor_is_no_standstill() -> None:
     app = App([0, 1], {}, p0=5, p1=9)
     reading = iter(range(1, 1_000))
     app.inheritance = Progressing(reading)
+    assert app.watch() == []
+
+
+def test_fetching_copies_of_ids_is_no_standstill() -> None:
+    app = App([0, 1], {}, p0=5, p1=9)
+    app.id_copies = Progressing(iter(range(1, 1_000)))
     assert app.watch() == []
 
 

@@ -283,3 +283,23 @@ def test_times_take_four_bytes_as_long_as_those_hold_them() -> None:
     for first_ms in (0, 5, 1_750_000_000_000):
         assert time_bytes_for(first_ms, first_ms + 2**32 - 1) == 4
         assert time_bytes_for(first_ms, first_ms + 2**32) == 8
+
+
+@pytest.mark.parametrize("size", [1, 999, 1_288, 5_000, 1 << 20])
+def test_pieces_are_the_file(tmp_path: Path, size: int) -> None:
+    run = written(tmp_path, {(number << 50, number): 5 for number in range(3 * BLOCK_IDS + 2)})
+    assert b"".join(run.pieces(size)) == run.path.read_bytes()
+    assert run.file_bytes == run.path.stat().st_size
+
+
+@pytest.mark.parametrize("at", [20, 1_500, -60], ids=["first block", "second block", "index"])
+def test_no_piece_is_handed_out_that_is_damaged(tmp_path: Path, at: int) -> None:
+    run = written(tmp_path, {(number << 50, number): 5 for number in range(3 * BLOCK_IDS)})
+    content = bytearray(run.path.read_bytes())
+    content[at] ^= 1
+    run.path.write_bytes(content)
+    handed: list[bytes] = []
+    with pytest.raises(RunFault):
+        handed.extend(run.pieces(100))
+    block_bytes = run.described.block_bytes
+    assert len(b"".join(handed)) <= max(0, at // block_bytes * block_bytes)

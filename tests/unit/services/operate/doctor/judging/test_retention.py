@@ -42,6 +42,15 @@ def test_the_dedup_horizon_is_an_error_and_backups_a_warning(
     assert level is Level.OK or f"retention.ms={LEAST_MS}" in finding.remedy
 
 
+@pytest.mark.parametrize(
+    ("retention_ms", "level"),
+    [(DAY_MS + HOUR_MS, Level.OK), (DAY_MS + HOUR_MS - 1, Level.WARNING)],
+)
+def test_with_copies_of_ids_only_a_restore_needs_the_log(retention_ms: int, level: Level) -> None:
+    finding = next(iter(judge(replace(WELL, retention_ms=retention_ms, copied=True))))
+    assert finding.level is level
+
+
 def test_less_frequent_backups_want_a_longer_log() -> None:
     assert levels(replace(WELL, backup_ms=6 * DAY_MS))["retention of usage"] is Level.WARNING
 
