@@ -398,12 +398,6 @@ PLANTED: dict[str, Edit] = {
         "except DamagedCopyError as fault:",
         "except (DamagedCopyError, StoreFault) as fault:",
     ),
-    "a copy is of use before it is whole": Edit(
-        seen_place.Place,
-        "_fetched",
-        'path = self.path / f"{copied.token:016x}{UNFINISHED}"',
-        "path = self.path / name_of(copied.stretch)",
-    ),
 }
 
 
