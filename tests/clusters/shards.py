@@ -56,7 +56,7 @@ def shards(world: World) -> None:
                 else:
                     world.again(each.child)
             for each in beside_it:
-                # Seen once: `terminate` in a thread that asked the shard that is away. Whoever
+                # Seen in two runs of three, while it asks the shard that is away. Whoever
                 # supervises a server starts it again, and so it is here.
                 world.step(f"{each.child.name} aborted meanwhile by itself, and was started again")
             site.metered()

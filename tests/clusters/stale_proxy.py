@@ -7,6 +7,7 @@ inserts go to one server always, and what is asked is answered by either.
 from __future__ import annotations
 
 import http.client
+import sys
 import threading
 import urllib.parse
 from collections.abc import Mapping
@@ -35,6 +36,17 @@ def is_insert(path: str, body: bytes, *, encoded: bool = False) -> bool:
     asked = urllib.parse.parse_qs(urllib.parse.urlsplit(path).query).get("query", [""])[0]
     said = asked.encode() if asked else body[:BEGINNING_BYTES]
     return said.lstrip().upper().startswith(b"INSERT")
+
+
+class Listener(ThreadingHTTPServer):
+    """One thread a connection; that a client died is no news."""
+
+    daemon_threads = True
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Tell of what is not a connection's end."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)  # type: ignore[arg-type]
 
 
 class StaleProxy:
@@ -93,8 +105,7 @@ class StaleProxy:
             def log_message(self, format: str, *args: object) -> None:
                 """Say nothing."""
 
-        self._server = ThreadingHTTPServer((LOOPBACK, port), Handler)
-        self._server.daemon_threads = True
+        self._server = Listener((LOOPBACK, port), Handler)
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
 
     def __enter__(self) -> Self:
