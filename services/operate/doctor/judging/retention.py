@@ -64,8 +64,8 @@ def judge(facts: Retention) -> Iterator[Finding]:
             f"{_days(facts.retention_ms)} is less than the {_days(horizon_ms)} of the dedup horizon"
             " and a clock's step: a worker that starts again cannot know all ids, so duplicates"
             " count",
-            f"{alter} retention.ms={least_ms}, or have ids copied (docs/runbook.md, 'Copies of"
-            " ids')",
+            f"{alter} retention.ms={least_ms}, or have ids copied"
+            " (docs/runbook.md, 'Copies of ids')",
         )
     else:
         yield warning(
