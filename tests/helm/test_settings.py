@@ -167,4 +167,7 @@ def test_each_command_is_one_of_the_cli(chart: Chart) -> None:
         "retention_days": 7,
         "max_event_age_days": 35,
         "accept_log_start": True,
+        "cluster": None,
+        "server": (),
+        "print_sql": False,
     }
