@@ -8,6 +8,7 @@ is read. Every call may raise `StoreFault`; what is wrong with the file itself i
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Final, Self
@@ -151,29 +152,31 @@ class RunFile:
         return unpacked(blocks, self.described, first)
 
     def _checked(self, numbers: list[int] | range, places: list[tuple[int, int]]) -> Blocks:
-        try:
+        with self._reading():
             data = b"".join([self._file.read(at, size) for at, size in places])
             blocks = np.frombuffer(data, block_type(self.described.time_bytes))
             check(blocks, numbers, self.described.token)
+        return blocks
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        """Map what a file raises that cannot be read, or is not as written, to `RunFault`."""
+        try:
+            yield
         except (OSError, DamagedRunError) as error:
             raise RunFault(self.path, f"read {self.path}: {error}") from error
-        return blocks
 
     @property
     def file_bytes(self) -> int:
         """The size of the file. Raises `RunFault`."""
-        try:
+        with self._reading():
             return self._file.size()
-        except OSError as error:
-            raise RunFault(self.path, f"read {self.path}: {error}") from error
 
     def pieces(self, size: int) -> Iterator[bytes]:
         """The file as it is, in pieces of so many bytes, looked at before they are handed out."""
         block_bytes, blocks = self.described.block_bytes, self.described.blocks
-        try:
+        with self._reading():
             read_index(self._file)
-        except (OSError, DamagedRunError) as error:
-            raise RunFault(self.path, f"read {self.path}: {error}") from error
         at, end, checked = 0, self.file_bytes, 0
         while at < end:
             # A block that lies in two pieces is looked at with the first of them.
@@ -182,10 +185,9 @@ class RunFile:
             if upto > checked:
                 self._checked(range(checked, upto), places)
                 checked = upto
-            try:
-                yield self._file.read(at, min(size, end - at))
-            except (OSError, DamagedRunError) as error:
-                raise RunFault(self.path, f"read {self.path}: {error}") from error
+            with self._reading():
+                piece = self._file.read(at, min(size, end - at))
+            yield piece
             at += size
 
     def first_block_from(self, high: int) -> int:
