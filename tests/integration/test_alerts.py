@@ -30,8 +30,13 @@ from tests.waiting import eventually
 pytestmark = pytest.mark.timeout(300 * MINUTE_SECONDS)
 
 QUIET_SECONDS = 10.0 * MINUTE_SECONDS
-#: What may fire all the same: scrapes that a busy machine holds up.
-TOLERATED = {"MeterDown", "ServiceDown", "BudgetBurnsFast freshness"}
+#: What may fire all the same: scrapes that a busy machine holds up, and an event of the canary that
+#: it makes wait for ten seconds. One such uses up so much of a month's budget that a long window,
+#: some minutes here, sees it until the test is over.
+TOLERATED = {
+    *("MeterDown", "ServiceDown"),
+    *("BudgetBurnsFast freshness", "BudgetBurnsSlowly freshness"),
+}
 #: Alerts by what is done to the services; of those of objectives, which objective.
 FIRES = MappingProxyType(
     {
@@ -100,15 +105,15 @@ def see(scene: Scene, *causes: str) -> None:
 
 def test_where_all_is_well_nothing_fires(scene: Scene) -> None:
     """While services start, all is not well on a busy machine: a canary's event may be late."""
-
-    def quiet() -> bool:
-        deadline = time.monotonic() + QUIET_SECONDS
-        while time.monotonic() < deadline:
+    deadline = time.monotonic() + 120.0 * MINUTE_SECONDS
+    firing = {"not looked yet"}
+    while firing:
+        assert time.monotonic() < deadline, f"still firing: {firing}"
+        quiet = time.monotonic() + QUIET_SECONDS
+        while time.monotonic() < quiet:
             assert scene.post(scene.event()) == 202
             time.sleep(0.2)
-        return scene.firing() <= TOLERATED
-
-    eventually("nothing fires", quiet, 120.0 * MINUTE_SECONDS)
+        firing = scene.firing() - TOLERATED
 
 
 def test_what_goes_wrong_inside_fires(scene: Scene) -> None:

@@ -95,6 +95,12 @@ def get(pipeline: Pipeline, path: str = "/metrics", accept: str = "") -> tuple[s
 
 
 def scrape(pipeline: Pipeline) -> Samples:
+    """What is shown of what was written before.
+
+    Scrapes that come at once share one, and the stack's Prometheus scrapes too: the first answer
+    may be of a scrape that had read the tables before the test wrote. The second is not.
+    """
+    get(pipeline)
     body, _ = get(pipeline)
     return samples_of(body)
 

@@ -12,7 +12,7 @@ import os
 import sys
 import time
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
 from typing import Final
@@ -57,6 +57,8 @@ MUTANT_SECONDS_MAX: Final = 180.0
 CAUGHT_MIN: Final = 0.95
 #: What pytest says of a module of tests that cannot be imported. (All could, without a mutant.)
 NOT_IMPORTED: Final = "ERROR collecting"
+#: What it says of a test that is not there: its name has a value in it that the mutant changes.
+NOT_FOUND: Final = "ERROR: not found"
 
 
 @dataclass(slots=True)
@@ -133,10 +135,22 @@ def run(
             tasks[mutant] = Task(planted, tests, MUTANT_SECONDS_MAX)
         else:
             findings.append(Finding(mutant, False, 0, "no test executes it"))
+    renamed: dict[Mutant, Task] = {}
     for mutant, outcome in run_all(tasks, jobs):
+        if not outcome.ran and NOT_FOUND in outcome.output:
+            renamed[mutant] = with_every_value(tasks[mutant])
+            continue
         findings.append(finding(mutant, len(tasks[mutant].tests), outcome))
         tell(findings, len(drawn))
+    for mutant, outcome in run_all(renamed, jobs):
+        findings.append(finding(mutant, len(renamed[mutant].tests), outcome))
+        tell(findings, len(drawn))
     return findings
+
+
+def with_every_value(task: Task) -> Task:
+    """The same tests, whichever values their names have: those of the mutant, not of the code."""
+    return replace(task, tests=list(dict.fromkeys(name.partition("[")[0] for name in task.tests)))
 
 
 def finding(mutant: Mutant, tests: int, outcome: Outcome) -> Finding:
