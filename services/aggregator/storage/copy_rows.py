@@ -9,7 +9,6 @@ ClickHouse itself finds damaged as `DamagedCopyError`.
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Final
@@ -20,22 +19,16 @@ from services.aggregator.arrays.cuts import Cut
 from services.aggregator.core.run_copies import Copied
 from services.aggregator.core.runs import Stretch
 from services.aggregator.storage.connection import SinkConnection
-from services.aggregator.storage.copy_pieces import DamagedCopyError, seal_of, unsealed
-from services.platform.clickhouse import all_rows, mapped_errors, nothing_answered
-from services.platform.varint import varint
+from services.aggregator.storage.copy_binary import COLUMNS, pieces_in, rows_of_copy
+from services.aggregator.storage.copy_pieces import DamagedCopyError, unsealed
+from services.platform.clickhouse import INSERT_SETTINGS, all_rows, mapped_errors, nothing_answered
 
 TABLE: Final = "seen_runs"
 #: Pieces that go over the wire at once.
 PIECES_AT_ONCE: Final = 8
-COLUMNS: Final = (
-    *("log", "partition", "begin_offset", "end_offset", "token", "piece", "pieces"),
-    *("begin_ms", "end_ms", "first_ms", "last_ms", "ids", "file_bytes", "seal", "data"),
-    "keep_seconds",
-)
 #: Codes of errors that say that what is stored is not what was written: 32, 33 it ends too early,
 #: 40 a checksum, 246 corrupted data, 271 it cannot be decompressed, 228 a part is not as large.
 DAMAGED_CODES: Final = frozenset({32, 33, 40, 228, 246, 271})
-KEEP_SECONDS_MAX: Final = 2**32 - 1
 
 
 class ClickHouseCopies(SinkConnection):
@@ -95,7 +88,7 @@ class ClickHouseCopies(SinkConnection):
                 if error.code in DAMAGED_CODES:
                     raise DamagedCopyError(str(error)) from error
                 raise
-        pieces = dict(_pieces_of(answer))
+        pieces = dict(pieces_in(answer))
         if sorted(pieces) != list(range(first, last)):
             raise nothing_answered()
         return [pieces[number] for number in range(first, last)]
@@ -112,54 +105,12 @@ class ClickHouseCopies(SinkConnection):
 
         As long as some are missing it is no copy.
         """
-        stretch = copied.stretch
-        head = _text(self._log.name.encode()) + struct.pack(
-            "<IqqQ", partition, stretch.begin.offset, stretch.end.offset, copied.token
-        )
-        about = struct.pack(
-            "<IqqqqQQ",
-            copied.pieces,
-            *(stretch.begin.log_ms, stretch.end.log_ms, stretch.first_ms, stretch.last_ms),
-            *(stretch.count, copied.file_bytes),
-        )
-        tail = struct.pack("<I", min(keep_seconds, KEEP_SECONDS_MAX))
-        numbered = enumerate(pieces)
-        while some := list(islice(numbered, PIECES_AT_ONCE)):
+        rows = rows_of_copy(self._log.name, partition, copied, pieces, keep_seconds)
+        while some := list(islice(rows, PIECES_AT_ONCE)):
             if given_up():
                 return False
-            block = b"".join(
-                part
-                for number, piece in some
-                for part in (
-                    *(head, struct.pack("<I", number), about),
-                    *(struct.pack("<Q", seal_of(copied.token, number, piece)), _text(piece), tail),
-                )
-            )
             with mapped_errors():
-                self._connected().raw_insert(TABLE, COLUMNS, block, fmt="RowBinary")
+                self._connected().raw_insert(
+                    *(TABLE, COLUMNS, b"".join(some), INSERT_SETTINGS), fmt="RowBinary"
+                )
         return True
-
-
-def _text(content: bytes) -> bytes:
-    """A text as RowBinary has it."""
-    return varint(len(content)) + content
-
-
-def _pieces_of(answer: bytes) -> Iterator[tuple[int, tuple[int, bytes]]]:
-    """Numbers, seals and pieces of an answer in RowBinary; ends early where it is no such thing."""
-    at = 0
-    while at + 12 < len(answer):
-        number, seal = struct.unpack_from("<IQ", answer, at)
-        at += 12
-        size = shift = 0
-        while at < len(answer):
-            byte = answer[at]
-            at += 1
-            size |= (byte & 0x7F) << shift
-            shift += 7
-            if byte < 0x80:
-                break
-        if at + size > len(answer):
-            return
-        yield number, (seal, answer[at : at + size])
-        at += size

@@ -10,11 +10,10 @@ from collections.abc import Iterator
 from typing import Final
 
 from services.ingest.errors import MalformedError, TooLargeError
-from services.platform.varint import varint
+from services.platform.varint import VarintError, read_varint, varint
 
 _VARINT: Final = 0
 _BYTES: Final = 2
-_VARINT_BYTES_MAX: Final = 10
 
 
 class Budget:
@@ -69,12 +68,10 @@ def fields(message: memoryview, budget: Budget) -> Iterator[tuple[int, int | mem
 
 
 def _varint(message: memoryview, at: int) -> tuple[int, int]:
-    value = 0
-    for place, byte in enumerate(message[at : at + _VARINT_BYTES_MAX]):
-        value |= (byte & 0x7F) << (7 * place)
-        if byte < 0x80:
-            return value, at + place + 1
-    raise _malformed()
+    try:
+        return read_varint(message, at)
+    except VarintError:
+        raise _malformed() from None
 
 
 def _too_many() -> TooLargeError:

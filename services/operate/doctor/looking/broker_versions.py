@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from services.platform.hello import HELLO_SECONDS
 from services.platform.kafka_security import ssl_context
+from services.platform.varint import VarintError, read_varint
 
 METADATA_VERSION: Final = "metadata.version"
 _SUPPORTED_FEATURES_TAG: Final = 0
@@ -33,7 +34,7 @@ def metadata_level(config: Mapping[str, Any], host: str, port: int) -> int | Non
                 answer = _ask(wrapped)
     try:
         return supported_features(answer).get(METADATA_VERSION)
-    except (IndexError, struct.error):
+    except (VarintError, struct.error):
         return None
 
 
@@ -60,7 +61,7 @@ def _read(connection: socket.socket, count: int) -> bytes:
 def supported_features(answer: bytes) -> dict[str, int]:
     """Read an answer: each feature, and its highest level.
 
-    A broker that knows no version 3 answers in version 0, which has none. Raises `IndexError` and
+    A broker that knows no version 3 answers in version 0, which has none. Raises `VarintError` and
     `struct.error` for what is no answer.
     """
     reader = _Reader(answer, 4)
@@ -89,14 +90,8 @@ class _Reader:
         return int(value)
 
     def varint(self) -> int:
-        value = shift = 0
-        while True:
-            byte = self._data[self._at]
-            self._at += 1
-            value |= (byte & 0x7F) << shift
-            if byte < 0x80:
-                return value
-            shift += 7
+        value, self._at = read_varint(self._data, self._at)
+        return value
 
     def length(self) -> int:
         return self.varint() - 1
