@@ -69,6 +69,7 @@ REASONS: Final = (
                 "arrays/key_index",
                 "self._make_slots(1 << (4 * self._count - 1).bit_length())",
                 "number",
+                "arithmetic +",
             ),
             _line(
                 "arrays/seen_table",
@@ -93,6 +94,12 @@ REASONS: Final = (
                 "number",
                 "arithmetic +",
             ),
+            _line("decoding/label_texts", "self._numbers: Ints = np.zeros(0, np.int64)", "number"),
+            _line(
+                "decoding/phrases",
+                "self._words = np.zeros((0, CAPACITY_MIN), np.uint64)",
+                "number",
+            ),
             _line(
                 "decoding/phrases",
                 "more = 0 if texts <= columns else max(columns, texts - columns)",
@@ -107,6 +114,8 @@ REASONS: Final = (
             *_constants("arrays/id_filter", "IDS_AT_ONCE"),
             *_constants("decoding/canonical", "ID_WORDS", "NAME_WORDS"),
             *_constants("decoding/record_starts", "_PIECE_BYTES"),
+            *_constants("storage/copy_pieces", "PIECE_BYTES"),
+            *_constants("storage/copy_rows", "PIECES_AT_ONCE"),
             *_constants("storage/reader", "LOOK_UP_KEYS_MAX"),
             *_constants("storage/run_file", "PROBES_MAX", "BLOCKS_AT_ONCE"),
             *_constants("storage/run_merge", "IDS_AT_ONCE"),
@@ -118,10 +127,21 @@ REASONS: Final = (
                 "number",
             ),
             _line(
+                "decoding/canonical",
+                'words = ID_WORDS if name == "id" else NAME_WORDS',
+                "comparison",
+                "condition",
+            ),
+            _line(
                 "decoding/forms",
                 'words = ID_WORDS if name == "id" else NAME_WORDS',
                 "comparison",
                 "condition",
+            ),
+            _line(
+                "storage/run_file",
+                "upto = min(blocks, -(-(at + size) // block_bytes))",
+                "arithmetic *",
             ),
             _line(
                 "storage/run_merge",
@@ -181,6 +201,23 @@ REASONS: Final = (
             *_constants("decoding/phrases", "_DOWN"),
             *_constants("storage/seen_place", "TOKEN_BITS"),
             *_constants("watchdog", "NO_STATE"),
+        ),
+    ),
+    Reason(
+        "More is looked at than has to be, and what looks at it is exact",
+        lines=(
+            _line("core/judging", "| (append_ms - time_ms > rules.too_old_ms)", "comparison >="),
+            _line("core/judging", "| (time_ms - log_ms > rules.too_new_ms)", "comparison >="),
+            _line("core/judging", "| (time_ms < TIME_MS_MIN)", "comparison <="),
+            _line(
+                "core/kept_events",
+                "late: Flags = columns.append_ms - 1000 * columns.seconds > BELATED_AFTER_MS",
+                "arithmetic +",
+            ),
+            # Equal ids are equal in either half.
+            _line("core/dedup", "halves = np.sort(ids[:, 0])", "number"),
+            # Stretches of no run: too few to be merged.
+            _line("core/runs", "if number > first:", "comparison >="),
         ),
     ),
     Reason(

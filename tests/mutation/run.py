@@ -186,6 +186,8 @@ def report(findings: list[Finding], seed: int, total: int, equivalent: int, out:
         "equivalent": equivalent,
         "sample": len(findings),
         "caught": caught,
+        # Of those. On a busy machine a look at them is worth it.
+        "never_ended": sum(found.how == "no end" for found in findings),
         "caught_ratio": round(caught / max(len(findings), 1), 4),
         "by_module": {
             file: [by_file[file] - lost[file], by_file[file]] for file in sorted(by_file)

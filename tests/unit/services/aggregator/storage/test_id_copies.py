@@ -130,6 +130,15 @@ def test_whoever_has_nothing_knows_it_all_from_copies(scene: Scene) -> None:
     assert store.last_seen(IDS[:20], 1 << 60).tolist() == list(range(0, 2_000, 100))
 
 
+def test_what_was_fetched_is_on_the_disk_from_then_on(scene: Scene) -> None:
+    scene.copy(now_ms=0)
+    scene.elsewhere().close()
+    scene.sink.copies.clear()
+    store = scene.elsewhere()
+    assert store.end == Cut(20, 2_000)
+    assert store.last_seen(IDS[:20], 1 << 60).tolist() == list(range(0, 2_000, 100))
+
+
 def test_of_a_partition_that_is_not_ours_nothing_is_copied(scene: Scene) -> None:
     scene.settled = {}
     assert scene.copy(now_ms=0) == []
