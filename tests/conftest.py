@@ -66,6 +66,22 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     return ByNeeds(config, log)
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say of a long run which files took long."""
+    from tests.file_times import lines
+
+    reports = [
+        report
+        for outcomes in terminalreporter.stats.values()
+        for report in outcomes
+        if isinstance(report, pytest.TestReport)
+    ]
+    if told := lines(reports):
+        terminalreporter.section("seconds by file, of all workers")
+        for line in told:
+            terminalreporter.write_line(line)
+
+
 def pytest_collection_finish() -> None:
     """Spare the collector what was imported and collected: it all stays, millions of objects."""
     gc.collect()
