@@ -1,7 +1,7 @@
 """Each check of `wattoken doctor` on the real parts: silent where all is well, else it sees it.
 
 Every fault is planted in the real thing and taken back. What needs users or ACLs is looked at where
-there are such: tests/integration/test_secured.py, tests/contract/test_clickhouse_users.py.
+there are such: tests/integration/test_secured.py, tests/integration/test_clickhouse_users.py.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ ORACLES = (
 #: What the oldest must pass besides; newer ones are likelier to be as the local stack's is.
 ON_THE_OLDEST = ("tests/integration/test_native_block.py", "tests/integration/test_migrations.py")
 #: What can be had as a server must pass this besides, in `make test`.
-ON_EVERY_SERVER = ("tests/contract/test_clickhouse_users.py",)
+ON_EVERY_SERVER = ("tests/integration/test_clickhouse_users.py",)
 #: Half an hour off UTC's, so that what depends on it shows.
 FAR_ZONE = "Asia/Kolkata"
 TIMEOUT_SECONDS = 280
