@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
@@ -16,7 +15,7 @@ from services.local_stack.credentials import DEFAULT_ACCOUNTS, make_credentials
 from services.local_stack.errors import StackError
 from services.local_stack.infrastructure import Infrastructure
 from services.local_stack.ports import LOOPBACK, give_back, pick_port
-from services.local_stack.processes import Child
+from services.local_stack.processes import Child, inherited_environment
 from services.local_stack.prometheus import SCRAPE_INTERVAL_SECONDS, write_targets
 from services.local_stack.services import (
     CANARY_PORT,
@@ -176,7 +175,7 @@ class Pipeline:
         try:
             done = subprocess.run(
                 command,
-                env={**os.environ, **self.env},
+                env={**inherited_environment(), **self.env},
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 text=True,

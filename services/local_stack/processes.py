@@ -42,6 +42,15 @@ class ChildPlan:
     stop_grace_seconds: float = 10.0
 
 
+def inherited_environment() -> dict[str, str]:
+    """What our processes get of this one's environment.
+
+    Containers often forbid Python to keep what it compiled. A service imports a thousand modules;
+    each start of one would compile them anew, which doubles what a start takes.
+    """
+    return {name: text for name, text in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+
+
 class Child:
     """One process that the supervisor owns, in a process group of its own.
 
@@ -108,7 +117,7 @@ class Child:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 cwd=self.plan.directory,
-                env={**os.environ, "PYTHONUNBUFFERED": "1", **self.plan.env},
+                env={**inherited_environment(), "PYTHONUNBUFFERED": "1", **self.plan.env},
                 # A session of its own: Ctrl-C in the terminal reaches the supervisor alone, which
                 # then stops the children in order.
                 start_new_session=True,

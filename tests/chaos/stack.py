@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -17,7 +16,7 @@ from services.local_stack.credentials import make_credentials
 from services.local_stack.errors import ComponentMissing, StackError
 from services.local_stack.kafka import kafka_jars, kafka_plan, server_properties
 from services.local_stack.ports import LOOPBACK, give_back, pick_port
-from services.local_stack.processes import ChildPlan
+from services.local_stack.processes import ChildPlan, inherited_environment
 from services.local_stack.services import Credential, service_plan
 from services.local_stack.supervisor import Supervisor
 from tests.chaos.actors import Actor
@@ -151,7 +150,7 @@ class Stack:
         try:
             done = subprocess.run(
                 [sys.executable, "-m", "services.cli", *arguments],
-                env={**os.environ, **self.direct_env()},
+                env={**inherited_environment(), **self.direct_env()},
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 text=True,

@@ -45,6 +45,21 @@ def test_a_child_that_ends_before_it_is_ready_shows_the_tail_of_its_log(
     assert "line 3\n" not in text
 
 
+def test_a_child_may_keep_what_python_compiled_for_it(
+    make_plan: MakePlan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else each start of a service compiles a thousand modules: twice the CPU."""
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    monkeypatch.setenv("ANOTHER", "kept")
+    script = (
+        "import os, sys; raise SystemExit(f'{sys.dont_write_bytecode} {os.environ[\"ANOTHER\"]}')"
+    )
+    child = Child(make_plan(script, ready=lambda: False))
+    child.start()
+    with pytest.raises(ChildFailed, match="False kept"):
+        child.wait_ready()
+
+
 def test_a_child_that_is_not_ready_in_time_is_stopped(make_plan: MakePlan) -> None:
     child = Child(make_plan(SLEEP, ready=lambda: False, ready_timeout_seconds=0.3))
     child.start()
