@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import faust
 
+from services.aggregator.kafka.without_pauses import without_pauses
 from services.aggregator.settings import AggregatorSettings
 from services.platform.kafka_security import security_config, ssl_context
 
@@ -43,6 +44,7 @@ def faust_options(settings: AggregatorSettings) -> dict[str, Any]:
         # Faust's own web server would listen on all interfaces.
         "web_enabled": False,
         "autodiscover": False,
+        **without_pauses(),
     }
 
 
