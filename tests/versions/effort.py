@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from random import Random
 from typing import TypeVar
 
+import pytest
+
 T = TypeVar("T")
 #: Set for such runs: tests/versions/child.py, tests/integration/test_versions_python.py.
 BRIEF = "TESTS_BRIEF"
@@ -26,3 +28,7 @@ def some(cases: Sequence[T]) -> Sequence[T]:
 def examples(most: int) -> int:
     """Give how many to draw; in full they are drawn on the local stack's versions."""
     return max(1, most // BRIEF_PART) if brief() else most
+
+
+#: For what takes long and proves the tests rather than the code: `make check` leaves it out.
+in_full_only = pytest.mark.skipif(brief(), reason="`make test` runs it, and `make check` does not")
