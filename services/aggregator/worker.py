@@ -19,7 +19,6 @@ from services.aggregator.succession.log_search import wait_for_log
 from services.platform.errors import ConfigurationError, UnavailableError
 from services.platform.gc_tuning import tune_gc
 from services.platform.health import HealthServer
-from services.platform.kafka import require_kafka
 from services.platform.kafka_questions import KafkaQuestions
 from services.platform.log import configure_logging, get_logger
 from services.platform.malloc_tuning import map_large_arrays
@@ -58,7 +57,7 @@ def run() -> None:
     health.start()
     questions = KafkaQuestions(settings)
     try:
-        tell_what_is_away(settings, waits_for.append)
+        tell_what_is_away(settings, questions, waits_for.append)
         lineage = wait_for_log(settings, questions, waits_for.append)
         app = create_app(settings, lineage, questions, traces)
         unready.append(app.unready)
@@ -74,14 +73,19 @@ def run() -> None:
         os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
 
 
-def tell_what_is_away(settings: AggregatorSettings, told: Callable[[str], None]) -> None:
+def tell_what_is_away(
+    settings: AggregatorSettings, questions: KafkaQuestions, told: Callable[[str], None]
+) -> None:
     """Look once at Kafka and ClickHouse, for whoever watches the start: what is away is told soon.
 
     ``told`` is handed the reason. The worker waits for them afterwards, more patiently. Raises
     `ConfigurationError` where tables are missing.
     """
     with ThreadPoolExecutor(2) as places:
-        looks = [places.submit(look, settings) for look in (require_kafka, look_at_tables)]
+        looks = [
+            places.submit(questions.require_broker),
+            places.submit(look_at_tables, settings),
+        ]
         for look in as_completed(looks):
             try:
                 look.result()

@@ -64,6 +64,10 @@ class KafkaQuestions:
         found = self._ask({"ask": "describe", "topic": topic})
         return Log(found["cluster_id"], found["topic_id"], topic, found["partitions"])
 
+    def require_broker(self) -> None:
+        """See that a broker answers within `HELLO_SECONDS`."""
+        self._ask({"ask": "hello"})
+
     def cluster_id(self) -> str:
         """The id of the cluster."""
         found: str = self._ask({"ask": "cluster"})["cluster_id"]

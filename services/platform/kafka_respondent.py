@@ -18,6 +18,7 @@ from confluent_kafka import IsolationLevel, KafkaException, TopicCollection, Top
 from confluent_kafka.admin import OffsetSpec
 
 from services.platform.errors import ConfigurationError, UnavailableError
+from services.platform.hello import HELLO_SECONDS
 from services.platform.kafka import ADMIN_TIMEOUT_SECONDS, ExplainingAdmin, describe_log
 from services.platform.kafka_reasons import REFUSED_CODES
 from services.platform.kafka_security import aiokafka_options
@@ -67,6 +68,12 @@ def cluster(asking: Asking) -> dict[str, Any]:
     """Which cluster it is."""
     found = asking.admin.describe_cluster(request_timeout=ADMIN_TIMEOUT_SECONDS).result()
     return {"cluster_id": found.cluster_id}
+
+
+def hello(asking: Asking) -> dict[str, Any]:
+    """Nothing, from a broker that answers soon."""
+    asking.admin.describe_cluster(request_timeout=HELLO_SECONDS).result()
+    return {}
 
 
 def offsets(
@@ -153,6 +160,7 @@ async def committed(
 QUESTIONS: dict[str, Callable[..., dict[Any, Any]]] = {
     "cluster": cluster,
     "describe": describe,
+    "hello": hello,
     "offsets": offsets,
     "commits": commits,
     "rights": rights,
