@@ -17,7 +17,8 @@ from services.platform.kafka import committed_reader_config
 from services.platform.settings import KafkaSettings
 
 RECORDS_MAX: Final = 4_000
-POLL_SECONDS: Final = 0.5
+#: Longest that records are waited for to be given together: the last of a log wait for it in vain.
+POLL_SECONDS: Final = 0.1
 #: Longest that nothing may come before the broker counts as away.
 SILENCE_SECONDS: Final = 30.0
 #: What the client may hold ahead, all partitions together. It asks for more only while it has less,

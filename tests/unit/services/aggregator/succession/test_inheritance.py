@@ -79,8 +79,12 @@ def ancestor(last_append_ms: int, floor_ms: int = 0) -> Ancestor:
 def inherit(
     log: OldLog, heirs: Mapping[int, Heir], last_ms: int, pieces: list[int], floor_ms: int = 0
 ) -> None:
-    """Read the log in pieces of these sizes, from its partitions in turn."""
-    reading = Reading(ancestor(last_ms, floor_ms), heirs, NEW, dict.fromkeys(range(OLD), 0))
+    """Read the log in pieces of these sizes, from its partitions in turn.
+
+    The first of them is also how many records are decoded together.
+    """
+    starts = dict.fromkeys(range(OLD), 0)
+    reading = Reading(ancestor(last_ms, floor_ms), heirs, NEW, starts, pieces[0])
     done = dict.fromkeys(range(OLD), 0)
     turn = 0
     while any(done[at] < len(log.blocks[at]) for at in done):
@@ -197,7 +201,7 @@ def test_what_a_crash_left_half_entered_is_entered_again_as_a_whole() -> None:
             at: Heir(SeenIds(store, begin), settled.past_ms, 1) for at, store in opened().items()
         }
 
-    reading = Reading(ancestor(last_ms), heirs(), NEW, dict.fromkeys(range(OLD), 0))
+    reading = Reading(ancestor(last_ms), heirs(), NEW, dict.fromkeys(range(OLD), 0), 1)
     for at in range(OLD):
         reading.take(at, part(log.blocks[at], 0, 10))
     reading.hand_on(set())
