@@ -104,7 +104,11 @@ def admin_client(settings: KafkaSettings) -> ExplainingAdmin:
 
 def require_kafka(settings: KafkaSettings) -> None:
     """See that a broker answers within `HELLO_SECONDS`. Raises `UnavailableError`."""
-    admin = admin_client(settings)
+    require_answer(admin_client(settings))
+
+
+def require_answer(admin: ExplainingAdmin) -> None:
+    """The same of a client that is there."""
     try:
         admin.describe_cluster(request_timeout=HELLO_SECONDS).result()
     except KafkaException as error:

@@ -18,8 +18,12 @@ from confluent_kafka import IsolationLevel, KafkaException, TopicCollection, Top
 from confluent_kafka.admin import OffsetSpec
 
 from services.platform.errors import ConfigurationError, UnavailableError
-from services.platform.hello import HELLO_SECONDS
-from services.platform.kafka import ADMIN_TIMEOUT_SECONDS, ExplainingAdmin, describe_log
+from services.platform.kafka import (
+    ADMIN_TIMEOUT_SECONDS,
+    ExplainingAdmin,
+    describe_log,
+    require_answer,
+)
 from services.platform.kafka_reasons import REFUSED_CODES
 from services.platform.kafka_security import aiokafka_options
 
@@ -72,7 +76,7 @@ def cluster(asking: Asking) -> dict[str, Any]:
 
 def hello(asking: Asking) -> dict[str, Any]:
     """Nothing, from a broker that answers soon."""
-    asking.admin.describe_cluster(request_timeout=HELLO_SECONDS).result()
+    require_answer(asking.admin)
     return {}
 
 
