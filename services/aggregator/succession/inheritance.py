@@ -53,6 +53,8 @@ PROGRESS_SECONDS: Final = 5.0
 #: Records of all partitions that are decoded together. In pieces of a hundred an event takes six
 #: times as long.
 DECODED_AT_ONCE: Final = 8_000
+#: Fewer, where they are so large: whoever writes to a log may write a megabyte a record.
+TAKEN_BYTES_MAX: Final = 8 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,9 +288,9 @@ class Reading:
         for number, heir in heirs.items():
             self._from_ms[number] = heir.from_ms
         self._waiting: set[int] = set()
-        #: What nobody has looked into yet, by partition, and how many records it is.
+        #: What nobody has looked into yet, by partition; how many records, and bytes, it is.
         self._taken: dict[int, list[Taken]] = {number: [] for number in starts}
-        self._taken_count = 0
+        self._taken_count = self._taken_bytes = 0
         self._decoded_at_once = decoded_at_once
         self._reached_ms = dict.fromkeys(starts, 0)
         self.records = 0
@@ -306,6 +308,7 @@ class Reading:
         self._taken[number].append(Taken(records, log_ms[rows], owners[rows]))
         self._reached_ms[number] = int(log_ms[-1])
         self._taken_count += len(rows)
+        self._taken_bytes += sum(len(value) for value in values if value is not None)
 
     def _owners(self, block: Block) -> Ints:
         """The partition of the new log that each record's key leads to."""
@@ -330,7 +333,7 @@ class Reading:
             self._merge.add(number, sighted, self._reached_ms[number])
             self._taken[number].clear()
             first = last
-        self._taken_count = 0
+        self._taken_count = self._taken_bytes = 0
 
     def _sighted(self, number: int, taken: Taken, decoded: Decoded, begin: int) -> Sighted:
         """What of some records, decoded from a row on, is an event that the time rules let pass."""
@@ -345,9 +348,9 @@ class Reading:
 
     def hand_on(self, finished: set[int]) -> set[int]:
         """Enter what is certain to come next; give the partitions to be read no further for now."""
-        if self._taken_count >= self._decoded_at_once or any(
-            self._taken[number] for number in finished
-        ):
+        many = self._taken_count >= self._decoded_at_once or self._taken_bytes >= TAKEN_BYTES_MAX
+        # Nothing comes of a partition any more once it is finished.
+        if many or any(self._taken[number] for number in finished):
             self._find_ids()
         for number in finished:
             self._merge.finish(number)

@@ -21,7 +21,13 @@ from services.aggregator.core.timing import RuleBook
 from services.aggregator.decoding.columns import Decoder
 from services.aggregator.decoding.labels import Labels
 from services.aggregator.kafka.predecessor_reader import Block
-from services.aggregator.succession.inheritance import Ancestor, Heir, Reading, reading_start
+from services.aggregator.succession.inheritance import (
+    TAKEN_BYTES_MAX,
+    Ancestor,
+    Heir,
+    Reading,
+    reading_start,
+)
 from services.platform.errors import UnavailableError
 from services.platform.kafka_log import Log
 from services.platform.succession import Stretch, Succession
@@ -216,6 +222,19 @@ def test_what_a_crash_left_half_entered_is_entered_again_as_a_whole() -> None:
         assert store.end == Cut(0, last_ms), "as a whole it is"
     for number in range(60):
         assert is_duplicate(again, number, last_ms + 1), number
+
+
+def test_large_records_are_looked_into_before_they_are_many() -> None:
+    """Anybody may write a megabyte a record, and thousands are read before they are decoded."""
+    heirs = fresh()
+    reading = Reading(ancestor(T0_MS), heirs, NEW, dict.fromkeys(range(OLD), 0))
+    log = OldLog()
+    for at in range(OLD):
+        log.append(at, T0_MS, key_of(at), value_of(at))
+        log.append(at, T0_MS, b"large", b"{" + b" " * (TAKEN_BYTES_MAX // OLD))
+        reading.take(at, log.blocks[at])
+    reading.hand_on(set())
+    assert reading.entered == OLD
 
 
 @pytest.mark.parametrize(
