@@ -598,8 +598,10 @@ def test_it_says_when_clickhouse_is_away_and_since_when(page: Page, metering: Pi
         alert = text(page, "alert")
         assert alert.startswith(f"No new readings since {now():%H:}"), alert
         assert register(page, "input") == shown, "the last figures stay"
-        assert "Figures of" in str(
-            page.evaluate("document.querySelector('[data-section=registers] .trouble').innerText")
+        # Sections are read one after the other, so the page knows of the first before the others.
+        page.wait_for(
+            "document.querySelector('[data-section=registers] .trouble')"
+            ".innerText.includes('Figures of')"
         )
     finally:
         clickhouse.kill(signal.SIGCONT)
