@@ -31,11 +31,13 @@ from confluent_kafka.admin import (
     ResourceType,
 )
 
+from services.aggregator.kafka.predecessor_reader import PredecessorReader
 from services.local_stack.errors import ComponentMissing
 from services.local_stack.ports import LOOPBACK, give_back, pick_port
 from services.local_stack.processes import Child, ChildPlan
 from services.local_stack.services import service_plan, wattoken_command
 from services.local_stack.supervisor import Supervisor
+from services.platform.errors import UnavailableError
 from services.platform.kafka import client_config
 from services.platform.kafka_grants import Grant, grants
 from services.platform.kafka_questions import KafkaQuestions
@@ -180,18 +182,32 @@ def test_an_event_goes_the_whole_way(migrated: Secured, way: str) -> None:
         eventually("metered", lambda: registers(exporter_port) == before + 3, 60)
 
 
+def commits_are_known(questions: KafkaQuestions) -> bool:
+    with suppress(UnavailableError):
+        return questions.commits(GROUP, TOPIC, [0, 1]).keys() <= {0, 1}
+    return False
+
+
 @pytest.mark.parametrize("way", ["SCRAM-SHA-256", *WAYS])
 def test_both_clients_get_in(migrated: Secured, way: str) -> None:
-    """librdkafka's, and aiokafka's, which asks for commits as the aggregator's consumer reads."""
+    """librdkafka's, and aiokafka's: for commits, and for the ids of a topic that was succeeded."""
     with pytest.MonkeyPatch.context() as patch:
         for name, value in migrated.env("aggregator", way).items():
             patch.setenv(name, value)
-        questions = KafkaQuestions(read_settings(KafkaSettings))
+        settings = read_settings(KafkaSettings)
+    questions = KafkaQuestions(settings)
     try:
         assert questions.describe(TOPIC).partitions == 2
-        assert questions.commits(GROUP, TOPIC, [0, 1]).keys() <= {0, 1}
+        # A broker that nobody asked for a group yet makes the topic of commits first.
+        eventually("commits", partial(commits_are_known, questions))
+        ends = questions.ends(TOPIC, [0, 1])
     finally:
         questions.close()
+    records = 0
+    with PredecessorReader(settings, TOPIC, {0: 0, 1: 0}, ends) as reader:
+        while reader.going_on:
+            records += sum(map(len, reader.read().values()))
+    assert records == sum(ends.values())
 
 
 def test_ingest_serves_again_once_it_may_write(migrated: Secured) -> None:

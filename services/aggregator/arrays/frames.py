@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from services.aggregator.arrays.byte_spans import Buffer
+from services.aggregator.arrays.byte_spans import Buffer, Flags
 from services.aggregator.arrays.key_index import Ints
 
 
@@ -29,8 +29,31 @@ class Frames:
         return [data[start:end] for start, end in places]
 
 
+@dataclass(frozen=True, slots=True)
+class OptionalFrames:
+    """Texts that some records lack: where each stands, and whether it is there at all."""
+
+    frames: Frames
+    there: Flags
+
+    def __len__(self) -> int:
+        return len(self.frames)
+
+    def values(self, which: Ints) -> list[bytes | None]:
+        """Some of them, by their indexes; None for what is not there."""
+        texts = self.frames.values(which)
+        there = self.there[which].tolist()
+        return [text if known else None for text, known in zip(texts, there, strict=True)]
+
+
 def frames_of(values: Sequence[bytes | None]) -> Frames:
     """Put values into one buffer."""
     lengths = np.array([len(value or b"") for value in values], np.int64)
     ends = np.cumsum(lengths)
     return Frames(Buffer(*[value for value in values if value]), ends - lengths, ends)
+
+
+def optional_frames_of(values: Sequence[bytes | None]) -> OptionalFrames:
+    """The same, which tells an empty value from none."""
+    there = np.array([value is not None for value in values], np.bool_)
+    return OptionalFrames(frames_of(values), there)

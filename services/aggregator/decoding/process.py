@@ -35,7 +35,7 @@ def main() -> None:
     freed = FreedMemory()
     requests = cast(BufferedIOBase, sys.stdin.buffer)
     while (batches := read_request(requests)) is not None:
-        decoded = decoder.decode(unpack(batches).frames)
+        decoded = decoder.decode(unpack(batches).values.frames)
         new_tenants = [labels.tenants.meaning[n] for n in range(tenants, len(labels.tenants))]
         new_series = [labels.series.meaning[n] for n in range(series, len(labels.series))]
         tenants, series = len(labels.tenants), len(labels.series)

@@ -19,7 +19,7 @@ from aiokafka import codec
 from aiokafka.record.util import calc_crc32c
 
 from services.aggregator.arrays.byte_spans import Buffer
-from services.aggregator.arrays.frames import Frames
+from services.aggregator.arrays.frames import Frames, OptionalFrames
 from services.aggregator.arrays.key_index import Ints
 from services.aggregator.decoding.batch_mark import BatchMark
 from services.aggregator.decoding.record_starts import starts_at_once, starts_in_turn
@@ -126,11 +126,7 @@ class RecordBatch:
         if dense and self.attributes & LOG_APPEND_TIME:
             offsets = np.arange(self.base_offset, self.next_offset)
             return offsets, np.full(self.count, self.max_timestamp_ms)
-        unpacked = unpack([self])
-        offsets = self.base_offset + unpacked.offset_deltas
-        if self.attributes & LOG_APPEND_TIME:
-            return offsets, np.full(self.count, self.max_timestamp_ms)
-        return offsets, self.base_timestamp_ms + unpacked.timestamp_deltas
+        return offsets_and_times([self], unpack([self]))
 
 
 def first_end(data: bytes, start: int) -> int | None:
@@ -144,10 +140,10 @@ def first_end(data: bytes, start: int) -> int | None:
 
 @dataclass(frozen=True, slots=True)
 class Unpacked:
-    """The records of some batches: their values, and what each says relative to its batch."""
+    """The records of some batches: keys and values, and what each says relative to its batch."""
 
-    frames: Frames
-    has_value: np.typing.NDArray[np.bool_]
+    keys: OptionalFrames
+    values: OptionalFrames
     offset_deltas: Ints
     timestamp_deltas: Ints
 
@@ -164,10 +160,29 @@ def unpack(batches: Sequence[RecordBatch]) -> Unpacked:
     timestamp_deltas, place = varints(buffer, starts + 1)
     offset_deltas, place = varints(buffer, place)
     key_lengths, place = varints(buffer, place)
-    lengths, place = varints(buffer, place + np.maximum(key_lengths, 0))
-    has_value = lengths >= 0
-    frames = Frames(buffer, place, place + np.maximum(lengths, 0))
-    return Unpacked(frames, has_value, offset_deltas, timestamp_deltas)
+    keys = texts_at(buffer, place, key_lengths)
+    lengths, place = varints(buffer, keys.frames.ends)
+    values = texts_at(buffer, place, lengths)
+    return Unpacked(keys, values, offset_deltas, timestamp_deltas)
+
+
+def offsets_and_times(batches: Sequence[RecordBatch], unpacked: Unpacked) -> tuple[Ints, Ints]:
+    """The offset and the append time, in ms, of each record that was unpacked of these batches."""
+    counts = [batch.count for batch in batches]
+    by_broker = [bool(batch.attributes & LOG_APPEND_TIME) for batch in batches]
+    base_ms = [
+        batch.max_timestamp_ms if stamped else batch.base_timestamp_ms
+        for batch, stamped in zip(batches, by_broker, strict=True)
+    ]
+    offsets = np.repeat(np.array([batch.base_offset for batch in batches], np.int64), counts)
+    times = np.repeat(np.array(base_ms, np.int64), counts)
+    deltas = np.where(np.repeat(by_broker, counts), 0, unpacked.timestamp_deltas)
+    return offsets + unpacked.offset_deltas, times + deltas
+
+
+def texts_at(buffer: Buffer, starts: Ints, lengths: Ints) -> OptionalFrames:
+    """The texts of these lengths; a negative one says that there is none."""
+    return OptionalFrames(Frames(buffer, starts, starts + np.maximum(lengths, 0)), lengths >= 0)
 
 
 def _starts_in_turn(batches: Sequence[RecordBatch], payloads: Sequence[bytes]) -> Ints:
@@ -217,12 +232,8 @@ class RawValues(Sequence[bytes | None]):
 
     @cached_property
     def _values(self) -> list[bytes | None]:
-        unpacked = unpack(self.batches)
-        values = unpacked.frames.values(np.arange(len(unpacked.frames)))
-        return [
-            value if there else None
-            for value, there in zip(values, unpacked.has_value.tolist(), strict=True)
-        ]
+        values = unpack(self.batches).values
+        return values.values(np.arange(len(values)))
 
     @overload
     def __getitem__(self, at: SupportsIndex) -> bytes | None: ...

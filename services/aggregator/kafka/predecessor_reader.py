@@ -1,58 +1,96 @@
-"""Reads a stretch of each partition of a predecessor: keys and values of committed records."""
+"""Reads a stretch of each partition of a predecessor: keys and values of committed records.
+
+As the meter reads (`kafka.raw_fetch`): whole Kafka batches, unpacked by arrays. A message object a
+record took longer than all that is done with what it says.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Coroutine, Mapping, Sequence
+from dataclasses import dataclass
 from types import TracebackType
-from typing import Final, Self
+from typing import Any, Final, Self, TypeVar
 
+import aiokafka
 import numpy as np
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+from aiokafka.errors import KafkaError
 
+from services.aggregator.arrays.frames import Frames, OptionalFrames
 from services.aggregator.arrays.key_index import Ints
+from services.aggregator.decoding.record_batch import RecordBatch, offsets_and_times, unpack
+from services.aggregator.kafka.raw_fetch import Stretch, install
 from services.platform.errors import UnavailableError
-from services.platform.kafka import committed_reader_config
+from services.platform.kafka_security import aiokafka_options, security_config
+from services.platform.log import get_logger
 from services.platform.settings import KafkaSettings
 
-RECORDS_MAX: Final = 4_000
+T = TypeVar("T")
+
+logger = get_logger(__name__)
+
 #: Longest that records are waited for to be given together: the last of a log wait for it in vain.
 POLL_SECONDS: Final = 0.1
-#: Longest that nothing may come before the broker counts as away.
+#: Longest that connecting may take, and that nothing may come before the broker counts as away.
+CONNECT_SECONDS: Final = 20.0
 SILENCE_SECONDS: Final = 30.0
-#: What the client may hold ahead, all partitions together. It asks for more only while it has less,
-#: looks again after a second if nobody says otherwise, and unpacks an answer of all partitions
-#: whole. With its own values a million records took 130 MB; with these 30 MB, and no longer.
-HOLD_AHEAD: Final = {
-    "queued.max.messages.kbytes": 8 * 1024,
-    "queued.min.messages": 10_000,
-    "fetch.queue.backoff.ms": 2,
-    "fetch.message.max.bytes": 256 * 1024,
-}
+#: How long a log that says it ends before it did is believed to say so for now only: a broker that
+#: has just begun to lead a partition may not know yet up to where it is replicated.
+SETTLE_SECONDS: Final = 5.0
+#: What a fetch may bring of all partitions together, and of one, as it was compressed: unpacked it
+#: is ten times as much.
+FETCH_BYTES_MAX: Final = 2 * 1024 * 1024
+PARTITION_BYTES_MAX: Final = 256 * 1024
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Block:
     """Records of one partition in their order; the four are parallel."""
 
-    offsets: list[int] = field(default_factory=list)
-    append_ms: list[int] = field(default_factory=list)
-    keys: list[bytes | None] = field(default_factory=list)
-    values: list[bytes | None] = field(default_factory=list)
+    offsets: Ints
+    append_ms: Ints
+    keys: OptionalFrames
+    values: OptionalFrames
 
     def __len__(self) -> int:
         return len(self.offsets)
 
-    def times(self) -> Ints:
-        """The append times as an array."""
-        return np.array(self.append_ms, np.int64)
+    def between(self, first: int, end: int) -> Block:
+        """Those from an offset to below another."""
+        low, high = np.searchsorted(self.offsets, [first, end]).tolist()
+        if high - low == len(self):
+            return self
+        part = slice(low, high)
+        keys, values = _part(self.keys, part), _part(self.values, part)
+        return Block(self.offsets[part], self.append_ms[part], keys, values)
+
+
+def _part(texts: OptionalFrames, part: slice) -> OptionalFrames:
+    frames = texts.frames
+    cut = Frames(frames.buffer, frames.starts[part], frames.ends[part])
+    return OptionalFrames(cut, texts.there[part])
+
+
+def block_of(batches: Sequence[RecordBatch]) -> Block:
+    """The records of some batches. Raises `MalformedBatchError`."""
+    unpacked = unpack(batches)
+    return Block(*offsets_and_times(batches, unpacked), unpacked.keys, unpacked.values)
+
+
+@dataclass(slots=True)
+class Standstill:
+    """Since when a partition is said to end where it does, and when it was said first."""
+
+    since: float
+    said_ms: int
 
 
 class PredecessorReader:
     """Reads from an offset of each partition to below another, all partitions side by side.
 
-    A context manager. No group is joined and nothing committed.
+    A context manager, for one thread. No group is joined and nothing committed. Entered, it raises
+    `UnavailableError` where Kafka does not answer.
     """
 
     def __init__(
@@ -62,22 +100,24 @@ class PredecessorReader:
         starts: Mapping[int, int],
         ends: Mapping[int, int],
     ) -> None:
+        self._settings = settings
         self._topic = topic
         self._ends = ends
-        self._going_on = {number for number, start in starts.items() if start < ends[number]}
-        self._paused: set[int] = set()
+        self._next = {number: at for number, at in starts.items() if at < ends[number]}
+        self._going_on = set(self._next)
+        self._held: set[int] = set()
+        self._standing: dict[int, Standstill] = {}
         self._heard_at = time.monotonic()
-        self._consumer = Consumer(
-            {
-                **committed_reader_config(settings, "wattoken-predecessor"),
-                **HOLD_AHEAD,
-            }
-        )
-        self._consumer.assign(
-            [TopicPartition(topic, number, starts[number]) for number in self._going_on]
-        )
+        self._consumer: aiokafka.AIOKafkaConsumer | None = None
+        # Nobody else's: whoever recovers runs it only while it reads.
+        self._runner = asyncio.Runner()
 
     def __enter__(self) -> Self:
+        try:
+            self._run(self._connect())
+        except BaseException:
+            self._close()
+            raise
         return self
 
     def __exit__(
@@ -86,7 +126,44 @@ class PredecessorReader:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._consumer.close()
+        self._close()
+
+    def _run(self, work: Coroutine[Any, Any, T]) -> T:
+        try:
+            return self._runner.run(work)
+        except (KafkaError, TimeoutError, OSError) as error:
+            raise UnavailableError(
+                f"Kafka does not give records of {self._topic}: {error or type(error).__name__}"
+            ) from error
+
+    async def _connect(self) -> None:
+        install()
+        self._consumer = aiokafka.AIOKafkaConsumer(
+            bootstrap_servers=self._settings.kafka_bootstrap_servers,
+            client_id="wattoken-predecessor",
+            isolation_level="read_committed",
+            # What is not there is an error.
+            auto_offset_reset="none",
+            enable_auto_commit=False,
+            fetch_max_bytes=FETCH_BYTES_MAX,
+            max_partition_fetch_bytes=PARTITION_BYTES_MAX,
+            fetch_max_wait_ms=round(POLL_SECONDS * 1000),
+            **aiokafka_options(security_config(self._settings)),
+        )
+        await asyncio.wait_for(self._consumer.start(), CONNECT_SECONDS)
+        self._consumer.assign([self._tp(number) for number in self._going_on])
+        for number in self._going_on:
+            self._consumer.seek(self._tp(number), self._next[number])
+
+    def _close(self) -> None:
+        try:
+            if self._consumer is not None:
+                self._run(self._consumer.stop())
+        finally:
+            self._runner.close()
+
+    def _tp(self, number: int) -> aiokafka.TopicPartition:
+        return aiokafka.TopicPartition(self._topic, number)
 
     @property
     def going_on(self) -> set[int]:
@@ -94,50 +171,68 @@ class PredecessorReader:
         return self._going_on
 
     def hold(self, partitions: set[int]) -> None:
-        """Read no more of these partitions for now, but of all others."""
-        stop = (partitions - self._paused) & self._going_on
-        go = (self._paused - partitions) & self._going_on
-        if stop:
-            self._consumer.pause([TopicPartition(self._topic, number) for number in stop])
-        if go:
-            self._consumer.resume([TopicPartition(self._topic, number) for number in go])
-        self._paused = (self._paused | stop) - go
+        """Read no more of these partitions from now on, but of all others."""
+        self._held = partitions
 
     def read(self) -> dict[int, Block]:
         """Read some more records, by partition; nothing may have come.
 
         Raises `UnavailableError` when that goes on for long.
         """
-        blocks: dict[int, Block] = {}
-        try:
-            messages = self._consumer.consume(RECORDS_MAX, POLL_SECONDS)
-        except KafkaException as error:
-            raise self._failure(error.args[0]) from None
-        for message in messages:
-            self._take(message, blocks)
-        if messages:
+        fetched = self._run(self._fetch())
+        blocks = {}
+        for tp, stretches in fetched.items():
+            block = self._take(tp.partition, stretches)
+            if block is not None:
+                blocks[tp.partition] = block
+        if fetched:
             self._heard_at = time.monotonic()
         elif time.monotonic() - self._heard_at > SILENCE_SECONDS:
             raise UnavailableError(f"Kafka gives no more records of {self._topic}")
+        self._end_what_is_shorter()
         return blocks
 
-    def _take(self, message: Message, blocks: dict[int, Block]) -> None:
-        partition, offset, error = message.partition(), message.offset(), message.error()
-        if error is not None and error.code() != KafkaError._PARTITION_EOF:
-            raise self._failure(error)
-        assert partition is not None and offset is not None
-        if partition not in self._going_on:
-            return
-        if error is None and offset < self._ends[partition]:
-            block = blocks.setdefault(partition, Block())
-            block.offsets.append(offset)
-            block.append_ms.append(message.timestamp()[1])
-            block.keys.append(message.key())
-            block.values.append(message.value())
-        # At its very end a log may hold markers, which a reader is not shown.
-        if error is not None or offset + 1 >= self._ends[partition]:
-            self._going_on.discard(partition)
-            self._consumer.pause([TopicPartition(self._topic, partition)])
+    async def _fetch(self) -> Mapping[aiokafka.TopicPartition, list[Stretch]]:
+        consumer = self._consumer
+        assert consumer is not None
+        unwanted = {self._tp(number) for number in (set(self._next) - self._going_on) | self._held}
+        paused = consumer.paused()
+        consumer.pause(*unwanted - paused)
+        consumer.resume(*paused - unwanted)
+        fetched: Mapping[aiokafka.TopicPartition, list[Stretch]] = await consumer.getmany(
+            timeout_ms=round(POLL_SECONDS * 1000)
+        )
+        return fetched
 
-    def _failure(self, error: KafkaError) -> UnavailableError:
-        return UnavailableError(f"Kafka does not give records of {self._topic}: {error.str()}")
+    def _take(self, number: int, stretches: Sequence[Stretch]) -> Block | None:
+        """What some batches hold of the stretch that is read; None where that is nothing."""
+        if number not in self._going_on:
+            return None
+        first, end = self._next[number], self._ends[number]
+        self._next[number] = stretches[-1].next_offset
+        if self._next[number] >= end:
+            self._going_on.discard(number)
+        batches = [stretch.batch for stretch in stretches if stretch.batch is not None]
+        # The first of them may begin before, the last may go on behind.
+        block = block_of(batches).between(first, end) if batches else None
+        return block if block else None
+
+    def _end_what_is_shorter(self) -> None:
+        """Go on without what a partition has no more: its end was lost since it was metered."""
+        assert self._consumer is not None
+        for number in sorted(self._going_on - self._held):
+            tp = self._tp(number)
+            said: int | None = self._consumer.last_stable_offset(tp)
+            said_ms: int | None = self._consumer.last_poll_timestamp(tp)
+            if said is None or said_ms is None or said > self._next[number]:
+                self._standing.pop(number, None)
+                continue
+            standing = self._standing.setdefault(number, Standstill(time.monotonic(), said_ms))
+            lasts = time.monotonic() - standing.since > SETTLE_SECONDS
+            if lasts and said_ms != standing.said_ms:
+                logger.warning(
+                    "the predecessor has lost its end, and the ids that it held",
+                    **{"topic": self._topic, "partition": number},
+                    **{"ends_at": said, "ended_at": self._ends[number]},
+                )
+                self._going_on.discard(number)

@@ -25,6 +25,7 @@ from schemas.wire import InvalidEventError
 from schemas.wire import decode as decode_event
 from services.aggregator.arrays.frames import frames_of
 from services.aggregator.arrays.key_index import Ints
+from services.aggregator.arrays.murmur2 import partitions_of
 from services.aggregator.arrays.time_merge import NEVER, NONE, Sighted, TimeMerge, together
 from services.aggregator.core.dedup import SeenIds
 from services.aggregator.core.judging import Records, judge, moment
@@ -298,13 +299,13 @@ class Reading:
 
     def take(self, number: int, block: Block) -> None:
         """Take some records of a partition of the predecessor."""
-        log_ms = self._log_time[number].of(block.times())
+        log_ms = self._log_time[number].of(block.append_ms)
         self.records += len(block)
         owners = self._owners(block)
         # Whoever is no heir begins at `NEVER`.
         rows = np.flatnonzero(log_ms >= self._from_ms[owners])
-        values = [block.values[row] for row in rows.tolist()]
-        records = Records(np.array(block.offsets, np.int64)[rows], block.times()[rows], values)
+        values = block.values.values(rows)
+        records = Records(block.offsets[rows], block.append_ms[rows], values)
         self._taken[number].append(Taken(records, log_ms[rows], owners[rows]))
         self._reached_ms[number] = int(log_ms[-1])
         self._taken_count += len(rows)
@@ -312,14 +313,13 @@ class Reading:
 
     def _owners(self, block: Block) -> Ints:
         """The partition of the new log that each record's key leads to."""
-        count = self._partitions
-        return np.array(
-            [
-                murmur2(key if key is not None else canonical_key(value), count)
-                for key, value in zip(block.keys, block.values, strict=True)
-            ],
-            np.int64,
-        )
+        owners = partitions_of(block.keys.frames, self._partitions)
+        without = np.flatnonzero(~block.keys.there)
+        owners[without] = [
+            murmur2(canonical_key(value), self._partitions)
+            for value in block.values.values(without)
+        ]
+        return owners
 
     def _find_ids(self) -> None:
         """Find the ids of what was taken, all at once: few events take as long as thousands."""

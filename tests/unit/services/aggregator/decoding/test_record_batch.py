@@ -20,6 +20,7 @@ from services.aggregator.decoding.record_batch import (
     MalformedBatchError,
     RawValues,
     RecordBatch,
+    offsets_and_times,
     unpack,
     varints,
 )
@@ -105,10 +106,15 @@ def test_reads_what_aiokafka_reads(raws: list[bytes]) -> None:
     assert said(raws) == oracle(raws)
     batches = [RecordBatch.of(raw) for raw in raws]
     unpacked = unpack(batches)
-    assert unpacked.has_value.tolist() == [record.value is not None for record in records]
-    frames = unpacked.frames
+    everything = np.arange(len(records))
+    assert unpacked.keys.values(everything) == [record.key for record in records]
+    assert unpacked.values.values(everything) == [record.value for record in records]
+    offsets, times = offsets_and_times(batches, unpacked)
+    assert offsets.tolist() == [record.offset for record in records]
+    assert times.tolist() == [record.timestamp for record in records]
+    frames = unpacked.values.frames
     values = [record.value or b"" for record in records]
-    assert frames.values(np.arange(len(records))) == values
+    assert frames.values(everything) == values
     assert (frames.ends - frames.starts).tolist() == [len(value) for value in values]
     starts = np.repeat([batch.base_offset for batch in batches], [len(batch) for batch in batches])
     assert (starts + unpacked.offset_deltas).tolist() == [record.offset for record in records]

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from schemas.identity import identity_hash
 from schemas.metering_rules import DAY_MS, MeteringRules
 from services.aggregator.arrays.cuts import Cut
-from services.aggregator.arrays.frames import frames_of
+from services.aggregator.arrays.frames import frames_of, optional_frames_of
 from services.aggregator.core.dedup import SeenIds
 from services.aggregator.core.runs import BEFORE_INHERITED, INHERITED, Settled
 from services.aggregator.core.timing import RuleBook
@@ -54,21 +54,23 @@ def owner_of(number: int) -> int:
 
 @dataclass(slots=True)
 class OldLog:
-    """The predecessor: what each of its partitions holds, in order."""
+    """The predecessor: append time, key and value of what its partitions hold, in order."""
 
-    blocks: dict[int, Block] = field(default_factory=lambda: {at: Block() for at in range(OLD)})
+    records: dict[int, list[tuple[int, bytes | None, bytes | None]]] = field(
+        default_factory=lambda: {at: [] for at in range(OLD)}
+    )
 
     def append(self, at: int, append_ms: int, key: bytes | None, value: bytes | None) -> None:
-        block = self.blocks[at]
-        block.offsets.append(len(block))
-        block.append_ms.append(append_ms)
-        block.keys.append(key)
-        block.values.append(value)
+        self.records[at].append((append_ms, key, value))
 
-
-def part(block: Block, first: int, last: int) -> Block:
-    columns = (block.offsets, block.append_ms, block.keys, block.values)
-    return Block(*(column[first:last] for column in columns))  # type: ignore[arg-type]
+    def block(self, at: int, first: int, last: int) -> Block:
+        records = self.records[at][first:last]
+        return Block(
+            np.arange(first, first + len(records)),
+            np.array([append_ms for append_ms, _, _ in records], np.int64),
+            optional_frames_of([key for _, key, _ in records]),
+            optional_frames_of([value for _, _, value in records]),
+        )
 
 
 def ancestor(last_append_ms: int, floor_ms: int = 0) -> Ancestor:
@@ -93,14 +95,14 @@ def inherit(
     reading = Reading(ancestor(last_ms, floor_ms), heirs, NEW, starts, pieces[0])
     done = dict.fromkeys(range(OLD), 0)
     turn = 0
-    while any(done[at] < len(log.blocks[at]) for at in done):
+    while any(done[at] < len(log.records[at]) for at in done):
         at, size = turn % OLD, pieces[turn % len(pieces)]
         turn += 1
-        block = part(log.blocks[at], done[at], done[at] + size)
+        block = log.block(at, done[at], done[at] + size)
         if len(block):
             reading.take(at, block)
             done[at] += len(block)
-        reading.hand_on({at for at in done if done[at] == len(log.blocks[at])})
+        reading.hand_on({at for at in done if done[at] == len(log.records[at])})
     reading.hand_on(set(done))
 
 
@@ -209,7 +211,7 @@ def test_what_a_crash_left_half_entered_is_entered_again_as_a_whole() -> None:
 
     reading = Reading(ancestor(last_ms), heirs(), NEW, dict.fromkeys(range(OLD), 0), 1)
     for at in range(OLD):
-        reading.take(at, part(log.blocks[at], 0, 10))
+        reading.take(at, log.block(at, 0, 10))
     reading.hand_on(set())
     assert any(disk.runs["log"] for disk in disks.values()), "some of it is on disk"
     again = heirs()
@@ -232,7 +234,7 @@ def test_large_records_are_looked_into_before_they_are_many() -> None:
     for at in range(OLD):
         log.append(at, T0_MS, key_of(at), value_of(at))
         log.append(at, T0_MS, b"large", b"{" + b" " * (TAKEN_BYTES_MAX // OLD))
-        reading.take(at, log.blocks[at])
+        reading.take(at, log.block(at, 0, len(log.records[at])))
     reading.hand_on(set())
     assert reading.entered == OLD
 
