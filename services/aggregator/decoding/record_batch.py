@@ -7,13 +7,15 @@ on the log is in the header, so the records can be unpacked later, all at once, 
 
 from __future__ import annotations
 
+import contextlib
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
 from typing import Final, SupportsIndex, overload
 
+import cramjam
 import numpy as np
 from aiokafka import codec
 from aiokafka.record.util import calc_crc32c
@@ -42,6 +44,11 @@ DECOMPRESS: Final[dict[int, Callable[[memoryview], bytes]]] = {
     3: codec.lz4_decode,
     4: codec.zstd_decode,
 }
+#: LZ4 and Zstandard: whoever reads them takes frames one behind the other (the LZ4 frame format;
+#: RFC 8878, section 3.1). To begin takes either as long as some thousand bytes.
+FRAMED: Final = frozenset({3, 4})
+#: A batch of more than this is decompressed alone: what beginning takes is little of it.
+JOINED_BYTES_MAX: Final = 4096
 NO_PRODUCER: Final = -1
 
 
@@ -49,9 +56,9 @@ class MalformedBatchError(ValueError):
     """Bytes that are no record batch, or none of a kind that is known."""
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class RecordBatch:
-    """A batch as it lies on the log, its records still packed."""
+    """A batch as it lies on the log, its records still packed. Nobody changes one."""
 
     raw: bytes
     base_offset: int
@@ -150,12 +157,24 @@ class Unpacked:
 
 def unpack(batches: Sequence[RecordBatch]) -> Unpacked:
     """Find the fields of all records at once. Raises `MalformedBatchError`."""
-    payloads = [batch.payload() for batch in batches]
+    groups = list(_joined(batches))
+    if len(groups) < len(batches):
+        with contextlib.suppress(MalformedBatchError, cramjam.DecompressionError):
+            unpacked = _unpacked(groups)
+            if _rise(unpacked.offset_deltas, [batch.count for batch in batches]):
+                return unpacked
+    # One by one, which says which of them is wrong.
+    return _unpacked([[batch] for batch in batches])
+
+
+def _unpacked(groups: Sequence[Sequence[RecordBatch]]) -> Unpacked:
+    """The records of groups, each of which is decompressed at once."""
+    payloads = [_decompressed(group) for group in groups]
+    counts = [sum(batch.count for batch in group) for group in groups]
     buffer = Buffer(*payloads)
-    counts = [batch.count for batch in batches]
     starts = starts_at_once(buffer, payloads, counts)
     if starts is None:
-        starts = _starts_in_turn(batches, payloads)
+        starts = _starts_in_turn(groups, payloads, counts)
     # After its length a record has: attributes (one byte), the two deltas, key, value, headers.
     timestamp_deltas, place = varints(buffer, starts + 1)
     offset_deltas, place = varints(buffer, place)
@@ -164,6 +183,14 @@ def unpack(batches: Sequence[RecordBatch]) -> Unpacked:
     lengths, place = varints(buffer, keys.frames.ends)
     values = texts_at(buffer, place, lengths)
     return Unpacked(keys, values, offset_deltas, timestamp_deltas)
+
+
+def _rise(offset_deltas: Ints, counts: Sequence[int]) -> bool:
+    """Whether offsets rise within each batch: so it is its own records that a batch was given."""
+    rising = np.diff(offset_deltas) > 0
+    begins = np.cumsum(counts)[:-1]
+    rising[begins[(begins > 0) & (begins < len(offset_deltas))] - 1] = True
+    return bool(rising.all())
 
 
 def offsets_and_times(batches: Sequence[RecordBatch], unpacked: Unpacked) -> tuple[Ints, Ints]:
@@ -185,17 +212,42 @@ def texts_at(buffer: Buffer, starts: Ints, lengths: Ints) -> OptionalFrames:
     return OptionalFrames(Frames(buffer, starts, starts + np.maximum(lengths, 0)), lengths >= 0)
 
 
-def _starts_in_turn(batches: Sequence[RecordBatch], payloads: Sequence[bytes]) -> Ints:
+def _joined(batches: Sequence[RecordBatch]) -> Iterator[Sequence[RecordBatch]]:
+    """Neighbours that one call can decompress are together, all others alone."""
+    first = 0
+    for last in range(1, len(batches) + 1):
+        if last == len(batches) or not _go_together(batches[last - 1], batches[last]):
+            yield batches[first:last]
+            first = last
+
+
+def _go_together(one: RecordBatch, next_: RecordBatch) -> bool:
+    kind = one.attributes & CODEC_MASK
+    small = max(len(one.raw), len(next_.raw)) <= JOINED_BYTES_MAX
+    return small and kind in FRAMED and next_.attributes & CODEC_MASK == kind
+
+
+def _decompressed(group: Sequence[RecordBatch]) -> bytes:
+    """The records of batches of one codec."""
+    if len(group) == 1:
+        return group[0].payload()
+    packed = b"".join([memoryview(batch.raw)[HEADER.size :] for batch in group])
+    return bytes(DECOMPRESS[group[0].attributes & CODEC_MASK](memoryview(packed)))
+
+
+def _starts_in_turn(
+    groups: Sequence[Sequence[RecordBatch]], payloads: Sequence[bytes], counts: Sequence[int]
+) -> Ints:
     starts, start = [], 0
-    for batch, payload in zip(batches, payloads, strict=True):
+    for group, payload, count in zip(groups, payloads, counts, strict=True):
+        offset = group[0].base_offset
         try:
             found = starts_in_turn(payload, start)
         except IndexError:
-            raise MalformedBatchError(f"batch at offset {batch.base_offset} is cut") from None
-        if len(found) != batch.count:
+            raise MalformedBatchError(f"batch at offset {offset} is cut") from None
+        if len(found) != count:
             raise MalformedBatchError(
-                f"batch at offset {batch.base_offset} has {len(found)} records,"
-                f" its header says {batch.count}"
+                f"batch at offset {offset} has {len(found)} records, its header says {count}"
             )
         starts.append(found)
         start += len(payload)

@@ -41,6 +41,7 @@ class FetchedBatches:
         # in a task that nobody waits for.
         self._data = data
         self._place = 0
+        self._end = first_end(data, 0)
 
     def size_in_bytes(self) -> int:
         """The size of all that came."""
@@ -48,13 +49,13 @@ class FetchedBatches:
 
     def has_next(self) -> bool:
         """Whether a whole batch is left; the last may have come in part."""
-        return first_end(self._data, self._place) is not None
+        return self._end is not None
 
     def next_batch(self) -> RecordBatch:
         """Hand over the next batch. Raises `MalformedBatchError`."""
-        start, end = self._place, first_end(self._data, self._place)
+        start, end = self._place, self._end
         assert end is not None, "there is no next batch"
-        self._place = end
+        self._place, self._end = end, first_end(self._data, end)
         return RecordBatch.of(self._data[start:end])
 
 

@@ -36,6 +36,7 @@ from tests.record_batches import (
     raw_batch,
     with_header,
 )
+from tests.versions.effort import examples
 
 T0_MS = 1_773_576_000_000
 #: Lengths around which a varint gets one byte longer: it holds them doubled.
@@ -99,7 +100,7 @@ def said(raws: Sequence[bytes]) -> list[tuple[int, int, bytes | None]]:
     return list(zip(offsets, times, values, strict=True))
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=examples(300))
 @given(st.lists(raw_batches(), max_size=4))
 def test_reads_what_aiokafka_reads(raws: list[bytes]) -> None:
     records = [record for raw in raws for record in DefaultRecordBatch(raw)]
@@ -254,6 +255,41 @@ def test_an_unknown_codec_is_refused(codec: int) -> None:
         batch.payload()
     with pytest.raises(MalformedBatchError):
         list(RawValues([batch]))
+
+
+def small_batches(codec: int) -> list[RecordBatch]:
+    """Batches of one to three records, as many small producers write them."""
+    raws, offset = [], 0
+    for number in range(60):
+        records = [
+            Record(delta, delta, b'{"n": %d}' % number, b"key")
+            for delta in range(number % 3 + 1)
+        ]
+        last = len(records) - 1
+        raws.append(raw_batch(records, codec, base_offset=offset, last_offset_delta=last))
+        offset += len(records)
+    return [RecordBatch.of(raw) for raw in raws]
+
+
+@pytest.mark.parametrize("codec", sorted(CODECS))
+def test_small_batches_side_by_side_are_read_as_each_alone(codec: int) -> None:
+    batches = small_batches(codec)
+    alone = [value for batch in batches for value in RawValues([batch])]
+    assert list(RawValues(batches)) == alone
+    assert said([batch.raw for batch in batches]) == oracle([batch.raw for batch in batches])
+
+
+@pytest.mark.parametrize("codec", sorted(CODECS))
+def test_among_small_batches_the_wrong_one_is_named(codec: int) -> None:
+    batches = small_batches(codec)
+    for one, other in ((1, 3), (3, 1)):
+        wrong = list(batches)
+        # Of two records each; together the count is right.
+        wrong[10] = RecordBatch.of(with_header(batches[10].raw, count=one))
+        wrong[13] = RecordBatch.of(with_header(batches[13].raw, count=other))
+        offset = batches[10].base_offset
+        with pytest.raises(MalformedBatchError, match=f"at offset {offset} has 2 records"):
+            unpack(wrong)
 
 
 @pytest.mark.parametrize("count", [0, 1, 3])
