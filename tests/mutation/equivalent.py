@@ -112,7 +112,9 @@ REASONS: Final = (
         constants=(
             *_constants("arrays/byte_spans", "_PIECE_BYTES"),
             *_constants("arrays/id_filter", "IDS_AT_ONCE"),
+            *_constants("arrays/murmur2", "LENGTH_MAX"),
             *_constants("decoding/canonical", "ID_WORDS", "NAME_WORDS"),
+            *_constants("decoding/record_batch", "JOINED_BYTES_MAX"),
             *_constants("decoding/record_starts", "_PIECE_BYTES"),
             *_constants("storage/copy_pieces", "PIECE_BYTES"),
             *_constants("storage/copy_rows", "PIECES_AT_ONCE"),
@@ -125,6 +127,17 @@ REASONS: Final = (
                 "arrays/byte_spans",
                 "def words_at(self, places: Ints, count: int = 1) -> Words:",
                 "number",
+            ),
+            _line(
+                "arrays/murmur2",
+                "words = keys.buffer.words_at(keys.starts[rows], max(1, -(-length // WORD)))",
+                "number",
+            ),
+            _line("decoding/record_batch", "if len(groups) < len(batches):", "comparison"),
+            _line(
+                "decoding/record_batch",
+                "small = max(len(one.raw), len(next_.raw)) <= JOINED_BYTES_MAX",
+                "comparison <",
             ),
             _line(
                 "decoding/canonical",

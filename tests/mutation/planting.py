@@ -23,6 +23,8 @@ from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any, Final, TypeVar, cast
 
+from tests.versions.effort import BRIEF
+
 T = TypeVar("T", bound=Hashable)
 POLL_SECONDS: Final = 0.02
 ROOT: Final = Path(__file__).parents[2]
@@ -137,6 +139,8 @@ def _be_the_child(texts: Mapping[str, str], tests: Sequence[str], output: int) -
     code = 3
     try:
         os.setpgid(0, 0)
+        # Whoever planted it takes part of the examples, perhaps; that it is seen takes all of them.
+        os.environ.pop(BRIEF, None)
         for descriptor in (1, 2):
             os.dup2(output, descriptor)
         import pytest

@@ -187,9 +187,10 @@ def _unpacked(groups: Sequence[Sequence[RecordBatch]]) -> Unpacked:
 
 def _rise(offset_deltas: Ints, counts: Sequence[int]) -> bool:
     """Whether offsets rise within each batch: so it is its own records that a batch was given."""
-    rising = np.diff(offset_deltas) > 0
-    begins = np.cumsum(counts)[:-1]
-    rising[begins[(begins > 0) & (begins < len(offset_deltas))] - 1] = True
+    rising = np.diff(offset_deltas, prepend=0) > 0
+    firsts = np.cumsum([0, *counts[:-1]])
+    # Those behind the last record belong to batches that have none.
+    rising[firsts[firsts < len(offset_deltas)]] = True
     return bool(rising.all())
 
 

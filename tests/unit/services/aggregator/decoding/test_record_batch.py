@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import struct
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -16,7 +17,9 @@ from hypothesis import strategies as st
 
 from services.aggregator.arrays.byte_spans import Buffer
 from services.aggregator.decoding.record_batch import (
+    DECOMPRESS,
     HEADER,
+    JOINED_BYTES_MAX,
     MalformedBatchError,
     RawValues,
     RecordBatch,
@@ -28,8 +31,11 @@ from services.aggregator.kafka.raw_fetch import FetchedBatches
 from tests.record_batches import (
     CODECS,
     CONTROL,
+    GZIP,
+    LZ4,
     SNAPPY,
     TRANSACTIONAL,
+    ZSTD,
     Record,
     batch_of,
     log_append,
@@ -259,16 +265,17 @@ def test_an_unknown_codec_is_refused(codec: int) -> None:
 
 def small_batches(codec: int) -> list[RecordBatch]:
     """Batches of one to three records, as many small producers write them."""
-    raws, offset = [], 0
+    batches, offset = [], 0
     for number in range(60):
-        records = [
-            Record(delta, delta, b'{"n": %d}' % number, b"key")
-            for delta in range(number % 3 + 1)
-        ]
+        value = b'{"n": %d, "text": "%s"}' % (number, b"a" * 200)
+        records = [Record(delta, delta, value, b"key") for delta in range(number % 3 + 1)]
         last = len(records) - 1
-        raws.append(raw_batch(records, codec, base_offset=offset, last_offset_delta=last))
+        raw = raw_batch(records, codec, base_offset=offset, last_offset_delta=last)
+        batches.append(RecordBatch.of(raw))
+        # A builder leaves out a codec that makes nothing smaller.
+        assert batches[-1].attributes == codec
         offset += len(records)
-    return [RecordBatch.of(raw) for raw in raws]
+    return batches
 
 
 @pytest.mark.parametrize("codec", sorted(CODECS))
@@ -277,6 +284,41 @@ def test_small_batches_side_by_side_are_read_as_each_alone(codec: int) -> None:
     alone = [value for batch in batches for value in RawValues([batch])]
     assert list(RawValues(batches)) == alone
     assert said([batch.raw for batch in batches]) == oracle([batch.raw for batch in batches])
+
+
+@pytest.mark.parametrize("codec", sorted(CODECS))
+def test_neighbours_are_decompressed_by_one_call(
+    codec: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If they are small, of one codec, and it takes frames one behind the other."""
+    decompress, calls = DECOMPRESS[codec], []
+
+    def counted(packed: memoryview) -> bytes:
+        calls.append(len(packed))
+        return decompress(packed)
+
+    monkeypatch.setitem(DECOMPRESS, codec, counted)
+    small = small_batches(codec)
+    noise = random.Random(1).randbytes(2 * JOINED_BYTES_MAX)
+    large = RecordBatch.of(raw_batch([Record(0, 0, noise + b"a" * len(noise))], codec))
+    [other, *_] = small_batches(GZIP if codec == LZ4 else LZ4)
+    empty = RecordBatch.of(raw_batch([], last_offset_delta=3))
+    together = codec in (LZ4, ZSTD)
+    for batches, expected in (
+        (small, 1),
+        ([*small[:20], large, *small[20:]], 3),
+        ([*small[:20], other, *small[20:]], 2),
+        ([large, *small], 2),
+        (small[:1], 1),
+        ([*small, other], 1),
+        *([([empty, *small, empty], 1)] if codec else []),
+    ):
+        calls.clear()
+        values = [value for batch in batches for value in RawValues([batch])]
+        of_codec = len(calls)
+        calls.clear()
+        assert unpack(batches).values.values(np.arange(len(values))) == values
+        assert len(calls) == (expected if together else of_codec)
 
 
 @pytest.mark.parametrize("codec", sorted(CODECS))
