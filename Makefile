@@ -15,7 +15,7 @@ export UV_SYSTEM_CERTS := true
 # processes, and without it each compiles a thousand modules first: twice the CPU of everything here.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: clusters upgrades release price-lists audit site helm otel-collector collector-outage planted schedules mutants chaos fuzz demo up check brief-tests test test-versions faults bench bench-check bench-peers gateway-clients clickhouse-versions python-versions lint format docs dashboards locks setup screenshots clean
+.PHONY: clusters upgrades release price-lists audit site helm otel-collector collector-outage planted schedules mutants chaos fuzz demo up check brief-tests test nightly test-versions faults bench bench-check bench-peers gateway-clients clickhouse-versions python-versions lint format docs dashboards locks setup screenshots clean
 
 setup: $(VENV)/.synced
 
@@ -48,17 +48,24 @@ check: setup
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target lint brief-tests
 
 brief-tests: setup
-	TESTS_BRIEF=1 $(BIN)/python -m pytest -n 2 --dist loadfile tests/unit tests/property tests/contract tests/docs
+	TESTS_BRIEF=1 $(BIN)/python -m pytest -n 2 --dist loadfile -m "not nightly" tests/unit tests/property tests/contract tests/docs
 
+# Each promise once, on the real parts, with a quarter of the examples drawn.
 # Two at a time, each with a Kafka, ClickHouse and Prometheus of its own. A third of that is waiting, which
 # a third worker fills with what needs none of them (tests/workers.py); whatever has set a limit goes before it.
-test: setup price-lists gateway-clients otel-collector helm clickhouse-versions python-versions
-	$(BIN)/python -m pytest -n 3 --one-beside --dist loadfile --no-loadscope-reorder -m "not other_versions"
+PYTEST := $(BIN)/python -m pytest -n 3 --one-beside --dist loadfile --no-loadscope-reorder
+WHAT_TESTS_NEED := setup price-lists gateway-clients otel-collector helm clickhouse-versions python-versions
 
-# What `make test` leaves out: the oracles on every other ClickHouse, and the unit tests on the newest Python.
-# They take long and are about programs of others, so they run each night and for each release (.ci/nightly).
+test: $(WHAT_TESTS_NEED)
+	TESTS_BRIEF=1 $(PYTEST) -m "not nightly"
+
+# All tests with all examples: what `make test` leaves out, too. Each night and for each release (.ci/nightly).
+nightly: $(WHAT_TESTS_NEED)
+	$(PYTEST)
+
+# Of these, the oracles on every other ClickHouse and the unit tests on the newest Python.
 test-versions: setup clickhouse-versions python-versions
-	$(BIN)/python -m pytest -n 2 -m other_versions tests/integration/test_versions_newer.py \
+	$(BIN)/python -m pytest -n 2 -m nightly tests/integration/test_versions_newer.py \
 	  tests/integration/test_versions_oldest.py tests/integration/test_versions_python.py
 
 # The package whose prices `wattoken tariffs sync` reads beside those of genai-prices, without what it needs.

@@ -24,6 +24,8 @@ from tests.contract import compose_file
 from tests.contract.compose_file import PRODUCTION, services
 from tests.waiting import eventually
 
+pytestmark = pytest.mark.nightly
+
 PLAIN_SERVICES = tuple(
     name for name, service in services(PRODUCTION).items() if "profiles" not in service
 )

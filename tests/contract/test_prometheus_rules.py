@@ -22,7 +22,6 @@ from services.local_stack.prometheus import RULES, prometheus_config
 from tests.contract import compose_file
 from tests.contract.compose_file import ROOT, theirs
 from tests.docs.blocks import block, blocks
-from tests.versions.effort import in_full_only
 
 CASES = Path(__file__).with_name("rule_tests")
 FILES = sorted(RULES.glob("*.yml"))
@@ -128,7 +127,7 @@ def test_each_rule_does_what_its_cases_say(promtool: Path, tmp_path: Path) -> No
     assert code == 0, said
 
 
-@in_full_only
+@pytest.mark.nightly
 @pytest.mark.parametrize("expression", ["vector(1) > 2", "vector(1)"], ids=["never", "always"])
 def test_the_cases_notice_an_alert_that_never_or_always_fires(
     promtool: Path, tmp_path: Path, expression: str

@@ -21,7 +21,6 @@ from tests.contract.two_exporters import (
     whatever_exporter,
     world,
 )
-from tests.versions.effort import in_full_only
 
 #: What a dashboard has in place of it; weeks are hours here.
 FILLED = {"$__rate_interval": "5m", "$__range": "1h", "[7d]": "[70m]", "offset 1w": "offset 70m"}
@@ -84,7 +83,7 @@ def test_each_rule_says_the_same_of_a_world_with_everything(promtool: Path, tmp_
     compared(promtool, tmp_path, FILES, world(asked))
 
 
-@in_full_only
+@pytest.mark.nightly
 @pytest.mark.parametrize("name", RULES_OF)
 def test_each_rule_says_the_same_in_all_its_cases(
     promtool: Path, tmp_path: Path, name: str

@@ -103,6 +103,7 @@ def see(scene: Scene, *causes: str) -> None:
     scene.seen |= set(causes)
 
 
+@pytest.mark.nightly
 def test_where_all_is_well_nothing_fires(scene: Scene) -> None:
     """While services start, all is not well on a busy machine: a canary's event may be late."""
     deadline = time.monotonic() + 120.0 * MINUTE_SECONDS
@@ -116,6 +117,7 @@ def test_where_all_is_well_nothing_fires(scene: Scene) -> None:
         firing = scene.firing() - TOLERATED
 
 
+@pytest.mark.nightly
 def test_what_goes_wrong_inside_fires(scene: Scene) -> None:
     """A disk, a certificate, a reader, prices, registers; and one of twenty events is refused."""
     tomorrow = {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15, UNFORESEEN: 1}
@@ -149,6 +151,7 @@ def test_what_goes_wrong_inside_fires(scene: Scene) -> None:
     scene.is_over("CanaryDoubled")
 
 
+@pytest.mark.nightly
 def test_what_gateways_do_wrong_fires(scene: Scene) -> None:
     """Resent, unpriced, invalid, estimated, beyond capacity; each call told twice, not alike."""
     again = [scene.event()] * 10
@@ -178,6 +181,7 @@ def tell_twice(scene: Scene) -> None:
         scene.post_cloud_event(id=call, time=rfc3339(), data=data)
 
 
+@pytest.mark.nightly
 def test_a_broker_that_hangs_fires(scene: Scene) -> None:
     broker = scene.pipeline.infrastructure.broker
     broker.kill(signal.SIGSTOP)
@@ -191,6 +195,7 @@ def test_a_broker_that_hangs_fires(scene: Scene) -> None:
     eventually("ingest is well", lambda: scene.post(scene.event()) == 202)
 
 
+@pytest.mark.nightly
 def test_services_that_are_gone_from_discovery_fire(scene: Scene) -> None:
     scene.watch("exporter")
     see(scene, "services that discovery lost")
@@ -201,6 +206,7 @@ def test_services_that_are_gone_from_discovery_fire(scene: Scene) -> None:
     scene.is_over("ServiceGone", "CanaryGone", "MeterDown")
 
 
+@pytest.mark.nightly
 def test_an_aggregator_that_hangs_and_a_backup_that_is_restored_fire(scene: Scene) -> None:
     """While much comes in. It is killed, and restored is what was before all that."""
     aggregator = scene.pipeline.aggregator
@@ -234,6 +240,7 @@ def test_an_aggregator_that_hangs_and_a_backup_that_is_restored_fire(scene: Scen
     scene.is_over("PartitionStuck", "LagGrowing", "CanaryMissing", "CanaryLate", "CountersHeld")
 
 
+@pytest.mark.nightly
 def test_all_of_it_was_seen(scene: Scene, request: pytest.FixtureRequest) -> None:
     """Each cause that is named above was brought about, unless only some tests are run."""
     here = {one.name for one in request.session.items if one.path == request.path}

@@ -15,6 +15,7 @@ from tests.integration.test_demo import FIELDS, demo_command, demo_env
 
 # What it fetches is some 350 MB.
 @pytest.mark.timeout(900)
+@pytest.mark.nightly
 @pytest.mark.usefixtures("usual_ports")
 def test_demo_needs_python_and_nothing_else(tmp_path: Path) -> None:
     nothing = tmp_path / "bin"

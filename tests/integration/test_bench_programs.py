@@ -15,6 +15,8 @@ from bench.insert_recorder import Insert
 from bench.peer_runs import peers, run_peer
 from services.local_stack.infrastructure import Infrastructure
 
+pytestmark = pytest.mark.nightly
+
 EVENTS = 6_000
 NEEDS_NOTHING = (
     *("stock_faust_windowed", "stock_faust_agent"),

@@ -155,6 +155,7 @@ def test_a_rebalance_after_the_broker_was_restarted(
         assert_exact(pipeline, ledger)
 
 
+@pytest.mark.nightly
 def test_workers_join_and_leave(infrastructure: Infrastructure, tmp_path: Path) -> None:
     ledger = tmp_path / "ledger"
     with (
@@ -184,6 +185,7 @@ READ_WHILE_HELD_MAX = 15_000
 GROWTH_MB_MAX = 10.5
 
 
+@pytest.mark.nightly
 def test_clickhouse_stands_still(infrastructure: Infrastructure, tmp_path: Path) -> None:
     ledger = tmp_path / "ledger"
     with metering(
@@ -224,6 +226,7 @@ REFUSALS = [
 ]
 
 
+@pytest.mark.nightly
 def test_clickhouse_refuses_inserts(infrastructure: Infrastructure, tmp_path: Path) -> None:
     ledger = tmp_path / "ledger"
     with (

@@ -353,6 +353,7 @@ def topic(pipelines: PipelineFactory) -> str:
     return pipelines(name="there", partitions=1, services=()).topic
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("fault", FAULTS)
 @pytest.mark.parametrize("case", BOTH)
 def test_the_database_alone_is_away(

@@ -33,6 +33,7 @@ BATCH: int = 20_000
 GATEWAYS = ("gw-berlin", "gw-paris", "gw-oslo", "gw-roma")
 
 
+@pytest.mark.nightly
 @pytest.mark.timeout(3_000)
 def test_a_million_late_events_and_a_re_rate_are_explained(
     databases: DatabaseFactory, tmp_path: Path

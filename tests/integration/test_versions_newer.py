@@ -15,7 +15,7 @@ def test_what_services_ask_is_answered_on_newer_versions(version: str) -> None:
     assert_passes_on(version, *QUERIES)
 
 
-@pytest.mark.other_versions
+@pytest.mark.nightly
 @each_newer
 def test_the_oracles_agree_on_newer_versions(version: str) -> None:
     assert_passes_on(version, *ORACLES)

@@ -35,7 +35,7 @@ def test_what_services_ask_is_answered_on_the_oldest_version() -> None:
     assert_passes_on(oldest, *QUERIES, *ON_EVERY_SERVER, time_zone=FAR_ZONE)
 
 
-@pytest.mark.other_versions
+@pytest.mark.nightly
 def test_the_oracles_agree_on_the_oldest_version() -> None:
     oldest = other_versions()[0]
     assert_passes_on(oldest, *ORACLES, *ON_THE_OLDEST, time_zone=FAR_ZONE)

@@ -14,7 +14,7 @@ from tests.versions.effort import BRIEF
 NEWEST = ".".join(map(str, PYTHON.newest))
 
 
-@pytest.mark.other_versions
+@pytest.mark.nightly
 @pytest.mark.timeout(900)
 def test_the_unit_tests_pass_on_the_newest_python() -> None:
     interpreter = python.environment(PYTHON.newest)

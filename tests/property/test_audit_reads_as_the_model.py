@@ -114,7 +114,7 @@ def test_strange_fields(
     assert_alike(write([*changes, *kept] if first else [*kept, *changes], *around))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(st.binary(max_size=40) | JSON_VALUES.map(str.encode))
 def test_any_bytes(record: bytes) -> None:
     assert_alike(record)

@@ -56,6 +56,7 @@ from tests.property.record_texts import (
     record,
     written,
 )
+from tests.versions.effort import examples
 
 
 def count_good(values: Sequence[bytes | None], frames: Frames) -> int:
@@ -173,7 +174,7 @@ def model(fields: dict[str, Any]) -> UsageEvent:
     ),
     st.integers(0, 2**32),
 )
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=examples(120), deadline=None)
 def test_what_is_written_for_the_log(values: list[bytes], seed: int) -> None:
     chance = Random(seed)
     values += chance.choices(values, k=2)
@@ -185,7 +186,7 @@ def test_what_is_written_for_the_log(values: list[bytes], seed: int) -> None:
 
 
 @given(st.randoms(use_true_random=False), st.integers(1, 4))
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=examples(120), deadline=None)
 def test_a_few_records_changed_anywhere(chance: Random, count: int) -> None:
     assert_same([record(chance) for _ in range(count)], chance)
 

@@ -428,6 +428,7 @@ def nothing_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(retry, "asyncio", SimpleNamespace(sleep=wait))
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("bug", PLANTED)
 def test_planted_bug_is_caught(bug: str, monkeypatch: pytest.MonkeyPatch) -> None:
     where, name, wrong = PLANTED[bug]

@@ -402,6 +402,7 @@ PLANTED: dict[str, Edit] = {
 
 
 @pytest.mark.timeout(900)
+@pytest.mark.nightly
 @pytest.mark.parametrize("bug", PLANTED)
 def test_planted_bug_is_caught(bug: str, monkeypatch: pytest.MonkeyPatch) -> None:
     plant((PLANTED[bug],), monkeypatch)

@@ -26,6 +26,7 @@ from services.aggregator.decoding.columns import Decoder
 from services.aggregator.decoding.labels import Labels
 from services.aggregator.storage.slice_blocks import slice_block
 from tests.native_reader import read_native
+from tests.versions.effort import examples
 
 T0_MS: Final = 1_773_576_000_000
 TOKENS: Final = (
@@ -174,7 +175,7 @@ VARIETY: Final = ("service_tier", "context_band", "unit")
     st.lists(st.integers(0, 24), max_size=4),
     st.lists(st.booleans(), min_size=5, max_size=5),
 )
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 def test_rows_are_a_plain_recount(
     drawn: list[tuple[dict[str, Any], bool]],
     changes: list[tuple[int, tuple[int, ...], int]],

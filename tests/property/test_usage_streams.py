@@ -17,12 +17,13 @@ from tests.unit.services.ingest.adapters.usage_writers import (
     as_told,
     expected,
 )
+from tests.versions.effort import examples
 
 COUNT = st.one_of(st.just(0), st.integers(min_value=0, max_value=10**6))
 USED = st.fixed_dictionaries(dict.fromkeys(CLASSES, COUNT))
 #: Their input and output in Anthropic's shape: numbers that belong together.
 BESIDE = ("anthropic", "bedrock_converse")
-MODEST = settings(max_examples=120, deadline=None)
+MODEST = settings(max_examples=examples(120), deadline=None)
 FORMAT = st.sampled_from(sorted(WRITERS))
 
 

@@ -27,6 +27,7 @@ from schemas.event_rules import (
 from schemas.price_class import SERVICE_TIERS, UNITS
 from schemas.usage_event import UsageEvent
 from schemas.wire import InvalidEventError
+from tests.versions.effort import examples
 
 Field = tuple[str, str]
 
@@ -242,7 +243,7 @@ def test_times() -> None:
 @example(changes=[("input_tokens", "-1")], dropped=set(), twice=True, before="", after="")
 @example(changes=[("id", "5")], dropped=set(), twice=True, before="", after="")
 @example(changes=[("id", '"b"')], dropped=set(), twice=True, before="", after="")
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=examples(1500), deadline=None)
 def test_one_strange_field(
     changes: list[Field], dropped: set[str], twice: bool, before: str, after: str
 ) -> None:
@@ -257,7 +258,7 @@ def test_one_strange_field(
 
 
 @given(fields=st.fixed_dictionaries({}, optional=PLAUSIBLE), order=st.randoms())
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=examples(600), deadline=None)
 def test_fields_that_may_contradict_each_other(fields: dict[str, str], order: Any) -> None:
     together = list((EVENT | fields).items())
     order.shuffle(together)
@@ -268,7 +269,7 @@ def test_fields_that_may_contradict_each_other(fields: dict[str, str], order: An
     fields=st.fixed_dictionaries({}, optional=PLAUSIBLE),
     cuts=st.lists(st.tuples(st.floats(0, 1), st.integers(0, 3), st.binary(max_size=3)), max_size=2),
 )
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=examples(1000), deadline=None)
 def test_bytes_changed_anywhere(
     fields: dict[str, str], cuts: list[tuple[float, int, bytes]]
 ) -> None:
@@ -280,7 +281,7 @@ def test_bytes_changed_anywhere(
 
 
 @given(names=st.lists(st.text(max_size=MODEL_LENGTH_MAX + 2), min_size=6, max_size=6))
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(300), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_any_names(names: list[str]) -> None:
     text_fields = ["id", "source", "tenant", "region", "provider", "model"]
     values = [json.dumps(name, ensure_ascii=False) for name in names]
@@ -288,7 +289,7 @@ def test_any_names(names: list[str]) -> None:
 
 
 @given(record=st.binary(max_size=40) | JSON_VALUES.map(str.encode))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 def test_any_bytes(record: bytes) -> None:
     assert_same(record)
 

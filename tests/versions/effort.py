@@ -1,4 +1,4 @@
-"""How many examples a test draws: fewer where it is run once more on another version."""
+"""How many examples a test draws: a part of them, but each night and for each release all."""
 
 from __future__ import annotations
 
@@ -7,16 +7,17 @@ from collections.abc import Sequence
 from random import Random
 from typing import TypeVar
 
-import pytest
-
 T = TypeVar("T")
-#: Set for such runs: tests/versions/child.py, tests/integration/test_versions_python.py.
+#: Set by `make check` and `make test`, and where tests are run once more on another version
+#: (tests/versions/child.py, tests/integration/test_versions_python.py); `make nightly` sets it not.
 BRIEF = "TESTS_BRIEF"
 BRIEF_PART = 4
+#: So many are drawn all the same, if there are: the first that hypothesis draws are the simplest.
+EXAMPLES_MIN = 3
 
 
 def brief() -> bool:
-    """Whether it is `make check` that runs, or such a run once more."""
+    """Whether a part is enough."""
     return bool(os.environ.get(BRIEF))
 
 
@@ -26,9 +27,5 @@ def some(cases: Sequence[T]) -> Sequence[T]:
 
 
 def examples(most: int) -> int:
-    """Give how many to draw; in full they are drawn on the local stack's versions."""
-    return max(1, most // BRIEF_PART) if brief() else most
-
-
-#: For what takes long and proves the tests rather than the code: `make check` leaves it out.
-in_full_only = pytest.mark.skipif(brief(), reason="`make test` runs it, and `make check` does not")
+    """Give how many to draw of so many."""
+    return max(min(most, EXAMPLES_MIN), most // BRIEF_PART) if brief() else most

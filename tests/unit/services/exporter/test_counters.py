@@ -15,6 +15,7 @@ from services.exporter.counters import Counters, Shown
 from services.exporter.heights_file import NAME, HeightsFile
 from services.exporter.rows import REGISTER_COLUMNS, CheckpointRow, RegisterRow, Series
 from services.exporter.series import OTHER
+from tests.versions.effort import examples
 
 INPUT = REGISTER_COLUMNS.index("input_tokens")
 
@@ -162,7 +163,7 @@ def test_a_name_lost_to_a_lower_limit_comes_back_no_lower(tmp_path: Path) -> Non
     assert tokens(again) == {"a": 5, "b": 7}
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(_steps)
 def test_whenever_it_dies_no_counter_falls(steps: list[Any]) -> None:
     with tempfile.TemporaryDirectory() as name:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from services.ingest.errors import MalformedError, TooLargeError
 from services.ingest.salvage import DEPTH_READ_MAX, salvaged, split
 from services.ingest.unreadable import UNREADABLE
+from tests.versions.effort import examples
 
 BROKEN = [
     b'"\\ud83d"',
@@ -46,7 +47,7 @@ def test_a_name_that_cannot_be_read_is_replaced_too() -> None:
 
 
 @given(value=VALUES)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 def test_sound_texts_stay_as_they_are(value: Any) -> None:
     for text in (json.dumps(value).encode(), msgspec.json.encode(value)):
         assert salvaged(text) is text
@@ -58,7 +59,7 @@ def test_as_deep_as_rules_read_nothing_is_cut() -> None:
 
 
 @given(elements=st.lists(VALUES, max_size=5))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 def test_an_array_is_split_as_a_parser_splits_it(elements: list[Any]) -> None:
     body = json.dumps(elements).encode()
     assert [json.loads(text) for text in split(body, 5)] == elements

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from services.ingest import structure
 from services.ingest.errors import TooLargeError
 from services.ingest.structure import check_parts, has_more_parts, marks_outside_texts
+from tests.versions.effort import examples
 
 MARKS = b",[{"
 
@@ -34,7 +35,7 @@ def step_by_step(text: bytes) -> bytes:
     chunk_bytes=st.integers(1, 7),
 )
 @example(text=['"', "\\", "\\", "\\", '"', ",", '"', ","], chunk_bytes=2)
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400), deadline=None)
 def test_they_are_those_of_a_reader(text: list[str], chunk_bytes: int) -> None:
     body = ("[" + "".join(text)).encode()
     # Outside of texts there are no backslashes in JSON, and nothing is said of what is there.

@@ -14,6 +14,7 @@ from services.aggregator.arrays import seen_table
 from services.aggregator.arrays.byte_spans import Words
 from services.aggregator.arrays.cuts import Cut
 from services.aggregator.arrays.seen_table import CAPACITY_MIN, FREE, SeenTable
+from tests.versions.effort import examples
 
 Id = tuple[int, int]
 
@@ -145,7 +146,7 @@ STEPS = st.lists(
 
 
 @given(STEPS, st.sampled_from([1, 2, 4, 16, CAPACITY_MIN]))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 def test_it_knows_what_a_dict_would(steps: list[tuple[str, object]], capacity: int) -> None:
     with patch.object(seen_table, "CAPACITY_MIN", capacity):
         both = Both()

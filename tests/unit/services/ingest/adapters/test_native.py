@@ -16,6 +16,7 @@ from schemas.usage_event import UsageEvent
 from services.ingest.adapters.native import adapt
 from services.ingest.errors import EVENT_CODES, EventRejectedError
 from services.ingest.keys.entry import KeyEntry
+from tests.versions.effort import examples
 
 KEY = KeyEntry(id="abcd", hmac_sha256="0" * 64, tenant="acme", region="eu", provider="openai")
 NO_PROVIDER = KEY.model_copy(update={"provider": None})
@@ -158,7 +159,7 @@ VALUES: st.SearchStrategy[Any] = st.sampled_from(
     fields=st.dictionaries(st.sampled_from([*UsageEvent.model_fields, "zzz"]), VALUES, max_size=4),
     dropped=st.sets(st.sampled_from(sorted(EVENT)), max_size=1),
 )
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=examples(500), deadline=None)
 def test_it_takes_exactly_what_the_model_takes(fields: dict[str, Any], dropped: set[str]) -> None:
     sent = {name: value for name, value in (EVENT | fields).items() if name not in dropped}
     whole = {"tenant": "acme", "region": "eu", "provider": "openai"} | sent

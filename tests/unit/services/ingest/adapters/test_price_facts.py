@@ -20,6 +20,7 @@ from services.ingest.adapters.usage_fields.reading import Told
 from services.ingest.adapters.usage_fields.unread import Unread, collecting
 from services.ingest.errors import EventRejectedError
 from services.ingest.explain import EXPECTED, PRICED_PARTS
+from tests.versions.effort import examples
 
 REGISTER = FORMATS["openai_chat"].register
 AUDIO, IMAGE = Quantity.AUDIO_INPUT, Quantity.IMAGE_INPUT
@@ -150,7 +151,7 @@ def test_contradictions_are_refused(
     read=st.none() | st.integers(0, 100),
     written=st.none() | st.integers(0, 100),
 )
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 def test_what_is_not_refused_has_each_token_in_one_class(
     counts: dict[Quantity, int], read: int | None, written: int | None
 ) -> None:
