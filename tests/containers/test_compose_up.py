@@ -122,6 +122,9 @@ def make_key(stack: Composition, tenant: str, region: str) -> str:
     return said.split()[-1]
 
 
+pytestmark = pytest.mark.nightly
+
+
 @pytest.fixture(scope="module")
 def acme_key(up: Composition) -> str:
     """The key made at the first start, printed as the head of the file says."""

@@ -355,6 +355,7 @@ def delete_records(pipeline: Pipeline, partition: int, before: int) -> None:
         answer.result()
 
 
+@pytest.mark.nightly
 def test_records_deleted_before_the_first_checkpoint_are_missed(
     infrastructure: Infrastructure, tmp_path: Path
 ) -> None:

@@ -281,6 +281,7 @@ def prices_charged(client: Client) -> dict[Any, Any]:
     }
 
 
+@pytest.mark.nightly
 def test_each_hour_of_three_months_at_deepseek_as_the_catalogue_has_it(
     databases: DatabaseFactory,
 ) -> None:
@@ -406,6 +407,7 @@ def check_explanations(meter: Meter, charges: dict[Any, Any]) -> None:
             assert (found.chosen.period, found.chosen.tariff.tariff) == (period, tariff), key
 
 
+@pytest.mark.nightly
 def test_each_hour_around_each_edge_in_each_region(meter: Meter) -> None:
     places = itertools.product(MOMENTS, range(14), REGIONS, SERIES)
     found = agree(

@@ -465,7 +465,9 @@ def test_the_clock_of_the_database_is_held_against_ours(
     monkeypatch.setattr(time, "time_ns", lambda: true() + 30_000_000_000)
     ((level, text),) = faults("clickhouse-clock")
     assert level is Level.WARNING
-    assert "clock of ClickHouse: at least 30.0 s behind this machine's" in text
+    # Less the time that the question may have been on its way.
+    found = re.search(r"clock of ClickHouse: at least ([0-9.]+) s behind this machine's", text)
+    assert found and 25.0 <= float(found[1]) <= 30.0, text
 
 
 def test_the_brokers_clock_is_known_by_an_event_that_comes(

@@ -327,6 +327,7 @@ def test_a_row_changed_by_hand_is_named(
         assert one["window"] is None
 
 
+@pytest.mark.nightly
 def test_a_row_that_is_gone_or_too_many_is_named(
     metered: Pipeline, client: Client, kept: Callable[[str], None]
 ) -> None:
@@ -341,6 +342,7 @@ def test_a_row_that_is_gone_or_too_many_is_named(
     assert named(findings, "hours = minutes") == []
 
 
+@pytest.mark.nightly
 def test_a_unit_changed_by_hand_is_named(
     metered: Pipeline, client: Client, kept: Callable[[str], None]
 ) -> None:
@@ -356,6 +358,7 @@ def test_a_unit_changed_by_hand_is_named(
     assert (one["entry"], one["variety"], one["tenant"]) == ("credit", "pages", "classy")
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize(
     ("where", "change", "said"),
     [
@@ -389,6 +392,7 @@ def test_hours_of_another_price_class_are_named(
     assert {variety for variety in said if any(variety in one for one in varieties)} == said
 
 
+@pytest.mark.nightly
 def test_two_slices_that_make_up_for_each_other_are_named(
     metered: Pipeline, client: Client, kept: Callable[[str], None]
 ) -> None:
@@ -416,6 +420,7 @@ def test_two_slices_that_make_up_for_each_other_are_named(
     assert {tuple(one[name] for name in names) for one in found} == {(region, provider, model)}
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("count", ["received", "accepted", "duplicate", "late"])
 def test_a_count_that_is_off_is_named(
     metered: Pipeline, client: Client, kept: Callable[[str], None], count: str
@@ -510,6 +515,7 @@ def test_an_event_counted_twice_is_named(
     }
 
 
+@pytest.mark.nightly
 def test_different_rows_of_one_version_are_named(
     metered: Pipeline, client: Client, kept: Callable[[str], None]
 ) -> None:
@@ -593,6 +599,7 @@ def test_it_follows_a_system_under_load(infrastructure: Infrastructure, tmp_path
         assert_exact(pipeline, ledger)
 
 
+@pytest.mark.nightly
 def test_under_load_it_finds_what_was_changed(
     infrastructure: Infrastructure, tmp_path: Path
 ) -> None:
@@ -622,6 +629,7 @@ def test_under_load_it_finds_what_was_changed(
         }
 
 
+@pytest.mark.nightly
 def test_short_rules_late_windows_and_the_horizon(infrastructure: Infrastructure) -> None:
     """Resends beyond the horizon count again; windows past a retention are left out."""
     with metering(infrastructure, aggregator_keep_hours_seconds="3600") as pipeline:
@@ -660,6 +668,7 @@ def test_short_rules_late_windows_and_the_horizon(infrastructure: Infrastructure
         assert sum(one["accepted"] for one in findings["partitions"]) == counts[0][0]
 
 
+@pytest.mark.nightly
 def test_a_log_that_lost_its_beginning(infrastructure: Infrastructure) -> None:
     """Retention took a part: what is left is recounted, the rest is said to be beyond it."""
     with metering(infrastructure) as pipeline:

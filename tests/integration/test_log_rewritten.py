@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+import pytest
 from confluent_kafka import KafkaException, Producer, TopicPartition
 
 from services.aggregator.decoding.record_batch import PREFIX
@@ -144,6 +145,7 @@ def test_a_worker_under_which_the_log_changes_stops(infrastructure: Infrastructu
         assert_stops(pipeline)
 
 
+@pytest.mark.nightly
 def test_what_was_read_and_not_yet_metered_is_read_again(infrastructure: Infrastructure) -> None:
     """Of what the log lost nothing is counted, of what it has everything."""
     with metering(
@@ -165,6 +167,7 @@ def test_what_was_read_and_not_yet_metered_is_read_again(infrastructure: Infrast
         assert events(pipeline) == 120
 
 
+@pytest.mark.nightly
 def test_a_worker_that_reads_beyond_a_log_recovers_by_itself(
     infrastructure: Infrastructure,
 ) -> None:
@@ -187,6 +190,7 @@ def test_a_worker_that_reads_beyond_a_log_recovers_by_itself(
         assert events(pipeline) == 90
 
 
+@pytest.mark.nightly
 def test_a_worker_ahead_of_a_log_says_so(infrastructure: Infrastructure) -> None:
     with metering(infrastructure, aggregator_flush_interval_seconds="0.3") as pipeline:
         send(pipeline, 0, 100)
@@ -201,6 +205,7 @@ def test_a_worker_ahead_of_a_log_says_so(infrastructure: Infrastructure) -> None
         assert (checkpoints(pipeline)[PARTITION], events(pipeline)) == (100, 100)
 
 
+@pytest.mark.nightly
 def test_what_was_read_before_retention_overtook_it_is_metered(
     infrastructure: Infrastructure,
 ) -> None:
@@ -252,6 +257,7 @@ def test_a_leader_that_lost_nothing_is_believed(infrastructure: Infrastructure) 
         eventually("goes on after a restart", waited_for(pipeline, 140))
 
 
+@pytest.mark.nightly
 def test_a_batch_that_was_deleted_meanwhile_ends_no_worker(infrastructure: Infrastructure) -> None:
     """All of an idle partition is deleted, its broker restarted: the next event is metered."""
     with metering(infrastructure, aggregator_flush_interval_seconds="0.3") as pipeline:

@@ -371,6 +371,7 @@ def test_nobody_may_do_more(
     assert may_write(migrated, user, "wattoken.successions") == (user == "migrate")
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize(
     ("component", "grant"),
     [
