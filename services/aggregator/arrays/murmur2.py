@@ -1,14 +1,14 @@
-"""The hash by which Kafka's clients choose a partition, taken of many keys at once.
+"""PURE. The hash by which Kafka's clients choose a partition, taken of many keys at once.
 
 MurmurHash2 (A. Appleby) in 32 bits with the seed of Kafka's `Utils.murmur2`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 import numpy as np
-from confluent_kafka import murmur2
 from numpy.typing import NDArray
 
 from services.aggregator.arrays.byte_spans import WORD
@@ -29,14 +29,14 @@ LENGTH_MAX: Final = 64
 _POSITIVE: Final = np.uint32(0x7FFFFFFF)
 
 
-def partitions_of(keys: Frames, count: int) -> Ints:
-    """The partition of ``count`` that each key leads to."""
+def partitions_of(keys: Frames, count: int, of_long: Callable[[bytes, int], int]) -> Ints:
+    """The partition of ``count`` that each key leads to; ``of_long`` says it of a long key."""
     lengths = keys.ends - keys.starts
     partitions = np.zeros(len(keys), np.int64)
     for length in np.unique(lengths).tolist():
         rows = np.flatnonzero(lengths == length)
         if length > LENGTH_MAX:
-            partitions[rows] = [murmur2(key, count) for key in keys.values(rows)]
+            partitions[rows] = [of_long(key, count) for key in keys.values(rows)]
             continue
         hashes = _hashes(_halves(keys, rows, length), length)
         partitions[rows] = (hashes & _POSITIVE).astype(np.int64) % count

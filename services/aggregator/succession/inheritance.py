@@ -313,7 +313,7 @@ class Reading:
 
     def _owners(self, block: Block) -> Ints:
         """The partition of the new log that each record's key leads to."""
-        owners = partitions_of(block.keys.frames, self._partitions)
+        owners = partitions_of(block.keys.frames, self._partitions, murmur2)
         without = np.flatnonzero(~block.keys.there)
         owners[without] = [
             murmur2(canonical_key(value), self._partitions)
