@@ -171,6 +171,7 @@ def as_text(lines: set[PlanLine]) -> set[tuple[tuple[str, Any], ...]]:
     }
 
 
+@pytest.mark.nightly
 def test_every_plan_that_the_command_knows_is_the_bill_of_the_replayed_events(log: Log) -> None:
     """Each provider, region, tier and hour of the shipped catalogue."""
     sent, tenant = log.fresh(month(240))
@@ -248,6 +249,7 @@ ALONE: Final[dict[str, Alone]] = {
 }
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("case", ALONE)
 def test_a_tariff_alone_bills_as_where_there_is_no_other(
     log: Log, databases: DatabaseFactory, tmp_path: Path, case: str
