@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -9,6 +10,8 @@ from contextlib import contextmanager
 
 import numpy as np
 import pytest
+from aiokafka import AIOKafkaConsumer
+from aiokafka.errors import KafkaError
 from confluent_kafka import Producer
 from confluent_kafka.admin import NewTopic
 
@@ -162,6 +165,39 @@ def test_an_offset_that_is_gone_is_told(infrastructure: Infrastructure) -> None:
         PredecessorReader(settings, "gone", starts, ends) as reader,
     ):
         read_whole(reader)
+
+
+def test_a_broker_that_hangs_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(predecessor_reader, "CONNECT_SECONDS", 0.5)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"127.0.0.1:{silent.getsockname()[1]}"
+        settings = KafkaSettings(kafka_bootstrap_servers=address)
+        with (
+            pytest.raises(UnavailableError, match="does not give records of hangs: TimeoutError"),
+            PredecessorReader(settings, "hangs", {0: 0}, {0: 1}),
+        ):
+            pass
+
+
+def test_a_reading_that_fails_is_told_and_not_what_its_end_says(
+    infrastructure: Infrastructure, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def stop(consumer: AIOKafkaConsumer) -> None:
+        await stopped(consumer)
+        raise KafkaError("the end went wrong")
+
+    stopped = AIOKafkaConsumer.stop
+    monkeypatch.setattr(AIOKafkaConsumer, "stop", stop)
+    settings = a_log(infrastructure, "ends-badly", 10)
+    starts, ends = dict.fromkeys(range(PARTITIONS), 0), dict.fromkeys(range(PARTITIONS), 10)
+    with PredecessorReader(settings, "ends-badly", starts, ends) as reader:
+        found = read_whole(reader)
+    assert found[0] == [(number, value(number)) for number in range(10)]
+    with (
+        pytest.raises(ZeroDivisionError),
+        PredecessorReader(settings, "ends-badly", starts, ends),
+    ):
+        raise ZeroDivisionError
 
 
 def test_a_broker_that_is_away_is_told() -> None:

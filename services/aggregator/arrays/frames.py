@@ -22,6 +22,10 @@ class Frames:
     def __len__(self) -> int:
         return len(self.starts)
 
+    def cut(self, start: int, end: int) -> Frames:
+        """Those from one index to below another."""
+        return Frames(self.buffer, self.starts[start:end], self.ends[start:end])
+
     def values(self, which: Ints) -> list[bytes]:
         """Some of the values, by their indexes."""
         data = self.buffer.data
@@ -38,6 +42,10 @@ class OptionalFrames:
 
     def __len__(self) -> int:
         return len(self.frames)
+
+    def cut(self, start: int, end: int) -> OptionalFrames:
+        """Those from one index to below another."""
+        return OptionalFrames(self.frames.cut(start, end), self.there[start:end])
 
     def values(self, which: Ints) -> list[bytes | None]:
         """Some of them, by their indexes; None for what is not there."""

@@ -7,6 +7,7 @@ record took longer than all that is done with what it says.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ import aiokafka
 import numpy as np
 from aiokafka.errors import KafkaError
 
-from services.aggregator.arrays.frames import Frames, OptionalFrames
+from services.aggregator.arrays.frames import OptionalFrames
 from services.aggregator.arrays.key_index import Ints
 from services.aggregator.decoding.record_batch import RecordBatch, offsets_and_times, unpack
 from services.aggregator.kafka.raw_fetch import Stretch, install
@@ -59,17 +60,12 @@ class Block:
     def between(self, first: int, end: int) -> Block:
         """Those from an offset to below another."""
         low, high = np.searchsorted(self.offsets, [first, end]).tolist()
-        if high - low == len(self):
-            return self
-        part = slice(low, high)
-        keys, values = _part(self.keys, part), _part(self.values, part)
-        return Block(self.offsets[part], self.append_ms[part], keys, values)
-
-
-def _part(texts: OptionalFrames, part: slice) -> OptionalFrames:
-    frames = texts.frames
-    cut = Frames(frames.buffer, frames.starts[part], frames.ends[part])
-    return OptionalFrames(cut, texts.there[part])
+        return Block(
+            self.offsets[low:high],
+            self.append_ms[low:high],
+            self.keys.cut(low, high),
+            self.values.cut(low, high),
+        )
 
 
 def block_of(batches: Sequence[RecordBatch]) -> Block:
@@ -132,8 +128,9 @@ class PredecessorReader:
         try:
             return self._runner.run(work)
         except (KafkaError, TimeoutError, OSError) as error:
+            why = str(error) or type(error).__name__
             raise UnavailableError(
-                f"Kafka does not give records of {self._topic}: {error or type(error).__name__}"
+                f"Kafka does not give records of {self._topic}: {why}"
             ) from error
 
     async def _connect(self) -> None:
@@ -156,11 +153,10 @@ class PredecessorReader:
             self._consumer.seek(self._tp(number), self._next[number])
 
     def _close(self) -> None:
-        try:
+        # What was read is read, and what went wrong was raised, whatever this says besides.
+        with self._runner, contextlib.suppress(KafkaError, OSError):
             if self._consumer is not None:
-                self._run(self._consumer.stop())
-        finally:
-            self._runner.close()
+                self._runner.run(self._consumer.stop())
 
     def _tp(self, number: int) -> aiokafka.TopicPartition:
         return aiokafka.TopicPartition(self._topic, number)
