@@ -103,7 +103,6 @@ def literal(text: str) -> str:
     return f"'{escaped}'"
 
 
-@pytest.mark.nightly
 def test_migrating_again_changes_nothing(spread: list[Server]) -> None:
     before = [shape(server) for server in spread]
     migrate(spread)
@@ -123,7 +122,6 @@ def shape(server: Server) -> list[tuple[str, str]]:
     return [(str(name), str(engine)) for name, engine in rows]
 
 
-@pytest.mark.nightly
 def test_views_tell_of_all_shards_the_newest_version_of_each_slice(spread: list[Server]) -> None:
     """Older versions come by another server than newer ones, and count nowhere."""
     for version, server in zip((1, 2), spread, strict=True):
@@ -165,7 +163,6 @@ def local_partitions(server: Server) -> set[int]:
     return {int(partition) for (partition,) in rows}
 
 
-@pytest.mark.nightly
 def test_every_view_is_answered_on_every_server(spread: list[Server]) -> None:
     """No view joins so that a shard would have to ask the others in turn."""
     for server in spread:
@@ -186,7 +183,6 @@ def test_a_database_on_one_server_is_not_taken_for_one_on_several(servers: list[
         cluster_of_database(settings, plan_of(servers))
 
 
-@pytest.mark.nightly
 def test_a_spread_database_is_not_taken_for_one_on_one_server(spread: list[Server]) -> None:
     with pytest.raises(ConfigurationError, match="--cluster NAME"):
         cluster_of_database(settings_of(spread[0]), None)
@@ -197,7 +193,6 @@ def test_a_cluster_that_no_server_knows_is_refused(servers: list[Server]) -> Non
         cluster_of_database(settings_of(servers[0], "wattoken_new"), ClusterPlan("three"))
 
 
-@pytest.mark.nightly
 def test_an_insert_fails_where_a_shard_is_away_and_is_whole_when_it_is_tried_again(
     spread: list[Server],
 ) -> None:

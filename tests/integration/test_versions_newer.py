@@ -10,7 +10,6 @@ from tests.versions.clickhouse import other_versions
 each_newer = pytest.mark.parametrize("version", other_versions()[1:])
 
 
-@pytest.mark.nightly
 @each_newer
 def test_what_services_ask_is_answered_on_newer_versions(version: str) -> None:
     assert_passes_on(version, *QUERIES)

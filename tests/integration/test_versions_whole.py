@@ -93,7 +93,6 @@ def test_the_oldest_of_everything(tmp_path: Path) -> None:
         missing(error)
 
 
-@pytest.mark.nightly
 def test_the_newest_of_everything(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of ClickHouse the newest that is had as a server; services run on the newest Python."""
     interpreter = python.environment(PYTHON.newest)
